@@ -1,0 +1,130 @@
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define CHUNK_LEN 4096
+#define CHUNK_LEN_MAX (64 * 1024)
+
+struct arena_chunk {
+	struct arena_chunk *older;
+	_Alignas(max_align_t) uint8_t bytes[];
+};
+
+void
+arena_init(struct arena *arena, size_t size_bytes_max)
+{
+	memset(arena, 0, sizeof(*arena));
+	arena->size_bytes_max = size_bytes_max;
+}
+
+void
+arena_reset(struct arena *arena)
+{
+	struct arena_chunk *chunk, *older;
+
+	for (chunk = arena->chunks; chunk != NULL; chunk = older) {
+		older = chunk->older;
+		free(chunk);
+	}
+	arena_init(arena, arena->size_bytes_max);
+}
+
+/*
+ * Start a new chunk with room for size.  Chunks grow with what was already
+ * handed out, so that many small allocations need few chunks.
+ */
+static void
+grow(struct arena *arena, size_t size)
+{
+	size_t len = MIN(MAX(arena->size_bytes, CHUNK_LEN), CHUNK_LEN_MAX);
+	struct arena_chunk *chunk;
+
+	len = MAX(size, len - sizeof(*chunk));
+	chunk = xmalloc(sizeof(*chunk) + len);
+	chunk->older = arena->chunks;
+	arena->chunks = chunk;
+	arena->next = chunk->bytes;
+	arena->end = chunk->bytes + len;
+}
+
+void *
+arena_alloc(struct arena *arena, size_t size)
+{
+	const size_t align = _Alignof(max_align_t);
+	uint8_t *p;
+
+	if (size > arena->size_bytes_max)
+		return NULL;
+	size = (MAX(size, 1) + align - 1) & ~(align - 1);
+	if (size > arena->size_bytes_max - arena->size_bytes)
+		return NULL;
+	if (size > (size_t)(arena->end - arena->next))
+		grow(arena, size);
+	p = arena->next;
+	arena->next += size;
+	arena->size_bytes += size;
+	return p;
+}
+
+void *
+arena_calloc(struct arena *arena, size_t count, size_t size)
+{
+	size_t total;
+	void *p;
+
+	if (__builtin_mul_overflow(count, size, &total))
+		return NULL;
+	p = arena_alloc(arena, total);
+	if (p != NULL)
+		memset(p, 0, total);
+	return p;
+}
+
+void *
+arena_xalloc(struct arena *arena, size_t size)
+{
+	void *p = arena_alloc(arena, size);
+
+	assert(p != NULL);
+	return p;
+}
+
+void *
+arena_xcalloc(struct arena *arena, size_t count, size_t size)
+{
+	void *p = arena_calloc(arena, count, size);
+
+	assert(p != NULL);
+	return p;
+}
+
+struct slice
+arena_copy(struct arena *arena, struct slice s)
+{
+	uint8_t *p;
+
+	if (slice_is_null(s))
+		return s;
+	p = arena_xalloc(arena, s.len);
+	memcpy(p, s.data, s.len);
+	return slice_of(p, s.len);
+}
+
+struct slice
+arena_printf(struct arena *arena, const char *format, ...)
+{
+	va_list args;
+	char *p;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	assert(n >= 0);
+	p = arena_xalloc(arena, (size_t)n + 1);
+	va_start(args, format);
+	vsnprintf(p, (size_t)n + 1, format, args);
+	va_end(args);
+	return slice_of(p, (size_t)n);
+}

@@ -1,0 +1,105 @@
+/* The base layer: arena, map, list, slices. */
+#include "unit/unit.h"
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rng.h"
+
+static void
+arena_gives_aligned_memory_up_to_its_cap(void **state UNUSED)
+{
+	struct arena arena;
+
+	arena_init(&arena, 100000);
+	for (size_t size = 1; size < 300; size++) {
+		uint8_t *p = arena_alloc(&arena, size);
+
+		assert_non_null(p);
+		assert_int_equal((uintptr_t)p % _Alignof(max_align_t), 0);
+		memset(p, 0xff, size);
+	}
+	assert_null(arena_alloc(&arena, 90000));
+	assert_null(arena_alloc(&arena, SIZE_MAX));
+	assert_null(arena_calloc(&arena, SIZE_MAX / 2, 3));
+	arena_reset(&arena);
+	assert_non_null(arena_alloc(&arena, 90000));
+	arena_reset(&arena);
+}
+
+static void
+map_agrees_with_an_array(void **state UNUSED)
+{
+	static uint32_t keys[2000];
+	static bool present[2000];
+	struct rng rng;
+	struct map map;
+	size_t count = 0, seen = 0;
+
+	rng_init(&rng, 7);
+	map_init(&map);
+	for (uint32_t i = 0; i < COUNT_OF(keys); i++)
+		keys[i] = i;
+	for (int step = 0; step < 50000; step++) {
+		size_t i = rng_below(&rng, COUNT_OF(keys));
+		struct slice key = MAP_KEY(keys[i]);
+
+		assert_ptr_equal(map_get(&map, key),
+		    present[i] ? &keys[i] : NULL);
+		if (present[i])
+			assert_ptr_equal(map_remove(&map, key), &keys[i]);
+		else
+			assert_null(map_set(&map, key, &keys[i]));
+		count += present[i] ? (size_t)-1 : 1;
+		present[i] = !present[i];
+		assert_int_equal(map.count, count);
+	}
+	for (size_t at = 0; map_next(&map, &at) != NULL;)
+		seen++;
+	assert_int_equal(seen, count);
+	map_fini(&map);
+}
+
+static void
+list_keeps_order_and_knows_membership(void **state UNUSED)
+{
+	struct list_node a = { 0 }, b = { 0 }, c = { 0 };
+	struct list list, other;
+
+	list_init(&list);
+	list_init(&other);
+	list_append(&list, &b);
+	list_prepend(&list, &a);
+	list_append(&other, &c);
+	list_splice(&list, &other);
+	assert_true(list_empty(&other));
+	assert_ptr_equal(list_pop(&list), &a);
+	assert_false(list_node_linked(&a));
+	list_remove(&c);
+	assert_ptr_equal(list_pop(&list), &b);
+	assert_null(list_pop(&list));
+}
+
+static void
+slices_compare_as_bytes(void **state UNUSED)
+{
+	assert_true(slice_compare(slice_str("a"), slice_str("ab")) < 0);
+	assert_true(slice_compare(slice_str("b"), slice_str("ab")) > 0);
+	assert_true(slice_compare(SLICE_NULL, slice_str("")) < 0);
+	assert_int_equal(slice_compare(slice_str("x"), slice_str("x")), 0);
+	assert_false(slice_equal(SLICE_NULL, slice_str("")));
+	assert_true(slice_equal(SLICE_NULL, SLICE_NULL));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(arena_gives_aligned_memory_up_to_its_cap),
+		cmocka_unit_test(map_agrees_with_an_array),
+		cmocka_unit_test(list_keeps_order_and_knows_membership),
+		cmocka_unit_test(slices_compare_as_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
