@@ -1,0 +1,85 @@
+/*
+ * The APIs that are served: one row each, found by Kafka's api key.
+ *
+ * A row names the messages, the handler, what authorizes the call, and flags.
+ * Each src/api/<name>.c ends in its row, made with API_ROW, which takes the
+ * authorization as an argument of its own: a row without one does not
+ * compile.  ApiVersions advertises exactly the rows of api_table.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "api/request.h"
+#include "wire/message.h"
+
+/*
+ * Who decides that a call is allowed (the matrix of Kafka's AclAuthorizer
+ * checks):
+ *
+ *   API_OPEN               needs no permission
+ *   API_CLUSTER(operation) the dispatcher asks for operation on the cluster
+ *                          and answers CLUSTER_AUTHORIZATION_FAILED itself
+ *   API_ENTRIES            the handler asks for each entry of the request,
+ *                          because each has its own answer
+ */
+enum api_authorization_kind {
+	API_AUTHORIZATION_OPEN = 1,
+	API_AUTHORIZATION_CLUSTER,
+	API_AUTHORIZATION_ENTRIES,
+};
+
+struct api_authorization {
+	enum api_authorization_kind kind;
+	enum acl_operation operation;
+};
+
+#define API_OPEN { API_AUTHORIZATION_OPEN, (enum acl_operation)0 }
+#define API_CLUSTER(operation) { API_AUTHORIZATION_CLUSTER, operation }
+#define API_ENTRIES { API_AUTHORIZATION_ENTRIES, (enum acl_operation)0 }
+
+enum {
+	/* Allowed on a connection that has not authenticated yet. */
+	API_BEFORE_AUTHENTICATION = 1 << 0,
+	/* The body's slices point into the frame (see api/request.h). */
+	API_BORROWS_FRAME = 1 << 1,
+};
+
+struct api {
+	const struct kp_message *request;
+	const struct kp_message *response;
+	void (*handle)(struct request *request);
+	struct api_authorization authorization;
+	unsigned flags;
+	/* The API's shape of an error for all of the request; may be NULL. */
+	void (*fail)(struct request *request, enum kp_error error);
+	/* The lowest version advertised, where it is below what is served. */
+	int16_t advertised_from;
+	bool advertises_from;
+};
+
+/*
+ * const struct api api_heartbeat = API_ROW(heartbeat, API_ENTRIES);
+ * with more fields behind: API_ROW(produce, API_ENTRIES, .flags = …).
+ * The handler is the static function handle_<name>.
+ */
+#define API_ROW(name, authorized, ...)                                     \
+	{                                                                  \
+		.request = &kp_##name##_request,                           \
+		.response = &kp_##name##_response, .handle = handle_##name, \
+		.authorization = authorized, __VA_ARGS__                   \
+	}
+
+/* The row of key, or NULL where that API is not served. */
+const struct api *api_find(int16_t key);
+
+/* All rows in the order of their keys: for ApiVersions and the README. */
+const struct api *const *api_table(size_t *count);
+
+/*
+ * A complete frame (without its four length bytes) has come in on connection.
+ * net's callback; the frame is mutable and gone on return.
+ */
+void api_dispatch(struct connection_handler *handler,
+    struct connection *connection, struct slice frame);
+
+#endif

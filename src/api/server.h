@@ -1,0 +1,46 @@
+/*
+ * Server: what a request handler can reach.  It is a table of the services
+ * that main put together, nothing more; every service has its own header.
+ *
+ * Everything here is set before the first connection is accepted and stays
+ * as it is until the last one is gone.
+ */
+#ifndef API_SERVER_H
+#define API_SERVER_H
+
+#include "base/base.h"
+#include "net/connection.h"
+
+struct authorizer;
+struct configs;
+struct controller;
+struct fetch_sessions;
+struct group_coordinator;
+struct metadata_image;
+struct partition_manager;
+struct api_settings;
+
+struct server {
+	struct connection_handler connections;	/* how net calls us */
+	const struct api_settings *settings;
+	struct authorizer *authorizer;		/* NULL: all is allowed */
+	struct metadata_image *image;
+	struct configs *configs;
+	struct controller *controller;
+	struct partition_manager *partitions;
+	struct fetch_sessions *fetch_sessions;
+	struct group_coordinator *groups;
+};
+
+/* Settings that handlers themselves need, Kafka's keys in the comments. */
+struct api_settings {
+	bool auto_create_topics;	/* auto.create.topics.enable */
+	bool delete_topics;		/* delete.topic.enable */
+	int32_t partitions_default;	/* num.partitions */
+	int16_t replication_factor_default; /* default.replication.factor */
+	int32_t fetch_bytes_max;	/* fetch.max.bytes */
+	int32_t request_partitions_max; /* max.request.partition.size.limit */
+	int32_t node_id;		/* node.id */
+};
+
+#endif

@@ -1,0 +1,27 @@
+#include "auth/acl.h"
+
+#define BIT(operation) (1 << (operation))
+
+int32_t
+acl_operations_of(enum acl_resource_type type)
+{
+	switch (type) {
+	case ACL_RESOURCE_TOPIC:
+		return BIT(ACL_READ) | BIT(ACL_WRITE) | BIT(ACL_CREATE) |
+		    BIT(ACL_DESCRIBE) | BIT(ACL_DELETE) | BIT(ACL_ALTER) |
+		    BIT(ACL_DESCRIBE_CONFIGS) | BIT(ACL_ALTER_CONFIGS);
+	case ACL_RESOURCE_GROUP:
+		return BIT(ACL_READ) | BIT(ACL_DESCRIBE) | BIT(ACL_DELETE) |
+		    BIT(ACL_DESCRIBE_CONFIGS) | BIT(ACL_ALTER_CONFIGS);
+	case ACL_RESOURCE_CLUSTER:
+		return BIT(ACL_CREATE) | BIT(ACL_CLUSTER_ACTION) |
+		    BIT(ACL_DESCRIBE_CONFIGS) | BIT(ACL_ALTER_CONFIGS) |
+		    BIT(ACL_IDEMPOTENT_WRITE) | BIT(ACL_ALTER) |
+		    BIT(ACL_DESCRIBE);
+	case ACL_RESOURCE_TRANSACTIONAL_ID:
+	case ACL_RESOURCE_DELEGATION_TOKEN:
+	case ACL_RESOURCE_USER:
+		break;
+	}
+	return 0;
+}
