@@ -1,0 +1,67 @@
+/*
+ * The flusher: one thread that makes appended bytes durable for all logs,
+ * and tells them so.
+ *
+ * Group commit: whatever was submitted while a sync ran is covered by the
+ * next one, together.  A few dirty files are synced one by one (fdatasync),
+ * more than FLUSHER_SYNCFS_ABOVE of one file system with a single syncfs.
+ * The first sync of a new file syncs its directory too, that of a new
+ * partition also the log directory.
+ *
+ * A failed sync is never retried: the log is taken offline, and its directory
+ * reported.
+ *
+ * The thread takes one log's lock at a time and never syncs under it.
+ */
+#ifndef STORE_FLUSHER_H
+#define STORE_FLUSHER_H
+
+#include "base/base.h"
+#include "base/list.h"
+
+#define FLUSHER_SYNCFS_ABOVE 8
+
+struct log;
+struct flusher;
+
+/* The flusher's part of a log: embedded in struct log, zero at first. */
+struct flush_link {
+	struct list_node node;		/* guarded by the flusher's lock */
+	bool queued;			/* will be taken by the next round */
+	bool syncing;			/* is part of the round that runs */
+};
+
+struct flusher_counters {
+	uint64_t rounds;
+	uint64_t logs;			/* summed over rounds */
+	uint64_t file_syncs;
+	uint64_t directory_syncs;
+	uint64_t syncfs_calls;
+	uint64_t failures;
+};
+
+/* Start the thread. */
+struct flusher *flusher_new(void);
+
+/* Sync what was submitted, stop the thread, free.  NULL is legal. */
+void flusher_free(struct flusher *flusher);
+
+/*
+ * Make durable what log has now.  When that is done the log's flushed offset
+ * and recovery point have advanced, and its `flushed` function was called on
+ * the flusher's thread.  Any thread, with or without the log's lock; never
+ * blocks on I/O.  Cheap when the log is submitted already.
+ */
+void flusher_submit(struct flusher *flusher, struct log *log);
+
+/*
+ * Wait until no round holds log, and forget it if it was submitted; the log
+ * may be freed then.  Blocks for as long as a sync takes, so it is not for a
+ * loop.  The log's lock is not held.
+ */
+void flusher_forget(struct flusher *flusher, struct log *log);
+
+/* A copy of the counters; any thread. */
+struct flusher_counters flusher_counters(struct flusher *flusher);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * A log directory: one entry of log.dirs, the place of partition directories.
+ *
+ *     .lock                             held while we run (fcntl, as Java)
+ *     .kafka_cleanshutdown              only after an orderly stop
+ *     meta.properties, bootstrap.checkpoint
+ *     recovery-point-, log-start-, replication-, cleaner-offset-checkpoint
+ *     __cluster_metadata-0/             not ours: the metadata log's
+ *     TOPIC-N/                          a partition
+ *     TOPIC-N.<32 hex>-delete/          being removed in the background
+ *     TOPIC-N.<32 hex>-stray/           unknown to the metadata; kept
+ *     TOPIC-N.<32 hex>-future/          moving between directories; kept
+ *     remote-log-index-cache/           ignored
+ *
+ * Any other directory is refused, as Kafka does; files are ignored.
+ */
+#ifndef STORE_LOG_DIR_H
+#define STORE_LOG_DIR_H
+
+#include "base/base.h"
+#include "base/uuid.h"
+#include "store/checkpoint.h"
+
+struct disk;
+
+/* The names that a partition's directory can have. */
+enum log_dir_kind {
+	LOG_DIR_PARTITION,
+	LOG_DIR_DELETE,
+	LOG_DIR_STRAY,
+	LOG_DIR_FUTURE,
+	LOG_DIR_METADATA,
+	LOG_DIR_IGNORED,
+};
+
+struct log_dir_entry {
+	enum log_dir_kind kind;
+	char *name;		/* owned: the directory's name */
+	struct slice topic;	/* in name; possibly cut short for -delete */
+	int32_t partition;
+};
+
+struct log_dir {
+	/* immutable after opening */
+	struct disk *disk;
+	char *path;			/* owned */
+	struct uuid id;			/* directory.id */
+	bool clean;			/* the last stop was an orderly one */
+	int64_t clean_broker_epoch;	/* from its mark, or -1 */
+	struct checkpoint recovery_points;	/* as found */
+	struct checkpoint log_starts;
+	struct checkpoint high_watermarks;
+	int lock_fd;
+
+	/* the owner's */
+	struct log_dir_entry *entries;	/* found by log_dir_list */
+	size_t entry_count;
+};
+
+/*
+ * Lock the directory at path, note and remove the mark of a clean shutdown
+ * (durably, before anything else is looked at), read the checkpoints.  NULL
+ * after one logged line that says what is wrong: another process holds the
+ * lock, a checkpoint is malformed, or the error of a file operation.
+ */
+struct log_dir *log_dir_open(struct disk *disk, const char *path,
+    struct uuid id);
+
+/* Give up the lock, leaving .lock where it is (no clean stop); free. */
+void log_dir_free(struct log_dir *dir);
+
+/*
+ * Find the directories inside.  0, or -1 after one logged line, which names
+ * the directory whose name does not parse.
+ */
+int log_dir_list(struct log_dir *dir) WARN_UNUSED;
+
+/*
+ * Write the mark of a clean shutdown, durably and as the last thing: all logs
+ * were synced and closed.  broker_epoch is that of our registration, or -1.
+ * 0, or -1 after a logged line.
+ */
+int log_dir_mark_clean(struct log_dir *dir, int64_t broker_epoch) WARN_UNUSED;
+
+/* Unlink .lock, the last act of an orderly stop. */
+void log_dir_unlock(struct log_dir *dir);
+
+/* Write one of the CHECKPOINT_ files.  0, or -1 after a logged line. */
+int log_dir_checkpoint_write(struct log_dir *dir, const char *file,
+    const struct checkpoint *checkpoint) WARN_UNUSED;
+
+/*
+ * What a directory name stands for.  0 with entry's kind, topic and partition
+ * (borrowed from name; entry->name is not set), or -1 where it does not parse.
+ */
+int log_dir_name_parse(const char *name, struct log_dir_entry *entry)
+    WARN_UNUSED;
+
+/* "TOPIC-N", on the heap. */
+char *log_dir_partition_name(struct slice topic, int32_t partition);
+
+/*
+ * "TOPIC-N.<32 hex>-delete" with a random middle, or the same for a stray, at
+ * most 255 characters: the topic is cut short where needed.  On the heap.
+ */
+char *log_dir_renamed_name(struct slice topic, int32_t partition,
+    enum log_dir_kind kind);
+
+/* "DIRECTORY/NAME", on the heap. */
+char *log_dir_path(const struct log_dir *dir, const char *name);
+
+#endif

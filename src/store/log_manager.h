@@ -1,0 +1,179 @@
+/*
+ * The log manager: all logs of all log directories of one node, and what runs
+ * around them: loading at start, retention, checkpoints, background removal,
+ * the orderly stop.
+ *
+ * A start has three steps, because the logs' settings come from the metadata:
+ * log_manager_new locks the directories and reads their checkpoints; then the
+ * metadata log is replayed; log_manager_load opens the logs and
+ * log_manager_start starts the background thread.
+ *
+ * A log belongs to the manager.  Who uses one (a partition) holds it from
+ * log_manager_find or log_manager_create on, and gives it back with
+ * log_manager_release; a deleted log is freed when its last holder did that.
+ *
+ * Thread-safe, except new, load, start, stop and free.  Takes its own lock
+ * before a log's, and a log's lock never together with another's.
+ */
+#ifndef STORE_LOG_MANAGER_H
+#define STORE_LOG_MANAGER_H
+
+#include "base/base.h"
+#include "base/uuid.h"
+#include "wire/error.h"
+
+struct disk;
+struct flusher;
+struct log;
+struct log_manager;
+struct log_settings;
+
+/* Intervals and delays in milliseconds. */
+struct log_manager_settings {
+	struct disk *disk;
+	struct flusher *flusher;
+	const char *const *directories;	/* log.dirs; copied */
+	size_t directory_count;
+	int32_t node_id;		/* must be that of meta.properties */
+
+	/* num.recovery.threads.per.data.dir */
+	int recovery_thread_count;
+	/* log.initial.task.delay.ms, log.retention.check.interval.ms */
+	int64_t retention_initial_ms;
+	int64_t retention_interval_ms;
+	/* log.flush.offset.checkpoint.interval.ms */
+	int64_t recovery_point_interval_ms;
+	/* log.flush.start.offset.checkpoint.interval.ms */
+	int64_t log_start_interval_ms;
+	/* replica.high.watermark.checkpoint.interval.ms */
+	int64_t high_watermark_interval_ms;
+	/* log.segment.delete.delay.ms */
+	int64_t delete_delay_ms;
+	/* producer.id.expiration.ms, .check.interval.ms */
+	int64_t producer_expiration_ms;
+	int64_t producer_check_interval_ms;
+};
+
+/* What the layers above tell; context is handed through. */
+struct log_manager_hooks {
+	void *context;
+
+	/*
+	 * While loading, on several threads: is this partition ours, and with
+	 * which settings?  false makes the directory a stray.
+	 */
+	bool (*wanted)(void *context, struct slice topic, int32_t partition,
+	    struct uuid topic_id, struct log_settings *settings);
+
+	/*
+	 * The high watermark of a log, for its checkpoint; called with the
+	 * log's lock held.
+	 */
+	int64_t (*high_watermark)(void *context, struct log *log);
+
+	/*
+	 * A log directory failed and its logs are offline; once a directory,
+	 * on any thread, no lock held.  remaining is the number that work.
+	 */
+	void (*directory_failed)(void *context, const char *path,
+	    struct uuid directory_id, size_t remaining);
+};
+
+/* Kafka's defaults; disk, flusher and directories are the caller's to set. */
+void log_manager_settings_init(struct log_manager_settings *settings);
+
+/*
+ * Lock the directories, note how they were left, read their meta.properties
+ * and checkpoints.  NULL after one logged line that names what is wrong.
+ */
+struct log_manager *log_manager_new(
+    const struct log_manager_settings *settings);
+
+/* Give up the locks and free everything, without the orderly stop. */
+void log_manager_free(struct log_manager *manager);
+
+/*
+ * The broker epoch in the marks of a clean shutdown when all directories
+ * agree, else -1 (BrokerRegistration's PreviousBrokerEpoch, KIP-966).
+ */
+int64_t log_manager_previous_broker_epoch(const struct log_manager *manager);
+
+/* Did all directories end with an orderly stop? */
+bool log_manager_was_clean(const struct log_manager *manager);
+
+/*
+ * Open all logs, in parallel.  hooks is copied.  0, or -1 after a logged line
+ * where a directory cannot be listed or a log cannot be opened.
+ */
+int log_manager_load(struct log_manager *manager,
+    const struct log_manager_hooks *hooks) WARN_UNUSED;
+
+/* Start the background thread. */
+void log_manager_start(struct log_manager *manager);
+
+/*
+ * The orderly stop: nobody appends any more.  Stops the background thread,
+ * syncs and closes all logs, writes the checkpoints, then the marks of a
+ * clean shutdown with broker_epoch, then unlinks the locks.  0, or -1 where a
+ * directory could not be left clean, which was logged.
+ */
+int log_manager_stop(struct log_manager *manager, int64_t broker_epoch)
+    WARN_UNUSED;
+
+/* The log of a partition, held for the caller, or NULL. */
+struct log *log_manager_find(struct log_manager *manager, struct slice topic,
+    int32_t partition);
+
+/*
+ * Make the directory, partition.metadata and an empty log, without a sync;
+ * where the log is there with the same topic id it is found instead.
+ * directory_id says where; zero, or an unknown one, means the directory with
+ * the fewest logs.  settings is copied.  *log is held for the caller.
+ * KP_NONE, or KP_KAFKA_STORAGE_ERROR after a logged line.
+ */
+enum kp_error log_manager_create(struct log_manager *manager,
+    struct slice topic, int32_t partition, struct uuid topic_id,
+    struct uuid directory_id, const struct log_settings *settings,
+    struct log **log) WARN_UNUSED;
+
+/* Give back a log that find or create held. */
+void log_manager_release(struct log_manager *manager, struct log *log);
+
+/*
+ * Delete a log, which the caller holds and goes on holding: its name is free
+ * at once, its directory is renamed durably and removed after the delay.
+ * Appends to it fail from here on.  KP_NONE, or KP_KAFKA_STORAGE_ERROR after
+ * a logged line.  Blocks: not for a loop.
+ */
+enum kp_error log_manager_delete(struct log_manager *manager, struct log *log)
+    WARN_UNUSED;
+
+/*
+ * The high watermark that the checkpoint had for log when it was loaded, not
+ * yet limited to the log's range; 0 where it had none.
+ */
+int64_t log_manager_high_watermark(struct log_manager *manager,
+    struct log *log);
+
+/* The id of the directory that log is in. */
+struct uuid log_manager_directory(struct log_manager *manager,
+    struct log *log);
+
+/* The directory for a new log: of those that work, that with fewest logs. */
+struct uuid log_manager_directory_pick(struct log_manager *manager);
+
+/* The number of logs, and of their bytes where size_bytes is not NULL. */
+size_t log_manager_count(struct log_manager *manager, uint64_t *size_bytes);
+
+/* Call fn for each log, held meanwhile, no lock of the manager's held. */
+void log_manager_each(struct log_manager *manager,
+    void (*fn)(void *context, struct log *log), void *context);
+
+/* An I/O error of log's directory: take it and all its logs offline. */
+void log_manager_directory_fail(struct log_manager *manager,
+    struct log *log);
+
+/* Run what is due now, as the background thread would; for tests. */
+void log_manager_tick(struct log_manager *manager);
+
+#endif
