@@ -1,0 +1,373 @@
+/*
+ * The log of one partition: a row of segments in a directory that is
+ * interchangeable with Apache Kafka's (UnifiedLog, LocalLog).
+ *
+ * Offsets.  [log_start, log_end) can be read; flushed is the end of what was
+ * made durable, recovery point the start of what a restart has to check;
+ * log_start <= recovery_point = flushed <= log_end.  The high watermark is
+ * the broker's, kept here because retention must not pass it.
+ *
+ * Locking.  A log carries its partition's mutex (log_lock, rank 3), which the
+ * broker uses for its own fields of the partition too.  Each function says
+ * "locked" (the caller holds it) or "unlocked" (the caller does not; the
+ * function takes it where it has to).  Locked functions never sync and never
+ * read a file, but for a log's first append after a restart, which may load
+ * the index of the active segment.
+ *
+ * Errors.  EIO on a write, and a failed sync, take the log offline: appends
+ * and reads answer KP_KAFKA_STORAGE_ERROR from then on, and the `failed`
+ * function is called once.  A full disk is no such error: the append is cut
+ * back and refused with KP_KAFKA_STORAGE_ERROR, the log goes on.  Either is
+ * logged here.
+ *
+ * store/README.md has the rules that hold across files.
+ */
+#ifndef STORE_LOG_H
+#define STORE_LOG_H
+
+#include "base/base.h"
+#include "base/uuid.h"
+#include "store/leader_epochs.h"
+#include "store/log_settings.h"
+#include "store/producer_state.h"
+#include "wire/error.h"
+
+struct disk;
+struct fd_cache;
+struct flush_link;
+struct log;
+struct segment;
+
+/* --- Life ------------------------------------------------------------------ */
+
+/*
+ * What logs tell the broker.  All are called on whichever thread found out,
+ * with the log's lock held; they must not call back into locked functions
+ * that append or flush.  NULL functions are not called.
+ */
+struct log_events {
+	/* log_flushed_offset has advanced. */
+	void (*flushed)(struct log *log, void *context);
+	/* The log is offline now. */
+	void (*failed)(struct log *log, void *context);
+	void *context;
+};
+
+struct log_open {
+	struct disk *disk;
+	struct fd_cache *files;	/* outlives the log and every log_read */
+	const char *path;	/* of the partition's directory; copied */
+	struct log_settings settings;
+	int64_t recovery_point;	/* from the checkpoint, 0 without one */
+	int64_t log_start_offset;	/* the same */
+	bool clean;		/* the last stop was orderly */
+	int64_t now_ms;		/* wall clock */
+};
+
+/*
+ * Load the log of an existing directory: sweep what interrupted operations
+ * left, check the segments behind the recovery point unless the stop was
+ * clean, cut off a torn tail, and learn epochs and producers.  What is made
+ * by that is synced before it returns.  A directory without segments gets an
+ * empty one at log_start_offset.
+ *
+ * NULL with errno; logged.  The caller owns the result; log_close or log_free.
+ */
+struct log *log_open(const struct log_open *open) WARN_UNUSED;
+
+/*
+ * Make a new log with an empty segment at offset 0, or, in a directory that
+ * is there but has no files (a crash cut the creation short), fill it.  Cheap:
+ * nothing is synced, the first flush syncs the files and both directories.
+ * recovery_point, log_start_offset and clean of open are not looked at.
+ *
+ * NULL with errno; logged.  Ownership as log_open.
+ */
+struct log *log_create(const struct log_open *open, struct uuid topic_id)
+    WARN_UNUSED;
+
+/*
+ * Stop in order: everything durable, indexes, epochs and a producer snapshot
+ * written, so that the next log_open may be told that the stop was clean;
+ * then free.  0, or -1 where the log was or went offline; it is freed anyway,
+ * and the directory must not be called clean.  Unlocked; nobody else uses the
+ * log any more, but what log_read gave stays valid.
+ */
+int log_close(struct log *log) WARN_UNUSED;
+
+/* Free without writing anything: for a deleted or failed log.  NULL is legal. */
+void log_free(struct log *log);
+
+/* Set once, before the log is used by several threads. */
+void log_events_set(struct log *log, struct log_events events);
+
+void log_lock(struct log *log);
+void log_unlock(struct log *log);
+
+/* --- What it is: any thread, these never change ---------------------------- */
+
+/* The directory's name, "topic-0". */
+const char *log_name(const struct log *log);
+
+/* From partition.metadata; zero where there is none (then it is a stray). */
+struct uuid log_topic_id(const struct log *log);
+
+struct disk *log_disk(const struct log *log);
+
+/* The flusher's slot in the log, and the way back. */
+struct flush_link *log_flush_link(struct log *log);
+struct log *log_of_flush_link(struct flush_link *link);
+
+/* --- Where it stands: locked ------------------------------------------------ */
+
+/* The directory's path; log_rename changes it. */
+const char *log_path(const struct log *log);
+
+int64_t log_start_offset(const struct log *log);
+int64_t log_end_offset(const struct log *log);
+int64_t log_flushed_offset(const struct log *log);
+int64_t log_recovery_point(const struct log *log);
+int64_t log_high_watermark(const struct log *log);
+bool log_is_offline(const struct log *log);
+
+/* Base offset of the oldest and of the active segment. */
+int64_t log_first_base_offset(const struct log *log);
+int64_t log_active_base_offset(const struct log *log);
+
+size_t log_segment_count(const struct log *log);
+
+/* Bytes of all segments (DescribeLogDirs). */
+int64_t log_size_bytes(const struct log *log);
+
+/* Bytes behind the flushed offset, and when the oldest of them came (monotonic
+ * milliseconds), for flush.messages and flush.ms; 0 and -1 where there are
+ * none. */
+int64_t log_unflushed_messages(const struct log *log);
+int64_t log_unflushed_since_ms(const struct log *log);
+
+const struct leader_epochs *log_leader_epochs(const struct log *log);
+const struct producer_state *log_producers(const struct log *log);
+
+const struct log_settings *log_settings(const struct log *log);
+void log_settings_change(struct log *log, const struct log_settings *settings);
+
+/*
+ * The high watermark moved: it is at most log_end_offset, and never goes back
+ * but by truncation.
+ */
+void log_high_watermark_set(struct log *log, int64_t high_watermark);
+
+/* Become leader in this epoch: it begins at the log's end.  Locked. */
+void log_leader_epoch_begin(struct log *log, int32_t leader_epoch);
+
+/* Forget the producers that expired (producer.id.expiration.ms).  Locked. */
+void log_producers_expire(struct log *log, int64_t now_ms);
+
+/* --- Append ----------------------------------------------------------------- */
+
+/* Who made the batches: what is checked, and who sets offsets, follows. */
+enum log_origin {
+	LOG_CLIENT,		/* Produce; producers are checked */
+	LOG_COORDINATOR,	/* groups, transactions, markers */
+	LOG_REPLICATION,	/* copied from a leader: offsets are kept */
+	LOG_RAFT,		/* the metadata log: offsets are kept */
+};
+
+struct log_append {
+	/*
+	 * Whole batches of magic 2 whose checksums and records were checked.
+	 * CLIENT and COORDINATOR batches get base offset and leader epoch in
+	 * place.
+	 */
+	uint8_t *data;
+	size_t len;
+	int32_t leader_epoch;	/* of CLIENT and COORDINATOR */
+	enum log_origin origin;
+	int64_t now_ms;		/* wall clock */
+
+	/* Set where the result is KP_NONE. */
+	int64_t base_offset;	/* of the first batch; where it was, if duplicate */
+	int64_t last_offset;
+	int64_t log_start_offset;
+	int64_t max_timestamp_ms;	/* over the batches, or the duplicate's */
+	bool duplicate;		/* appended before; nothing was written */
+};
+
+/*
+ * Append, in one write.  Errors: KP_CORRUPT_MESSAGE where data is not whole
+ * batches of magic 2, KP_RECORD_LIST_TOO_LARGE beyond segment.bytes, those of
+ * producer_state_check (CLIENT), KP_OFFSET_OUT_OF_RANGE where kept offsets go
+ * back, KP_KAFKA_STORAGE_ERROR.  After an error nothing was appended.  Locked.
+ */
+enum kp_error log_append(struct log *log, struct log_append *append)
+    WARN_UNUSED;
+
+/* --- Read ------------------------------------------------------------------- */
+
+/*
+ * A range of a segment's file.  Holds a reference on the segment and keeps
+ * its descriptor open until log_read_release, on any thread, also after the
+ * log was closed.
+ */
+struct log_read {
+	/* In. */
+	int64_t offset;		/* of the first record wanted */
+	int64_t upper_bound;	/* records at or above are not read */
+	size_t max_bytes;
+	bool min_one_batch;	/* the first batch whole, whatever max_bytes */
+
+	/* Out; nothing to read: segment NULL, fd -1 and len 0. */
+	struct segment *segment;
+	int fd;
+	int64_t position;
+	size_t len;		/* the first batch is whole; the last may be cut */
+
+	/* Found under the lock, for log_read_resolve. */
+	bool unresolved;
+	bool upper_bound_exact;
+	int64_t from_position;
+	int64_t end_position;
+	int64_t end_offset;	/* the upper bound within the segment */
+};
+
+/*
+ * Find what to read.  In, out and errors: KP_OFFSET_OUT_OF_RANGE outside of
+ * [log_start, log_end], KP_CORRUPT_MESSAGE where the bytes are damaged,
+ * KP_KAFKA_STORAGE_ERROR.  Never reads a file: where the place is not in
+ * memory (not at the tail), read->unresolved is set and the caller calls
+ * log_read_resolve after unlocking.  One read ends with its segment.  Locked.
+ */
+enum kp_error log_read(struct log *log, struct log_read *read) WARN_UNUSED;
+
+/*
+ * Finish an unresolved read by looking at the index and at batch headers,
+ * which may block on a cold file.  Errors: KP_CORRUPT_MESSAGE,
+ * KP_KAFKA_STORAGE_ERROR; the read is released then.  Unlocked.
+ */
+enum kp_error log_read_resolve(struct log_read *read) WARN_UNUSED;
+
+/* Give the range back; no-op for an empty one.  Any thread, any lock. */
+void log_read_release(struct log_read *read);
+
+/* --- Timestamps -------------------------------------------------------------- */
+
+#define LOG_TIMESTAMP_MAX (-3)	/* ListOffsets' "max timestamp" */
+
+struct log_position {
+	int64_t offset;		/* -1: none; then all are -1 */
+	int64_t timestamp_ms;
+	int32_t leader_epoch;
+};
+
+/*
+ * The first record at or behind the log start whose timestamp is at least
+ * timestamp_ms (0 or more), or the first that has the largest timestamp of
+ * all (LOG_TIMESTAMP_MAX).  One at or above upper_bound is none.  Reads files
+ * and decompresses, so it is not for a loop when data may be cold.  Errors:
+ * KP_CORRUPT_MESSAGE, KP_KAFKA_STORAGE_ERROR.  Unlocked.
+ */
+enum kp_error log_find_timestamp(struct log *log, int64_t timestamp_ms,
+    int64_t upper_bound, struct log_position *found) WARN_UNUSED;
+
+/* --- Flush ------------------------------------------------------------------- */
+
+/*
+ * One step of making a log durable: begin (unlocked, quick), sync (unlocked,
+ * blocks; or one disk_syncfs for several flushes of a file system), end
+ * (unlocked, quick).  Between begin and end the log must not be freed.
+ */
+struct log_flush {
+	struct log *log;
+	int64_t end_offset;	/* what will be durable */
+	size_t sync_count;	/* how many syncs log_flush_sync would do */
+
+	/* Private. */
+	uint64_t truncations;
+	struct segment **segments;
+	size_t segment_count;
+	bool sync_names;	/* the partition's directory */
+	bool sync_parent;	/* the directory of the directory */
+	char *path;
+};
+
+/* Take up what is dirty; false where nothing is, and then there is no end. */
+bool log_flush_begin(struct log *log, struct log_flush *flush) WARN_UNUSED;
+
+/* 0, or -1 with errno, logged. */
+int log_flush_sync(struct log_flush *flush) WARN_UNUSED;
+
+/* For syncfs: a descriptor on the log's file system, valid until end; or -1. */
+int log_flush_fd(struct log_flush *flush);
+
+/*
+ * error 0: flushed offset and recovery point advance, and `flushed` is called.
+ * Else it is the errno of the failed sync: the log goes offline.
+ */
+void log_flush_end(struct log_flush *flush, int error);
+
+/* All three steps; 0, or -1 where the log is or goes offline.  Unlocked. */
+int log_flush_all(struct log *log) WARN_UNUSED;
+
+/*
+ * Make durable what a restart could not derive from the batches behind
+ * recovery point, which may then be checkpointed: the leader epochs.  0, or
+ * -1 with errno, logged.  Syncs.  Unlocked.
+ */
+int log_checkpoint(struct log *log, int64_t *recovery_point) WARN_UNUSED;
+
+/* --- Cutting ----------------------------------------------------------------- */
+
+/*
+ * Remove the oldest segments that retention.ms, retention.bytes or the log
+ * start let go, none above the high watermark; files get the suffix .deleted.
+ * The number of segments, or -1 with errno (logged).  Unlocked.
+ */
+int log_retain(struct log *log, int64_t now_ms) WARN_UNUSED;
+
+/*
+ * Unlink files whose file.delete.delay.ms has passed, and give back the
+ * memory of indexes that were not used since the last call.  The milliseconds
+ * (wall clock) when to call again, or INT64_MAX where nothing is left.
+ * Unlocked; for a background thread.
+ */
+int64_t log_tidy(struct log *log, int64_t now_ms);
+
+/*
+ * DeleteRecords: raise the log start to offset (-1: the high watermark); a
+ * lower one changes nothing.  KP_OFFSET_OUT_OF_RANGE above the high watermark
+ * or below -1.  Segments go with the next log_retain.  Locked.
+ */
+enum kp_error log_delete_records(struct log *log, int64_t offset) WARN_UNUSED;
+
+/*
+ * Drop everything at and above offset.  0, or -1 with errno, and then the log
+ * is offline.  Unlocked; reads files.
+ */
+int log_truncate_to(struct log *log, int64_t offset, int64_t now_ms)
+    WARN_UNUSED;
+
+/* Drop everything and go on at offset.  As log_truncate_to. */
+int log_truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
+    WARN_UNUSED;
+
+/* Begin a new segment now, unless the active one is empty.  Locked. */
+int log_roll(struct log *log, int64_t now_ms) WARN_UNUSED;
+
+/*
+ * Move the partition's directory to path (topic deletion, stray); -1 with
+ * errno, logged.  Unlocked.
+ */
+int log_rename(struct log *log, const char *path) WARN_UNUSED;
+
+/* Stop all writing: appends answer KP_KAFKA_STORAGE_ERROR.  Locked. */
+void log_fence(struct log *log, const char *reason);
+
+/* --- Damage ------------------------------------------------------------------ */
+
+/*
+ * Batches below the recovery point that recovery found broken: kept, never
+ * served, their offsets never used again.  The number of ranges.  Locked.
+ */
+size_t log_damage_count(const struct log *log);
+
+#endif
