@@ -38,23 +38,27 @@ struct api_authorization {
 #define API_ENTRIES { API_AUTHORIZATION_ENTRIES, (enum acl_operation)0 }
 
 enum {
-	/* Allowed on a connection that has not authenticated yet. */
-	API_BEFORE_AUTHENTICATION = 1 << 0,
 	/* The body's slices point into the frame (see api/request.h). */
-	API_BORROWS_FRAME = 1 << 1,
+	API_BORROWS_FRAME = 1 << 0,
+	/*
+	 * Versions below the lowest that is served are advertised as well,
+	 * from 0 on, because old clients look for them (KAFKA-18659).
+	 */
+	API_ADVERTISED_FROM_ZERO = 1 << 1,
 };
 
 struct api {
 	const struct kp_message *request;
-	const struct kp_message *response;
 	void (*handle)(struct request *request);
 	struct api_authorization authorization;
 	unsigned flags;
 	/* The API's shape of an error for all of the request; may be NULL. */
 	void (*fail)(struct request *request, enum kp_error error);
-	/* The lowest version advertised, where it is below what is served. */
-	int16_t advertised_from;
-	bool advertises_from;
+	/*
+	 * Answer a version that is not served, without a body; NULL closes
+	 * the connection, as Kafka does for all but ApiVersions.
+	 */
+	void (*refuse_version)(struct request *request);
 };
 
 /*
@@ -63,17 +67,21 @@ struct api {
  * The handler is the static function handle_<name>.
  */
 #define API_ROW(name, authorized, ...)                                     \
-	{                                                                  \
-		.request = &kp_##name##_request,                           \
-		.response = &kp_##name##_response, .handle = handle_##name, \
-		.authorization = authorized, __VA_ARGS__                   \
+	{                                                           \
+		.request = &kp_##name##_request,                    \
+		.handle = handle_##name, .authorization = authorized, \
+		__VA_ARGS__                                         \
 	}
 
 /* The row of key, or NULL where that API is not served. */
 const struct api *api_find(int16_t key);
 
-/* All rows in the order of their keys: for ApiVersions and the README. */
+/* All rows in the order of their keys, as ApiVersions lists them. */
 const struct api *const *api_table(size_t *count);
+
+/* The versions of a row that are served: stable ones only. */
+int16_t api_version_min(const struct api *api);
+int16_t api_version_max(const struct api *api);
 
 /*
  * A complete frame (without its four length bytes) has come in on connection.

@@ -29,6 +29,7 @@ struct request {
 	/* immutable after dispatch */
 	struct server *server;
 	const struct api *api;
+	const struct kp_api *messages;
 	struct principal principal;
 	struct slice client_id;		/* never null; "" where it was */
 	int64_t received_us;		/* monotonic */
@@ -45,6 +46,16 @@ struct request {
 	void (*posted)(struct request *request);
 	struct exchange exchange;
 };
+
+/*
+ * A request of version for api that came in on connection; its arena may grow
+ * to arena_bytes_max.  For api_dispatch, which decodes and begins it.
+ */
+struct request *request_new(struct server *server, const struct api *api,
+    int16_t version, struct connection *connection, size_t arena_bytes_max);
+
+/* Free a request that was not begun. */
+void request_abandon(struct request *request);
 
 /*
  * Answer with body, a struct kp_<api>_response for the request's API, encoded

@@ -1,0 +1,168 @@
+#include "api/api.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "wire/codec.h"
+#include "wire/generated/request_header.h"
+
+#define LOGGER "api"
+
+/* Every frame begins with an api key and a version. */
+#define KEY_AND_VERSION_LEN 4
+
+/*
+ * What a body may cost in memory: its structs are larger than its bytes on
+ * the wire, by less than this.
+ */
+#define ARENA_PER_FRAME_BYTE 24
+#define ARENA_BASE_BYTES (64 * 1024)
+/* What the reply may add to that. */
+#define ARENA_REPLY_BYTES (256 * 1024 * 1024)
+
+extern const struct api api_api_versions;
+
+static const struct api *const rows[] = {
+	&api_api_versions,
+};
+
+const struct api *const *
+api_table(size_t *count)
+{
+	*count = COUNT_OF(rows);
+	return rows;
+}
+
+const struct api *
+api_find(int16_t key)
+{
+	size_t low = 0, high = COUNT_OF(rows);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (rows[middle]->request->key == key)
+			return rows[middle];
+		if (rows[middle]->request->key < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+int16_t
+api_version_min(const struct api *api)
+{
+	return api->request->version_min;
+}
+
+int16_t
+api_version_max(const struct api *api)
+{
+	return kp_api_find(api->request->key)->version_max_stable;
+}
+
+static bool
+version_served(const struct api *api, int16_t version)
+{
+	return version >= api_version_min(api) &&
+	    version <= api_version_max(api);
+}
+
+/* Read header and body from frame; what the request keeps it owns. */
+static int
+decode(struct request *request, struct slice frame, bool with_body)
+{
+	bool borrows = (request->api->flags & API_BORROWS_FRAME) != 0;
+	struct kp_request_header header;
+	size_t used;
+
+	if (!borrows)
+		frame = arena_copy(&request->arena, frame);
+	if (kp_decode_request_header(frame, &request->arena, &header, &used) !=
+	    0)
+		return -1;
+	request->correlation_id = header.correlation_id;
+	request->client_id = slice_is_null(header.client_id) ?
+	    slice_str("") :
+	    header.client_id;
+	if (borrows)
+		request->client_id =
+		    arena_copy(&request->arena, request->client_id);
+	if (!with_body)
+		return 0;
+	frame.data += used;
+	frame.len -= used;
+	request->body = arena_alloc(&request->arena,
+	    request->messages->request->body->size);
+	if (request->body == NULL)
+		return -1;
+	return kp_decode_prefix(request->messages->request, request->version,
+	    frame, &request->arena, request->body, &used);
+}
+
+static bool
+authorized(const struct request *request)
+{
+	const struct api_authorization *needs = &request->api->authorization;
+
+	switch (needs->kind) {
+	case API_AUTHORIZATION_OPEN:
+	case API_AUTHORIZATION_ENTRIES:
+		return true;
+	case API_AUTHORIZATION_CLUSTER:
+		return request_allows(request, needs->operation,
+		    ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME);
+	}
+	return false;
+}
+
+static void
+handle(struct request *request)
+{
+	if (!authorized(request))
+		request_fail(request, KP_CLUSTER_AUTHORIZATION_FAILED);
+	else
+		request->api->handle(request);
+}
+
+void
+api_dispatch(struct connection_handler *handler, struct connection *connection,
+    struct slice frame)
+{
+	struct server *server =
+	    CONTAINER_OF(handler, struct server, connections);
+	const struct api *api;
+	struct request *request;
+	int16_t version;
+	bool served;
+
+	if (frame.len < KEY_AND_VERSION_LEN) {
+		connection_close(connection, "a frame too short for a header");
+		return;
+	}
+	api = api_find((int16_t)be16_get(frame.data));
+	version = (int16_t)be16_get(frame.data + 2);
+	served = api != NULL && version_served(api, version);
+	if (api == NULL || (!served && api->refuse_version == NULL)) {
+		log_debug(LOGGER, "%s: key %d version %d is not served",
+		    connection_id(connection), (int16_t)be16_get(frame.data),
+		    version);
+		connection_close(connection, "an API that is not served");
+		return;
+	}
+	request = request_new(server, api, version, connection,
+	    ARENA_BASE_BYTES + ARENA_PER_FRAME_BYTE * frame.len);
+	if (decode(request, frame, served) != 0) {
+		request_abandon(request);
+		connection_close(connection, "a request that does not parse");
+		return;
+	}
+	request->arena.size_bytes_max += ARENA_REPLY_BYTES;
+	exchange_begin(connection, &request->exchange);
+	if (served)
+		handle(request);
+	else
+		api->refuse_version(request);
+}
