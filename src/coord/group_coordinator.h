@@ -1,0 +1,187 @@
+/*
+ * The group coordinator: what the group APIs call.
+ *
+ * Groups and committed offsets live in __consumer_offsets, one shard per
+ * partition; a group's shard is java_hash_partition of its id.  The topic is
+ * made at the first FindCoordinator for a group, and that call is answered
+ * when its shards serve.
+ *
+ * Entry points take a group_call, which the caller has filled in, and call
+ * its done exactly once, on any thread, perhaps before they return, with no
+ * lock held.  They run to completion on the calling thread, except that a
+ * parked JoinGroup or SyncGroup is answered by whoever completes the
+ * rebalance: until done, call, arena and bodies belong to the coordinator.
+ * The cancelling of a parked call is not needed: sessions end.
+ *
+ * After done, call->error holds the error of the whole call (of the group,
+ * where the API has more than one), and else the response is filled in.
+ *
+ * The caller has checked authorization and has resolved topics; a group's
+ * name is never null here.
+ */
+#ifndef COORD_GROUP_COORDINATOR_H
+#define COORD_GROUP_COORDINATOR_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "coord/group_settings.h"
+#include "coord/shard.h"
+
+struct controller;
+struct group_coordinator;
+struct kp_delete_groups_request;
+struct kp_describe_groups_response_group;
+struct kp_heartbeat_request;
+struct kp_join_group_request;
+struct kp_join_group_response;
+struct kp_leave_group_request;
+struct kp_leave_group_response;
+struct kp_list_groups_request;
+struct kp_list_groups_response;
+struct kp_sync_group_request;
+struct kp_sync_group_response;
+struct loop_group;
+struct metadata_image;
+struct metadata_publisher;
+struct partition_manager;
+
+struct group_call {
+	struct shard_call call;		/* set call.done before */
+	struct arena *arena;		/* for the response */
+	int32_t node_id;		/* the node that was asked */
+	int16_t version;
+	struct slice client_id;
+	struct slice client_host;	/* with Java's leading slash */
+};
+
+/* --- Life ---------------------------------------------------------------- */
+
+/* What the coordinator works with; all of it outlives the coordinator. */
+struct group_services {
+	struct metadata_image *image;
+	struct metadata_publisher *publisher;
+	struct controller *controller;
+	struct partition_manager *partitions;
+	struct loop_group *loops;
+};
+
+/*
+ * A coordinator that leads nothing yet.  settings are copied.
+ */
+struct group_coordinator *group_coordinator_new(
+    const struct group_settings *settings,
+    const struct group_services *services);
+
+/*
+ * Take over the partitions of __consumer_offsets that this process leads, and
+ * follow the metadata from now on.  Returns when everything on disk has been
+ * loaded.  Call after the partitions have been opened and the loops run.
+ */
+void group_coordinator_start(struct group_coordinator *coordinator);
+
+/*
+ * Answer everybody NOT_COORDINATOR.  Before the loops and partitions stop;
+ * entry points may still be called.
+ */
+void group_coordinator_stop(struct group_coordinator *coordinator);
+
+/* After the loops have stopped. */
+void group_coordinator_free(struct group_coordinator *coordinator);
+
+/* --- Finding ------------------------------------------------------------- */
+
+/*
+ * Make __consumer_offsets where it is missing.  ready(context, error) is
+ * called, on any thread, when it exists and its shards serve, perhaps before
+ * the function returns.
+ */
+void group_coordinator_prepare(struct group_coordinator *coordinator,
+    void (*ready)(void *context, enum kp_error error), void *context);
+
+/* The partition of __consumer_offsets that looks after the group. */
+int32_t group_coordinator_partition(struct group_coordinator *coordinator,
+    struct slice group_id);
+
+/* --- Classic groups ------------------------------------------------------ */
+
+void group_coordinator_join(struct group_coordinator *coordinator,
+    struct group_call *call, const struct kp_join_group_request *request,
+    struct kp_join_group_response *response);
+void group_coordinator_sync(struct group_coordinator *coordinator,
+    struct group_call *call, const struct kp_sync_group_request *request,
+    struct kp_sync_group_response *response);
+void group_coordinator_heartbeat(struct group_coordinator *coordinator,
+    struct group_call *call, const struct kp_heartbeat_request *request);
+void group_coordinator_leave(struct group_coordinator *coordinator,
+    struct group_call *call, const struct kp_leave_group_request *request,
+    struct kp_leave_group_response *response);
+
+/* --- Offsets ------------------------------------------------------------- */
+
+/* One partition's offset: to commit, fetched, or to delete. */
+struct group_offset {
+	int32_t partition;
+	enum kp_error error;		/* out */
+	int64_t offset;			/* -1 where there is none */
+	int32_t leader_epoch;		/* -1 where unknown */
+	struct slice metadata;
+};
+
+struct group_topic {
+	struct slice name;
+	struct uuid id;			/* zero where unknown */
+	bool known;			/* OffsetDelete: the topic exists */
+	struct group_offset *offsets;
+	int32_t offsets_count;
+};
+
+struct group_commit {
+	struct slice group_id;
+	int32_t generation_id;		/* or member epoch; -1 for none */
+	struct slice member_id;
+	struct slice instance_id;	/* may be null */
+	int64_t retention_ms;		/* -1 for the broker's own */
+	struct group_topic *topics;
+	int32_t topics_count;
+};
+
+/* Commit; the offsets' errors are set where the call has none. */
+void group_coordinator_commit(struct group_coordinator *coordinator,
+    struct group_call *call, struct group_commit *commit);
+
+struct group_fetch {
+	struct slice group_id;
+	struct slice member_id;		/* may be null */
+	int32_t member_epoch;
+	bool require_stable;
+	bool all;			/* then topics are filled in */
+	struct group_topic *topics;
+	int32_t topics_count;
+};
+
+void group_coordinator_fetch(struct group_coordinator *coordinator,
+    struct group_call *call, struct group_fetch *fetch);
+
+/* Delete single offsets; topics that exist and may be read only. */
+void group_coordinator_delete_offsets(struct group_coordinator *coordinator,
+    struct group_call *call, struct slice group_id,
+    struct group_topic *topics, int32_t topics_count);
+
+/* --- Administration ------------------------------------------------------ */
+
+/* The groups of all shards that pass the request's filters.  No waiting. */
+enum kp_error group_coordinator_list(struct group_coordinator *coordinator,
+    struct arena *arena, int32_t node_id,
+    const struct kp_list_groups_request *request,
+    struct kp_list_groups_response *response);
+
+/* One classic group; the entry's error_code is set too.  No waiting. */
+void group_coordinator_describe(struct group_coordinator *coordinator,
+    struct arena *arena, int32_t node_id, int16_t version,
+    struct slice group_id, struct kp_describe_groups_response_group *group);
+
+/* Delete one group with its offsets. */
+void group_coordinator_delete(struct group_coordinator *coordinator,
+    struct group_call *call, struct slice group_id);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * What a shard stands on: its log and a wake-up.  A seam: the real one is a
+ * partition of an internal topic (partition_host.h), tests have one that
+ * holds back the high watermark or fails.
+ *
+ * append, read and high_watermark are called with the shard's lock held,
+ * watch and wake without it.
+ */
+#ifndef COORD_SHARD_HOST_H
+#define COORD_SHARD_HOST_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "wire/error.h"
+
+struct shard_host {
+	/*
+	 * Append the one record batch at data and report the offset behind
+	 * it.  Offsets and epoch are set in place.  On error nothing of it
+	 * is in the log.
+	 */
+	enum kp_error (*append)(struct shard_host *host, uint8_t *data,
+	    size_t len, int64_t *end_offset);
+
+	/*
+	 * Put whole batches from offset on into buf, up to its maximum, and
+	 * report the offset behind them.  Nothing is put there at the end of
+	 * the log, which is the end of what was appended, not the high
+	 * watermark.
+	 */
+	enum kp_error (*read)(struct shard_host *host, int64_t offset,
+	    struct buf *buf, int64_t *end_offset);
+
+	int64_t (*log_start_offset)(struct shard_host *host);
+	int64_t (*high_watermark)(struct shard_host *host);
+
+	/*
+	 * Call shard_advance once the high watermark has reached offset, or
+	 * when it never will.  There is one watch at a time.
+	 */
+	void (*watch)(struct shard_host *host, int64_t offset);
+
+	/*
+	 * Call shard_tick at about deadline_ms of clock_monotonic_ms or
+	 * later.  A new wake-up takes the place of the one before.
+	 */
+	void (*wake)(struct shard_host *host, int64_t deadline_ms);
+};
+
+#endif
