@@ -16,7 +16,7 @@ struct configs;
 struct controller;
 struct fetch_sessions;
 struct group_coordinator;
-struct metadata_image;
+struct image;
 struct partition_manager;
 struct api_settings;
 
@@ -24,7 +24,7 @@ struct server {
 	struct connection_handler connections;	/* how net calls us */
 	const struct api_settings *settings;
 	struct authorizer *authorizer;		/* NULL: all is allowed */
-	struct metadata_image *image;
+	struct image *image;
 	struct configs *configs;
 	struct controller *controller;
 	struct partition_manager *partitions;

@@ -1,0 +1,40 @@
+/*
+ * Broker image: a broker's registration as of one moment.  Immutable and
+ * reference-counted; a change makes a new one.
+ */
+#ifndef META_BROKER_IMAGE_H
+#define META_BROKER_IMAGE_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "wire/generated/metadata_register_broker_record.h"
+
+struct kp_broker_registration_change_record;
+
+struct broker_image {
+	uint32_t refs;
+	int32_t id;
+	bool fenced;
+	/* The whole registration, its slices in arena. */
+	struct kp_register_broker_record record;
+	struct arena arena;
+	uint8_t *bytes;
+};
+
+/* A new image with one reference; record is copied. */
+const struct broker_image *broker_image_new(
+    const struct kp_register_broker_record *record);
+
+/* The image after the change, with one reference. */
+const struct broker_image *broker_image_change(
+    const struct broker_image *old,
+    const struct kp_broker_registration_change_record *change);
+
+/* The endpoint that is called listener, or NULL. */
+const struct kp_register_broker_record_broker_endpoint *broker_image_endpoint(
+    const struct broker_image *broker, struct slice listener);
+
+const struct broker_image *broker_image_ref(const struct broker_image *broker);
+void broker_image_unref(const struct broker_image *broker);
+
+#endif

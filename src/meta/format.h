@@ -1,0 +1,50 @@
+/*
+ * Format: makes empty data directories those of a cluster, and tells whose
+ * directories are there (kafka-storage.sh format --standalone of Kafka).
+ *
+ * What is written: meta.properties and bootstrap.checkpoint in every log
+ * directory, and __cluster_metadata-0/00000000000000000000-0000000000
+ * .checkpoint with KRaftVersion 1 and the one voter in the metadata
+ * directory.  meta.properties is written last, so that a directory which
+ * has it is whole.
+ */
+#ifndef META_FORMAT_H
+#define META_FORMAT_H
+
+#include "base/base.h"
+#include "base/rng.h"
+#include "base/uuid.h"
+
+struct disk;
+
+struct format_settings {
+	struct disk *disk;
+	const char *const *dirs;	/* log.dirs */
+	size_t dirs_count;
+	size_t metadata_dir;		/* index of metadata.log.dir */
+	int32_t node_id;
+	const char *cluster_id;		/* wanted; NULL: any, random if new */
+	struct rng *rng;
+	/* The controller listener that is written for the voter. */
+	const char *controller_listener;
+	const char *controller_host;
+	uint16_t controller_port;
+};
+
+struct format_result {
+	char *cluster_id;		/* owned */
+	struct uuid *directory_ids;	/* owned; one a directory */
+	bool formatted;			/* it was empty, and is ours now */
+};
+
+/*
+ * Format what is empty, check what is not.  Directories that do not exist
+ * are made.  -1 with one line in the log where a directory is half-written
+ * or not ours: files but no meta.properties, another node's or cluster's, or
+ * directories that disagree.
+ */
+int format_ensure(const struct format_settings *settings,
+    struct format_result *result) WARN_UNUSED;
+void format_result_fini(struct format_result *result);
+
+#endif
