@@ -19,8 +19,8 @@ buf_fini(struct buf *buf)
 static void
 buf_grow(struct buf *buf, size_t cap)
 {
-	size_t doubled = buf->cap <= buf->len_max / 2 ? buf->cap * 2
-						      : buf->len_max;
+	size_t doubled =
+	    buf->cap <= buf->len_max / 2 ? buf->cap * 2 : buf->len_max;
 
 	cap = MAX(MAX(cap, doubled), BUF_CAP_MIN);
 	buf->data = xrealloc(buf->data, cap);

@@ -5,8 +5,8 @@
  * fit into the result are shifted out, as Kafka does.
  */
 static inline size_t
-groups_get(const uint8_t *p, const uint8_t *end, size_t len_max,
-    uint64_t *value)
+groups_get(
+    const uint8_t *p, const uint8_t *end, size_t len_max, uint64_t *value)
 {
 	size_t left = (size_t)(end - p);
 	size_t len = MIN(left, len_max);

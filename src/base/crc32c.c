@@ -22,7 +22,7 @@ typedef uint32_t (*crc32c_fn)(uint32_t crc, const uint8_t *p, size_t len);
 
 /* Written before main by crc32c_choose, and only read afterwards. */
 static uint32_t tables[8][256];
-static uint32_t squares[64];	/* x^(2^i) */
+static uint32_t squares[64]; /* x^(2^i) */
 static crc32c_fn crc32c_chosen;
 
 /* a * b modulo P. */
@@ -72,7 +72,7 @@ tables_make(void)
 	for (uint32_t i = 0; i < 256; i++) {
 		for (int t = 1; t < 8; t++)
 			tables[t][i] = tables[0][tables[t - 1][i] & 0xff] ^
-			    (tables[t - 1][i] >> 8);
+				       (tables[t - 1][i] >> 8);
 	}
 }
 
@@ -113,8 +113,8 @@ crc_by_tables(uint32_t crc, const uint8_t *p, size_t len)
  */
 struct stretch {
 	size_t len;
-	uint32_t shift_one;	/* moves a checksum over len bytes */
-	uint32_t shift_two;	/* over twice as many */
+	uint32_t shift_one; /* moves a checksum over len bytes */
+	uint32_t shift_two; /* over twice as many */
 };
 
 static struct stretch stretches[] = { { .len = 4096 }, { .len = 1024 },
@@ -162,7 +162,7 @@ crc_three_streams(uint64_t crc, const uint8_t *p, const struct stretch *s)
 		crc_c = _mm_crc32_u64(crc_c, le64_get(p + 2 * s->len));
 	}
 	return shift(crc, s->shift_two) ^ shift(crc_b, s->shift_one) ^
-	    (uint32_t)crc_c;
+	       (uint32_t)crc_c;
 }
 
 __attribute__((target("sse4.2,pclmul"))) static uint32_t
@@ -254,8 +254,8 @@ crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t len_b)
 }
 
 uint32_t
-crc32c_replace(uint32_t crc, uint32_t crc_before, uint32_t crc_after,
-    uint64_t len_behind)
+crc32c_replace(
+    uint32_t crc, uint32_t crc_before, uint32_t crc_after, uint64_t len_behind)
 {
 	return crc32c_combine(crc_before ^ crc_after, crc, len_behind);
 }

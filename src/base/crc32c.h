@@ -31,7 +31,7 @@ uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t len_b);
  * one, crc_before and crc_after those of the piece alone, and len_behind the
  * number of bytes behind the piece.  The piece keeps its length.
  */
-uint32_t crc32c_replace(uint32_t crc, uint32_t crc_before, uint32_t crc_after,
-    uint64_t len_behind);
+uint32_t crc32c_replace(
+    uint32_t crc, uint32_t crc_before, uint32_t crc_after, uint64_t len_behind);
 
 #endif

@@ -12,7 +12,7 @@ bool
 uuid_is_reserved(struct uuid u)
 {
 	return be64_get(u.bytes) == 0 &&
-	    be64_get(u.bytes + 8) < UUID_RESERVED_COUNT;
+	       be64_get(u.bytes + 8) < UUID_RESERVED_COUNT;
 }
 
 struct uuid

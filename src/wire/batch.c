@@ -68,8 +68,9 @@ header_decode(const uint8_t *data, struct batch *batch)
 	batch->last_offset_delta =
 	    (int32_t)be32_get(data + LAST_OFFSET_DELTA_AT);
 	/* Added without sign, because a hostile sum may overflow. */
-	batch->last_offset = (int64_t)((uint64_t)batch->base_offset +
-	    (uint64_t)(int64_t)batch->last_offset_delta);
+	batch->last_offset =
+	    (int64_t)((uint64_t)batch->base_offset +
+		      (uint64_t)(int64_t)batch->last_offset_delta);
 	batch->base_timestamp = (int64_t)be64_get(data + BASE_TIMESTAMP_AT);
 	batch->max_timestamp = (int64_t)be64_get(data + MAX_TIMESTAMP_AT);
 	batch->producer_id = (int64_t)be64_get(data + PRODUCER_ID_AT);
@@ -101,11 +102,11 @@ legacy_header_decode(const uint8_t *data, struct batch *batch)
 }
 
 int
-batch_decode(const uint8_t *data, const struct batch_frame *frame,
-    struct batch *batch)
+batch_decode(
+    const uint8_t *data, const struct batch_frame *frame, struct batch *batch)
 {
-	static const size_t size_min[] = { LEGACY_SIZE_MIN_0,
-		LEGACY_SIZE_MIN_1, BATCH_HEADER_LEN };
+	static const size_t size_min[] = { LEGACY_SIZE_MIN_0, LEGACY_SIZE_MIN_1,
+		BATCH_HEADER_LEN };
 
 	assert(frame->magic >= 0 && frame->magic <= BATCH_MAGIC);
 	if (frame->size_bytes < size_min[frame->magic])
@@ -133,8 +134,8 @@ batch_read(struct slice bytes, struct batch *batch)
 static bool
 legacy_crc_valid(struct slice bytes)
 {
-	uLong crc = crc32_z(0, bytes.data + LEGACY_CRC_FROM,
-	    bytes.len - LEGACY_CRC_FROM);
+	uLong crc = crc32_z(
+	    0, bytes.data + LEGACY_CRC_FROM, bytes.len - LEGACY_CRC_FROM);
 
 	return crc == be32_get(bytes.data + LEGACY_CRC_AT);
 }
@@ -149,7 +150,7 @@ batch_crc_valid(struct slice bytes)
 	if (bytes.len < BATCH_HEADER_LEN)
 		return false;
 	return crc32c(0, bytes.data + ATTRIBUTES_AT,
-	    bytes.len - ATTRIBUTES_AT) == be32_get(bytes.data + CRC_AT);
+		   bytes.len - ATTRIBUTES_AT) == be32_get(bytes.data + CRC_AT);
 }
 
 void
@@ -161,8 +162,8 @@ batch_patch(uint8_t *data, int64_t base_offset, int32_t leader_epoch)
 }
 
 void
-batch_patch_timestamp(uint8_t *data, enum batch_timestamp_type type,
-    int64_t max_timestamp)
+batch_patch_timestamp(
+    uint8_t *data, enum batch_timestamp_type type, int64_t max_timestamp)
 {
 	const size_t piece_len = PRODUCER_ID_AT - ATTRIBUTES_AT;
 	size_t size_bytes = BATCH_OVERHEAD_LEN + be32_get(data + LENGTH_AT);
@@ -176,9 +177,32 @@ batch_patch_timestamp(uint8_t *data, enum batch_timestamp_type type,
 		attributes |= BATCH_LOG_APPEND_TIME;
 	be16_put(piece, attributes);
 	be64_put(data + MAX_TIMESTAMP_AT, (uint64_t)max_timestamp);
-	be32_put(data + CRC_AT, crc32c_replace(be32_get(data + CRC_AT),
-	    crc_before, crc32c(0, piece, piece_len),
-	    size_bytes - PRODUCER_ID_AT));
+	be32_put(data + CRC_AT,
+	    crc32c_replace(be32_get(data + CRC_AT), crc_before,
+		crc32c(0, piece, piece_len), size_bytes - PRODUCER_ID_AT));
+}
+
+void
+batch_encode(const struct batch *batch, uint8_t *data)
+{
+	size_t length = batch->size_bytes - BATCH_OVERHEAD_LEN;
+
+	assert(batch->magic == BATCH_MAGIC && length <= INT32_MAX &&
+	       batch->size_bytes >= BATCH_HEADER_LEN);
+	be64_put(data, (uint64_t)batch->base_offset);
+	be32_put(data + LENGTH_AT, (uint32_t)length);
+	be32_put(data + LEADER_EPOCH_AT, (uint32_t)batch->leader_epoch);
+	data[MAGIC_AT] = BATCH_MAGIC;
+	be32_put(data + CRC_AT, batch->crc);
+	be16_put(data + ATTRIBUTES_AT, (uint16_t)batch->attributes);
+	be32_put(
+	    data + LAST_OFFSET_DELTA_AT, (uint32_t)batch->last_offset_delta);
+	be64_put(data + BASE_TIMESTAMP_AT, (uint64_t)batch->base_timestamp);
+	be64_put(data + MAX_TIMESTAMP_AT, (uint64_t)batch->max_timestamp);
+	be64_put(data + PRODUCER_ID_AT, (uint64_t)batch->producer_id);
+	be16_put(data + PRODUCER_EPOCH_AT, (uint16_t)batch->producer_epoch);
+	be32_put(data + BASE_SEQUENCE_AT, (uint32_t)batch->base_sequence);
+	be32_put(data + RECORD_COUNT_AT, (uint32_t)batch->record_count);
 }
 
 void
@@ -200,6 +224,6 @@ batch_last_sequence(const struct batch *batch)
 {
 	if (batch->base_sequence == BATCH_NO_SEQUENCE)
 		return BATCH_NO_SEQUENCE;
-	return batch_sequence_add(batch->base_sequence,
-	    batch->last_offset_delta);
+	return batch_sequence_add(
+	    batch->base_sequence, batch->last_offset_delta);
 }

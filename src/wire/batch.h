@@ -20,7 +20,7 @@
  *	61  -  the records, one after the other or as one compressed block
  *
  * Base offset, length and leader epoch stand before what the checksum covers,
- * so the leader sets them in place.  Magic 0 and 1 (message_set.h) share the
+ * so the leader sets them in place.  Magic 0 and 1 (legacy.h) share the
  * first twelve bytes and the place of the magic; they are found in old log
  * files, are read and never written.
  *
@@ -63,21 +63,21 @@ enum batch_timestamp_type {
 
 /* What is at the start of a run of bytes. */
 enum batch_scan {
-	BATCH_SCAN_WHOLE,	/* a batch that is there completely */
-	BATCH_SCAN_INCOMPLETE,	/* too few bytes: nothing, or a cut batch */
-	BATCH_SCAN_END,		/* zeros, as in a preallocated file */
-	BATCH_SCAN_CORRUPT,	/* a length or magic that cannot be */
+	BATCH_SCAN_WHOLE,      /* a batch that is there completely */
+	BATCH_SCAN_INCOMPLETE, /* too few bytes: nothing, or a cut batch */
+	BATCH_SCAN_END,        /* zeros, as in a preallocated file */
+	BATCH_SCAN_CORRUPT,    /* a length or magic that cannot be */
 };
 
 struct batch_frame {
 	int64_t offset;
-	size_t size_bytes;	/* with the overhead */
-	int8_t magic;		/* 0 to 2 */
+	size_t size_bytes; /* with the overhead */
+	int8_t magic;      /* 0 to 2 */
 };
 
 /* A header, decoded.  Legacy messages have -1 where they have no field. */
 struct batch {
-	int64_t base_offset;	/* legacy: same as last_offset */
+	int64_t base_offset; /* legacy: same as last_offset */
 	int64_t last_offset;
 	size_t size_bytes;
 	int8_t magic;
@@ -90,7 +90,7 @@ struct batch {
 	int64_t producer_id;
 	int16_t producer_epoch;
 	int32_t base_sequence;
-	int32_t record_count;	/* legacy: -1 where compressed, else 1 */
+	int32_t record_count; /* legacy: -1 where compressed, else 1 */
 };
 
 /*
@@ -100,8 +100,8 @@ struct batch {
  * BATCH_SCAN_WHOLE, and for BATCH_SCAN_INCOMPLETE where len is at least
  * BATCH_SCAN_LEN.
  */
-enum batch_scan batch_scan(const uint8_t *data, uint64_t len,
-    struct batch_frame *frame) WARN_UNUSED;
+enum batch_scan batch_scan(
+    const uint8_t *data, uint64_t len, struct batch_frame *frame) WARN_UNUSED;
 
 /*
  * Decode the header of the batch that batch_scan found.  Only the header's
@@ -133,8 +133,14 @@ void batch_patch(uint8_t *data, int64_t base_offset, int32_t leader_epoch);
  * nothing are cleared on the way.  The new checksum is combined from the old
  * one, without a pass over the records.
  */
-void batch_patch_timestamp(uint8_t *data, enum batch_timestamp_type type,
-    int64_t max_timestamp);
+void batch_patch_timestamp(
+    uint8_t *data, enum batch_timestamp_type type, int64_t max_timestamp);
+
+/*
+ * Write a header of magic 2 into data[BATCH_HEADER_LEN], all fields but
+ * last_offset as they stand in *batch.
+ */
+void batch_encode(const struct batch *batch, uint8_t *data);
 
 /* Compute the checksum of a whole batch of magic 2 and store it. */
 void batch_seal(uint8_t *data, size_t size_bytes);
@@ -174,7 +180,8 @@ static inline int64_t
 batch_delete_horizon(const struct batch *batch)
 {
 	return (batch->attributes & BATCH_DELETE_HORIZON) != 0
-	    ? batch->base_timestamp : BATCH_NO_TIMESTAMP;
+		   ? batch->base_timestamp
+		   : BATCH_NO_TIMESTAMP;
 }
 
 #endif

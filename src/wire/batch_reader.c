@@ -1,7 +1,7 @@
 #include "wire/batch_reader.h"
 
 #include "wire/compression.h"
-#include "wire/message_set.h"
+#include "wire/legacy.h"
 
 static enum kp_error
 compression_error(enum compression_result result)
@@ -31,13 +31,13 @@ sum(int64_t a, int64_t b)
  * follows it is not looked at, as in Kafka.
  */
 static enum kp_error
-records_open(struct batch_reader *reader, struct slice bytes,
-    struct buf *scratch)
+records_open(
+    struct batch_reader *reader, struct slice bytes, struct buf *scratch)
 {
 	enum compression_result result;
 
-	reader->left = slice_of(bytes.data + BATCH_HEADER_LEN,
-	    bytes.len - BATCH_HEADER_LEN);
+	reader->left = slice_of(
+	    bytes.data + BATCH_HEADER_LEN, bytes.len - BATCH_HEADER_LEN);
 	reader->count_left = reader->batch.record_count;
 	if (reader->count_left < 0)
 		return KP_INVALID_RECORD;
@@ -46,26 +46,26 @@ records_open(struct batch_reader *reader, struct slice bytes,
 	if (reader->count_left == 0 || batch_codec(&reader->batch) == 0)
 		return KP_NONE;
 	buf_clear(scratch);
-	result = compression_decompress(batch_codec(&reader->batch),
-	    reader->left, scratch);
+	result = compression_decompress(
+	    batch_codec(&reader->batch), reader->left, scratch);
 	reader->left = buf_slice(scratch);
 	return compression_error(result);
 }
 
 /* The set in a wrapper; with magic 1 its offsets count from its first. */
 static enum kp_error
-wrapper_open(struct batch_reader *reader, const struct message *wrapper,
+wrapper_open(struct batch_reader *reader, const struct legacy_message *wrapper,
     struct buf *scratch)
 {
 	enum compression_result result;
 	int64_t last_offset;
 
 	buf_clear(scratch);
-	result = message_set_unwrap(wrapper, scratch);
+	result = legacy_unwrap(wrapper, scratch);
 	if (result != COMPRESSION_OK)
 		return compression_error(result);
 	reader->left = buf_slice(scratch);
-	last_offset = message_set_last_offset(reader->left);
+	last_offset = legacy_last_offset(reader->left);
 	if (last_offset < 0)
 		return KP_INVALID_RECORD;
 	if (wrapper->magic == 1)
@@ -74,12 +74,12 @@ wrapper_open(struct batch_reader *reader, const struct message *wrapper,
 }
 
 static enum kp_error
-message_open(struct batch_reader *reader, struct slice bytes,
-    struct buf *scratch)
+message_open(
+    struct batch_reader *reader, struct slice bytes, struct buf *scratch)
 {
-	struct message message;
+	struct legacy_message message;
 
-	if (message_read(bytes, &message) != 0)
+	if (legacy_read(bytes, &message) != 0)
 		return KP_CORRUPT_MESSAGE;
 	reader->left = bytes;
 	if (batch_codec(&reader->batch) == 0)
@@ -88,8 +88,8 @@ message_open(struct batch_reader *reader, struct slice bytes,
 }
 
 enum kp_error
-batch_reader_open(struct batch_reader *reader, struct slice bytes,
-    struct buf *scratch)
+batch_reader_open(
+    struct batch_reader *reader, struct slice bytes, struct buf *scratch)
 {
 	enum kp_error error;
 
@@ -110,9 +110,10 @@ record_set(const struct batch *batch, const struct record_parts *parts,
     struct record *record)
 {
 	record->offset = sum(batch->base_offset, parts->offset_delta);
-	record->timestamp = batch_has_append_time(batch)
-	    ? batch->max_timestamp
-	    : sum(batch->base_timestamp, parts->timestamp_delta);
+	record->timestamp =
+	    batch_has_append_time(batch)
+		? batch->max_timestamp
+		: sum(batch->base_timestamp, parts->timestamp_delta);
 	record->key = parts->key;
 	record->value = parts->value;
 	record->headers = parts->headers;
@@ -145,17 +146,18 @@ record_next(struct batch_reader *reader, struct record *record)
 static bool
 message_next(struct batch_reader *reader, struct record *record)
 {
-	struct message message;
+	struct legacy_message message;
 
 	if (reader->left.len == 0)
 		return false;
-	if (message_read(reader->left, &message) != 0) {
+	if (legacy_read(reader->left, &message) != 0) {
 		reader->error = KP_INVALID_RECORD;
 		return false;
 	}
 	reader->left = slice_of(reader->left.data + message.size_bytes,
 	    reader->left.len - message.size_bytes);
-	*record = (struct record){ .key = message.key, .value = message.value,
+	*record = (struct record){ .key = message.key,
+		.value = message.value,
 		.timestamp = message.timestamp,
 		.offset = sum(message.offset, reader->legacy_offset_add) };
 	if (batch_has_append_time(&reader->batch))

@@ -23,7 +23,7 @@
 
 struct batch_reader {
 	struct batch batch;
-	enum kp_error error;	/* why batch_reader_next ended, or KP_NONE */
+	enum kp_error error; /* why batch_reader_next ended, or KP_NONE */
 
 	/* Private. */
 	struct slice left;
@@ -38,8 +38,8 @@ struct batch_reader {
  * KP_MESSAGE_TOO_LARGE where scratch's maximum is passed.  There is nothing to
  * close.
  */
-enum kp_error batch_reader_open(struct batch_reader *reader,
-    struct slice bytes, struct buf *scratch) WARN_UNUSED;
+enum kp_error batch_reader_open(struct batch_reader *reader, struct slice bytes,
+    struct buf *scratch) WARN_UNUSED;
 
 /*
  * The next record, with its absolute offset and its effective timestamp.

@@ -27,8 +27,8 @@ rest_validate(struct slice bytes, size_t size_bytes)
 {
 	struct batch_frame frame;
 
-	switch (batch_scan(bytes.data + size_bytes, bytes.len - size_bytes,
-	    &frame)) {
+	switch (batch_scan(
+	    bytes.data + size_bytes, bytes.len - size_bytes, &frame)) {
 	case BATCH_SCAN_WHOLE:
 		return KP_INVALID_RECORD;
 	case BATCH_SCAN_INCOMPLETE:
@@ -101,7 +101,7 @@ timestamp_is_far(const struct batch_rules *rules, int64_t timestamp)
 	    rules->timestamp_type == BATCH_APPEND_TIME)
 		return false;
 	return (int64_t)age > rules->before_max_ms ||
-	    (int64_t)(0 - age) > rules->after_max_ms;
+	       (int64_t)(0 - age) > rules->after_max_ms;
 }
 
 static inline enum batch_record_fault
@@ -121,7 +121,7 @@ record_timestamp(const struct batch *batch, const struct record_parts *parts)
 	if (batch_has_append_time(batch))
 		return batch->max_timestamp;
 	return (int64_t)((uint64_t)batch->base_timestamp +
-	    (uint64_t)parts->timestamp_delta);
+			 (uint64_t)parts->timestamp_delta);
 }
 
 static inline void
@@ -194,15 +194,16 @@ record_errors_list(const struct walk *walk, int32_t count, struct arena *arena,
 		fault = record_judge(walk->rules, &parts, timestamp);
 		if (fault != BATCH_RECORD_FINE)
 			errors[at++] = (struct batch_record_error){ .index = i,
-				.fault = fault, .timestamp = timestamp };
+				.fault = fault,
+				.timestamp = timestamp };
 	}
 	verdict->record_errors = errors;
 	verdict->record_errors_count = count;
 }
 
 static enum kp_error
-records_validate(const struct walk *walk, bool compressed,
-    struct arena *arena, struct batch_verdict *verdict)
+records_validate(const struct walk *walk, bool compressed, struct arena *arena,
+    struct batch_verdict *verdict)
 {
 	struct tally tally = { .max_timestamp = BATCH_NO_TIMESTAMP,
 		.max_timestamp_index = -1 };
@@ -217,8 +218,7 @@ records_validate(const struct walk *walk, bool compressed,
 	if (tally.fault_count == 0)
 		return KP_NONE;
 	record_errors_list(walk, tally.fault_count, arena, verdict);
-	return tally.timestamp_fault ? KP_INVALID_TIMESTAMP
-				     : KP_INVALID_RECORD;
+	return tally.timestamp_fault ? KP_INVALID_TIMESTAMP : KP_INVALID_RECORD;
 }
 
 static enum kp_error
@@ -227,7 +227,8 @@ unseen_validate(const struct batch_rules *rules, struct batch_verdict *verdict)
 	verdict->max_timestamp = verdict->batch.max_timestamp;
 	verdict->max_timestamp_index = -1;
 	return timestamp_is_far(rules, verdict->max_timestamp)
-	    ? KP_INVALID_TIMESTAMP : KP_NONE;
+		   ? KP_INVALID_TIMESTAMP
+		   : KP_NONE;
 }
 
 static enum kp_error
@@ -239,8 +240,8 @@ compressed_validate(struct slice payload, const struct batch_rules *rules,
 	if (!rules->compacted && !rules->walk_compressed)
 		return unseen_validate(rules, verdict);
 	buf_clear(scratch);
-	switch (compression_decompress(batch_codec(&verdict->batch), payload,
-	    scratch)) {
+	switch (compression_decompress(
+	    batch_codec(&verdict->batch), payload, scratch)) {
 	case COMPRESSION_OK:
 		break;
 	case COMPRESSION_TOO_LARGE:
@@ -258,12 +259,14 @@ static enum kp_error
 payload_validate(struct slice payload, const struct batch_rules *rules,
     struct buf *scratch, struct arena *arena, struct batch_verdict *verdict)
 {
-	struct walk walk = { .batch = &verdict->batch, .rules = rules,
-		.p = payload.data, .end = payload.data + payload.len };
+	struct walk walk = { .batch = &verdict->batch,
+		.rules = rules,
+		.p = payload.data,
+		.end = payload.data + payload.len };
 
 	if (batch_codec(&verdict->batch) != COMPRESSION_NONE)
-		return compressed_validate(payload, rules, scratch, arena,
-		    verdict);
+		return compressed_validate(
+		    payload, rules, scratch, arena, verdict);
 	return records_validate(&walk, false, arena, verdict);
 }
 
@@ -280,7 +283,7 @@ timestamp_decide(const struct batch_rules *rules, struct batch_verdict *verdict)
 	verdict->timestamp_differs =
 	    verdict->max_timestamp != batch->max_timestamp ||
 	    batch_has_append_time(batch) !=
-	    (rules->timestamp_type == BATCH_APPEND_TIME);
+		(rules->timestamp_type == BATCH_APPEND_TIME);
 }
 
 enum kp_error

@@ -18,10 +18,10 @@
 #include "wire/error.h"
 
 struct batch_rules {
-	size_t size_bytes_max;	/* max.message.bytes */
-	bool zstd_allowed;	/* Produce version 7 or newer */
-	bool transaction_named;	/* the request has a transactional id */
-	bool compacted;		/* cleanup.policy contains compact */
+	size_t size_bytes_max;  /* max.message.bytes */
+	bool zstd_allowed;      /* Produce version 7 or newer */
+	bool transaction_named; /* the request has a transactional id */
+	bool compacted;         /* cleanup.policy contains compact */
 	/*
 	 * Decompress and walk compressed batches.  Compacted topics always
 	 * do.  Else their records stay unseen: the header's max timestamp is
@@ -30,24 +30,24 @@ struct batch_rules {
 	bool walk_compressed;
 	enum batch_timestamp_type timestamp_type;
 	int64_t now_ms;
-	int64_t before_max_ms;	/* message.timestamp.before.max.ms */
-	int64_t after_max_ms;	/* message.timestamp.after.max.ms */
+	int64_t before_max_ms; /* message.timestamp.before.max.ms */
+	int64_t after_max_ms;  /* message.timestamp.after.max.ms */
 };
 
 enum batch_record_fault {
 	BATCH_RECORD_FINE,
-	BATCH_RECORD_KEY_NULL,	/* on a compacted topic */
-	BATCH_RECORD_TIMESTAMP,	/* too far from the clock */
+	BATCH_RECORD_KEY_NULL,  /* on a compacted topic */
+	BATCH_RECORD_TIMESTAMP, /* too far from the clock */
 };
 
 struct batch_record_error {
-	int32_t index;		/* of the record in the batch, from 0 */
+	int32_t index; /* of the record in the batch, from 0 */
 	enum batch_record_fault fault;
 	int64_t timestamp;
 };
 
 struct batch_verdict {
-	struct batch batch;	/* the header as it was sent */
+	struct batch batch; /* the header as it was sent */
 	/* The max timestamp that the stored header must have. */
 	int64_t max_timestamp;
 	/*

@@ -12,7 +12,7 @@
 #define ROOM_MIN 4096
 #define RATIO_EXPECTED 4
 
-#define GZIP_WINDOW_BITS (15 + 16)	/* + 16: gzip's header, not zlib's */
+#define GZIP_WINDOW_BITS (15 + 16) /* + 16: gzip's header, not zlib's */
 #define GZIP_MEMORY_LEVEL 8
 
 /* Kafka's default level of lz4, by which its clients mean the fast mode. */
@@ -32,8 +32,8 @@
 static const uint8_t xerial_header[XERIAL_HEADER_LEN] = { 0x82, 'S', 'N', 'A',
 	'P', 'P', 'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1 };
 
-static const char *const names[COMPRESSION_COUNT] = { "none", "gzip",
-	"snappy", "lz4", "zstd" };
+static const char *const names[COMPRESSION_COUNT] = { "none", "gzip", "snappy",
+	"lz4", "zstd" };
 
 const char *
 compression_name(int codec)
@@ -119,8 +119,8 @@ gzip_member(z_stream *z, struct buf *out, bool *header_seen)
 	do {
 		size_t room;
 
-		z->next_out = room_make(out, (size_t)z->avail_in *
-		    RATIO_EXPECTED, &room);
+		z->next_out =
+		    room_make(out, (size_t)z->avail_in * RATIO_EXPECTED, &room);
 		room = MIN(room, UINT_MAX);
 		z->avail_out = (uInt)room;
 		result = inflate(z, Z_NO_FLUSH);
@@ -130,7 +130,8 @@ gzip_member(z_stream *z, struct buf *out, bool *header_seen)
 	if (result == Z_STREAM_END)
 		return COMPRESSION_OK;
 	return result == Z_BUF_ERROR && room_left(out) == 0
-	    ? COMPRESSION_TOO_LARGE : COMPRESSION_CORRUPT;
+		   ? COMPRESSION_TOO_LARGE
+		   : COMPRESSION_CORRUPT;
 }
 
 static enum compression_result
@@ -169,8 +170,8 @@ snappy_block_append(struct slice in, struct buf *out)
 
 	if (p == NULL)
 		return -1;
-	status = snappy_compress((const char *)in.data, in.len,
-	    (char *)(p + 4), &len);
+	status = snappy_compress(
+	    (const char *)in.data, in.len, (char *)(p + 4), &len);
 	assert(status == SNAPPY_OK);
 	be32_put(p, (uint32_t)len);
 	out->len += 4 + len;
@@ -216,7 +217,7 @@ static bool
 xerial_header_is(struct slice in)
 {
 	return in.len >= XERIAL_HEADER_LEN &&
-	    memcmp(in.data, xerial_header, XERIAL_MAGIC_LEN) == 0;
+	       memcmp(in.data, xerial_header, XERIAL_MAGIC_LEN) == 0;
 }
 
 static struct slice
@@ -392,8 +393,8 @@ zstd_decompress(struct slice in, struct buf *out)
 /* ------------------------------------------------------------------------- */
 
 int
-compression_compress(enum compression codec, int level, struct slice in,
-    struct buf *out)
+compression_compress(
+    enum compression codec, int level, struct slice in, struct buf *out)
 {
 	assert(in.len <= INT32_MAX);
 	switch (codec) {
@@ -418,7 +419,8 @@ decompress(int codec, struct slice in, struct buf *out)
 	switch (codec) {
 	case COMPRESSION_NONE:
 		return buf_append(out, in.data, in.len) == 0
-		    ? COMPRESSION_OK : COMPRESSION_TOO_LARGE;
+			   ? COMPRESSION_OK
+			   : COMPRESSION_TOO_LARGE;
 	case COMPRESSION_GZIP:
 		return gzip_decompress(in, out);
 	case COMPRESSION_SNAPPY:

@@ -33,9 +33,9 @@ enum compression {
 
 enum compression_result {
 	COMPRESSION_OK,
-	COMPRESSION_CORRUPT,	/* torn, or not this codec's data */
-	COMPRESSION_TOO_LARGE,	/* the output buffer's maximum is passed */
-	COMPRESSION_UNKNOWN,	/* no such codec */
+	COMPRESSION_CORRUPT,   /* torn, or not this codec's data */
+	COMPRESSION_TOO_LARGE, /* the output buffer's maximum is passed */
+	COMPRESSION_UNKNOWN,   /* no such codec */
 };
 
 /* "none", "gzip", …, or NULL for a number that is no codec's. */
@@ -59,7 +59,7 @@ int compression_compress(enum compression codec, int level, struct slice in,
  * the end of a gzip, snappy or lz4 stream are ignored as in Kafka; further
  * streams are read, but not for lz4.
  */
-enum compression_result compression_decompress(int codec, struct slice in,
-    struct buf *out) WARN_UNUSED;
+enum compression_result compression_decompress(
+    int codec, struct slice in, struct buf *out) WARN_UNUSED;
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "wire/record_inline.h"
 
-
 const uint8_t *
 record_read(const uint8_t *p, const uint8_t *end, struct record_parts *parts)
 {
@@ -43,8 +42,8 @@ bytes_put(uint8_t *p, struct slice bytes)
 int
 record_header_append(struct buf *headers, struct slice key, struct slice value)
 {
-	uint8_t *p = buf_reserve(headers,
-	    key.len + value.len + 2 * VARINT_LEN_MAX);
+	uint8_t *p =
+	    buf_reserve(headers, key.len + value.len + 2 * VARINT_LEN_MAX);
 	uint8_t *end;
 
 	assert(!slice_is_null(key));
@@ -60,10 +59,10 @@ static size_t
 body_len(const struct record_parts *parts)
 {
 	return 1 + varlong_len(parts->timestamp_delta) +
-	    varint_len(parts->offset_delta) +
-	    varint_len(bytes_len(parts->key)) + parts->key.len +
-	    varint_len(bytes_len(parts->value)) + parts->value.len +
-	    varint_len(parts->header_count) + parts->headers.len;
+	       varint_len(parts->offset_delta) +
+	       varint_len(bytes_len(parts->key)) + parts->key.len +
+	       varint_len(bytes_len(parts->value)) + parts->value.len +
+	       varint_len(parts->header_count) + parts->headers.len;
 }
 
 size_t

@@ -24,10 +24,10 @@
 
 struct record {
 	int64_t offset;
-	int64_t timestamp;	/* milliseconds, or BATCH_NO_TIMESTAMP */
+	int64_t timestamp; /* milliseconds, or BATCH_NO_TIMESTAMP */
 	struct slice key;
 	struct slice value;
-	struct slice headers;	/* raw; record_header_next reads them */
+	struct slice headers; /* raw; record_header_next reads them */
 	int32_t header_count;
 };
 
@@ -50,8 +50,8 @@ struct record_parts {
  * Read the record at p, which ends before end.  The address behind the
  * record, or NULL where it is broken.
  */
-const uint8_t *record_read(const uint8_t *p, const uint8_t *end,
-    struct record_parts *parts);
+const uint8_t *record_read(
+    const uint8_t *p, const uint8_t *end, struct record_parts *parts);
 
 /*
  * Take the next header off *headers.  False at the end.  The bytes must come
@@ -60,14 +60,14 @@ const uint8_t *record_read(const uint8_t *p, const uint8_t *end,
 bool record_header_next(struct slice *headers, struct record_header *header);
 
 /* Append one header in its raw form; -1 where buf's maximum is passed. */
-int record_header_append(struct buf *headers, struct slice key,
-    struct slice value) WARN_UNUSED;
+int record_header_append(
+    struct buf *headers, struct slice key, struct slice value) WARN_UNUSED;
 
 /* The bytes that record_append appends. */
 size_t record_len(const struct record_parts *parts);
 
 /* Append the record to buf; -1 where buf's maximum is passed. */
-int record_append(struct buf *buf, const struct record_parts *parts)
-    WARN_UNUSED;
+int record_append(
+    struct buf *buf, const struct record_parts *parts) WARN_UNUSED;
 
 #endif

@@ -70,11 +70,12 @@ record_bytes(const uint8_t **p, const uint8_t *end, struct slice *bytes)
 
 /* One header; its key is not null. */
 static inline bool
-record_header_read(const uint8_t **p, const uint8_t *end,
-    struct record_header *header)
+record_header_read(
+    const uint8_t **p, const uint8_t *end, struct record_header *header)
 {
 	return record_bytes(p, end, &header->key) &&
-	    !slice_is_null(header->key) && record_bytes(p, end, &header->value);
+	       !slice_is_null(header->key) &&
+	       record_bytes(p, end, &header->value);
 }
 
 static inline bool
@@ -91,14 +92,14 @@ record_headers_skip(const uint8_t **p, const uint8_t *end, int32_t count)
 
 /* The fields behind the length; the address behind them. */
 static inline const uint8_t *
-record_fields_read(const uint8_t *p, const uint8_t *end,
-    struct record_parts *parts)
+record_fields_read(
+    const uint8_t *p, const uint8_t *end, struct record_parts *parts)
 {
 	const uint8_t *headers;
 
 	if (p == end)
 		return NULL;
-	p++;	/* The attributes. */
+	p++; /* The attributes. */
 	if (!record_varlong(&p, end, &parts->timestamp_delta) ||
 	    !record_varint(&p, end, &parts->offset_delta) ||
 	    !record_bytes(&p, end, &parts->key) ||
@@ -113,8 +114,8 @@ record_fields_read(const uint8_t *p, const uint8_t *end,
 }
 
 static inline const uint8_t *
-record_read_inline(const uint8_t *p, const uint8_t *end,
-    struct record_parts *parts)
+record_read_inline(
+    const uint8_t *p, const uint8_t *end, struct record_parts *parts)
 {
 	int32_t len;
 
@@ -125,8 +126,8 @@ record_read_inline(const uint8_t *p, const uint8_t *end,
 }
 
 static inline const uint8_t *
-record_read_lax_inline(const uint8_t *p, const uint8_t *end,
-    struct record_parts *parts)
+record_read_lax_inline(
+    const uint8_t *p, const uint8_t *end, struct record_parts *parts)
 {
 	int32_t len;
 

@@ -1,4 +1,4 @@
-#include "wire/message_set.h"
+#include "wire/legacy.h"
 
 #include "base/bytes.h"
 #include "wire/batch.h"
@@ -31,7 +31,7 @@ bytes_read(struct slice *in, struct slice *bytes)
 }
 
 static int
-timestamp_read(struct slice *in, struct message *message)
+timestamp_read(struct slice *in, struct legacy_message *message)
 {
 	message->timestamp = BATCH_NO_TIMESTAMP;
 	if (message->magic == 0)
@@ -44,7 +44,7 @@ timestamp_read(struct slice *in, struct message *message)
 }
 
 int
-message_read(struct slice bytes, struct message *message)
+legacy_read(struct slice bytes, struct legacy_message *message)
 {
 	uint32_t size;
 	struct slice body;
@@ -97,7 +97,7 @@ lz4_header_mend(uint8_t *frame, size_t len)
 }
 
 enum compression_result
-message_set_unwrap(const struct message *wrapper, struct buf *out)
+legacy_unwrap(const struct legacy_message *wrapper, struct buf *out)
 {
 	int codec = wrapper->attributes & BATCH_CODEC_MASK;
 	struct slice in = wrapper->value;
@@ -117,12 +117,12 @@ message_set_unwrap(const struct message *wrapper, struct buf *out)
 }
 
 int64_t
-message_set_last_offset(struct slice set)
+legacy_last_offset(struct slice set)
 {
-	struct message message = { .offset = -1 };
+	struct legacy_message message = { .offset = -1 };
 
 	while (set.len > 0) {
-		if (message_read(set, &message) != 0 ||
+		if (legacy_read(set, &message) != 0 ||
 		    (message.attributes & BATCH_CODEC_MASK) != 0 ||
 		    message.offset < 0)
 			return -1;

@@ -10,19 +10,19 @@
  * wrapper carries the last offset.  With magic 1 the offsets inside are
  * relative, so the first one is only known after a look at the last.
  */
-#ifndef WIRE_MESSAGE_SET_H
-#define WIRE_MESSAGE_SET_H
+#ifndef WIRE_LEGACY_H
+#define WIRE_LEGACY_H
 
 #include "base/base.h"
 #include "base/buf.h"
 #include "wire/compression.h"
 
-struct message {
+struct legacy_message {
 	int64_t offset;
-	size_t size_bytes;	/* with offset and size */
-	int8_t magic;		/* 0 or 1 */
+	size_t size_bytes; /* with offset and size */
+	int8_t magic;      /* 0 or 1 */
 	int8_t attributes;
-	int64_t timestamp;	/* -1 with magic 0 */
+	int64_t timestamp; /* -1 with magic 0 */
 	struct slice key;
 	struct slice value;
 };
@@ -32,16 +32,16 @@ struct message {
  * Slices point into bytes.  -1 where it is cut off, broken, or of another
  * magic.
  */
-int message_read(struct slice bytes, struct message *message) WARN_UNUSED;
+int legacy_read(struct slice bytes, struct legacy_message *message) WARN_UNUSED;
 
 /* Append the set inside of a wrapper to out, as compression_decompress. */
-enum compression_result message_set_unwrap(const struct message *wrapper,
-    struct buf *out) WARN_UNUSED;
+enum compression_result legacy_unwrap(
+    const struct legacy_message *wrapper, struct buf *out) WARN_UNUSED;
 
 /*
  * Walk the set inside of a wrapper to its end.  The offset of its last
  * message, or -1 where the set is empty, broken, or has a wrapper in it.
  */
-int64_t message_set_last_offset(struct slice set);
+int64_t legacy_last_offset(struct slice set);
 
 #endif
