@@ -1,0 +1,104 @@
+/*
+ * Connection: a client's socket, from its first frame to its last reply.
+ *
+ * It reads frames (int32 size, then so many bytes), hands each complete one
+ * to the handler, and sends the replies of the exchanges in the order in
+ * which they were begun.  It belongs to one loop for life, and everything
+ * here is called on that loop; the accessors may also be called by a thread
+ * that works for a pending exchange of it.
+ *
+ * Bytes are read into the loop's scratch buffer and frames are handled there;
+ * only what is left over, a partial frame or frames that have to wait, moves
+ * to memory of the connection's own, which grows only as bytes arrive and is
+ * freed when they have been handled.
+ *
+ * No frame is handled while
+ *	- in_flight_max exchanges have not left, or an exclusive one is pending,
+ *	- more than output_len_max bytes of replies wait for the client,
+ *	- the connection is muted,
+ * and then nothing is read either: the client's bytes stay in the socket.
+ *
+ * Frame-level rules: spec of Kafka's SocketServer, NetworkReceive, Selector.
+ */
+#ifndef NET_CONNECTION_H
+#define NET_CONNECTION_H
+
+#include "base/base.h"
+#include "net/exchange.h"
+
+struct budget;
+struct connection;
+struct listener_settings;
+struct loop;
+
+/*
+ * What a connection does with what comes in.  One for all connections, called
+ * on their loops, so its functions run on several threads at once.
+ */
+struct connection_handler {
+	/* A connection was accepted.  NULL: nothing to do. */
+	void (*opened)(struct connection_handler *handler,
+	    struct connection *connection);
+	/*
+	 * A complete frame without its four bytes of size.  The memory is
+	 * mutable and valid only during the call.  It begins an exchange,
+	 * or closes the connection.  An empty frame is passed on as well.
+	 */
+	void (*frame)(struct connection_handler *handler,
+	    struct connection *connection, struct slice frame);
+	/*
+	 * The connection is closed and no exchange refers to it any more: free
+	 * the session.  NULL: nothing to do.
+	 */
+	void (*freed)(struct connection_handler *handler,
+	    struct connection *connection);
+};
+
+/*
+ * No more is read.  Replies to the requests before still leave, then the
+ * socket is closed.  reason goes to the debug log.
+ */
+void connection_close(struct connection *connection, const char *reason);
+
+/*
+ * Close the socket at once.  Pending exchanges are cancelled, replies that
+ * have not left are dropped.
+ */
+void connection_abort(struct connection *connection, const char *reason);
+
+/*
+ * Handle no further frame for so many milliseconds: how quotas throttle
+ * (KIP-219).  The reply under way still leaves.  A second call can only make
+ * it longer.
+ */
+void connection_mute(struct connection *connection, int64_t delay_ms);
+
+/*
+ * The largest frame from now on, in bytes without the size: smaller than
+ * socket.request.max.bytes until a client is known.
+ */
+void connection_set_frame_len_max(struct connection *connection, size_t len);
+
+struct loop *connection_loop(const struct connection *connection);
+
+/* The listener that accepted it: name, advertised address, node. */
+const struct listener_settings *connection_listener(
+    const struct connection *connection);
+const char *connection_listener_name(const struct connection *connection);
+int32_t connection_node_id(const struct connection *connection);
+
+/* The peer's address as text without its port: "127.0.0.1". */
+const char *connection_peer_host(const struct connection *connection);
+uint16_t connection_peer_port(const struct connection *connection);
+
+/* local:port-remote:port-index, how logs and metrics call it. */
+const char *connection_id(const struct connection *connection);
+
+/* What the handler keeps with it: set in opened, freed in freed. */
+void *connection_session(const struct connection *connection);
+void connection_set_session(struct connection *connection, void *session);
+
+/* The budget of memory for requests that all connections share. */
+struct budget *connection_budget(const struct connection *connection);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Listener: a bound address whose connections are handed to the loops.
+ *
+ * It accepts on one loop and gives each connection to the loop with the least
+ * load.  When descriptors run out it gives up a spare one to accept and close,
+ * so that clients see an end and the loop does not spin; while a limit on the
+ * number of connections is reached it does not accept at all.
+ */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include "base/base.h"
+#include "net/transport.h"
+
+struct listener;
+struct network;
+
+struct listener_settings {
+	const char *name;		/* "PLAINTEXT", as in listeners */
+	const char *host;		/* NULL or "": all addresses */
+	uint16_t port;			/* 0: any that is free */
+	int32_t node_id;		/* whose listener it is */
+	const char *advertised_host;
+	uint16_t advertised_port;	/* 0: the port that was bound */
+	int backlog;			/* socket.listen.backlog.size */
+	int send_buffer_bytes;		/* socket.send.buffer.bytes, -1: none */
+	int receive_buffer_bytes;	/* socket.receive.buffer.bytes */
+	int32_t connections_max;	/* max.connections of this listener */
+	transport_open_fn transport;	/* NULL: tcp_open */
+	void *transport_context;
+};
+
+/* Kafka's defaults; name, host and port stay to be set. */
+void listener_defaults(struct listener_settings *settings);
+
+/*
+ * Bind and accept from now on.  The network's loops run.  settings and their
+ * texts are copied.  NULL where the address cannot be had; one line in the
+ * log says why.  It belongs to the network.
+ */
+struct listener *listener_new(struct network *network,
+    const struct listener_settings *settings) WARN_UNUSED;
+
+/* The settings with the ports that were bound filled in. */
+const struct listener_settings *listener_settings(
+    const struct listener *listener);
+
+#endif

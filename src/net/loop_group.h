@@ -1,0 +1,37 @@
+/*
+ * Loop group: the loops that share the connections.  They are started and
+ * stopped together.
+ *
+ * The group is immutable while it runs, so any thread may ask it.
+ */
+#ifndef NET_LOOP_GROUP_H
+#define NET_LOOP_GROUP_H
+
+#include "base/base.h"
+
+struct loop;
+struct loop_group;
+
+/* count loops (above 0) that do not run yet; NULL with errno. */
+struct loop_group *loop_group_new(int count) WARN_UNUSED;
+
+/* Free them; they have been stopped.  NULL is allowed. */
+void loop_group_free(struct loop_group *group);
+
+/* Start a thread a loop; -1 with errno, then none runs. */
+int loop_group_start(struct loop_group *group) WARN_UNUSED;
+
+/*
+ * Stop all loops, with what is posted between them carried out first: see
+ * loop_stop.  Tasks posted to a loop that has ended are never run, so other
+ * threads have been stopped before.
+ */
+void loop_group_stop(struct loop_group *group);
+
+int loop_group_count(const struct loop_group *group);
+struct loop *loop_group_get(const struct loop_group *group, int index);
+
+/* The loop with the least load at the moment. */
+struct loop *loop_group_pick(const struct loop_group *group);
+
+#endif
