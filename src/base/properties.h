@@ -53,6 +53,6 @@ bool properties_remove(struct properties *properties, const char *key);
  * The pairs as text, escaped so that Java and properties_parse read back the
  * same, on the heap: the caller frees it.
  */
-struct slice properties_text(const struct properties *properties);
+char *properties_text(const struct properties *properties);
 
 #endif

@@ -51,7 +51,7 @@ struct checkpoint {
 	struct checkpoint_entry *entries;	/* owned */
 	size_t count;
 	size_t capacity;
-	struct slice text;			/* owned: the file, if read */
+	uint8_t *text;				/* owned: the file, if read */
 };
 
 void checkpoint_init(struct checkpoint *checkpoint);
@@ -74,7 +74,7 @@ int64_t checkpoint_find(const struct checkpoint *checkpoint,
     struct slice topic, int32_t partition, int64_t fallback);
 
 /* The file's text, on the heap: the caller frees it. */
-struct slice checkpoint_text(const struct checkpoint *checkpoint);
+char *checkpoint_text(const struct checkpoint *checkpoint);
 
 /* Replace the file at path durably.  0, or -1 with errno. */
 int checkpoint_write(const struct checkpoint *checkpoint, struct disk *disk,

@@ -89,14 +89,14 @@ int leader_epochs_read(struct leader_epochs *epochs, struct disk *disk,
  * The text of the file, on the heap: the caller frees it.  It is taken under
  * the lock, which clears dirty, and written without it.
  */
-struct slice leader_epochs_text(struct leader_epochs *epochs);
+char *leader_epochs_text(struct leader_epochs *epochs);
 
 /*
  * Write a text of leader_epochs_text durably.  0, or -1 with errno: the
  * caller marks the epochs dirty again.  Syncs, so it is not for a loop, nor
  * for under a lock.
  */
-int leader_epochs_text_write(struct slice text, struct disk *disk,
+int leader_epochs_text_write(const char *text, struct disk *disk,
     const char *directory) WARN_UNUSED;
 
 #endif

@@ -8,6 +8,8 @@
  * metadata log is replayed; log_manager_load opens the logs and
  * log_manager_start starts the background thread.
  *
+ * A loaded log has its checkpointed high watermark, limited to its range.
+ *
  * A log belongs to the manager.  Who uses one (a partition) holds it from
  * log_manager_find or log_manager_create on, and gives it back with
  * log_manager_release; a deleted log is freed when its last holder did that.
@@ -31,6 +33,7 @@ struct log_settings;
 /* Intervals and delays in milliseconds. */
 struct log_manager_settings {
 	struct disk *disk;
+	struct fd_cache *files;		/* outlives the logs and their reads */
 	struct flusher *flusher;
 	const char *const *directories;	/* log.dirs; copied */
 	size_t directory_count;
@@ -64,12 +67,6 @@ struct log_manager_hooks {
 	 */
 	bool (*wanted)(void *context, struct slice topic, int32_t partition,
 	    struct uuid topic_id, struct log_settings *settings);
-
-	/*
-	 * The high watermark of a log, for its checkpoint; called with the
-	 * log's lock held.
-	 */
-	int64_t (*high_watermark)(void *context, struct log *log);
 
 	/*
 	 * A log directory failed and its logs are offline; once a directory,
@@ -112,7 +109,7 @@ int log_manager_load(struct log_manager *manager,
 void log_manager_start(struct log_manager *manager);
 
 /*
- * The orderly stop: nobody appends any more.  Stops the background thread,
+ * The orderly stop: nobody holds a log any more.  Stops the background thread,
  * syncs and closes all logs, writes the checkpoints, then the marks of a
  * clean shutdown with broker_epoch, then unlinks the locks.  0, or -1 where a
  * directory could not be left clean, which was logged.
@@ -148,13 +145,6 @@ void log_manager_release(struct log_manager *manager, struct log *log);
 enum kp_error log_manager_delete(struct log_manager *manager, struct log *log)
     WARN_UNUSED;
 
-/*
- * The high watermark that the checkpoint had for log when it was loaded, not
- * yet limited to the log's range; 0 where it had none.
- */
-int64_t log_manager_high_watermark(struct log_manager *manager,
-    struct log *log);
-
 /* The id of the directory that log is in. */
 struct uuid log_manager_directory(struct log_manager *manager,
     struct log *log);
@@ -169,9 +159,12 @@ size_t log_manager_count(struct log_manager *manager, uint64_t *size_bytes);
 void log_manager_each(struct log_manager *manager,
     void (*fn)(void *context, struct log *log), void *context);
 
-/* An I/O error of log's directory: take it and all its logs offline. */
-void log_manager_directory_fail(struct log_manager *manager,
-    struct log *log);
+/*
+ * For log_events' `failed`: log went offline by an error of I/O.  The
+ * background thread takes its directory offline with all logs in it.  Any
+ * thread, log's lock may be held.
+ */
+void log_manager_log_failed(struct log_manager *manager, struct log *log);
 
 /* Run what is due now, as the background thread would; for tests. */
 void log_manager_tick(struct log_manager *manager);

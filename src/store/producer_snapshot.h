@@ -29,8 +29,9 @@ struct disk;
 void producer_snapshot_name(int64_t offset,
     char name[PRODUCER_SNAPSHOT_NAME_SIZE]);
 
-/* The bytes of state's snapshot, on the heap: the caller frees them. */
-struct slice producer_snapshot_encode(const struct producer_state *state);
+/* The len bytes of state's snapshot, on the heap: the caller frees them. */
+uint8_t *producer_snapshot_encode(const struct producer_state *state,
+    size_t *len);
 
 /*
  * Put what a snapshot's bytes say into state, which is empty before.  Entries

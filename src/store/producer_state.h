@@ -108,4 +108,11 @@ void producer_state_update_marker(struct producer_state *state,
 size_t producer_state_expire(struct producer_state *state, int64_t now_ms,
     int64_t expiration_ms);
 
+/*
+ * Put in a copy of producer, as a snapshot has it, in place of one with the
+ * same id; not where it has expired by now_ms.  Whether it was put in.
+ */
+bool producer_state_restore(struct producer_state *state,
+    const struct producer *producer, int64_t now_ms, int64_t expiration_ms);
+
 #endif

@@ -13,8 +13,11 @@
 
 struct disk;
 
-/* Above this a state file is not ours: a checkpoint of a million lines. */
-#define STATE_FILE_SIZE_MAX (256 << 20)
+/*
+ * Above this a state file is not one: a checkpoint of a million lines.  For
+ * disk_read_file, which reads them.
+ */
+#define STATE_FILE_SIZE_MAX ((size_t)256 << 20)
 
 /* Replace path's contents.  0, or -1 with errno; then path is untouched. */
 int state_file_write(struct disk *disk, const char *path,
@@ -26,13 +29,6 @@ int state_file_write(struct disk *disk, const char *path,
  */
 int state_file_write_in_place(struct disk *disk, const char *path,
     struct slice contents, bool sync) WARN_UNUSED;
-
-/*
- * Read path whole.  0 and *contents on the heap, with a NUL behind the len
- * bytes: the caller frees it.  -1 with errno: ENOENT, EFBIG above size_max.
- */
-int state_file_read(struct disk *disk, const char *path, size_t size_max,
-    struct slice *contents) WARN_UNUSED;
 
 /* Unlink path durably.  0, also where there was none, or -1 with errno. */
 int state_file_remove(struct disk *disk, const char *path) WARN_UNUSED;
