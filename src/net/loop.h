@@ -65,6 +65,12 @@ int loop_index(const struct loop *loop);
 /* For events of one's own.  libevent is only used on the loop's thread. */
 struct event_base *loop_base(struct loop *loop);
 
+/*
+ * Every callback of such an event begins with this: it reads the clock and
+ * tells the others that the loop is awake, once a pass.
+ */
+void loop_enter(struct loop *loop);
+
 /* The monotonic clock as it was when this pass began. */
 int64_t loop_now_ms(const struct loop *loop);
 
