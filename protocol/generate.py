@@ -12,7 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from kp import VERSION_MAX, definitions_read, errors_read
+sys.dont_write_bytecode = True     # leave no __pycache__ in the source
+from kp import VERSION_MAX, definitions_read, errors_read  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 OUTPUT = HERE.parent / "src" / "wire" / "generated"

@@ -257,7 +257,7 @@ decode_elements(struct reader *r, const struct kp_field *f, int32_t count)
 		fail(r);
 		return NULL;
 	}
-	elements = arena_calloc(r->arena, (size_t)count, size);
+	elements = arena_alloc(r->arena, (size_t)count * size);
 	if (elements == NULL) {
 		fail(r);
 		return NULL;
