@@ -20,11 +20,11 @@
 
 #include "base/base.h"
 #include "base/list.h"
+#include "broker/partition.h"
 #include "broker/wakeup.h"
 
 #include <stdatomic.h>
 
-struct partition;
 struct long_poll;
 
 /* One partition of a poll. */
@@ -32,8 +32,9 @@ struct long_poll_part {
 	struct list_node node;		/* guarded by the partition's lock */
 	struct long_poll *poll;
 	struct partition *partition;	/* referenced */
-	uint64_t seen_bytes;		/* guarded by the partition's lock */
-	int64_t room_bytes;		/* what may still count; likewise */
+	/* guarded by the partition's lock */
+	struct partition_seen seen;
+	int64_t room_bytes;		/* what may still count */
 };
 
 struct long_poll {
@@ -55,12 +56,13 @@ void long_poll_init(struct long_poll *poll, struct loop *loop,
     int32_t parts_max, int64_t missing_bytes);
 
 /*
- * Add a partition, whose reference the poll takes over.  seen_bytes comes from
- * the read (struct partition_read), and room_bytes is how much more of this
- * partition counts: what the fetch may have of it less what it would get now.
+ * Add a partition, which the poll references until long_poll_unpark.  seen
+ * comes from the read (struct partition_read), and room_bytes is how much more
+ * of this partition counts: what the fetch may have of it less what it would
+ * get now.
  */
 void long_poll_add(struct long_poll *poll, struct partition *partition,
-    uint64_t seen_bytes, int64_t room_bytes);
+    struct partition_seen seen, int64_t room_bytes);
 
 /*
  * Park on all partitions.  What became readable since the reads counts, so the

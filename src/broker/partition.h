@@ -72,6 +72,12 @@ struct partition_context {
 	struct log_manager *logs;	/* gets the logs back; NULL: nobody */
 };
 
+/* What a reader had seen, for its long poll to go on from (long_poll.h). */
+struct partition_seen {
+	uint64_t committed_bytes;
+	uint32_t interrupts;
+};
+
 struct partition_append {
 	/* in */
 	int32_t node_id;	/* who must lead, or PARTITION_ANY_NODE */
@@ -125,7 +131,8 @@ struct partition_read {
 	int64_t log_end_offset;
 	int32_t diverging_epoch;	/* -1: does not diverge */
 	int64_t diverging_end_offset;
-	uint64_t seen_bytes;	/* for the long poll: see long_poll.h */
+	bool behind;		/* the offset is not in the active segment */
+	struct partition_seen seen;
 	struct log_read data;	/* to be given to log_read_release */
 };
 
@@ -211,7 +218,8 @@ struct uuid partition_topic_id(const struct partition *partition);
 int32_t partition_index(const struct partition *partition);
 
 /*
- * The rest is for the partition manager and for long polls.
+ * The rest is for the partition manager, for long polls, and among the files
+ * of the partition.
  */
 
 /* A topic's name and id, shared by its partitions; refcounted. */
@@ -260,6 +268,7 @@ struct partition {
 	struct list long_polls;		/* struct long_poll_part */
 	uint64_t appended_bytes;	/* since opening */
 	uint64_t committed_bytes;	/* of those, below the watermark */
+	uint32_t interrupts;		/* how often polls were told to look */
 	struct partition_mark marks[PARTITION_MARKS_MAX];
 	uint32_t marks_count;		/* oldest first */
 };
@@ -276,6 +285,29 @@ struct partition *partition_new(const struct partition_context *context,
 void partition_ref(struct partition *partition);
 /* The last one frees it; NULL is legal. */
 void partition_unref(struct partition *partition);
+
+/*
+ * Locked: may node_id do what only the leader may (leader_only), or any
+ * replica?  KP_NONE, or what Kafka answers.  Epochs are compared first.
+ */
+enum kp_error partition_check(const struct partition *partition,
+    int32_t node_id, bool leader_only, int32_t current_leader_epoch)
+    WARN_UNUSED;
+
+/*
+ * Locked: len bytes were appended up to the log's end.  With klamm.flush=os
+ * the high watermark follows at once, and who waited for it is collected.
+ */
+void partition_appended(struct partition *partition, size_t len,
+    struct list *fired);
+
+/* Locked: everything below offset is committed. */
+void partition_commit(struct partition *partition, int64_t offset,
+    struct list *fired);
+
+/* Locked: how far a reader of that isolation may see. */
+int64_t partition_bound(const struct partition *partition,
+    enum partition_isolation isolation);
 
 /*
  * Metadata has changed.  A new leader epoch is noted in the log at its end,

@@ -3,7 +3,7 @@
  *
  * It is embedded in what waits.  Whoever makes the wait come true takes it
  * out of the list that it waits in (under that list's lock) and collects it;
- * once the lock is gone wakeups_post sends all that was collected to their
+ * once the lock is gone wakeup_post_all sends all that was collected to their
  * loops, where task.run is called.  Until then, or until its waiter has been
  * unlinked under the lock, a wakeup must not be freed.
  */
@@ -28,6 +28,6 @@ void wakeup_init(struct wakeup *wakeup, struct loop *loop,
 void wakeup_collect(struct wakeup *wakeup, struct list *fired);
 
 /* Post all of fired to their loops; fired is empty then.  Any thread. */
-void wakeups_post(struct list *fired);
+void wakeup_post_all(struct list *fired);
 
 #endif
