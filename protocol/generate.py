@@ -273,7 +273,7 @@ def struct_define(message, struct):
     out = defaults_define(message, struct)
     rows = "".join(field_row(message, struct, field)
                    for field in untagged + tagged)
-    fields = "NULL"
+    fields = "no_fields"
     if rows:
         fields = name + "_fields"
         out += "static const struct kp_field %s[] = {\n%s};\n" % (fields,
@@ -337,7 +337,7 @@ def tables(definitions):
     out += '\n#include "wire/generated/tables.h"\n\n'
     for name in sorted(stem(each) for each in definitions):
         out += '#include "wire/generated/%s.h"\n' % name
-    out += "\n"
+    out += "\nstatic const struct kp_field no_fields[1];\n\n"
     messages = [m for each in definitions for m in each.messages]
     out += "".join(message_define(each) for each in messages)
     out += "const struct kp_message *const kp_messages[] = {\n%s};\n" % (

@@ -161,6 +161,8 @@
 #include "wire/generated/write_share_group_state.h"
 #include "wire/generated/write_txn_markers.h"
 
+static const struct kp_field no_fields[1];
+
 static const struct kp_produce_request_partition produce_request_partition_defaults;
 static const struct kp_field produce_request_partition_fields[] = {
 	{ "index", NULL,
@@ -11008,7 +11010,7 @@ const struct kp_message kp_delegation_token_record = {
 
 static const struct kp_end_transaction_record end_transaction_record_defaults;
 static const struct kp_struct kp_end_transaction_record_struct = {
-	NULL, &end_transaction_record_defaults, sizeof(struct kp_end_transaction_record), 0, 0, 1
+	no_fields, &end_transaction_record_defaults, sizeof(struct kp_end_transaction_record), 0, 0, 1
 };
 
 const struct kp_message kp_end_transaction_record = {
@@ -11052,7 +11054,7 @@ const struct kp_message kp_fence_broker_record = {
 
 static const struct kp_no_op_record no_op_record_defaults;
 static const struct kp_struct kp_no_op_record_struct = {
-	NULL, &no_op_record_defaults, sizeof(struct kp_no_op_record), 0, 0, 1
+	no_fields, &no_op_record_defaults, sizeof(struct kp_no_op_record), 0, 0, 1
 };
 
 const struct kp_message kp_no_op_record = {
