@@ -270,13 +270,16 @@ static void
 encode_tags(struct writer *w, const struct kp_struct *s, const void *data)
 {
 	const struct kp_field *tags = s->fields + s->field_count;
-	uint32_t count = 0;
+	uint32_t written = 0;	/* bit i: tags[i] is */
 
-	for (int i = 0; i < s->tag_count; i++)
-		count += tag_is_written(w, s, &tags[i], data);
-	put_uvarint(w, count);
-	for (int i = 0; i < s->tag_count && count > 0; i++) {
+	assert(s->tag_count <= 32);
+	for (int i = 0; i < s->tag_count; i++) {
 		if (tag_is_written(w, s, &tags[i], data))
+			written |= 1U << i;
+	}
+	put_uvarint(w, (uint32_t)__builtin_popcount(written));
+	for (int i = 0; i < s->tag_count && written != 0; i++) {
+		if ((written & 1U << i) != 0)
 			encode_tagged(w, &tags[i], data);
 	}
 }
