@@ -2,6 +2,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "net/loop.h"
 #include "wire/codec.h"
 
 static struct request *
@@ -169,4 +170,12 @@ request_allows(const struct request *request, enum acl_operation operation,
 {
 	return authorizer_allows(request->server->authorizer,
 	    &request->principal, operation, type, name);
+}
+
+int32_t
+request_operations(const struct request *request, enum acl_resource_type type,
+    struct slice name)
+{
+	return authorizer_operations(request->server->authorizer,
+	    &request->principal, type, name);
 }

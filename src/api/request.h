@@ -101,6 +101,13 @@ bool request_allows(const struct request *request,
     enum acl_operation operation, enum acl_resource_type type,
     struct slice name);
 
+/*
+ * The operations on the resource that are allowed to the request's principal,
+ * as "authorized operations" fields carry them.
+ */
+int32_t request_operations(const struct request *request,
+    enum acl_resource_type type, struct slice name);
+
 /* Everything at its default: struct kp_<api>_response in the arena. */
 void *request_response_new(struct request *request);
 

@@ -30,6 +30,9 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define CONTAINER_OF(ptr, type, member) \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define CONTAINER_OF_CONST(ptr, type, member)     \
+	((const type *)(const void *)((const char *)(ptr) - \
+	    offsetof(type, member)))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 

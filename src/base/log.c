@@ -27,6 +27,12 @@ log_set_level(enum log_level level)
 	atomic_store(&level_min, (int)level);
 }
 
+enum log_level
+log_level(void)
+{
+	return (enum log_level)atomic_load(&level_min);
+}
+
 void
 log_set_format(enum log_format format)
 {

@@ -28,6 +28,7 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* Lines below level are dropped.  INFO and text until these are called. */
 void log_set_level(enum log_level level);
+enum log_level log_level(void);
 void log_set_format(enum log_format format);
 
 /* The level named by text ("INFO", any case); -1 where there is none. */
