@@ -12,7 +12,7 @@
 struct reader {
 	const uint8_t *p;
 	const uint8_t *end;
-	size_t line;		/* of p, from 1 */
+	size_t line; /* of p, from 1 */
 };
 
 void
@@ -78,8 +78,8 @@ property_put(struct properties *properties, char *key, char *value)
 }
 
 void
-properties_set(struct properties *properties, const char *key,
-    const char *value)
+properties_set(
+    struct properties *properties, const char *key, const char *value)
 {
 	property_put(properties, xstrdup(key), xstrdup(value));
 }
@@ -100,7 +100,8 @@ properties_remove(struct properties *properties, const char *key)
 	return true;
 }
 
-/* --- reading --------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------
+ */
 
 static bool
 is_blank(uint8_t c)
@@ -180,9 +181,8 @@ unit_read(struct reader *r)
 		return -1;
 	for (size_t i = 0; i < 4; i++) {
 		static const char digits[] = "0123456789abcdefABCDEF";
-		const char *digit = r->p[i] == '\0' ?
-		    NULL :
-		    strchr(digits, r->p[i]);
+		const char *digit =
+		    r->p[i] == '\0' ? NULL : strchr(digits, r->p[i]);
 		int at = digit == NULL ? -1 : (int)(digit - digits);
 
 		if (at < 0)
@@ -256,7 +256,7 @@ unicode_read(struct reader *r, struct buf *out)
 		utf8_put(out, 0xfffd);
 	else
 		utf8_put(out, 0x10000 + ((uint32_t)(unit - 0xd800) << 10) +
-			(uint32_t)(low - 0xdc00));
+				  (uint32_t)(low - 0xdc00));
 	return 0;
 }
 
@@ -346,8 +346,7 @@ fail:
 }
 
 int
-properties_parse(struct properties *properties, struct slice text,
-    size_t *line)
+properties_parse(struct properties *properties, struct slice text, size_t *line)
 {
 	struct reader r = { text.data, text.data + text.len, 1 };
 
@@ -364,7 +363,8 @@ properties_parse(struct properties *properties, struct slice text,
 	return 0;
 }
 
-/* --- writing --------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------
+ */
 
 static void
 put_str(struct buf *out, const char *s)

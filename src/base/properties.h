@@ -17,12 +17,12 @@
 #include "base/base.h"
 
 struct property {
-	char *key;		/* owned; a NUL inside cuts what C sees */
-	char *value;		/* owned */
+	char *key;   /* owned; a NUL inside cuts what C sees */
+	char *value; /* owned */
 };
 
 struct properties {
-	struct property *items;	/* owned */
+	struct property *items; /* owned */
 	size_t count;
 	size_t capacity;
 };
@@ -35,16 +35,16 @@ void properties_fini(struct properties *properties);
  * stands for NUL, or where a NUL is in the text: then *line is the number of
  * the line, from 1; line may be NULL.
  */
-int properties_parse(struct properties *properties, struct slice text,
-    size_t *line) WARN_UNUSED;
+int properties_parse(
+    struct properties *properties, struct slice text, size_t *line) WARN_UNUSED;
 
 /* The value of key, or NULL. */
-const char *properties_get(const struct properties *properties,
-    const char *key);
+const char *properties_get(
+    const struct properties *properties, const char *key);
 
 /* Set key to value, both copied. */
-void properties_set(struct properties *properties, const char *key,
-    const char *value);
+void properties_set(
+    struct properties *properties, const char *key, const char *value);
 
 /* Remove key; whether it was there. */
 bool properties_remove(struct properties *properties, const char *key);

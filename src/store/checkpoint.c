@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-
 void
 checkpoint_init(struct checkpoint *checkpoint)
 {
@@ -22,7 +21,8 @@ checkpoint_fini(struct checkpoint *checkpoint)
 	checkpoint_init(checkpoint);
 }
 
-/* --- parsing --------------------------------------------------------------- */
+/* --- parsing ---------------------------------------------------------------
+ */
 
 static bool
 is_blank(uint8_t c)
@@ -39,8 +39,8 @@ line_take(struct slice *text, struct slice *line)
 	if (text->len == 0)
 		return false;
 	end = memchr(text->data, '\n', text->len);
-	*line = slice_of(text->data,
-	    end == NULL ? text->len : (size_t)(end - text->data));
+	*line = slice_of(
+	    text->data, end == NULL ? text->len : (size_t)(end - text->data));
 	text->data += line->len + (end != NULL);
 	text->len -= line->len + (end != NULL);
 	return true;
@@ -139,7 +139,8 @@ checkpoint_parse(struct slice text, size_t field_count,
 	return rest_is_blank(text) ? 0 : -1;
 }
 
-/* --- topic partition offset -------------------------------------------------- */
+/* --- topic partition offset --------------------------------------------------
+ */
 
 void
 checkpoint_add(struct checkpoint *checkpoint, struct slice topic,
@@ -178,14 +179,14 @@ entry_parse(void *context, const struct slice *fields)
 }
 
 int
-checkpoint_read(struct checkpoint *checkpoint, struct disk *disk,
-    const char *path)
+checkpoint_read(
+    struct checkpoint *checkpoint, struct disk *disk, const char *path)
 {
 	size_t len;
 
 	assert(checkpoint->count == 0 && checkpoint->text == NULL);
-	checkpoint->text = disk_read_file(disk, path, STATE_FILE_SIZE_MAX,
-	    &len);
+	checkpoint->text =
+	    disk_read_file(disk, path, STATE_FILE_SIZE_MAX, &len);
 	if (checkpoint->text == NULL)
 		return errno == ENOENT ? 0 : -1;
 	if (checkpoint_parse(slice_of(checkpoint->text, len), 3, entry_parse,
@@ -226,17 +227,17 @@ checkpoint_text(const struct checkpoint *checkpoint)
 	for (size_t i = 0; i < checkpoint->count; i++) {
 		const struct checkpoint_entry *entry = &checkpoint->entries[i];
 
-		len += (size_t)snprintf(text + len, cap - len,
-		    "%.*s %d %lld\n", SLICE_ARG(entry->topic),
-		    entry->partition, (long long)entry->offset);
+		len += (size_t)snprintf(text + len, cap - len, "%.*s %d %lld\n",
+		    SLICE_ARG(entry->topic), entry->partition,
+		    (long long)entry->offset);
 	}
 	assert(len < cap);
 	return text;
 }
 
 int
-checkpoint_write(const struct checkpoint *checkpoint, struct disk *disk,
-    const char *path)
+checkpoint_write(
+    const struct checkpoint *checkpoint, struct disk *disk, const char *path)
 {
 	char *text = checkpoint_text(checkpoint);
 	int result = state_file_write(disk, path, slice_str(text));

@@ -42,16 +42,16 @@ int checkpoint_parse(struct slice text, size_t field_count,
 int64_t checkpoint_number(struct slice field);
 
 struct checkpoint_entry {
-	struct slice topic;	/* borrowed: the file's text or the adder's */
+	struct slice topic; /* borrowed: the file's text or the adder's */
 	int32_t partition;
 	int64_t offset;
 };
 
 struct checkpoint {
-	struct checkpoint_entry *entries;	/* owned */
+	struct checkpoint_entry *entries; /* owned */
 	size_t count;
 	size_t capacity;
-	uint8_t *text;				/* owned: the file, if read */
+	uint8_t *text; /* owned: the file, if read */
 };
 
 void checkpoint_init(struct checkpoint *checkpoint);
@@ -70,8 +70,8 @@ int checkpoint_read(struct checkpoint *checkpoint, struct disk *disk,
     const char *path) WARN_UNUSED;
 
 /* The offset of a partition in a checkpoint that was read, or fallback. */
-int64_t checkpoint_find(const struct checkpoint *checkpoint,
-    struct slice topic, int32_t partition, int64_t fallback);
+int64_t checkpoint_find(const struct checkpoint *checkpoint, struct slice topic,
+    int32_t partition, int64_t fallback);
 
 /* The file's text, on the heap: the caller frees it. */
 char *checkpoint_text(const struct checkpoint *checkpoint);

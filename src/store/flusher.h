@@ -26,22 +26,21 @@ struct flusher;
 
 /* The flusher's part of a log: embedded in struct log, zero at first. */
 struct flush_link {
-	struct list_node node;		/* guarded by the flusher's lock */
-	bool queued;			/* will be taken by the next round */
-	bool syncing;			/* is part of the round that runs */
+	struct list_node node; /* guarded by the flusher's lock */
+	bool queued;           /* will be taken by the next round */
+	bool syncing;          /* is part of the round that runs */
 };
 
 struct flusher_counters {
 	uint64_t rounds;
-	uint64_t logs;			/* summed over rounds */
-	uint64_t file_syncs;
-	uint64_t directory_syncs;
+	uint64_t logs;  /* dirty ones, summed over rounds */
+	uint64_t syncs; /* of files and directories */
 	uint64_t syncfs_calls;
-	uint64_t failures;
+	uint64_t failures; /* logs that went offline */
 };
 
-/* Start the thread. */
-struct flusher *flusher_new(void);
+/* Start the thread.  NULL with errno where there is none to be had. */
+struct flusher *flusher_new(void) WARN_UNUSED;
 
 /* Sync what was submitted, stop the thread, free.  NULL is legal. */
 void flusher_free(struct flusher *flusher);

@@ -27,8 +27,7 @@ leader_epochs_fini(struct leader_epochs *epochs)
 }
 
 static void
-entry_append(struct leader_epochs *epochs, int32_t epoch,
-    int64_t start_offset)
+entry_append(struct leader_epochs *epochs, int32_t epoch, int64_t start_offset)
 {
 	if (epochs->count == epochs->capacity) {
 		epochs->capacity = MAX(2, epochs->capacity * 2);
@@ -46,8 +45,8 @@ entry_last(const struct leader_epochs *epochs)
 }
 
 void
-leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch,
-    int64_t start_offset)
+leader_epochs_assign(
+    struct leader_epochs *epochs, int32_t epoch, int64_t start_offset)
 {
 	const struct leader_epoch *last = entry_last(epochs);
 
@@ -56,7 +55,7 @@ leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch,
 	    last->start_offset <= start_offset)
 		return;
 	while ((last = entry_last(epochs)) != NULL &&
-	    (last->epoch >= epoch || last->start_offset >= start_offset))
+	       (last->epoch >= epoch || last->start_offset >= start_offset))
 		epochs->count--;
 	entry_append(epochs, epoch, start_offset);
 	epochs->dirty = true;
@@ -113,8 +112,8 @@ leader_epochs_at(const struct leader_epochs *epochs, int64_t offset)
 }
 
 struct leader_epoch_end
-leader_epochs_end_offset(const struct leader_epochs *epochs, int32_t epoch,
-    int64_t log_end_offset)
+leader_epochs_end_offset(
+    const struct leader_epochs *epochs, int32_t epoch, int64_t log_end_offset)
 {
 	size_t upper = epoch_upper(epochs, epoch);
 
@@ -133,7 +132,8 @@ leader_epochs_end_offset(const struct leader_epochs *epochs, int32_t epoch,
 void
 leader_epochs_truncate_end(struct leader_epochs *epochs, int64_t end_offset)
 {
-	size_t keep = end_offset <= 0 ? 0 : offset_upper(epochs, end_offset - 1);
+	size_t keep =
+	    end_offset <= 0 ? 0 : offset_upper(epochs, end_offset - 1);
 
 	if (keep == epochs->count)
 		return;
@@ -142,13 +142,12 @@ leader_epochs_truncate_end(struct leader_epochs *epochs, int64_t end_offset)
 }
 
 void
-leader_epochs_truncate_start(struct leader_epochs *epochs,
-    int64_t start_offset)
+leader_epochs_truncate_start(struct leader_epochs *epochs, int64_t start_offset)
 {
 	size_t upper = offset_upper(epochs, start_offset);
 
-	if (upper == 0 || (upper == 1 &&
-		epochs->entries[0].start_offset == start_offset))
+	if (upper == 0 ||
+	    (upper == 1 && epochs->entries[0].start_offset == start_offset))
 		return;
 	epochs->count -= upper - 1;
 	memmove(epochs->entries, epochs->entries + upper - 1,
@@ -174,8 +173,8 @@ entry_parse(void *context, const struct slice *fields)
 
 	if (epoch < 0 || epoch > INT32_MAX || start_offset < 0)
 		return -1;
-	if (last != NULL && (last->epoch >= epoch ||
-		last->start_offset >= start_offset))
+	if (last != NULL &&
+	    (last->epoch >= epoch || last->start_offset >= start_offset))
 		return -1;
 	entry_append(epochs, (int32_t)epoch, start_offset);
 	return 0;
@@ -188,8 +187,8 @@ file_path(const char *directory)
 }
 
 int
-leader_epochs_read(struct leader_epochs *epochs, struct disk *disk,
-    const char *directory)
+leader_epochs_read(
+    struct leader_epochs *epochs, struct disk *disk, const char *directory)
 {
 	char *path = file_path(directory);
 	size_t len;
@@ -201,8 +200,7 @@ leader_epochs_read(struct leader_epochs *epochs, struct disk *disk,
 	epochs->dirty = false;
 	if (text == NULL)
 		return errno == ENOENT ? 0 : -1;
-	result = checkpoint_parse(slice_of(text, len), 2, entry_parse,
-	    epochs);
+	result = checkpoint_parse(slice_of(text, len), 2, entry_parse, epochs);
 	free(text);
 	if (result < 0) {
 		epochs->count = 0;
@@ -228,8 +226,8 @@ leader_epochs_text(struct leader_epochs *epochs)
 }
 
 int
-leader_epochs_text_write(const char *text, struct disk *disk,
-    const char *directory)
+leader_epochs_text_write(
+    const char *text, struct disk *disk, const char *directory)
 {
 	char *path = file_path(directory);
 	int result = state_file_write(disk, path, slice_str(text));

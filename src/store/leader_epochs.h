@@ -26,10 +26,10 @@ struct leader_epoch {
 };
 
 struct leader_epochs {
-	struct leader_epoch *entries;	/* owned; oldest first */
+	struct leader_epoch *entries; /* owned; oldest first */
 	size_t count;
 	size_t capacity;
-	bool dirty;			/* the file lacks a change */
+	bool dirty; /* the file lacks a change */
 };
 
 /* An epoch and an offset, both -1 where undefined. */
@@ -46,8 +46,8 @@ void leader_epochs_fini(struct leader_epochs *epochs);
  * contradict it (same or higher epoch, same or higher offset) go.  Cheap when
  * nothing changes, so it may be called for each batch.
  */
-void leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch,
-    int64_t start_offset);
+void leader_epochs_assign(
+    struct leader_epochs *epochs, int32_t epoch, int64_t start_offset);
 
 /* The newest epoch, or -1 where there is none. */
 int32_t leader_epochs_latest(const struct leader_epochs *epochs);
@@ -64,15 +64,15 @@ struct leader_epoch_end leader_epochs_end_offset(
     const struct leader_epochs *epochs, int32_t epoch, int64_t log_end_offset);
 
 /* Drop the entries that start at or above end_offset. */
-void leader_epochs_truncate_end(struct leader_epochs *epochs,
-    int64_t end_offset);
+void leader_epochs_truncate_end(
+    struct leader_epochs *epochs, int64_t end_offset);
 
 /*
  * Drop the entries whose whole range is below start_offset; the one that
  * covers it stays, with its start raised to it.
  */
-void leader_epochs_truncate_start(struct leader_epochs *epochs,
-    int64_t start_offset);
+void leader_epochs_truncate_start(
+    struct leader_epochs *epochs, int64_t start_offset);
 
 void leader_epochs_clear(struct leader_epochs *epochs);
 
@@ -96,7 +96,7 @@ char *leader_epochs_text(struct leader_epochs *epochs);
  * caller marks the epochs dirty again.  Syncs, so it is not for a loop, nor
  * for under a lock.
  */
-int leader_epochs_text_write(const char *text, struct disk *disk,
-    const char *directory) WARN_UNUSED;
+int leader_epochs_text_write(
+    const char *text, struct disk *disk, const char *directory) WARN_UNUSED;
 
 #endif

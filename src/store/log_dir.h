@@ -35,25 +35,25 @@ enum log_dir_kind {
 
 struct log_dir_entry {
 	enum log_dir_kind kind;
-	char *name;		/* owned: the directory's name */
-	struct slice topic;	/* in name; possibly cut short for -delete */
+	char *name;         /* owned: the directory's name */
+	struct slice topic; /* in name; possibly cut short for -delete */
 	int32_t partition;
 };
 
 struct log_dir {
 	/* immutable after opening */
 	struct disk *disk;
-	char *path;			/* owned */
-	struct uuid id;			/* directory.id */
-	bool clean;			/* the last stop was an orderly one */
-	int64_t clean_broker_epoch;	/* from its mark, or -1 */
-	struct checkpoint recovery_points;	/* as found */
+	char *path;                 /* owned */
+	struct uuid id;             /* directory.id */
+	bool clean;                 /* the last stop was an orderly one */
+	int64_t clean_broker_epoch; /* from its mark, or -1 */
+	struct checkpoint recovery_points; /* as found */
 	struct checkpoint log_starts;
 	struct checkpoint high_watermarks;
 	int lock_fd;
 
 	/* the owner's */
-	struct log_dir_entry *entries;	/* found by log_dir_list */
+	struct log_dir_entry *entries; /* found by log_dir_list */
 	size_t entry_count;
 };
 
@@ -63,8 +63,8 @@ struct log_dir {
  * after one logged line that says what is wrong: another process holds the
  * lock, a checkpoint is malformed, or the error of a file operation.
  */
-struct log_dir *log_dir_open(struct disk *disk, const char *path,
-    struct uuid id);
+struct log_dir *log_dir_open(
+    struct disk *disk, const char *path, struct uuid id);
 
 /* Give up the lock, leaving .lock where it is (no clean stop); free. */
 void log_dir_free(struct log_dir *dir);
@@ -93,8 +93,8 @@ int log_dir_checkpoint_write(struct log_dir *dir, const char *file,
  * What a directory name stands for.  0 with entry's kind, topic and partition
  * (borrowed from name; entry->name is not set), or -1 where it does not parse.
  */
-int log_dir_name_parse(const char *name, struct log_dir_entry *entry)
-    WARN_UNUSED;
+int log_dir_name_parse(
+    const char *name, struct log_dir_entry *entry) WARN_UNUSED;
 
 /* "TOPIC-N", on the heap. */
 char *log_dir_partition_name(struct slice topic, int32_t partition);
@@ -103,8 +103,8 @@ char *log_dir_partition_name(struct slice topic, int32_t partition);
  * "TOPIC-N.<32 hex>-delete" with a random middle, or the same for a stray, at
  * most 255 characters: the topic is cut short where needed.  On the heap.
  */
-char *log_dir_renamed_name(struct slice topic, int32_t partition,
-    enum log_dir_kind kind);
+char *log_dir_renamed_name(
+    struct slice topic, int32_t partition, enum log_dir_kind kind);
 
 /* "DIRECTORY/NAME", on the heap. */
 char *log_dir_path(const struct log_dir *dir, const char *name);

@@ -33,11 +33,11 @@ struct log_settings;
 /* Intervals and delays in milliseconds. */
 struct log_manager_settings {
 	struct disk *disk;
-	struct fd_cache *files;		/* outlives the logs and their reads */
+	struct fd_cache *files; /* outlives the logs and their reads */
 	struct flusher *flusher;
-	const char *const *directories;	/* log.dirs; copied */
+	const char *const *directories; /* log.dirs; copied */
 	size_t directory_count;
-	int32_t node_id;		/* must be that of meta.properties */
+	int32_t node_id; /* must be that of meta.properties */
 
 	/* num.recovery.threads.per.data.dir */
 	int recovery_thread_count;
@@ -114,12 +114,12 @@ void log_manager_start(struct log_manager *manager);
  * clean shutdown with broker_epoch, then unlinks the locks.  0, or -1 where a
  * directory could not be left clean, which was logged.
  */
-int log_manager_stop(struct log_manager *manager, int64_t broker_epoch)
-    WARN_UNUSED;
+int log_manager_stop(
+    struct log_manager *manager, int64_t broker_epoch) WARN_UNUSED;
 
 /* The log of a partition, held for the caller, or NULL. */
-struct log *log_manager_find(struct log_manager *manager, struct slice topic,
-    int32_t partition);
+struct log *log_manager_find(
+    struct log_manager *manager, struct slice topic, int32_t partition);
 
 /*
  * Make the directory, partition.metadata and an empty log, without a sync;
@@ -142,12 +142,11 @@ void log_manager_release(struct log_manager *manager, struct log *log);
  * Appends to it fail from here on.  KP_NONE, or KP_KAFKA_STORAGE_ERROR after
  * a logged line.  Blocks: not for a loop.
  */
-enum kp_error log_manager_delete(struct log_manager *manager, struct log *log)
-    WARN_UNUSED;
+enum kp_error log_manager_delete(
+    struct log_manager *manager, struct log *log) WARN_UNUSED;
 
 /* The id of the directory that log is in. */
-struct uuid log_manager_directory(struct log_manager *manager,
-    struct log *log);
+struct uuid log_manager_directory(struct log_manager *manager, struct log *log);
 
 /* The directory for a new log: of those that work, that with fewest logs. */
 struct uuid log_manager_directory_pick(struct log_manager *manager);

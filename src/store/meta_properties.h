@@ -16,10 +16,10 @@
 struct disk;
 
 struct meta_properties {
-	int32_t version;		/* 0 or 1 */
-	int32_t node_id;		/* -1: not in the file */
-	char *cluster_id;		/* owned; NULL: not in the file */
-	struct uuid directory_id;	/* zero: not in the file */
+	int32_t version;          /* 0 or 1 */
+	int32_t node_id;          /* -1: not in the file */
+	char *cluster_id;         /* owned; NULL: not in the file */
+	struct uuid directory_id; /* zero: not in the file */
 };
 
 void meta_properties_init(struct meta_properties *meta);
@@ -34,7 +34,7 @@ int meta_properties_read(struct meta_properties *meta, struct disk *disk,
     const char *directory, char **why) WARN_UNUSED;
 
 /* Replace directory's file durably, as version 1.  0, or -1 with errno. */
-int meta_properties_write(const struct meta_properties *meta,
-    struct disk *disk, const char *directory) WARN_UNUSED;
+int meta_properties_write(const struct meta_properties *meta, struct disk *disk,
+    const char *directory) WARN_UNUSED;
 
 #endif

@@ -23,20 +23,20 @@ text_parse(struct slice text, struct uuid *topic_id)
 	struct slice head = SLICE_LITERAL(VERSION_LINE "\n" TOPIC_ID_KEY);
 
 	while (text.len > 0 && (text.data[text.len - 1] == '\n' ||
-		text.data[text.len - 1] == '\r'))
+				   text.data[text.len - 1] == '\r'))
 		text.len--;
 	if (text.len != head.len + UUID_TEXT_LEN ||
 	    memcmp(text.data, head.data, head.len) != 0)
 		return -1;
-	if (uuid_parse(slice_of(text.data + head.len, UUID_TEXT_LEN),
-		topic_id) < 0)
+	if (uuid_parse(
+		slice_of(text.data + head.len, UUID_TEXT_LEN), topic_id) < 0)
 		return -1;
 	return uuid_is_zero(*topic_id) ? -1 : 0;
 }
 
 int
-partition_metadata_read(struct disk *disk, const char *directory,
-    struct uuid *topic_id)
+partition_metadata_read(
+    struct disk *disk, const char *directory, struct uuid *topic_id)
 {
 	char *path = file_path(directory);
 	size_t len;
@@ -54,8 +54,8 @@ partition_metadata_read(struct disk *disk, const char *directory,
 }
 
 int
-partition_metadata_write(struct disk *disk, const char *directory,
-    struct uuid topic_id)
+partition_metadata_write(
+    struct disk *disk, const char *directory, struct uuid topic_id)
 {
 	char *path = file_path(directory), *text, id[UUID_TEXT_LEN + 1];
 	int result;

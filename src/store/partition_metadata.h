@@ -28,7 +28,7 @@ int partition_metadata_read(struct disk *disk, const char *directory,
  * partition: creating a thousand partitions must not cost a thousand syncs.
  * 0, or -1 with errno.
  */
-int partition_metadata_write(struct disk *disk, const char *directory,
-    struct uuid topic_id) WARN_UNUSED;
+int partition_metadata_write(
+    struct disk *disk, const char *directory, struct uuid topic_id) WARN_UNUSED;
 
 #endif

@@ -23,15 +23,17 @@ producer_snapshot_name(int64_t offset, char name[PRODUCER_SNAPSHOT_NAME_SIZE])
 	    (long long)offset);
 }
 
-/* --- encoding ----------------------------------------------------------------- */
+/* --- encoding
+ * ----------------------------------------------------------------- */
 
 static void
 entry_encode(const struct producer *producer, uint8_t *p)
 {
 	static const struct producer_batch none = { -1, -1, -1, 0 };
-	const struct producer_batch *batch = producer->batch_count == 0 ?
-	    &none :
-	    &producer->batches[producer->batch_count - 1];
+	const struct producer_batch *batch =
+	    producer->batch_count == 0
+		? &none
+		: &producer->batches[producer->batch_count - 1];
 
 	be64_put(p, (uint64_t)producer->id);
 	be16_put(p + 8, (uint16_t)producer->epoch);
@@ -53,14 +55,14 @@ producer_snapshot_encode(const struct producer_state *state, size_t *len)
 	be16_put(bytes, VERSION);
 	be32_put(bytes + COUNT_AT, (uint32_t)state->count);
 	for (size_t i = 0; i < state->count; i++)
-		entry_encode(state->producers[i],
-		    bytes + HEADER_LEN + i * ENTRY_LEN);
-	be32_put(bytes + CRC_AT,
-	    crc32c(0, bytes + COUNT_AT, *len - COUNT_AT));
+		entry_encode(
+		    state->producers[i], bytes + HEADER_LEN + i * ENTRY_LEN);
+	be32_put(bytes + CRC_AT, crc32c(0, bytes + COUNT_AT, *len - COUNT_AT));
 	return bytes;
 }
 
-/* --- decoding ----------------------------------------------------------------- */
+/* --- decoding
+ * ----------------------------------------------------------------- */
 
 /* Is it a whole snapshot with a right checksum? */
 static bool
@@ -72,8 +74,8 @@ header_valid(struct slice bytes)
 	    crc32c(0, bytes.data + COUNT_AT, bytes.len - COUNT_AT))
 		return false;
 	return (bytes.len - HEADER_LEN) % ENTRY_LEN == 0 &&
-	    be32_get(bytes.data + COUNT_AT) ==
-	    (bytes.len - HEADER_LEN) / ENTRY_LEN;
+	       be32_get(bytes.data + COUNT_AT) ==
+		   (bytes.len - HEADER_LEN) / ENTRY_LEN;
 }
 
 /* Can a producer look like this? */
@@ -85,8 +87,8 @@ entry_valid(const struct producer *producer)
 	if (producer->id < 0 || producer->txn_first_offset < -1)
 		return false;
 	return producer->batch_count == 0 ||
-	    (batch->last_sequence >= 0 && batch->offset_delta >= 0 &&
-		batch->offset_delta <= batch->last_offset);
+	       (batch->last_sequence >= 0 && batch->offset_delta >= 0 &&
+		   batch->offset_delta <= batch->last_offset);
 }
 
 static bool
@@ -121,13 +123,13 @@ producer_snapshot_decode(struct producer_state *state, struct slice bytes,
 			producer_state_clear(state);
 			return -1;
 		}
-		producer_state_restore(state, &producer, now_ms,
-		    expiration_ms);
+		producer_state_restore(state, &producer, now_ms, expiration_ms);
 	}
 	return 0;
 }
 
-/* --- files -------------------------------------------------------------------- */
+/* --- files
+ * -------------------------------------------------------------------- */
 
 static char *
 snapshot_path(const char *directory, int64_t offset)
@@ -145,8 +147,8 @@ producer_snapshot_write(const struct producer_state *state, struct disk *disk,
 	size_t len;
 	uint8_t *bytes = producer_snapshot_encode(state, &len);
 	char *path = snapshot_path(directory, offset);
-	int result = state_file_write_in_place(disk, path,
-	    slice_of(bytes, len), sync);
+	int result =
+	    state_file_write_in_place(disk, path, slice_of(bytes, len), sync);
 
 	free(path);
 	free(bytes);
@@ -167,8 +169,8 @@ producer_snapshot_read(struct producer_state *state, struct disk *disk,
 	producer_state_clear(state);
 	if (bytes == NULL)
 		return -1;
-	result = producer_snapshot_decode(state, slice_of(bytes, len), now_ms,
-	    expiration_ms);
+	result = producer_snapshot_decode(
+	    state, slice_of(bytes, len), now_ms, expiration_ms);
 	free(bytes);
 	if (result < 0)
 		errno = EBADMSG;

@@ -26,12 +26,12 @@ struct disk;
 /* "00000000000000000042.snapshot" and a NUL. */
 #define PRODUCER_SNAPSHOT_NAME_SIZE 30
 
-void producer_snapshot_name(int64_t offset,
-    char name[PRODUCER_SNAPSHOT_NAME_SIZE]);
+void producer_snapshot_name(
+    int64_t offset, char name[PRODUCER_SNAPSHOT_NAME_SIZE]);
 
 /* The len bytes of state's snapshot, on the heap: the caller frees them. */
-uint8_t *producer_snapshot_encode(const struct producer_state *state,
-    size_t *len);
+uint8_t *producer_snapshot_encode(
+    const struct producer_state *state, size_t *len);
 
 /*
  * Put what a snapshot's bytes say into state, which is empty before.  Entries
@@ -47,8 +47,8 @@ int producer_snapshot_decode(struct producer_state *state, struct slice bytes,
  * and this is cheap enough for under the log's lock.  0, or -1 with errno.
  */
 int producer_snapshot_write(const struct producer_state *state,
-    struct disk *disk, const char *directory, int64_t offset, bool sync)
-    WARN_UNUSED;
+    struct disk *disk, const char *directory, int64_t offset,
+    bool sync) WARN_UNUSED;
 
 /*
  * Replace state by the snapshot at offset in directory.  0, or -1 with errno:

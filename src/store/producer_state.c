@@ -30,7 +30,8 @@ producer_state_fini(struct producer_state *state)
 	producer_state_init(state);
 }
 
-/* --- the table --------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------
+ */
 
 /* Where id is, or where it would have to be inserted. */
 static size_t
@@ -63,8 +64,7 @@ producer_at(const struct producer_state *state, size_t position, int64_t id)
 const struct producer *
 producer_state_find(const struct producer_state *state, int64_t producer_id)
 {
-	return producer_at(state, position_of(state, producer_id),
-	    producer_id);
+	return producer_at(state, position_of(state, producer_id), producer_id);
 }
 
 static struct producer *
@@ -82,8 +82,8 @@ producer_new(int64_t id)
 
 /* Put producer at position, with room made for it. */
 static void
-producer_insert(struct producer_state *state, size_t position,
-    struct producer *producer)
+producer_insert(
+    struct producer_state *state, size_t position, struct producer *producer)
 {
 	if (state->count == state->capacity) {
 		state->capacity = MAX(1, state->capacity * 2);
@@ -111,20 +111,21 @@ producer_obtain(struct producer_state *state, int64_t id)
 	return producer;
 }
 
-/* --- checks -------------------------------------------------------------------- */
+/* --- checks
+ * -------------------------------------------------------------------- */
 
 static int32_t
 batch_first_sequence(const struct producer_batch *batch)
 {
 	return (int32_t)(((uint32_t)batch->last_sequence -
 			     (uint32_t)batch->offset_delta) &
-	    INT32_MAX);
+			 INT32_MAX);
 }
 
 /* The batch that append repeats, or NULL. */
 static const struct producer_batch *
-batch_repeated(const struct producer *producer,
-    const struct producer_append *append)
+batch_repeated(
+    const struct producer *producer, const struct producer_append *append)
 {
 	if (producer->epoch != append->producer_epoch)
 		return NULL;
@@ -140,8 +141,8 @@ batch_repeated(const struct producer *producer,
 
 /* The sequence that must come next, or -1 where any may. */
 static int32_t
-sequence_expected(const struct producer *producer,
-    const struct producer_append *append)
+sequence_expected(
+    const struct producer *producer, const struct producer_append *append)
 {
 	/* Of a producer known without an epoch nothing can be expected. */
 	if (producer->epoch < 0)
@@ -179,7 +180,8 @@ producer_state_check(const struct producer_state *state,
 	return KP_NONE;
 }
 
-/* --- updates -------------------------------------------------------------------- */
+/* --- updates
+ * -------------------------------------------------------------------- */
 
 /* A new epoch forgets the batches of the one before. */
 static void
@@ -202,32 +204,29 @@ batch_push(struct producer *producer, struct producer_batch batch)
 }
 
 void
-producer_state_update(struct producer_state *state,
-    const struct producer_append *append)
+producer_state_update(
+    struct producer_state *state, const struct producer_append *append)
 {
-	struct producer *producer =
-	    producer_obtain(state, append->producer_id);
+	struct producer *producer = producer_obtain(state, append->producer_id);
 
 	epoch_set(producer, append->producer_epoch);
-	batch_push(producer,
-	    (struct producer_batch){
-		.last_offset = append->last_offset,
-		.timestamp_ms = append->max_timestamp_ms,
-		.last_sequence = append->last_sequence,
-		.offset_delta =
-		    (int32_t)(append->last_offset - append->base_offset),
-	    });
+	batch_push(producer, (struct producer_batch){
+				 .last_offset = append->last_offset,
+				 .timestamp_ms = append->max_timestamp_ms,
+				 .last_sequence = append->last_sequence,
+				 .offset_delta = (int32_t)(append->last_offset -
+							   append->base_offset),
+			     });
 	producer->last_timestamp_ms = append->max_timestamp_ms;
 	if (append->transactional && producer->txn_first_offset < 0)
 		producer->txn_first_offset = append->base_offset;
 }
 
 void
-producer_state_update_marker(struct producer_state *state,
-    const struct producer_marker *marker)
+producer_state_update_marker(
+    struct producer_state *state, const struct producer_marker *marker)
 {
-	struct producer *producer =
-	    producer_obtain(state, marker->producer_id);
+	struct producer *producer = producer_obtain(state, marker->producer_id);
 
 	epoch_set(producer, marker->producer_epoch);
 	producer->coordinator_epoch = marker->coordinator_epoch;
@@ -235,26 +234,27 @@ producer_state_update_marker(struct producer_state *state,
 	producer->txn_first_offset = -1;
 }
 
-/* --- expiry ----------------------------------------------------------------------- */
+/* --- expiry
+ * ----------------------------------------------------------------------- */
 
 /* Long overflows are the file's fault, never ours: subtract with care. */
 static bool
-is_expired(const struct producer *producer, int64_t now_ms,
-    int64_t expiration_ms)
+is_expired(
+    const struct producer *producer, int64_t now_ms, int64_t expiration_ms)
 {
 	int64_t age_ms;
 
 	if (producer->txn_first_offset >= 0)
 		return false;
-	if (__builtin_sub_overflow(now_ms, producer->last_timestamp_ms,
-		&age_ms))
+	if (__builtin_sub_overflow(
+		now_ms, producer->last_timestamp_ms, &age_ms))
 		return producer->last_timestamp_ms < 0;
 	return age_ms >= expiration_ms;
 }
 
 size_t
-producer_state_expire(struct producer_state *state, int64_t now_ms,
-    int64_t expiration_ms)
+producer_state_expire(
+    struct producer_state *state, int64_t now_ms, int64_t expiration_ms)
 {
 	size_t kept = 0, expired;
 
@@ -269,7 +269,8 @@ producer_state_expire(struct producer_state *state, int64_t now_ms,
 	return expired;
 }
 
-/* --- snapshots ---------------------------------------------------------------------- */
+/* --- snapshots
+ * ---------------------------------------------------------------------- */
 
 bool
 producer_state_restore(struct producer_state *state,

@@ -24,23 +24,23 @@
 
 struct producer_batch {
 	int64_t last_offset;
-	int64_t timestamp_ms;		/* the batch's maximum */
+	int64_t timestamp_ms; /* the batch's maximum */
 	int32_t last_sequence;
-	int32_t offset_delta;		/* last offset - first offset */
+	int32_t offset_delta; /* last offset - first offset */
 };
 
 struct producer {
 	int64_t id;
-	int64_t last_timestamp_ms;	/* of the last batch or marker, or -1 */
-	int64_t txn_first_offset;	/* of the open transaction, or -1 */
-	int32_t coordinator_epoch;	/* of the last marker, or -1 */
+	int64_t last_timestamp_ms; /* of the last batch or marker, or -1 */
+	int64_t txn_first_offset;  /* of the open transaction, or -1 */
+	int32_t coordinator_epoch; /* of the last marker, or -1 */
 	int16_t epoch;
 	uint8_t batch_count;
 	struct producer_batch batches[PRODUCER_BATCHES_MAX]; /* oldest first */
 };
 
 struct producer_state {
-	struct producer **producers;	/* owned; ascending by id */
+	struct producer **producers; /* owned; ascending by id */
 	size_t count;
 	size_t capacity;
 };
@@ -48,11 +48,11 @@ struct producer_state {
 /* What a data batch of a producer says; its id is 0 or more. */
 struct producer_append {
 	int64_t producer_id;
-	int64_t base_offset;		/* only for updates */
-	int64_t last_offset;		/* only for updates */
+	int64_t base_offset; /* only for updates */
+	int64_t last_offset; /* only for updates */
 	int64_t max_timestamp_ms;
 	int32_t base_sequence;
-	int32_t last_sequence;		/* see producer_sequence_add */
+	int32_t last_sequence; /* see producer_sequence_add */
 	int16_t producer_epoch;
 	bool transactional;
 };
@@ -75,8 +75,8 @@ void producer_state_fini(struct producer_state *state);
 void producer_state_clear(struct producer_state *state);
 
 /* The producer with this id, or NULL; valid until the next change. */
-const struct producer *producer_state_find(const struct producer_state *state,
-    int64_t producer_id);
+const struct producer *producer_state_find(
+    const struct producer_state *state, int64_t producer_id);
 
 /*
  * May the leader append this batch of a client?  KP_NONE with *duplicate
@@ -94,19 +94,19 @@ enum kp_error producer_state_check(const struct producer_state *state,
  * Note a batch that was appended, or that recovery or a follower found in the
  * log: no check, the log is right.
  */
-void producer_state_update(struct producer_state *state,
-    const struct producer_append *append);
+void producer_state_update(
+    struct producer_state *state, const struct producer_append *append);
 
 /* The same for a transaction's end marker. */
-void producer_state_update_marker(struct producer_state *state,
-    const struct producer_marker *marker);
+void producer_state_update_marker(
+    struct producer_state *state, const struct producer_marker *marker);
 
 /*
  * Drop the producers without an open transaction whose last timestamp is
  * expiration_ms or more ago; how many there were.
  */
-size_t producer_state_expire(struct producer_state *state, int64_t now_ms,
-    int64_t expiration_ms);
+size_t producer_state_expire(
+    struct producer_state *state, int64_t now_ms, int64_t expiration_ms);
 
 /*
  * Put in a copy of producer, as a snapshot has it, in place of one with the

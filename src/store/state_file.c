@@ -33,11 +33,11 @@ parent_sync(struct disk *disk, const char *path)
 
 /* Create or empty path, write contents, and sync them where asked. */
 static int
-file_write(struct disk *disk, const char *path, struct slice contents,
-    bool sync)
+file_write(
+    struct disk *disk, const char *path, struct slice contents, bool sync)
 {
-	int fd = disk_open(disk, path, O_WRONLY | O_CREAT | O_TRUNC,
-	    STATE_FILE_MODE);
+	int fd = disk_open(
+	    disk, path, O_WRONLY | O_CREAT | O_TRUNC, STATE_FILE_MODE);
 	int result, error;
 
 	if (fd < 0)
@@ -80,8 +80,8 @@ state_file_write(struct disk *disk, const char *path, struct slice contents)
 }
 
 int
-state_file_write_in_place(struct disk *disk, const char *path,
-    struct slice contents, bool sync)
+state_file_write_in_place(
+    struct disk *disk, const char *path, struct slice contents, bool sync)
 {
 	if (file_write(disk, path, contents, sync) < 0)
 		return -1;

@@ -20,8 +20,8 @@ struct disk;
 #define STATE_FILE_SIZE_MAX ((size_t)256 << 20)
 
 /* Replace path's contents.  0, or -1 with errno; then path is untouched. */
-int state_file_write(struct disk *disk, const char *path,
-    struct slice contents) WARN_UNUSED;
+int state_file_write(
+    struct disk *disk, const char *path, struct slice contents) WARN_UNUSED;
 
 /*
  * Write path in place, and sync it and its directory when sync is true.  For
