@@ -2,8 +2,7 @@
 #include "base/clock.h"
 #include "broker/partition.h"
 #include "store/flusher.h"
-#include "wire/batch_builder.h"
-#include "wire/batch_reader.h"
+#include "wire/batch_recode.h"
 
 /* Decompressed records of one batch may take so much, or so many times it. */
 #define EXPANDED_BYTES_MAX ((size_t)64 << 20)
@@ -79,63 +78,25 @@ codec_differs(const struct intake *intake)
 	    intake->compression != batch_codec(&intake->verdict.batch);
 }
 
-static struct batch_options
-recode_options(const struct intake *intake)
-{
-	const struct batch *batch = &intake->verdict.batch;
-	struct batch_options options = BATCH_OPTIONS_DEFAULT;
-
-	options.codec = (enum compression)intake->compression;
-	options.level = intake->compression_level;
-	options.producer_id = batch->producer_id;
-	options.producer_epoch = batch->producer_epoch;
-	options.base_sequence = batch->base_sequence;
-	options.transactional = batch_is_transactional(batch);
-	if (intake->rules.timestamp_type == BATCH_APPEND_TIME)
-		options.append_time_ms = intake->rules.now_ms;
-	return options;
-}
-
-/* Copy all records; their offsets count up from 0, whatever they were. */
+/* The stored batch then has its own size, which counts once more. */
 static enum kp_error
-records_recode(struct batch_reader *reader, struct batch_builder *builder)
+intake_recode(struct intake *intake)
 {
-	struct record record;
-	int64_t offset = 0;
-
-	while (batch_reader_next(reader, &record)) {
-		record.offset = offset++;
-		if (batch_builder_append(builder, &record) != 0)
-			return KP_MESSAGE_TOO_LARGE;
-	}
-	if (reader->error == KP_NONE && offset == 0)
-		return KP_INVALID_RECORD;
-	return reader->error;
-}
-
-static enum kp_error
-batch_recode(struct intake *intake)
-{
-	struct batch_options options = recode_options(intake);
-	struct batch_builder builder;
-	struct batch_reader reader;
+	const struct batch_rules *rules = &intake->rules;
 	enum kp_error error;
 
-	error = batch_reader_open(&reader,
-	    slice_of(intake->data, intake->len), &intake->scratch);
+	error = batch_recode(slice_of(intake->data, intake->len),
+	    (enum compression)intake->compression, intake->compression_level,
+	    &intake->scratch, &intake->recoded);
 	if (error != KP_NONE)
 		return error;
-	batch_builder_init(&builder, &options, &intake->recoded);
-	error = records_recode(&reader, &builder);
-	if (error != KP_NONE) {
-		batch_builder_cancel(&builder);
-		return error;
-	}
-	if (batch_builder_finish(&builder) != 0 ||
-	    intake->recoded.len > intake->rules.size_bytes_max)
+	if (intake->recoded.len > rules->size_bytes_max)
 		return KP_MESSAGE_TOO_LARGE;
 	intake->data = intake->recoded.data;
 	intake->len = intake->recoded.len;
+	if (rules->timestamp_type == BATCH_APPEND_TIME)
+		batch_patch_timestamp(intake->data, rules->timestamp_type,
+		    rules->now_ms);
 	return KP_NONE;
 }
 
@@ -154,7 +115,7 @@ intake_prepare(struct intake *intake)
 		return error;
 	intake->len = verdict->batch.size_bytes;
 	if (codec_differs(intake))
-		return batch_recode(intake);
+		return intake_recode(intake);
 	if (verdict->timestamp_differs)
 		batch_patch_timestamp(intake->data,
 		    intake->rules.timestamp_type, verdict->max_timestamp);

@@ -1,0 +1,639 @@
+#include "broker/fetch_session.h"
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rng.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define PARTS 8
+/* Ids have 31 bits; the upper three say in which part the session is. */
+#define ID_PART_SHIFT 28
+/* Idle for so long, or so old, a session may have to make room. */
+#define EVICTION_MS 120000
+/* The partitions in all sessions of a part, about 150 bytes each. */
+#define PART_ENTRIES_MAX 131072
+
+/* A partition of a session, and what the client was last told of it. */
+struct fetch_session_entry {
+	struct list_node node;		/* the session's, in reading order */
+	int64_t fetch_offset;
+	int64_t log_start_offset;
+	int64_t told_high_watermark;
+	int64_t told_log_start_offset;
+	int32_t max_bytes;
+	int32_t current_leader_epoch;
+	int32_t last_fetched_epoch;
+	int32_t index;
+	uint32_t key_len;
+	uint8_t key[];			/* index, then topic id or name */
+};
+
+#define KEY_INDEX_LEN 4
+
+struct session {
+	struct list_node node;		/* the part's, least recently used first */
+	int32_t id;
+	int32_t epoch;
+	uint64_t serial;
+	bool uses_ids;
+	bool privileged;
+	int64_t created_ms;
+	int64_t used_ms;
+	struct map by_key;		/* struct fetch_session_entry */
+	struct list order;
+};
+
+struct part {
+	pthread_mutex_t mutex;
+	/* guarded by mutex */
+	struct rng rng;
+	struct map by_id;		/* struct session */
+	struct list used;		/* least recently used first */
+	size_t entries_count;
+	uint64_t evictions;
+};
+
+struct fetch_sessions {
+	size_t part_slots;
+	atomic_ullong serial;
+	atomic_uint next_part;
+	struct part parts[PARTS];
+};
+
+/* --- Life ------------------------------------------------------------------ */
+
+struct fetch_sessions *
+fetch_sessions_new(int32_t slots, uint64_t seed)
+{
+	struct fetch_sessions *sessions = xcalloc(1, sizeof(*sessions));
+
+	sessions->part_slots = (size_t)MAX(slots, 0) / PARTS;
+	atomic_init(&sessions->serial, 1);
+	atomic_init(&sessions->next_part, 0);
+	for (unsigned i = 0; i < PARTS; i++) {
+		struct part *part = &sessions->parts[i];
+
+		pthread_mutex_init(&part->mutex, NULL);
+		rng_init(&part->rng, seed + i);
+		map_init(&part->by_id);
+		list_init(&part->used);
+	}
+	return sessions;
+}
+
+static void
+entry_remove(struct part *part, struct session *session,
+    struct fetch_session_entry *entry)
+{
+	map_remove(&session->by_key, slice_of(entry->key, entry->key_len));
+	list_remove(&entry->node);
+	part->entries_count--;
+	free(entry);
+}
+
+static void
+session_remove(struct part *part, struct session *session)
+{
+	LIST_FOR_EACH_SAFE (node, &session->order)
+		entry_remove(part, session,
+		    LIST_ENTRY(node, struct fetch_session_entry, node));
+	map_remove(&part->by_id, MAP_KEY(session->id));
+	list_remove(&session->node);
+	map_fini(&session->by_key);
+	free(session);
+}
+
+void
+fetch_sessions_free(struct fetch_sessions *sessions)
+{
+	if (sessions == NULL)
+		return;
+	for (unsigned i = 0; i < PARTS; i++) {
+		struct part *part = &sessions->parts[i];
+
+		LIST_FOR_EACH_SAFE (node, &part->used)
+			session_remove(part,
+			    LIST_ENTRY(node, struct session, node));
+		map_fini(&part->by_id);
+		pthread_mutex_destroy(&part->mutex);
+	}
+	free(sessions);
+}
+
+/* The part of an id; negative ids name no session anywhere. */
+static struct part *
+part_lock(struct fetch_sessions *sessions, int32_t id)
+{
+	struct part *part =
+	    &sessions->parts[((uint32_t)id >> ID_PART_SHIFT) % PARTS];
+
+	pthread_mutex_lock(&part->mutex);
+	return part;
+}
+
+static void
+part_unlock(struct part *part)
+{
+	pthread_mutex_unlock(&part->mutex);
+}
+
+static struct session *
+session_find(const struct part *part, int32_t id)
+{
+	return map_get(&part->by_id, MAP_KEY(id));
+}
+
+static void
+session_touch(struct part *part, struct session *session, int64_t now_ms)
+{
+	session->used_ms = now_ms;
+	list_remove(&session->node);
+	list_append(&part->used, &session->node);
+}
+
+/* --- Entries --------------------------------------------------------------- */
+
+/* The key of a partition in a session that goes by ids or by names. */
+static struct slice
+key_make(bool uses_ids, struct slice topic, const struct uuid *topic_id,
+    int32_t index, struct buf *scratch)
+{
+	struct slice name = uses_ids
+	    ? slice_of(topic_id->bytes, sizeof(topic_id->bytes))
+	    : topic;
+	uint8_t *p;
+
+	buf_clear(scratch);
+	p = buf_reserve(scratch, KEY_INDEX_LEN + name.len);
+	assert(p != NULL);
+	be32_put(p, (uint32_t)index);
+	if (name.len > 0)
+		memcpy(p + KEY_INDEX_LEN, name.data, name.len);
+	return slice_of(p, KEY_INDEX_LEN + name.len);
+}
+
+static struct fetch_session_entry *
+entry_add(struct part *part, struct session *session, struct slice key,
+    int32_t index)
+{
+	struct fetch_session_entry *entry =
+	    xcalloc(1, sizeof(*entry) + key.len);
+
+	entry->index = index;
+	entry->told_high_watermark = -1;
+	entry->told_log_start_offset = -1;
+	entry->key_len = (uint32_t)key.len;
+	memcpy(entry->key, key.data, key.len);
+	list_append(&session->order, &entry->node);
+	map_set(&session->by_key, slice_of(entry->key, entry->key_len), entry);
+	part->entries_count++;
+	return entry;
+}
+
+static struct fetch_session_entry *
+entry_update(struct part *part, struct session *session,
+    const struct fetch_session_partition *partition, struct buf *scratch)
+{
+	struct slice key = key_make(session->uses_ids, partition->topic,
+	    &partition->topic_id, partition->index, scratch);
+	struct fetch_session_entry *entry = map_get(&session->by_key, key);
+
+	if (entry == NULL)
+		entry = entry_add(part, session, key, partition->index);
+	entry->fetch_offset = partition->fetch_offset;
+	entry->max_bytes = partition->max_bytes;
+	entry->current_leader_epoch = partition->current_leader_epoch;
+	entry->last_fetched_epoch = partition->last_fetched_epoch;
+	entry->log_start_offset = partition->log_start_offset;
+	return entry;
+}
+
+static void
+entry_forget(struct part *part, struct session *session,
+    const struct fetch_session_forgotten *forgotten, struct buf *scratch)
+{
+	struct slice key = key_make(session->uses_ids, forgotten->topic,
+	    &forgotten->topic_id, forgotten->index, scratch);
+	struct fetch_session_entry *entry = map_get(&session->by_key, key);
+
+	if (entry != NULL)
+		entry_remove(part, session, entry);
+}
+
+/* A copy for the fetch, its name in the arena. */
+static struct fetch_session_partition
+entry_copy(struct fetch_session_entry *entry, bool uses_ids,
+    struct arena *arena)
+{
+	struct slice name = slice_of(entry->key + KEY_INDEX_LEN,
+	    entry->key_len - KEY_INDEX_LEN);
+	struct fetch_session_partition partition = {
+		.index = entry->index,
+		.fetch_offset = entry->fetch_offset,
+		.max_bytes = entry->max_bytes,
+		.current_leader_epoch = entry->current_leader_epoch,
+		.last_fetched_epoch = entry->last_fetched_epoch,
+		.log_start_offset = entry->log_start_offset,
+		.entry = entry,
+	};
+
+	if (uses_ids)
+		memcpy(partition.topic_id.bytes, name.data, name.len);
+	else
+		partition.topic = arena_copy(arena, name);
+	return partition;
+}
+
+/* --- Begin ----------------------------------------------------------------- */
+
+static void
+session_drop(struct fetch_sessions *sessions, int32_t id)
+{
+	struct part *part;
+	struct session *session;
+
+	if (id == FETCH_SESSION_NONE)
+		return;
+	part = part_lock(sessions, id);
+	session = session_find(part, id);
+	if (session != NULL)
+		session_remove(part, session);
+	part_unlock(part);
+}
+
+static int32_t
+epoch_next(int32_t epoch)
+{
+	return epoch == INT32_MAX ? 1 : epoch + 1;
+}
+
+static enum kp_error
+session_check(const struct session *session,
+    const struct fetch_session_request *request)
+{
+	if (session == NULL)
+		return KP_FETCH_SESSION_ID_NOT_FOUND;
+	if (session->epoch != request->epoch)
+		return KP_INVALID_FETCH_SESSION_EPOCH;
+	if (session->uses_ids != request->uses_ids)
+		return KP_FETCH_SESSION_TOPIC_ID_ERROR;
+	return KP_NONE;
+}
+
+static void
+session_update(struct part *part, struct session *session,
+    const struct fetch_session_request *request)
+{
+	struct buf scratch;
+
+	buf_init(&scratch, SIZE_MAX);
+	for (int32_t i = 0; i < request->partitions_count; i++)
+		entry_update(part, session, &request->partitions[i], &scratch);
+	for (int32_t i = 0; i < request->forgotten_count; i++)
+		entry_forget(part, session, &request->forgotten[i], &scratch);
+	buf_fini(&scratch);
+}
+
+/*
+ * List what the session has.  The memory is the server's own doing, so it
+ * does not count against what the request's arena may have.
+ */
+static void
+session_list(struct session *session, struct arena *arena,
+    struct fetch_session_context *context)
+{
+	size_t count = session->by_key.count;
+	size_t size = count * sizeof(struct fetch_session_partition);
+	int32_t at = 0;
+
+	arena->size_bytes_max += size;
+	context->partitions = arena_xalloc(arena, size);
+	LIST_FOR_EACH (node, &session->order) {
+		struct fetch_session_entry *entry =
+		    LIST_ENTRY(node, struct fetch_session_entry, node);
+
+		arena->size_bytes_max += entry->key_len + 16;
+		context->partitions[at++] =
+		    entry_copy(entry, session->uses_ids, arena);
+	}
+	context->partitions_count = at;
+}
+
+static enum kp_error
+session_continue(struct part *part,
+    const struct fetch_session_request *request, int64_t now_ms,
+    struct arena *arena, struct fetch_session_context *context)
+{
+	struct session *session = session_find(part, request->id);
+	enum kp_error error = session_check(session, request);
+
+	if (error != KP_NONE)
+		return error;
+	session_update(part, session, request);
+	if (part->entries_count > PART_ENTRIES_MAX) {
+		session_remove(part, session);
+		return KP_FETCH_SESSION_ID_NOT_FOUND;
+	}
+	if (list_empty(&session->order)) {
+		session_remove(part, session);
+		context->kind = FETCH_SESSIONLESS;
+		return KP_NONE;
+	}
+	session->epoch = epoch_next(session->epoch);
+	session_touch(part, session, now_ms);
+	context->id = session->id;
+	context->epoch = session->epoch;
+	context->serial = session->serial;
+	session_list(session, arena, context);
+	return KP_NONE;
+}
+
+/* The request names everything that it wants. */
+static void
+partitions_take(const struct fetch_session_request *request,
+    struct arena *arena, struct fetch_session_context *context)
+{
+	size_t size = (size_t)request->partitions_count *
+	    sizeof(*context->partitions);
+
+	arena->size_bytes_max += size;
+	context->partitions = arena_xalloc(arena, size);
+	if (size > 0)
+		memcpy(context->partitions, request->partitions, size);
+	context->partitions_count = request->partitions_count;
+}
+
+enum kp_error
+fetch_sessions_begin(struct fetch_sessions *sessions,
+    const struct fetch_session_request *request, int64_t now_ms,
+    struct arena *arena, struct fetch_session_context *context)
+{
+	struct part *part;
+	enum kp_error error;
+
+	*context = (struct fetch_session_context){
+		.uses_ids = request->uses_ids,
+		.privileged = request->privileged
+	};
+	if (request->epoch == FETCH_SESSION_EPOCH_INITIAL ||
+	    request->epoch == FETCH_SESSION_EPOCH_FINAL) {
+		context->kind = request->epoch == FETCH_SESSION_EPOCH_INITIAL
+		    ? FETCH_SESSION_FULL
+		    : FETCH_SESSIONLESS;
+		session_drop(sessions, request->id);
+		partitions_take(request, arena, context);
+		return KP_NONE;
+	}
+	context->kind = FETCH_SESSION_INCREMENTAL;
+	part = part_lock(sessions, request->id);
+	error = session_continue(part, request, now_ms, arena, context);
+	part_unlock(part);
+	return error;
+}
+
+/* --- Room for a new session -------------------------------------------------- */
+
+/* How much a session is worth keeping; the lesser one has to go. */
+static int
+session_compare(bool privileged_a, size_t size_a, int32_t id_a,
+    const struct session *b)
+{
+	if (privileged_a != b->privileged)
+		return privileged_a ? 1 : -1;
+	if (size_a != b->by_key.count)
+		return size_a > b->by_key.count ? 1 : -1;
+	return (id_a > b->id) - (id_a < b->id);
+}
+
+static bool
+session_evictable(const struct session *session, bool for_privileged,
+    int64_t now_ms)
+{
+	if (for_privileged)
+		return !session->privileged;
+	return now_ms - session->created_ms > EVICTION_MS;
+}
+
+/* The least of those that may have to make room, or NULL. */
+static struct session *
+session_least(const struct part *part, bool for_privileged, int64_t now_ms)
+{
+	struct session *least = NULL;
+
+	LIST_FOR_EACH (node, &part->used) {
+		struct session *session =
+		    LIST_ENTRY(node, struct session, node);
+
+		if (!session_evictable(session, for_privileged, now_ms))
+			continue;
+		if (least == NULL ||
+		    session_compare(session->privileged,
+			session->by_key.count, session->id, least) < 0)
+			least = session;
+	}
+	return least;
+}
+
+static bool
+part_evict(struct part *part, bool privileged, size_t size, int64_t now_ms)
+{
+	struct session *victim;
+
+	if (list_empty(&part->used))
+		return false;
+	victim = LIST_ENTRY(part->used.head.next, struct session, node);
+	if (now_ms - victim->used_ms <= EVICTION_MS) {
+		victim = session_least(part, privileged, now_ms);
+		if (victim == NULL ||
+		    session_compare(privileged, size, 0, victim) < 0)
+			return false;
+	}
+	session_remove(part, victim);
+	part->evictions++;
+	return true;
+}
+
+static bool
+part_room(const struct fetch_sessions *sessions, struct part *part,
+    bool privileged, size_t size, int64_t now_ms)
+{
+	if (part->entries_count + size > PART_ENTRIES_MAX)
+		return false;
+	return part->by_id.count < sessions->part_slots ||
+	    part_evict(part, privileged, size, now_ms);
+}
+
+static int32_t
+id_make(struct part *part, uint32_t part_index)
+{
+	int32_t id;
+
+	do {
+		id = (int32_t)(part_index << ID_PART_SHIFT |
+		    rng_below(&part->rng, 1u << ID_PART_SHIFT));
+	} while (id == FETCH_SESSION_NONE || session_find(part, id) != NULL);
+	return id;
+}
+
+/* --- Answer ---------------------------------------------------------------- */
+
+/* Kafka repeats an error in every answer, and tells once when it is over. */
+static void
+entry_told(struct fetch_session_entry *entry,
+    const struct fetch_session_result *result)
+{
+	entry->told_high_watermark = result->error == KP_NONE
+	    ? result->high_watermark
+	    : -1;
+	entry->told_log_start_offset = result->log_start_offset;
+}
+
+static bool
+entry_news(const struct fetch_session_entry *entry,
+    const struct fetch_session_result *result)
+{
+	return result->has_records || result->must_answer ||
+	    result->error != KP_NONE ||
+	    result->high_watermark != entry->told_high_watermark ||
+	    result->log_start_offset != entry->told_log_start_offset;
+}
+
+static struct session *
+session_make(struct fetch_sessions *sessions, struct part *part,
+    const struct fetch_session_context *context, int32_t id, int64_t now_ms)
+{
+	struct session *session = xcalloc(1, sizeof(*session));
+
+	session->id = id;
+	session->epoch = 1;
+	session->serial = atomic_fetch_add(&sessions->serial, 1);
+	session->uses_ids = context->uses_ids;
+	session->privileged = context->privileged;
+	session->created_ms = now_ms;
+	session->used_ms = now_ms;
+	map_init(&session->by_key);
+	list_init(&session->order);
+	map_set(&part->by_id, MAP_KEY(session->id), session);
+	list_append(&part->used, &session->node);
+	return session;
+}
+
+static void
+session_fill(struct part *part, struct session *session,
+    const struct fetch_session_context *context,
+    const struct fetch_session_result *results)
+{
+	struct buf scratch;
+
+	buf_init(&scratch, SIZE_MAX);
+	for (int32_t i = 0; i < context->partitions_count; i++)
+		entry_told(entry_update(part, session, &context->partitions[i],
+			       &scratch),
+		    &results[i]);
+	buf_fini(&scratch);
+}
+
+/* The new session's id, or FETCH_SESSION_NONE where there is no room. */
+static int32_t
+session_create(struct fetch_sessions *sessions,
+    const struct fetch_session_context *context,
+    const struct fetch_session_result *results, int64_t now_ms)
+{
+	uint32_t index = atomic_fetch_add(&sessions->next_part, 1) % PARTS;
+	struct part *part = &sessions->parts[index];
+	int32_t id = FETCH_SESSION_NONE;
+
+	pthread_mutex_lock(&part->mutex);
+	if (part_room(sessions, part, context->privileged,
+		(size_t)context->partitions_count, now_ms)) {
+		id = id_make(part, index);
+		session_fill(part,
+		    session_make(sessions, part, context, id, now_ms),
+		    context, results);
+	}
+	part_unlock(part);
+	return id;
+}
+
+/* Partitions that gave records go to the end, so that each gets its turn. */
+static void
+session_select(struct session *session,
+    const struct fetch_session_context *context,
+    const struct fetch_session_result *results, bool *answered)
+{
+	for (int32_t i = 0; i < context->partitions_count; i++) {
+		struct fetch_session_entry *entry =
+		    context->partitions[i].entry;
+
+		answered[i] = entry_news(entry, &results[i]);
+		if (!answered[i])
+			continue;
+		entry_told(entry, &results[i]);
+		if (results[i].has_records) {
+			list_remove(&entry->node);
+			list_append(&session->order, &entry->node);
+		}
+	}
+}
+
+/*
+ * The entries that context points to are still there while the session is at
+ * the same epoch: only requests change them, and each of those advances it.
+ */
+static enum kp_error
+session_answer(struct part *part, const struct fetch_session_context *context,
+    const struct fetch_session_result *results, bool *answered)
+{
+	struct session *session = session_find(part, context->id);
+
+	if (session == NULL || session->serial != context->serial)
+		return KP_FETCH_SESSION_ID_NOT_FOUND;
+	if (session->epoch != context->epoch)
+		return KP_INVALID_FETCH_SESSION_EPOCH;
+	session_select(session, context, results, answered);
+	return KP_NONE;
+}
+
+enum kp_error
+fetch_sessions_answer(struct fetch_sessions *sessions,
+    const struct fetch_session_context *context,
+    const struct fetch_session_result *results, int64_t now_ms, int32_t *id,
+    bool *answered)
+{
+	struct part *part;
+	enum kp_error error;
+
+	*id = FETCH_SESSION_NONE;
+	if (context->kind == FETCH_SESSION_INCREMENTAL) {
+		*id = context->id;
+		part = part_lock(sessions, context->id);
+		error = session_answer(part, context, results, answered);
+		part_unlock(part);
+		return error;
+	}
+	memset(answered, true, (size_t)context->partitions_count);
+	if (context->kind == FETCH_SESSION_FULL)
+		*id = session_create(sessions, context, results, now_ms);
+	return KP_NONE;
+}
+
+struct fetch_sessions_counters
+fetch_sessions_counters(struct fetch_sessions *sessions)
+{
+	struct fetch_sessions_counters counters = { 0 };
+
+	for (unsigned i = 0; i < PARTS; i++) {
+		struct part *part = &sessions->parts[i];
+
+		pthread_mutex_lock(&part->mutex);
+		counters.sessions += part->by_id.count;
+		counters.partitions += part->entries_count;
+		counters.evictions += part->evictions;
+		part_unlock(part);
+	}
+	return counters;
+}
