@@ -18,6 +18,8 @@ struct fetch_sessions;
 struct group_coordinator;
 struct image;
 struct partition_manager;
+struct producer_ids;
+struct worker_pool;
 struct api_settings;
 
 struct server {
@@ -25,9 +27,11 @@ struct server {
 	const struct api_settings *settings;
 	struct authorizer *authorizer;		/* NULL: all is allowed */
 	struct image *image;
-	struct configs *configs;
+	const struct configs *configs;
 	struct controller *controller;
 	struct partition_manager *partitions;
+	struct producer_ids *producer_ids;
+	struct worker_pool *cold_reads;
 	struct fetch_sessions *fetch_sessions;
 	struct group_coordinator *groups;
 };
@@ -35,9 +39,6 @@ struct server {
 /* Settings that handlers themselves need, Kafka's keys in the comments. */
 struct api_settings {
 	bool auto_create_topics;	/* auto.create.topics.enable */
-	bool delete_topics;		/* delete.topic.enable */
-	int32_t partitions_default;	/* num.partitions */
-	int16_t replication_factor_default; /* default.replication.factor */
 	int32_t fetch_bytes_max;	/* fetch.max.bytes */
 	int32_t request_partitions_max; /* max.request.partition.size.limit */
 	int32_t node_id;		/* node.id */

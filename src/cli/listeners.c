@@ -1,0 +1,309 @@
+#include "cli/listeners.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <strings.h>
+#include <unistd.h>
+
+struct url {
+	char *name;
+	char *host;
+	int port;
+};
+
+static void
+complain(const char *key, const char *item, const char *what)
+{
+	fprintf(stderr, "klamm: %s: %s: %s\n", key, item, what);
+}
+
+static char *
+trimmed(const char *start, size_t len)
+{
+	while (len > 0 && isspace((unsigned char)*start))
+		start++, len--;
+	while (len > 0 && isspace((unsigned char)start[len - 1]))
+		len--;
+	return slice_dup(slice_of(start, len));
+}
+
+/* The next item of a comma list, on the heap; NULL at the end. */
+static char *
+next_item(const char **list)
+{
+	while (*list != NULL && **list != '\0') {
+		const char *start = *list;
+		size_t len = strcspn(start, ",");
+		char *item = trimmed(start, len);
+
+		*list = start[len] == ',' ? start + len + 1 : start + len;
+		if (*item != '\0')
+			return item;
+		free(item);
+	}
+	return NULL;
+}
+
+static void
+to_upper(char *text)
+{
+	for (; *text != '\0'; text++)
+		*text = (char)toupper((unsigned char)*text);
+}
+
+static void
+url_fini(struct url *url)
+{
+	free(url->name);
+	free(url->host);
+	memset(url, 0, sizeof(*url));
+}
+
+static int
+parse_port(const char *text, int *port)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || value < 0 ||
+	    value > 65535)
+		return -1;
+	*port = (int)value;
+	return 0;
+}
+
+/* NAME://HOST:PORT, where an IPv6 host stands in brackets. */
+static int
+url_parse(struct url *url, const char *key, const char *item)
+{
+	const char *separator = strstr(item, "://"), *host, *colon;
+	size_t len;
+
+	memset(url, 0, sizeof(*url));
+	if (separator == NULL || separator == item ||
+	    (colon = strrchr(separator + 3, ':')) == NULL ||
+	    parse_port(colon + 1, &url->port) != 0) {
+		complain(key, item, "not NAME://HOST:PORT");
+		return -1;
+	}
+	host = separator + 3;
+	len = (size_t)(colon - host);
+	if (len >= 2 && host[0] == '[' && host[len - 1] == ']')
+		host++, len -= 2;
+	url->name = slice_dup(slice_of(item, (size_t)(separator - item)));
+	to_upper(url->name);
+	url->host = slice_dup(slice_of(host, len));
+	return 0;
+}
+
+static bool
+list_contains(const char *list, const char *name)
+{
+	bool found = false;
+	char *item;
+
+	while (!found && (item = next_item(&list)) != NULL) {
+		found = strcasecmp(item, name) == 0;
+		free(item);
+	}
+	return found;
+}
+
+/* The protocol that the map gives to name, on the heap, or NULL. */
+static char *
+mapped_protocol(const char *map, const char *name)
+{
+	char *item;
+
+	while ((item = next_item(&map)) != NULL) {
+		char *colon = strrchr(item, ':'), *protocol = NULL;
+
+		if (colon != NULL) {
+			*colon = '\0';
+			if (strcasecmp(item, name) == 0)
+				protocol = xstrdup(colon + 1);
+		}
+		free(item);
+		if (protocol != NULL)
+			return protocol;
+	}
+	return NULL;
+}
+
+static int
+check_protocol(const struct properties *properties, const char *name)
+{
+	static const char *const known[] = { "PLAINTEXT", "SSL",
+		"SASL_PLAINTEXT", "SASL_SSL" };
+	const char *map =
+	    properties_get(properties, "listener.security.protocol.map");
+	char *protocol;
+	int result = -1;
+
+	if (map != NULL) {
+		protocol = mapped_protocol(map, name);
+	} else {
+		protocol = NULL;
+		for (size_t i = 0; i < COUNT_OF(known); i++)
+			if (strcmp(known[i], name) == 0)
+				protocol = xstrdup(name);
+	}
+	if (protocol == NULL)
+		fprintf(stderr,
+		    "klamm: listener.security.protocol.map: No security "
+		    "protocol defined for listener %s\n",
+		    name);
+	else if (strcasecmp(protocol, "PLAINTEXT") != 0)
+		fprintf(stderr,
+		    "klamm: listener %s: security protocol %s is not "
+		    "supported yet\n",
+		    name, protocol);
+	else
+		result = 0;
+	free(protocol);
+	return result;
+}
+
+static struct listener_address *
+find(struct listener_addresses *addresses, const char *name)
+{
+	for (size_t i = 0; i < addresses->count; i++)
+		if (strcmp(addresses->items[i].name, name) == 0)
+			return &addresses->items[i];
+	return NULL;
+}
+
+/* Clients cannot connect to "all addresses": they are told our host name. */
+static char *
+advertisable(const char *host)
+{
+	char name[256] = "localhost";
+
+	if (*host != '\0' && strcmp(host, "0.0.0.0") != 0 &&
+	    strcmp(host, "::") != 0)
+		return xstrdup(host);
+	if (gethostname(name, sizeof(name) - 1) != 0)
+		strcpy(name, "localhost");
+	return xstrdup(name);
+}
+
+static int
+add(struct listener_addresses *addresses, struct url *url)
+{
+	struct listener_address *address;
+
+	if (find(addresses, url->name) != NULL) {
+		complain("listeners", url->name, "a listener name twice");
+		return -1;
+	}
+	addresses->items = xrealloc(addresses->items,
+	    (addresses->count + 1) * sizeof(*addresses->items));
+	address = &addresses->items[addresses->count++];
+	*address = (struct listener_address){
+		.name = url->name,
+		.host = url->host,
+		.port = url->port,
+		.advertised_host = advertisable(url->host),
+	};
+	memset(url, 0, sizeof(*url));
+	return 0;
+}
+
+static int
+parse_listeners(struct listener_addresses *addresses,
+    const struct properties *properties)
+{
+	const char *list = properties_get(properties, "listeners");
+	const char *controllers =
+	    properties_get(properties, "controller.listener.names");
+	int result = 0;
+	char *item;
+
+	while (result == 0 && (item = next_item(&list)) != NULL) {
+		struct url url;
+
+		result = url_parse(&url, "listeners", item);
+		free(item);
+		if (result == 0 && !list_contains(controllers, url.name)) {
+			result = check_protocol(properties, url.name);
+			if (result == 0)
+				result = add(addresses, &url);
+		}
+		url_fini(&url);
+	}
+	if (result == 0 && addresses->count == 0) {
+		fprintf(stderr, "klamm: listeners: none for clients\n");
+		result = -1;
+	}
+	return result;
+}
+
+static int
+advertise(struct listener_addresses *addresses, struct url *url)
+{
+	struct listener_address *address = find(addresses, url->name);
+
+	if (address == NULL) {
+		complain("advertised.listeners", url->name,
+		    "not among the listeners");
+		return -1;
+	}
+	if (strcmp(url->host, "0.0.0.0") == 0) {
+		complain("advertised.listeners", url->name,
+		    "0.0.0.0 is not an address to connect to");
+		return -1;
+	}
+	free(address->advertised_host);
+	address->advertised_host = advertisable(url->host);
+	address->advertised_port = url->port;
+	return 0;
+}
+
+static int
+parse_advertised(struct listener_addresses *addresses,
+    const struct properties *properties)
+{
+	const char *list = properties_get(properties, "advertised.listeners");
+	const char *controllers =
+	    properties_get(properties, "controller.listener.names");
+	int result = 0;
+	char *item;
+
+	while (result == 0 && (item = next_item(&list)) != NULL) {
+		struct url url;
+
+		result = url_parse(&url, "advertised.listeners", item);
+		free(item);
+		if (result == 0 && !list_contains(controllers, url.name))
+			result = advertise(addresses, &url);
+		url_fini(&url);
+	}
+	return result;
+}
+
+int
+listener_addresses_parse(struct listener_addresses *addresses,
+    const struct properties *properties)
+{
+	memset(addresses, 0, sizeof(*addresses));
+	if (parse_listeners(addresses, properties) == 0 &&
+	    parse_advertised(addresses, properties) == 0)
+		return 0;
+	listener_addresses_fini(addresses);
+	return -1;
+}
+
+void
+listener_addresses_fini(struct listener_addresses *addresses)
+{
+	for (size_t i = 0; i < addresses->count; i++) {
+		free(addresses->items[i].name);
+		free(addresses->items[i].host);
+		free(addresses->items[i].advertised_host);
+	}
+	free(addresses->items);
+	memset(addresses, 0, sizeof(*addresses));
+}

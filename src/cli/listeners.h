@@ -1,0 +1,37 @@
+/*
+ * Listeners: where we listen, and what clients are told to connect to, from
+ * the keys listeners, advertised.listeners and
+ * listener.security.protocol.map.
+ *
+ * A listener named in controller.listener.names is the controller's: a
+ * cluster of one has nobody to talk to there, so it is not opened, but a file
+ * that names it is as good as without.
+ */
+#ifndef CLI_LISTENERS_H
+#define CLI_LISTENERS_H
+
+#include "base/base.h"
+#include "base/properties.h"
+
+struct listener_address {
+	char *name;		/* upper case, as Kafka's listener names */
+	char *host;		/* "" for all addresses */
+	int port;		/* 0: any free one */
+	char *advertised_host;
+	int advertised_port;	/* 0: the port that was bound */
+};
+
+struct listener_addresses {
+	struct listener_address *items;
+	size_t count;
+};
+
+/*
+ * Read the keys.  -1 with one line on standard error where they contradict
+ * each other or ask for a security protocol that is not served.
+ */
+int listener_addresses_parse(struct listener_addresses *addresses,
+    const struct properties *properties) WARN_UNUSED;
+void listener_addresses_fini(struct listener_addresses *addresses);
+
+#endif

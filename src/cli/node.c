@@ -1,0 +1,440 @@
+#include "cli/node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/worker.h"
+#include "broker/fetch_session.h"
+#include "broker/partition.h"
+#include "broker/partition_manager.h"
+#include "cli/settings.h"
+#include "coord/group_coordinator.h"
+#include "meta/broker_ops.h"
+#include "meta/controller.h"
+#include "meta/format.h"
+#include "meta/producer_ids.h"
+#include "net/loop_group.h"
+#include "store/disk_posix.h"
+#include "store/flusher.h"
+#include "wire/generated/metadata_register_broker_record.h"
+
+#define LOGGER "klamm"
+
+/* How long replies may take to leave at a stop. */
+#define DRAIN_MS 500
+#define COLD_READ_THREADS 2
+
+struct node {
+	const struct listener_addresses *addresses;
+	struct rng rng;
+	struct image *image;
+	struct configs *configs;
+	struct data_directories directories;
+	struct format_result format;
+	struct disk *disk;
+	struct flusher *flusher;
+	struct log_manager *logs;
+	struct metadata_log *metadata_log;
+	struct controller *controller;
+	struct partition_context partition_context;
+	struct partition_manager *partitions;
+	struct producer_ids *producer_ids;
+	struct fetch_sessions *fetch_sessions;
+	struct group_coordinator *groups;
+	struct worker_pool *cold_reads;
+	struct loop_group *loops;
+	struct network *network;
+	struct listener **listeners;
+	size_t listeners_count;
+	struct api_settings api_settings;
+	struct server server;
+	int64_t broker_epoch;
+	bool loops_run;
+	bool started;
+};
+
+/* --- opening --------------------------------------------------------------- */
+
+static int
+open_directories(struct node *node, const char *cluster_id)
+{
+	const struct format_settings settings = {
+		.disk = node->disk,
+		.dirs = (const char *const *)node->directories.paths,
+		.dirs_count = node->directories.count,
+		.metadata_dir = node->directories.metadata,
+		.node_id = node->configs->node_id,
+		.cluster_id = cluster_id,
+		.rng = &node->rng,
+		.controller_listener = "CONTROLLER",
+		.controller_host = "localhost",
+		.controller_port = 9093,
+	};
+
+	return format_ensure(&settings, &node->format);
+}
+
+static int
+open_log_manager(struct node *node)
+{
+	struct log_manager_settings settings;
+
+	settings_log_manager(node->configs, &settings);
+	settings.disk = node->disk;
+	settings.flusher = node->flusher;
+	settings.directories = (const char *const *)node->directories.paths;
+	settings.directory_count = node->directories.count;
+	node->logs = log_manager_new(&settings);
+	return node->logs == NULL ? -1 : 0;
+}
+
+static int
+open_metadata(struct node *node)
+{
+	size_t at = node->directories.metadata;
+	struct metadata_log_settings settings;
+	struct controller_settings controller = {
+		.image = node->image,
+		.configs = node->configs,
+		.node_id = node->configs->node_id,
+		.seed = rng_next(&node->rng),
+	};
+
+	settings_metadata_log(node->configs, &settings);
+	settings.disk = node->disk;
+	settings.log_dir = node->directories.paths[at];
+	settings.directory_id = node->format.directory_ids[at];
+	node->metadata_log = metadata_log_open(&settings);
+	if (node->metadata_log == NULL)
+		return -1;
+	image_set_cluster_id(node->image, slice_str(node->format.cluster_id));
+	controller.log = node->metadata_log;
+	node->controller = controller_new(&controller);
+	return controller_load(node->controller);
+}
+
+/* Without a log directory there is nothing left to serve from. */
+static void
+directory_failed(void *context UNUSED, const char *path,
+    struct uuid directory_id UNUSED, size_t remaining)
+{
+	if (remaining > 0)
+		return;
+	log_write(LOG_FATAL, LOGGER,
+	    "the last log directory, %s, has failed: the broker ends", path);
+	_exit(EXIT_FAILURE);
+}
+
+static int
+open_partitions(struct node *node)
+{
+	int32_t id = node->configs->node_id;
+	const struct partition_manager_settings settings = {
+		.image = node->image,
+		.configs = node->configs,
+		.context = &node->partition_context,
+		.nodes = &id,
+		.nodes_count = 1,
+	};
+	struct log_manager_hooks hooks = {
+		.wanted = partition_manager_wants,
+		.high_watermark = partition_manager_high_watermark,
+		.directory_failed = directory_failed,
+	};
+
+	node->partition_context = (struct partition_context){
+		.flusher = node->flusher,
+		.flush_acked = settings_flush_acked(node->configs),
+		.logs = node->logs,
+	};
+	node->partitions = partition_manager_new(&settings);
+	hooks.context = node->partitions;
+	return log_manager_load(node->logs, &hooks);
+}
+
+static int
+open_loops(struct node *node)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	struct network_settings settings;
+
+	node->loops = loop_group_new((int)MAX(1, processors));
+	if (node->loops == NULL) {
+		log_error(LOGGER, "cannot make event loops: %s",
+		    strerror(errno));
+		return -1;
+	}
+	settings_network(node->configs, &settings);
+	node->network = network_new(node->loops, &settings,
+	    &node->server.connections);
+	if (loop_group_start(node->loops) != 0) {
+		log_error(LOGGER, "cannot start event loops: %s",
+		    strerror(errno));
+		return -1;
+	}
+	node->loops_run = true;
+	return 0;
+}
+
+static void
+open_services(struct node *node)
+{
+	struct group_settings group_settings;
+	const struct group_services services = {
+		.image = node->image,
+		.controller = node->controller,
+		.partitions = node->partitions,
+		.loops = node->loops,
+	};
+
+	settings_group(node->configs, &group_settings);
+	settings_api(node->configs, &node->api_settings);
+	node->groups = group_coordinator_new(&group_settings, &services);
+	node->producer_ids =
+	    producer_ids_new(node->controller, node->configs->node_id);
+	node->fetch_sessions = fetch_sessions_new(
+	    (int32_t)configs_broker_int64(node->configs,
+		"max.incremental.fetch.session.cache.slots"),
+	    rng_next(&node->rng));
+	node->cold_reads = worker_pool_new("cold-read", COLD_READ_THREADS);
+	node->server = (struct server){
+		.connections = { .frame = api_dispatch },
+		.settings = &node->api_settings,
+		.image = node->image,
+		.configs = node->configs,
+		.controller = node->controller,
+		.partitions = node->partitions,
+		.producer_ids = node->producer_ids,
+		.fetch_sessions = node->fetch_sessions,
+		.groups = node->groups,
+		.cold_reads = node->cold_reads,
+	};
+}
+
+struct node *
+node_new(const struct config_set *file,
+    const struct listener_addresses *addresses, const char *cluster_id)
+{
+	struct node *node = xcalloc(1, sizeof(*node));
+
+	node->addresses = addresses;
+	node->disk = disk_posix();
+	node->broker_epoch = -1;
+	rng_init_random(&node->rng);
+	node->image = image_new();
+	node->configs = configs_new(node->image, configs_file_node_id(file),
+	    file);
+	if (data_directories_read(&node->directories, node->configs) != 0 ||
+	    open_directories(node, cluster_id) != 0) {
+		(void)node_stop(node);
+		return NULL;
+	}
+	node->flusher = flusher_new();
+	if (open_log_manager(node) != 0 || open_metadata(node) != 0 ||
+	    open_partitions(node) != 0 || open_loops(node) != 0) {
+		(void)node_stop(node);
+		return NULL;
+	}
+	open_services(node);
+	return node;
+}
+
+/* --- starting -------------------------------------------------------------- */
+
+static int
+bind_listeners(struct node *node)
+{
+	struct listener_settings settings;
+
+	node->listeners =
+	    xcalloc(node->addresses->count, sizeof(*node->listeners));
+	for (size_t i = 0; i < node->addresses->count; i++) {
+		const struct listener_address *address =
+		    &node->addresses->items[i];
+
+		settings_listener(node->configs, &settings);
+		settings.name = address->name;
+		settings.host = address->host;
+		settings.port = (uint16_t)address->port;
+		settings.advertised_host = address->advertised_host;
+		settings.advertised_port = (uint16_t)address->advertised_port;
+		node->listeners[i] = listener_new(node->network, &settings);
+		if (node->listeners[i] == NULL)
+			return -1;
+		node->listeners_count++;
+	}
+	return 0;
+}
+
+static void
+fill_end_points(struct node *node, struct kp_register_broker_record *record,
+    struct arena *arena)
+{
+	record->end_points_count = (int32_t)node->listeners_count;
+	record->end_points = arena_xcalloc(arena, node->listeners_count,
+	    sizeof(*record->end_points));
+	for (size_t i = 0; i < node->listeners_count; i++) {
+		const struct listener_settings *settings =
+		    listener_settings(node->listeners[i]);
+
+		record->end_points[i].name = slice_str(settings->name);
+		record->end_points[i].host =
+		    slice_str(settings->advertised_host);
+		record->end_points[i].port = settings->advertised_port;
+	}
+}
+
+static void
+fill_features(struct kp_register_broker_record *record, struct arena *arena)
+{
+	size_t count;
+	const struct broker_ops_feature *features =
+	    broker_ops_features(&count);
+
+	record->features_count = (int32_t)count;
+	record->features =
+	    arena_xcalloc(arena, count, sizeof(*record->features));
+	for (size_t i = 0; i < count; i++) {
+		record->features[i].name = slice_str(features[i].name);
+		record->features[i].min_supported_version = features[i].min;
+		record->features[i].max_supported_version = features[i].max;
+	}
+}
+
+static enum kp_error
+register_broker(struct node *node)
+{
+	struct register_broker_op op;
+	struct arena arena;
+
+	arena_init(&arena, SIZE_MAX);
+	register_broker_op_init(&op);
+	kp_defaults(&kp_register_broker_record, &op.record);
+	op.record.broker_id = node->configs->node_id;
+	rng_bytes(&node->rng, &op.record.incarnation_id,
+	    sizeof(op.record.incarnation_id));
+	op.record.rack = configs_broker(node->configs, "broker.rack");
+	op.record.log_dirs = node->format.directory_ids;
+	op.record.log_dirs_count = (int32_t)node->directories.count;
+	fill_end_points(node, &op.record, &arena);
+	fill_features(&op.record, &arena);
+	controller_call(node->controller, &op.op);
+	node->broker_epoch = op.broker_epoch;
+	arena_reset(&arena);
+	return op.op.error;
+}
+
+static enum kp_error
+unfence_broker(struct node *node)
+{
+	struct unfence_broker_op op;
+
+	unfence_broker_op_init(&op);
+	op.broker_id = node->configs->node_id;
+	op.unclean = !log_manager_was_clean(node->logs);
+	controller_call(node->controller, &op.op);
+	return op.op.error;
+}
+
+static int
+join_cluster(struct node *node)
+{
+	enum kp_error error = register_broker(node);
+
+	if (error == KP_NONE)
+		error = unfence_broker(node);
+	if (error == KP_NONE)
+		return 0;
+	log_error(LOGGER, "the broker cannot register: %s",
+	    kp_error_name(error));
+	return -1;
+}
+
+int
+node_start(struct node *node)
+{
+	if (bind_listeners(node) != 0)
+		return -1;
+	controller_subscribe(node->controller, partition_manager_apply,
+	    node->partitions);
+	if (controller_start(node->controller) != 0 ||
+	    join_cluster(node) != 0)
+		return -1;
+	node->started = true;
+	group_coordinator_start(node->groups);
+	log_manager_start(node->logs);
+	for (size_t i = 0; i < node->listeners_count; i++)
+		listener_accept(node->listeners[i]);
+	return 0;
+}
+
+int
+node_port(const struct node *node)
+{
+	assert(node->listeners_count > 0);
+	return listener_settings(node->listeners[0])->port;
+}
+
+int32_t
+node_id(const struct node *node)
+{
+	return node->configs->node_id;
+}
+
+/* --- stopping -------------------------------------------------------------- */
+
+static void
+stop_serving(struct node *node)
+{
+	if (node->groups != NULL)
+		group_coordinator_stop(node->groups);
+	if (node->network != NULL && node->loops_run &&
+	    network_stop(node->network, DRAIN_MS) != 0)
+		log_warn(LOGGER, "some requests were not answered");
+	if (node->controller != NULL)
+		controller_stop(node->controller);
+	worker_pool_stop_free(node->cold_reads);
+	if (node->loops_run)
+		loop_group_stop(node->loops);
+}
+
+/* Logs are closed last: everything above may still hold some. */
+static int
+stop_storing(struct node *node)
+{
+	int result = 0;
+
+	partition_manager_free(node->partitions);
+	if (node->logs != NULL && node->started)
+		result = log_manager_stop(node->logs, node->broker_epoch);
+	flusher_free(node->flusher);
+	metadata_log_close(node->metadata_log);
+	log_manager_free(node->logs);
+	return result;
+}
+
+int
+node_stop(struct node *node)
+{
+	int result;
+
+	stop_serving(node);
+	group_coordinator_free(node->groups);
+	producer_ids_free(node->producer_ids);
+	fetch_sessions_free(node->fetch_sessions);
+	network_free(node->network);
+	loop_group_free(node->loops);
+	controller_free(node->controller);
+	result = stop_storing(node);
+	format_result_fini(&node->format);
+	data_directories_fini(&node->directories);
+	configs_free(node->configs);
+	image_free(node->image);
+	free(node->listeners);
+	free(node);
+	return result;
+}

@@ -1,0 +1,48 @@
+/*
+ * Node: a whole broker, put together from the layers, started and stopped in
+ * the one order that works.
+ *
+ * Start: directories are locked and checked, the metadata log is replayed,
+ * partition logs are opened, a new epoch begins, the broker registers, is
+ * unfenced and leads its partitions, groups are loaded; only then are
+ * connections accepted.
+ *
+ * Stop: no new requests, pending answers leave, the broker is fenced in the
+ * metadata log, logs are synced and closed, and last of all the marks of a
+ * clean shutdown are written.
+ *
+ * Called on the main thread only.
+ */
+#ifndef CLI_NODE_H
+#define CLI_NODE_H
+
+#include "base/base.h"
+#include "cli/listeners.h"
+
+struct config_set;
+struct node;
+
+/*
+ * Everything is checked and opened, nothing is served yet.  file is the static
+ * configuration, addresses where to listen; both outlive the node.
+ * cluster_id NULL takes the directory's, or a random one for an empty
+ * directory.  NULL after a line that says why it cannot be.
+ */
+struct node *node_new(const struct config_set *file,
+    const struct listener_addresses *addresses, const char *cluster_id);
+
+/* Serve.  -1 after a line that says why not; node_stop is still due. */
+int node_start(struct node *node) WARN_UNUSED;
+
+/* The port of the first listener, once node_start has succeeded. */
+int node_port(const struct node *node);
+
+int32_t node_id(const struct node *node);
+
+/*
+ * The orderly stop.  -1 where something could not be left clean, which was
+ * logged.  Frees the node.
+ */
+int node_stop(struct node *node) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,215 @@
+#include "cli/settings.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#define MINUTE_MS (60 * 1000)
+
+static int32_t
+int32_of(const struct configs *configs, const char *key)
+{
+	int64_t value = configs_broker_int64(configs, key);
+
+	return (int32_t)MAX(INT32_MIN, MIN(INT32_MAX, value));
+}
+
+bool
+settings_flush_acked(const struct configs *configs)
+{
+	return slice_equal_str(configs_broker(configs, "klamm.flush"),
+	    "acked");
+}
+
+/* --- directories --------------------------------------------------------- */
+
+static void
+add_directory(struct data_directories *directories, struct slice path)
+{
+	while (path.len > 0 && isspace(path.data[0]))
+		path.data++, path.len--;
+	while (path.len > 0 && isspace(path.data[path.len - 1]))
+		path.len--;
+	if (path.len == 0)
+		return;
+	directories->paths = xrealloc(directories->paths,
+	    (directories->count + 1) * sizeof(*directories->paths));
+	directories->paths[directories->count++] = slice_dup(path);
+}
+
+static void
+split(struct data_directories *directories, struct slice list)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; i <= list.len; i++) {
+		if (i < list.len && list.data[i] != ',')
+			continue;
+		add_directory(directories,
+		    slice_of(list.data + start, i - start));
+		start = i + 1;
+	}
+}
+
+static int
+find_metadata(struct data_directories *directories, struct slice path)
+{
+	if (slice_is_null(path))
+		return 0;
+	for (size_t i = 0; i < directories->count; i++) {
+		if (slice_equal_str(path, directories->paths[i])) {
+			directories->metadata = i;
+			return 0;
+		}
+	}
+	fprintf(stderr,
+	    "klamm: metadata.log.dir: %.*s is not one of log.dirs\n",
+	    SLICE_ARG(path));
+	return -1;
+}
+
+int
+data_directories_read(struct data_directories *directories,
+    const struct configs *configs)
+{
+	struct slice list = configs_broker(configs, "log.dirs");
+
+	memset(directories, 0, sizeof(*directories));
+	if (slice_is_null(list))
+		list = configs_broker(configs, "log.dir");
+	split(directories, list);
+	if (directories->count == 0) {
+		fprintf(stderr, "klamm: log.dirs: there is no directory\n");
+		return -1;
+	}
+	if (find_metadata(directories,
+		configs_broker(configs, "metadata.log.dir")) == 0)
+		return 0;
+	data_directories_fini(directories);
+	return -1;
+}
+
+void
+data_directories_fini(struct data_directories *directories)
+{
+	for (size_t i = 0; i < directories->count; i++)
+		free(directories->paths[i]);
+	free(directories->paths);
+	memset(directories, 0, sizeof(*directories));
+}
+
+/* --- modules ------------------------------------------------------------- */
+
+void
+settings_api(const struct configs *configs, struct api_settings *settings)
+{
+	settings->auto_create_topics =
+	    configs_broker_bool(configs, "auto.create.topics.enable");
+	settings->fetch_bytes_max = int32_of(configs, "fetch.max.bytes");
+	settings->request_partitions_max =
+	    int32_of(configs, "max.request.partition.size.limit");
+	settings->node_id = configs->node_id;
+}
+
+void
+settings_group(const struct configs *configs, struct group_settings *settings)
+{
+	settings->session_timeout_min_ms =
+	    int32_of(configs, "group.min.session.timeout.ms");
+	settings->session_timeout_max_ms =
+	    int32_of(configs, "group.max.session.timeout.ms");
+	settings->rebalance_delay_ms =
+	    int32_of(configs, "group.initial.rebalance.delay.ms");
+	settings->members_max = int32_of(configs, "group.max.size");
+	settings->metadata_max =
+	    int32_of(configs, "offset.metadata.max.bytes");
+	settings->load_bytes = int32_of(configs, "offsets.load.buffer.size");
+	settings->retention_ms = MINUTE_MS *
+	    configs_broker_int64(configs, "offsets.retention.minutes");
+	settings->retention_check_ms = configs_broker_int64(configs,
+	    "offsets.retention.check.interval.ms");
+	settings->commit_timeout_ms =
+	    int32_of(configs, "offsets.commit.timeout.ms");
+	settings->topic_partitions =
+	    int32_of(configs, "offsets.topic.num.partitions");
+	settings->topic_replication_factor = (int16_t)int32_of(configs,
+	    "offsets.topic.replication.factor");
+	settings->topic_segment_bytes =
+	    int32_of(configs, "offsets.topic.segment.bytes");
+	settings->topic_compression =
+	    int32_of(configs, "offsets.topic.compression.codec");
+	settings->batch_bytes_max = int32_of(configs, "message.max.bytes");
+}
+
+void
+settings_network(const struct configs *configs,
+    struct network_settings *settings)
+{
+	network_defaults(settings);
+	settings->frame_len_max = (size_t)configs_broker_int64(configs,
+	    "socket.request.max.bytes");
+	settings->idle_ms_max =
+	    configs_broker_int64(configs, "connections.max.idle.ms");
+	settings->connections_max = int32_of(configs, "max.connections");
+	settings->connections_per_ip_max =
+	    int32_of(configs, "max.connections.per.ip");
+}
+
+void
+settings_listener(const struct configs *configs,
+    struct listener_settings *settings)
+{
+	listener_defaults(settings);
+	settings->backlog = int32_of(configs, "socket.listen.backlog.size");
+	settings->send_buffer_bytes =
+	    int32_of(configs, "socket.send.buffer.bytes");
+	settings->receive_buffer_bytes =
+	    int32_of(configs, "socket.receive.buffer.bytes");
+	settings->node_id = configs->node_id;
+}
+
+void
+settings_log_manager(const struct configs *configs,
+    struct log_manager_settings *settings)
+{
+	log_manager_settings_init(settings);
+	settings->node_id = configs->node_id;
+	settings->recovery_thread_count =
+	    int32_of(configs, "num.recovery.threads.per.data.dir");
+	settings->retention_initial_ms =
+	    configs_broker_int64(configs, "log.initial.task.delay.ms");
+	settings->retention_interval_ms =
+	    configs_broker_int64(configs, "log.retention.check.interval.ms");
+	settings->recovery_point_interval_ms = configs_broker_int64(configs,
+	    "log.flush.offset.checkpoint.interval.ms");
+	settings->log_start_interval_ms = configs_broker_int64(configs,
+	    "log.flush.start.offset.checkpoint.interval.ms");
+	settings->high_watermark_interval_ms = configs_broker_int64(configs,
+	    "replica.high.watermark.checkpoint.interval.ms");
+	settings->delete_delay_ms =
+	    configs_broker_int64(configs, "log.segment.delete.delay.ms");
+	settings->producer_expiration_ms =
+	    configs_broker_int64(configs, "producer.id.expiration.ms");
+	settings->producer_check_interval_ms = configs_broker_int64(configs,
+	    "producer.id.expiration.check.interval.ms");
+}
+
+void
+settings_metadata_log(const struct configs *configs,
+    struct metadata_log_settings *settings)
+{
+	metadata_log_settings_init(settings);
+	settings->node_id = configs->node_id;
+	settings->sync = settings_flush_acked(configs);
+	settings->segment_bytes =
+	    configs_broker_int64(configs, "metadata.log.segment.bytes");
+	settings->segment_ms =
+	    configs_broker_int64(configs, "metadata.log.segment.ms");
+	settings->snapshot_bytes = configs_broker_int64(configs,
+	    "metadata.log.max.record.bytes.between.snapshots");
+	settings->snapshot_interval_ms = configs_broker_int64(configs,
+	    "metadata.log.max.snapshot.interval.ms");
+	settings->retention_bytes =
+	    configs_broker_int64(configs, "metadata.max.retention.bytes");
+	settings->retention_ms =
+	    configs_broker_int64(configs, "metadata.max.retention.ms");
+}

@@ -1,0 +1,46 @@
+/*
+ * Settings: from configuration keys to what each module wants to know.
+ *
+ * The keys' names stand here and in meta/config_keys.h only.  All functions
+ * read effective values (command line, environment, file, Kafka's default).
+ */
+#ifndef CLI_SETTINGS_H
+#define CLI_SETTINGS_H
+
+#include "api/server.h"
+#include "coord/group_settings.h"
+#include "meta/configs.h"
+#include "meta/metadata_log.h"
+#include "net/listener.h"
+#include "net/network.h"
+#include "store/log_manager.h"
+
+/* log.dirs (or log.dir), and which of them holds the metadata log. */
+struct data_directories {
+	char **paths;			/* owned */
+	size_t count;
+	size_t metadata;		/* index of metadata.log.dir */
+};
+
+/* -1 with a line on standard error where metadata.log.dir is none of them. */
+int data_directories_read(struct data_directories *directories,
+    const struct configs *configs) WARN_UNUSED;
+void data_directories_fini(struct data_directories *directories);
+
+/* klamm.flush: true for "acked", false for "os". */
+bool settings_flush_acked(const struct configs *configs);
+
+void settings_api(const struct configs *configs,
+    struct api_settings *settings);
+void settings_group(const struct configs *configs,
+    struct group_settings *settings);
+void settings_network(const struct configs *configs,
+    struct network_settings *settings);
+void settings_listener(const struct configs *configs,
+    struct listener_settings *settings);
+void settings_log_manager(const struct configs *configs,
+    struct log_manager_settings *settings);
+void settings_metadata_log(const struct configs *configs,
+    struct metadata_log_settings *settings);
+
+#endif

@@ -1,0 +1,157 @@
+#include "cli/static_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "cli/environment.h"
+
+/* Far above any real file: a wrong path is found out soon. */
+#define FILE_BYTES_MAX (16 * 1024 * 1024)
+
+#define DEFAULT_LISTENERS "PLAINTEXT://localhost:9092"
+#define DEFAULT_LOG_DIRS "klamm-data"
+
+/* The whole file on the heap; NULL with errno. */
+static char *
+read_file(const char *path, size_t *len)
+{
+	FILE *file = fopen(path, "re");
+	size_t capacity = 4096, n;
+	char *text;
+
+	if (file == NULL)
+		return NULL;
+	text = xmalloc(capacity);
+	*len = 0;
+	while ((n = fread(text + *len, 1, capacity - *len, file)) > 0) {
+		*len += n;
+		if (*len == capacity && capacity < FILE_BYTES_MAX)
+			text = xrealloc(text, capacity *= 2);
+	}
+	if (ferror(file) || *len == FILE_BYTES_MAX) {
+		errno = ferror(file) ? EIO : EFBIG;
+		free(text);
+		text = NULL;
+	}
+	fclose(file);
+	return text;
+}
+
+static int
+load_file(struct properties *properties, const char *path)
+{
+	size_t len, line = 0;
+	char *text = read_file(path, &len);
+	int result;
+
+	if (text == NULL) {
+		fprintf(stderr, "klamm: %s: %s\n", path, strerror(errno));
+		return -1;
+	}
+	result = properties_parse(properties, slice_of(text, len), &line);
+	if (result != 0)
+		fprintf(stderr, "klamm: %s:%zu: not a properties file\n", path,
+		    line);
+	free(text);
+	return result;
+}
+
+static void
+load_environment(struct properties *properties, char **environ)
+{
+	for (; *environ != NULL; environ++) {
+		const char *equals = strchr(*environ, '=');
+		char *name, *key;
+
+		if (equals == NULL)
+			continue;
+		name = slice_dup(
+		    slice_of(*environ, (size_t)(equals - *environ)));
+		key = environment_key(name);
+		if (key != NULL)
+			properties_set(properties, key, equals + 1);
+		free(key);
+		free(name);
+	}
+}
+
+static void
+load_overrides(struct properties *properties,
+    const struct serve_options *options)
+{
+	for (size_t i = 0; i < options->overrides_count; i++) {
+		const char *text = options->overrides[i];
+		const char *equals = strchr(text, '=');
+		char *key = slice_dup(slice_of(text, (size_t)(equals - text)));
+
+		properties_set(properties, key, equals + 1);
+		free(key);
+	}
+}
+
+/* --data-dir and --port are short for the keys that they set. */
+static void
+load_options(struct properties *properties,
+    const struct serve_options *options)
+{
+	if (options->data_dir != NULL) {
+		properties_set(properties, "log.dirs", options->data_dir);
+		properties_remove(properties, "metadata.log.dir");
+	}
+	if (options->port >= 0) {
+		char *listeners =
+		    xasprintf("PLAINTEXT://localhost:%d", options->port);
+
+		properties_set(properties, "listeners", listeners);
+		properties_remove(properties, "advertised.listeners");
+		free(listeners);
+	}
+}
+
+static void
+set_default(struct properties *properties, const char *key, const char *value)
+{
+	if (properties_get(properties, key) == NULL)
+		properties_set(properties, key, value);
+}
+
+/* What --dev stands for; a key that is set anywhere keeps its value. */
+static void
+load_dev(struct properties *properties)
+{
+	static const char *const values[][2] = {
+		{ "klamm.flush", "os" },
+		{ "group.initial.rebalance.delay.ms", "0" },
+		{ "offsets.topic.num.partitions", "1" },
+		{ "transaction.state.log.num.partitions", "1" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(values); i++)
+		set_default(properties, values[i][0], values[i][1]);
+}
+
+static void
+load_defaults(struct properties *properties)
+{
+	set_default(properties, "listeners", DEFAULT_LISTENERS);
+	if (properties_get(properties, "log.dir") == NULL)
+		set_default(properties, "log.dirs", DEFAULT_LOG_DIRS);
+	if (properties_get(properties, "broker.id") == NULL)
+		set_default(properties, "node.id", "1");
+}
+
+int
+static_config_load(struct properties *properties,
+    const struct serve_options *options, char **environ)
+{
+	if (options->properties_path != NULL &&
+	    load_file(properties, options->properties_path) != 0)
+		return -1;
+	load_environment(properties, environ);
+	load_overrides(properties, options);
+	load_options(properties, options);
+	if (options->dev)
+		load_dev(properties);
+	load_defaults(properties);
+	return 0;
+}

@@ -1,0 +1,23 @@
+/*
+ * The static configuration: what the properties file, the environment and the
+ * command line say together, before any key is looked at.
+ *
+ * Precedence: command line, environment, file.  Without a file klamm serves
+ * on localhost:9092 from ./klamm-data; keys that say where and who we are get
+ * those defaults here, all other defaults are Kafka's (meta/config_keys.h).
+ */
+#ifndef CLI_STATIC_CONFIG_H
+#define CLI_STATIC_CONFIG_H
+
+#include "base/properties.h"
+#include "cli/options.h"
+
+/*
+ * Fill properties from options and environ ("NAME=value" strings, ended by
+ * NULL).  -1 with a line on standard error where the file cannot be read or
+ * parsed.
+ */
+int static_config_load(struct properties *properties,
+    const struct serve_options *options, char **environ) WARN_UNUSED;
+
+#endif
