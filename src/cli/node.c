@@ -11,6 +11,7 @@
 #include "broker/fetch_session.h"
 #include "broker/partition.h"
 #include "broker/partition_manager.h"
+#include "cli/data_directories.h"
 #include "cli/settings.h"
 #include "coord/group_coordinator.h"
 #include "meta/broker_ops.h"
@@ -142,7 +143,6 @@ open_partitions(struct node *node)
 	};
 	struct log_manager_hooks hooks = {
 		.wanted = partition_manager_wants,
-		.high_watermark = partition_manager_high_watermark,
 		.directory_failed = directory_failed,
 	};
 
@@ -215,8 +215,17 @@ open_services(struct node *node)
 	};
 }
 
+/* What could not be opened has said why. */
+static struct node *
+give_up(struct node *node)
+{
+	if (node_stop(node) != 0)
+		log_debug(LOGGER, "not all could be left clean");
+	return NULL;
+}
+
 struct node *
-node_new(const struct config_set *file,
+node_new(const struct config_set *file, int32_t id,
     const struct listener_addresses *addresses, const char *cluster_id)
 {
 	struct node *node = xcalloc(1, sizeof(*node));
@@ -226,19 +235,14 @@ node_new(const struct config_set *file,
 	node->broker_epoch = -1;
 	rng_init_random(&node->rng);
 	node->image = image_new();
-	node->configs = configs_new(node->image, configs_file_node_id(file),
-	    file);
+	node->configs = configs_new(node->image, id, file);
 	if (data_directories_read(&node->directories, node->configs) != 0 ||
-	    open_directories(node, cluster_id) != 0) {
-		(void)node_stop(node);
-		return NULL;
-	}
+	    open_directories(node, cluster_id) != 0)
+		return give_up(node);
 	node->flusher = flusher_new();
 	if (open_log_manager(node) != 0 || open_metadata(node) != 0 ||
-	    open_partitions(node) != 0 || open_loops(node) != 0) {
-		(void)node_stop(node);
-		return NULL;
-	}
+	    open_partitions(node) != 0 || open_loops(node) != 0)
+		return give_up(node);
 	open_services(node);
 	return node;
 }

@@ -17,18 +17,19 @@
 #define CLI_NODE_H
 
 #include "base/base.h"
-#include "cli/listeners.h"
+#include "cli/listener_addresses.h"
 
 struct config_set;
 struct node;
 
 /*
  * Everything is checked and opened, nothing is served yet.  file is the static
- * configuration, addresses where to listen; both outlive the node.
+ * configuration, id is node.id, addresses say where to listen; all outlive
+ * the node.
  * cluster_id NULL takes the directory's, or a random one for an empty
  * directory.  NULL after a line that says why it cannot be.
  */
-struct node *node_new(const struct config_set *file,
+struct node *node_new(const struct config_set *file, int32_t id,
     const struct listener_addresses *addresses, const char *cluster_id);
 
 /* Serve.  -1 after a line that says why not; node_stop is still due. */

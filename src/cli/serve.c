@@ -8,9 +8,9 @@
 
 #include "base/log.h"
 #include "base/properties.h"
-#include "cli/listeners.h"
+#include "cli/listener_addresses.h"
 #include "cli/node.h"
-#include "cli/options.h"
+#include "cli/serve_options.h"
 #include "cli/static_config.h"
 #include "meta/configs.h"
 
@@ -52,7 +52,33 @@ struct configuration {
 	struct properties properties;
 	struct listener_addresses listeners;
 	const struct config_set *set;
+	int32_t node_id;
 };
+
+/* node.id, or broker.id of older files; equal where both are there. */
+static int
+read_node_id(const struct properties *properties, int32_t *id)
+{
+	const char *node = properties_get(properties, "node.id");
+	const char *broker = properties_get(properties, "broker.id");
+	int64_t value;
+
+	if (node != NULL && broker != NULL && strcmp(node, broker) != 0) {
+		fprintf(stderr,
+		    "klamm: node.id is %s, but broker.id is %s\n", node,
+		    broker);
+		return -1;
+	}
+	if (node == NULL)
+		node = broker;
+	if (config_key_int64(slice_str(node), &value) != 0 || value < 0 ||
+	    value > INT32_MAX) {
+		fprintf(stderr, "klamm: node.id: %s is no node's id\n", node);
+		return -1;
+	}
+	*id = (int32_t)value;
+	return 0;
+}
 
 static int
 configuration_load(struct configuration *configuration,
@@ -63,6 +89,8 @@ configuration_load(struct configuration *configuration,
 	if (static_config_load(&configuration->properties, options, environ) !=
 		0 ||
 	    check_served(&configuration->properties) != 0 ||
+	    read_node_id(&configuration->properties,
+		&configuration->node_id) != 0 ||
 	    listener_addresses_parse(&configuration->listeners,
 		&configuration->properties) != 0)
 		return -1;
@@ -115,14 +143,12 @@ write_port_file(const char *path, int port)
 static void
 announce(const struct node *node)
 {
-	char logger[48];
-
 	log_info("kafka.server.BrokerLifecycleManager",
 	    "[BrokerLifecycleManager id=%d] The broker has been unfenced. "
 	    "Transitioning from RECOVERY to RUNNING.",
 	    node_id(node));
-	snprintf(logger, sizeof(logger), "kafka.server.KafkaRaftServer");
-	log_info(logger, "[KafkaRaftServer nodeId=%d] Kafka Server started",
+	log_info("kafka.server.KafkaRaftServer",
+	    "[KafkaRaftServer nodeId=%d] Kafka Server started",
 	    node_id(node));
 }
 
@@ -171,8 +197,8 @@ run(const struct serve_options *options,
 	sigset_t signals;
 
 	block_signals(&signals);
-	node = node_new(configuration->set, &configuration->listeners,
-	    wanted_cluster_id());
+	node = node_new(configuration->set, configuration->node_id,
+	    &configuration->listeners, wanted_cluster_id());
 	if (node == NULL)
 		return EXIT_FAILED;
 	if (node_start(node) == 0) {

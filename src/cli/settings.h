@@ -15,18 +15,6 @@
 #include "net/network.h"
 #include "store/log_manager.h"
 
-/* log.dirs (or log.dir), and which of them holds the metadata log. */
-struct data_directories {
-	char **paths;			/* owned */
-	size_t count;
-	size_t metadata;		/* index of metadata.log.dir */
-};
-
-/* -1 with a line on standard error where metadata.log.dir is none of them. */
-int data_directories_read(struct data_directories *directories,
-    const struct configs *configs) WARN_UNUSED;
-void data_directories_fini(struct data_directories *directories);
-
 /* klamm.flush: true for "acked", false for "os". */
 bool settings_flush_acked(const struct configs *configs);
 

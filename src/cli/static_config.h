@@ -10,7 +10,7 @@
 #define CLI_STATIC_CONFIG_H
 
 #include "base/properties.h"
-#include "cli/options.h"
+#include "cli/serve_options.h"
 
 /*
  * Fill properties from options and environ ("NAME=value" strings, ended by

@@ -1,4 +1,4 @@
-#include "cli/listeners.h"
+#include "cli/listener_addresses.h"
 
 #include <ctype.h>
 #include <errno.h>

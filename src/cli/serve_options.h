@@ -1,8 +1,8 @@
 /*
  * The command line of `klamm serve`.
  */
-#ifndef CLI_OPTIONS_H
-#define CLI_OPTIONS_H
+#ifndef CLI_SERVE_OPTIONS_H
+#define CLI_SERVE_OPTIONS_H
 
 #include "base/base.h"
 #include "base/log.h"

@@ -1,4 +1,4 @@
-#include "cli/options.h"
+#include "cli/serve_options.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -7,8 +7,8 @@
  * cluster of one has nobody to talk to there, so it is not opened, but a file
  * that names it is as good as without.
  */
-#ifndef CLI_LISTENERS_H
-#define CLI_LISTENERS_H
+#ifndef CLI_LISTENER_ADDRESSES_H
+#define CLI_LISTENER_ADDRESSES_H
 
 #include "base/base.h"
 #include "base/properties.h"

@@ -1,0 +1,90 @@
+#!/bin/sh
+# What the house style can have checked: layers, prefixes of what a file
+# exports, banned functions, and the shape of lines.  Needs no more than a
+# POSIX shell, awk and nm; runs in make check with srcdir set.
+set -u
+srcdir=${srcdir:-.}
+builddir=$PWD
+cd "$srcdir" || exit 1
+complaints=$(mktemp)
+trap 'rm -f "$complaints"' EXIT
+
+# check NAME: what comes in on standard input are offenders
+check() {
+	sed "s|^|tidy: $1: |" >>"$complaints"
+}
+
+sources() {
+	find src tests -name '*.[ch]' ! -path '*/generated/*' | sort
+}
+
+# A layer includes itself and those to its left.
+layers='base wire net store meta broker auth coord api http cli'
+awk -v layers="$layers" '
+	BEGIN { n = split(layers, l, " "); for (i = 1; i <= n; i++) rank[l[i]] = i }
+	/^#include "/ {
+		split(FILENAME, path, "/")
+		from = path[2]
+		split($2, parts, /["\/]/)
+		to = parts[2]
+		if ((to in rank) && (from in rank) &&
+		    rank[to] > rank[from])
+			print FILENAME ": includes " $2
+	}
+' $(find src -mindepth 2 -name '*.[ch]') | check 'a layer looks to its right'
+
+# What a file exports begins with its own name or with the first words of it:
+# log_append.c exports log_*.  A few files have a prefix of their own.
+prefix_of() {
+	case $1 in
+	base/base | base/bytes) echo '' ;;
+	wire/decode | wire/encode | wire/message | wire/codec | wire/error | \
+		wire/json | wire/generated/*) echo 'kp_' ;;
+	api/*) echo 'api_|request_|brokers_|admin_call_|broker_logger_' ;;
+	*) echo "$1" | sed 's,.*/,,; s,_.*,_,; s/[^_]$/&_/' ;;
+	esac
+}
+if [ -d "$builddir/src/base" ] && command -v nm >/dev/null; then
+	for object in $(cd "$builddir" && find src -mindepth 2 -name '*.o'); do
+		file=${object#src/}
+		file=${file%.o}
+		[ -f "src/$file.c" ] || continue
+		prefix=$(prefix_of "$file")
+		[ -n "$prefix" ] || continue
+		nm --defined-only -g "$builddir/$object" 2>/dev/null |
+			awk -v prefix="^($prefix)" -v file="$file" '
+				NF != 3 || $2 !~ /[TDRB]/ { next }
+				$3 ~ /^(__|_GLOBAL)/ { next }
+				$3 "_" !~ prefix { print file ": " $3 }
+			'
+	done | check 'an export without its file'"'"'s prefix'
+fi
+
+# Functions that have a better one, or that belong behind a seam.
+banned='gets|strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atof|alloca|rand|srand|sleep|system|popen|time'
+grep -nwE "($banned) ?\(" $(find src -name '*.c' ! -path '*/generated/*') |
+	grep -vE '^[^:]*:[0-9]*:[[:space:]]*(/?\*|//)' |
+	check 'a banned function'
+grep -nE '\b(clock_gettime|gettimeofday)\(' $(find src -name '*.c') |
+	grep -v '^src/base/clock.c:' | check 'the clock without base/clock.h'
+
+# Lines: 80 columns with tabs of 8 and bytes as columns, no trailing blanks, tabs to indent.
+sources | xargs awk '
+	{
+		line = $0
+		width = 0
+		for (i = 1; i <= length(line); i++)
+			if (substr(line, i, 1) == "\t")
+				width += 8 - width % 8
+			else
+				width++
+		# The names of generated structs can be longer than a line.
+		if (width > (line ~ /kp_[a-z_]*_(request|response)/ ? 100 : 80))
+			print FILENAME ":" FNR ": " width " columns"
+	}
+	/[ \t]+$/ { print FILENAME ":" FNR ": trailing blanks" }
+	/^        / { print FILENAME ":" FNR ": blanks instead of tabs" }
+' | check 'the shape of a line'
+
+cat "$complaints"
+[ ! -s "$complaints" ]
