@@ -48,7 +48,8 @@ struct connection_handler {
 	    struct connection *connection, struct slice frame);
 	/*
 	 * The connection is closed and no exchange refers to it any more: free
-	 * the session.  NULL: nothing to do.
+	 * the session, which is NULL where opened was never called.  NULL:
+	 * nothing to do.
 	 */
 	void (*freed)(struct connection_handler *handler,
 	    struct connection *connection);

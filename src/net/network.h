@@ -25,6 +25,7 @@ struct network_settings {
 	size_t frame_len_max;		/* socket.request.max.bytes */
 	int64_t idle_ms_max;		/* connections.max.idle.ms */
 	int64_t partial_frame_ms_max;	/* ours: first to last byte */
+	int64_t handshake_ms_max;	/* ours: of the transport */
 	size_t in_flight_max;		/* ours: exchanges a connection */
 	size_t output_len_max;		/* ours: unsent bytes a connection */
 	size_t memory_max;		/* ours: all requests together */

@@ -42,8 +42,10 @@ struct transport_ops {
 	ssize_t (*readv)(struct transport *transport, const struct iovec *iov,
 	    int count);
 	/*
-	 * Send as much as is possible, above 0.  With more, other bytes follow
-	 * at once and a packet that is not full may be held back for them.
+	 * Send as much as is possible, above 0; fewer bytes than asked mean
+	 * that no more can be sent until the descriptor is writable.  With
+	 * more, other bytes follow at once and a packet that is not full may
+	 * be held back for them.
 	 */
 	ssize_t (*writev)(struct transport *transport, const struct iovec *iov,
 	    int count, bool more);

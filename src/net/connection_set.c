@@ -1,0 +1,100 @@
+#include "base/base.h"
+#include "net/connection.h"
+#include "net/connection_inner.h"
+#include "net/connection_set.h"
+#include "net/loop.h"
+#include "net/network.h"
+#include "net/network_inner.h"
+
+static struct connection *
+first_connection(struct connection_set *set)
+{
+	if (list_empty(&set->connections))
+		return NULL;
+	return LIST_ENTRY(set->connections.head.next, struct connection,
+	    node);
+}
+
+/* When the first connection will have been idle for too long. */
+static int64_t
+idle_left_ms(struct connection_set *set, const struct connection *first)
+{
+	return first->active_ms + set->settings->idle_ms_max -
+	    loop_now_ms(set->loop);
+}
+
+void
+connection_set_watch_idle(struct connection_set *set)
+{
+	const struct connection *first = first_connection(set);
+
+	if (first == NULL || set->settings->idle_ms_max < 0 ||
+	    timer_running(&set->idle_timer))
+		return;
+	timer_start(set->loop, &set->idle_timer, idle_left_ms(set, first));
+}
+
+/* One at most: the timer starts anew for the next. */
+static void
+on_idle_timer(struct timer *timer)
+{
+	struct connection_set *set =
+	    CONTAINER_OF(timer, struct connection_set, idle_timer);
+	struct connection *first = first_connection(set);
+
+	if (first != NULL && idle_left_ms(set, first) <= 0) {
+		counter_add(&set->counters.idle_closed, 1);
+		connection_abort(first, "it was idle for too long");
+	}
+	connection_set_watch_idle(set);
+}
+
+void
+connection_set_init(struct connection_set *set, struct network *network,
+    struct loop *loop)
+{
+	*set = (struct connection_set){
+		.network = network,
+		.settings = network_settings_of(network),
+		.handler = network_handler(network),
+		.budget = network_budget(network),
+		.loop = loop,
+	};
+	/* Not cleared: pages that no read has reached cost nothing. */
+	set->scratch = xmalloc(CONNECTION_SET_SCRATCH_LEN);
+	set->tools = (struct outbox_tools){
+		.bounce = set->scratch,
+		.bounce_len = CONNECTION_SET_SCRATCH_LEN,
+		.counters = &set->counters.out,
+	};
+	list_init(&set->connections);
+	timer_init(&set->idle_timer, on_idle_timer);
+}
+
+void
+connection_set_fini(struct connection_set *set)
+{
+	assert(list_empty(&set->connections));
+	timer_stop(&set->idle_timer);
+	free(set->scratch);
+	set->scratch = NULL;
+}
+
+void
+connection_set_drain(struct connection_set *set)
+{
+	set->draining = true;
+	LIST_FOR_EACH_SAFE (node, &set->connections)
+		connection_close(LIST_ENTRY(node, struct connection, node),
+		    "the server stops");
+}
+
+void
+connection_set_abort(struct connection_set *set)
+{
+	struct connection *first;
+
+	set->draining = true;
+	while ((first = first_connection(set)) != NULL)
+		connection_abort(first, "the server stops");
+}

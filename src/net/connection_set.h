@@ -1,0 +1,72 @@
+/*
+ * Connection set: the connections of one loop and what they share: the
+ * scratch buffer, the order of their activity, the counters.
+ *
+ * For net's own files.  Loop-local but for what says otherwise.
+ */
+#ifndef NET_CONNECTION_SET_H
+#define NET_CONNECTION_SET_H
+
+#include "base/base.h"
+#include "base/counter.h"
+#include "base/list.h"
+#include "net/outbox.h"
+#include "net/timer.h"
+
+struct connection_handler;
+struct network;
+struct network_settings;
+
+/* Bytes that one read may bring, and that small parts of files share. */
+#define CONNECTION_SET_SCRATCH_LEN ((size_t)256 * 1024)
+
+/* What a loop's connections have done; any thread may read it. */
+struct connection_counters {
+	struct counter closed;
+	struct counter idle_closed;
+	struct counter deadline_closed;
+	struct counter bad_frames;
+	struct counter frames;
+	struct counter reads;
+	struct counter read_bytes;
+	struct counter parks;
+	struct counter parked_bytes;
+	struct counter pauses;
+	struct counter budget_waits;
+	struct outbox_counters out;
+};
+
+struct connection_set {
+	/* immutable */
+	struct network *network;
+	const struct network_settings *settings;
+	struct connection_handler *handler;
+	struct budget *budget;
+	struct loop *loop;
+	struct outbox_tools tools;	/* with the scratch as bounce */
+
+	/* loop-local */
+	uint8_t *scratch;
+	struct list connections;	/* the least recently active first */
+	struct timer idle_timer;	/* for the first of them */
+	int32_t next_index;		/* for the ids of connections */
+	bool draining;
+
+	struct connection_counters counters;
+};
+
+/* network and what it points to outlive the set. */
+void connection_set_init(struct connection_set *set, struct network *network,
+    struct loop *loop);
+/* All connections are gone. */
+void connection_set_fini(struct connection_set *set);
+
+/* Close all connections gracefully, and those that come later. */
+void connection_set_drain(struct connection_set *set);
+/* Close all connections at once. */
+void connection_set_abort(struct connection_set *set);
+
+/* See to it that the first connection is closed when it has been idle. */
+void connection_set_watch_idle(struct connection_set *set);
+
+#endif
