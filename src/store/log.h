@@ -67,9 +67,10 @@ struct log_open {
 /*
  * Load the log of an existing directory: sweep what interrupted operations
  * left, check the segments behind the recovery point unless the stop was
- * clean, cut off a torn tail, and learn epochs and producers.  What is made
- * by that is synced before it returns.  A directory without segments gets an
- * empty one at log_start_offset.
+ * clean, cut off a torn tail, and learn epochs and producers.  Nothing is
+ * synced: what is behind the recovery point counts as dirty, so that the high
+ * watermark, which moves after a flush only, cannot pass it before.  A
+ * directory without segments gets an empty one at log_start_offset.
  *
  * NULL with errno; logged.  The caller owns the result; log_close or log_free.
  */
@@ -106,7 +107,7 @@ void log_unlock(struct log *log);
 
 /* --- What it is: any thread, these never change ---------------------------- */
 
-/* The directory's name, "topic-0". */
+/* The directory's name as it was opened, "topic-0". */
 const char *log_name(const struct log *log);
 
 /* From partition.metadata; zero where there is none (then it is a stray). */
@@ -169,19 +170,18 @@ void log_producers_expire(struct log *log, int64_t now_ms);
 enum log_origin {
 	LOG_CLIENT,		/* Produce; producers are checked */
 	LOG_COORDINATOR,	/* groups, transactions, markers */
+	LOG_RAFT,		/* the metadata log */
 	LOG_REPLICATION,	/* copied from a leader: offsets are kept */
-	LOG_RAFT,		/* the metadata log: offsets are kept */
 };
 
 struct log_append {
 	/*
 	 * Whole batches of magic 2 whose checksums and records were checked.
-	 * CLIENT and COORDINATOR batches get base offset and leader epoch in
-	 * place.
+	 * All but REPLICATION's get base offset and leader epoch in place.
 	 */
 	uint8_t *data;
 	size_t len;
-	int32_t leader_epoch;	/* of CLIENT and COORDINATOR */
+	int32_t leader_epoch;	/* not looked at for REPLICATION */
 	enum log_origin origin;
 	int64_t now_ms;		/* wall clock */
 
@@ -222,12 +222,14 @@ struct log_read {
 	int64_t position;
 	size_t len;		/* the first batch is whole; the last may be cut */
 
-	/* Found under the lock, for log_read_resolve. */
+	/* log_read_resolve has to be called; what it goes by. */
 	bool unresolved;
-	bool upper_bound_exact;
-	int64_t from_position;
-	int64_t end_position;
-	int64_t end_offset;	/* the upper bound within the segment */
+	struct log *log;
+	int64_t from_offset;	/* offset, or the segment's base above it */
+	int64_t from_position;	/* look for it from here; -1: by the index */
+	int64_t end_position;	/* what is behind is not read */
+	int64_t bound_position;	/* look for upper_bound likewise */
+	bool end_exact;		/* or do not: end_position is its place */
 };
 
 /*
@@ -241,7 +243,7 @@ enum kp_error log_read(struct log *log, struct log_read *read) WARN_UNUSED;
 
 /*
  * Finish an unresolved read by looking at the index and at batch headers,
- * which may block on a cold file.  Errors: KP_CORRUPT_MESSAGE,
+ * which may block on a cold file.  The log must not have been freed since.  Errors: KP_CORRUPT_MESSAGE,
  * KP_KAFKA_STORAGE_ERROR; the read is released then.  Unlocked.
  */
 enum kp_error log_read_resolve(struct log_read *read) WARN_UNUSED;
@@ -274,7 +276,8 @@ enum kp_error log_find_timestamp(struct log *log, int64_t timestamp_ms,
 /*
  * One step of making a log durable: begin (unlocked, quick), sync (unlocked,
  * blocks; or one disk_syncfs for several flushes of a file system), end
- * (unlocked, quick).  Between begin and end the log must not be freed.
+ * (unlocked, quick).  Between begin and end the log must not be freed; a
+ * second flush of the log, a truncation and a rename wait for the end.
  */
 struct log_flush {
 	struct log *log;
@@ -282,11 +285,11 @@ struct log_flush {
 	size_t sync_count;	/* how many syncs log_flush_sync would do */
 
 	/* Private. */
-	uint64_t truncations;
-	struct segment **segments;
-	size_t segment_count;
-	bool sync_names;	/* the partition's directory */
-	bool sync_parent;	/* the directory of the directory */
+	struct log_flush_file *files;	/* owned, as is path */
+	size_t file_count;
+	bool names;		/* sync the directory's names */
+	bool creation;		/* sync partition.metadata and the parent */
+	uint64_t names_version;
 	char *path;
 };
 

@@ -6,28 +6,27 @@
  * segment's but go with it.
  *
  * Life.  A segment is refcounted: the log has a reference, so has each read
- * in flight.  It is active (appended to) until segment_close_out, then only
- * read.  Its descriptor lives in the fd_cache; segment_pin keeps it open.
+ * in flight.  It is active (appended to) until segment_close, then only read.  Its descriptor lives in the fd_cache; segment_pin keeps it open.
  *
- * Guards.  L: the log's lock.  M: the segment's own mutex, a leaf.  Active
- * indexes are L, those of a closed segment are M: they are dropped from
- * memory and loaded again when they are needed.
+ * Guards.  L: the log's lock.  M: the segment's own mutex, a leaf.  LM: L
+ * while the segment is active, M once it is closed.  What is LM of a closed
+ * segment is loaded when it is needed and dropped again when it is not.
  */
 #ifndef STORE_SEGMENT_H
 #define STORE_SEGMENT_H
 
 #include "base/base.h"
 #include "store/fd_cache.h"
-#include "store/offset_index.h"
-#include "store/time_index.h"
+#include "store/segment_indexes.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 /* "00000000000000000042" and a NUL. */
 #define SEGMENT_NAME_SIZE 21
-#define SEGMENT_RELATIVE_OFFSET_MAX INT32_MAX
+#define SEGMENT_NAME_LEN 20
 
+struct batch;
 struct disk;
 
 struct segment {
@@ -39,65 +38,159 @@ struct segment {
 	atomic_uint refs;
 
 	/* L */
-	int64_t size_bytes;		/* of whole batches */
-	int64_t allocated_bytes;	/* reserved on disk, or 0 */
-	int64_t next_offset;		/* behind the last batch */
-	int64_t max_timestamp_ms;	/* -1: none */
-	int64_t max_timestamp_offset;	/* last offset of the batch with it */
-	int64_t first_timestamp_ms;	/* of the first batch, or -1: unknown */
-	int64_t created_ms;		/* wall clock; mtime for loaded ones */
+	int64_t size_bytes;		/* of what was appended */
+	int64_t allocated_bytes;	/* reserved on disk; 0: nothing */
+	int64_t first_timestamp_ms;	/* of the first batch; -1: none */
+	int64_t created_ms;		/* wall clock; of opening, if loaded */
+	int64_t modified_ms;		/* wall clock, of the last append */
 	int64_t jitter_ms;		/* taken off segment.ms */
-	int32_t unindexed_bytes;	/* since the last index entry */
 	bool active;
-	bool dirty;			/* not synced since the last append */
-	bool indexes_dirty;		/* index files not synced */
+	bool dirty;			/* batches that are not synced */
+	bool indexes_dirty;		/* index files lack entries or a sync */
 
-	/* L while active, then M */
-	struct offset_index offset_index;
-	struct time_index time_index;
+	/* LM */
+	struct segment_indexes indexes;	/* timestamps stay when relaxed */
 	bool indexes_loaded;
+	bool indexes_used;		/* since the last segment_relax */
+	bool timestamps_known;
 
 	/* M */
 	pthread_mutex_t mutex;
-	char *path;			/* of the .log file */
-	bool indexes_used;		/* since the last segment_relax */
+	char *directory;		/* where the files are */
+	const char *suffix;		/* behind their names: "" or ".deleted" */
 
-	/* Of fd_cache's lock. */
+	/* fd_cache's. */
 	struct cached_file file;
 };
 
 void segment_name(int64_t base_offset, char name[SEGMENT_NAME_SIZE]);
 
 /*
- * The heap path of a segment's file: directory/NAME + suffix (".log"); the
- * caller frees it.
- */
-char *segment_path(const char *directory, int64_t base_offset,
-    const char *suffix);
-
-/*
- * A new, empty, active segment with an empty .log file, not synced.  Another
+ * A new, empty, active segment with an empty .log file, nothing synced; a
  * file of that name is emptied.  NULL with errno.  One reference.
  */
 struct segment *segment_create(struct fd_cache *files, const char *directory,
     int64_t base_offset, int64_t now_ms) WARN_UNUSED;
 
 /*
- * The segment of an existing file of size_bytes, closed, without looking into
- * it.  Its time index says the largest timestamp once it is loaded; until
- * then, and where that is empty, mtime_ms stands for its age.
+ * The segment of a file of size_bytes, closed, without looking into it.
  */
 struct segment *segment_open(struct fd_cache *files, const char *directory,
-    int64_t base_offset, int64_t size_bytes, int64_t mtime_ms);
+    int64_t base_offset, int64_t size_bytes, int64_t modified_ms);
 
 struct segment *segment_ref(struct segment *segment);
 void segment_unref(struct segment *segment);
 
-/* Pin the descriptor: -1 with errno.  Takes M.  Unpin when done. */
+/*
+ * The heap path of a sibling, ".index"; the caller frees it.  The first takes
+ * M, the second is for who holds it.
+ */
+char *segment_path(struct segment *segment, const char *extension);
+char *segment_path_held(const struct segment *segment, const char *extension);
+
+/* Keep the descriptor open and return it: -1 with errno.  Takes M. */
 int segment_pin(struct segment *segment) WARN_UNUSED;
 void segment_unpin(struct segment *segment);
 
-/* Milliseconds that retention counts from.  L */
-int64_t segment_largest_timestamp(const struct segment *segment);
+/* --- Active: L --------------------------------------------------------------- */
+
+/*
+ * Write len bytes behind the last ones, and do not count them yet.  step_max
+ * bounds what is reserved ahead.  -1 with errno: nothing was appended.
+ * *damaged says then that the file could not be cut back, so that nothing
+ * must be appended any more.
+ */
+int segment_write(struct segment *segment, const uint8_t *data, size_t len,
+    int64_t size_max, bool *damaged) WARN_UNUSED;
+
+/* Count a batch that stands behind what was counted: size, times, indexes. */
+void segment_account(struct segment *segment, const struct batch *batch,
+    int32_t index_interval_bytes);
+
+/*
+ * Write the index files and give back what was reserved ahead.  -1 with
+ * errno.  Nothing is synced; the segment goes on as it was.
+ */
+int segment_save(struct segment *segment) WARN_UNUSED;
+
+/* Make a segment that was saved read-only. */
+void segment_close(struct segment *segment);
+
+/*
+ * Make a closed segment the one that is appended to: its indexes are loaded,
+ * and the time of its first batch.  -1 with errno.
+ */
+int segment_activate(struct segment *segment, int64_t now_ms) WARN_UNUSED;
+
+/* Save, and make it read-only.  -1 with errno; it is still active then. */
+int segment_close_out(struct segment *segment) WARN_UNUSED;
+
+/*
+ * Make the size position, where a batch begins, and forget what is behind it.
+ * -1 with errno.
+ */
+int segment_truncate(struct segment *segment, int64_t position) WARN_UNUSED;
+
+/*
+ * Forget size, indexes and times and become active: recovery accounts for all
+ * batches again.
+ */
+void segment_recount(struct segment *segment);
+
+/* --- Looking up ---------------------------------------------------------------- */
+
+/*
+ * A position at or before the batch that holds offset, from the index.  L if
+ * active; takes M and may read files if closed.  -1 with errno.
+ */
+int64_t segment_lookup(struct segment *segment, int64_t offset) WARN_UNUSED;
+
+/* The same of a segment that is known to be closed, without L. */
+int64_t segment_lookup_closed(struct segment *segment, int64_t offset)
+    WARN_UNUSED;
+
+/*
+ * Where to begin to look for a record of timestamp_ms or later: the position.
+ * As segment_lookup.
+ */
+int64_t segment_lookup_timestamp(struct segment *segment,
+    int64_t timestamp_ms) WARN_UNUSED;
+int64_t segment_lookup_timestamp_closed(struct segment *segment,
+    int64_t timestamp_ms) WARN_UNUSED;
+
+/*
+ * The first batch behind position whose last offset is at least offset: 1 and
+ * its position and size, 0 where [position, end) has none, -1 with errno,
+ * EBADMSG where what stands there is no batch.  Reads the file.  Any lock.
+ */
+int segment_locate(struct segment *segment, int64_t offset, int64_t *position,
+    int64_t end, size_t *size_bytes) WARN_UNUSED;
+
+/*
+ * The largest timestamp of all batches, -1 where there is none.  Guards and
+ * result as segment_lookup; the second likewise.
+ */
+int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms)
+    WARN_UNUSED;
+int segment_max_timestamp_closed(struct segment *segment,
+    int64_t *timestamp_ms) WARN_UNUSED;
+
+/* --- Upkeep ---------------------------------------------------------------------- */
+
+/* Free the indexes of a closed segment that were not used since last time. */
+void segment_relax(struct segment *segment);
+
+/* Sync index files and batches, as they are marked dirty; -1 with errno. */
+int segment_sync_indexes(struct segment *segment) WARN_UNUSED;
+
+/* Rename the files so that they end with .deleted; -1 with errno. */
+int segment_mark_deleted(struct segment *segment) WARN_UNUSED;
+
+/* Unlink the .deleted files of a base offset; -1 with errno. */
+int segment_unlink_deleted(struct disk *disk, const char *directory,
+    int64_t base_offset) WARN_UNUSED;
+
+/* The partition's directory has another name now. */
+void segment_moved(struct segment *segment, const char *directory);
 
 #endif

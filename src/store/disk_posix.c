@@ -1,0 +1,160 @@
+#include "store/disk_posix.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int
+posix_open(struct disk *disk UNUSED, const char *path, int flags, mode_t mode)
+{
+	return open(path, flags, mode);
+}
+
+static int
+posix_close(struct disk *disk UNUSED, int fd)
+{
+	return close(fd);
+}
+
+static ssize_t
+posix_pread(struct disk *disk UNUSED, int fd, void *data, size_t len,
+    int64_t position)
+{
+	return pread(fd, data, len, position);
+}
+
+static ssize_t
+posix_pwritev(struct disk *disk UNUSED, int fd, const struct iovec *iov,
+    int count, int64_t position)
+{
+	if (count == 1)
+		return pwrite(fd, iov->iov_base, iov->iov_len, position);
+	return pwritev(fd, iov, count, position);
+}
+
+static int
+posix_ftruncate(struct disk *disk UNUSED, int fd, int64_t size)
+{
+	return ftruncate(fd, size);
+}
+
+static int
+posix_fallocate_keep(struct disk *disk UNUSED, int fd, int64_t position,
+    int64_t len)
+{
+	return fallocate(fd, FALLOC_FL_KEEP_SIZE, position, len);
+}
+
+static int
+posix_fdatasync(struct disk *disk UNUSED, int fd)
+{
+	return fdatasync(fd);
+}
+
+static int
+posix_fsync(struct disk *disk UNUSED, int fd)
+{
+	return fsync(fd);
+}
+
+static int
+posix_syncfs(struct disk *disk UNUSED, int fd)
+{
+	return syncfs(fd);
+}
+
+static int
+posix_fstat(struct disk *disk UNUSED, int fd, struct stat *st)
+{
+	return fstat(fd, st);
+}
+
+static int
+posix_stat(struct disk *disk UNUSED, const char *path, struct stat *st)
+{
+	return stat(path, st);
+}
+
+static int
+posix_rename(struct disk *disk UNUSED, const char *from, const char *to)
+{
+	return rename(from, to);
+}
+
+static int
+posix_unlink(struct disk *disk UNUSED, const char *path)
+{
+	return unlink(path);
+}
+
+static int
+posix_mkdir(struct disk *disk UNUSED, const char *path, mode_t mode)
+{
+	return mkdir(path, mode);
+}
+
+static int
+posix_rmdir(struct disk *disk UNUSED, const char *path)
+{
+	return rmdir(path);
+}
+
+static bool
+is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static int
+posix_list(struct disk *disk UNUSED, const char *path, disk_list_fn fn,
+    void *context)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+	int result = 0;
+	int saved;
+
+	if (dir == NULL)
+		return -1;
+	while (result == 0) {
+		errno = 0;
+		entry = readdir(dir);
+		if (entry == NULL) {
+			result = errno == 0 ? 0 : -1;
+			break;
+		}
+		if (!is_dots(entry->d_name))
+			result = fn(context, entry->d_name);
+	}
+	saved = errno;
+	closedir(dir);
+	errno = saved;
+	return result;
+}
+
+struct disk *
+disk_posix(void)
+{
+	static struct disk disk = {
+		.open = posix_open,
+		.close = posix_close,
+		.pread = posix_pread,
+		.pwritev = posix_pwritev,
+		.ftruncate = posix_ftruncate,
+		.fallocate = posix_fallocate_keep,
+		.fdatasync = posix_fdatasync,
+		.fsync = posix_fsync,
+		.syncfs = posix_syncfs,
+		.fstat = posix_fstat,
+		.stat = posix_stat,
+		.rename = posix_rename,
+		.unlink = posix_unlink,
+		.mkdir = posix_mkdir,
+		.rmdir = posix_rmdir,
+		.list = posix_list,
+	};
+
+	return &disk;
+}

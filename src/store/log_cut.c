@@ -1,0 +1,152 @@
+/*
+ * Cutting a log: at the end, as a follower does that diverged, or all of it.
+ *
+ * This is rare and not on a client's path, so files are read and written with
+ * the log locked.
+ */
+#include "base/log.h"
+#include "store/log_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+static void
+clamp(int64_t *offset, int64_t max)
+{
+	*offset = MIN(*offset, max);
+}
+
+/* Snapshots that are in the directory; the log's segments are known. */
+static int
+reload_producers(struct log *log, int64_t now_ms)
+{
+	struct log_files files;
+	int result = log_sweep_snapshots(log, &files);
+
+	if (result != 0)
+		return -1;
+	result = log_producers_load(log, &files, log->end_offset, true,
+	    now_ms);
+	log_files_fini(&files);
+	return result;
+}
+
+static int
+after_cut(struct log *log, int64_t offset, int64_t now_ms)
+{
+	log->end_offset = offset;
+	clamp(&log->start_offset, offset);
+	clamp(&log->recovery_point, offset);
+	clamp(&log->high_watermark, offset);
+	log->unflushed_since_ms = -1;
+	log_tail_clear(&log->tail);
+	leader_epochs_truncate_end(&log->epochs, offset);
+	while (log->damage_count > 0
+	    && log->damages[log->damage_count - 1].first_offset >= offset)
+		log->damage_count--;
+	return reload_producers(log, now_ms);
+}
+
+/*
+ * Reads in flight may still use the segment as it was, closed; what is
+ * appended to is a new one of the same file.
+ */
+static int
+reopen_last(struct log *log, int64_t now_ms)
+{
+	struct segment *old = log_active(log);
+	struct segment *segment;
+
+	if (old->active)
+		return 0;
+	segment = segment_open(log->files, log->path, old->base_offset,
+	    old->size_bytes, old->modified_ms);
+	segment->dirty = old->dirty;
+	if (segment_activate(segment, now_ms) != 0) {
+		segment_unref(segment);
+		return -1;
+	}
+	log->segments[log->segment_count - 1] = segment;
+	segment_unref(old);
+	return 0;
+}
+
+/* Cut the active segment before the batch that has offset. */
+static int
+cut_active(struct log *log, int64_t offset)
+{
+	struct segment *active = log_active(log);
+	int64_t position = segment_lookup(active, offset);
+	size_t ignored;
+
+	if (segment_locate(active, offset, &position, active->size_bytes,
+	    &ignored) < 0)
+		return -1;
+	return segment_truncate(active, position);
+}
+
+static int
+truncate_to(struct log *log, int64_t offset, int64_t now_ms)
+{
+	size_t at = log_segment_find(log, offset);
+
+	/* A segment that begins at offset loses all, and is kept. */
+	if (log_segments_remove(log, at + 1, log->segment_count - at - 1,
+	    now_ms) != 0)
+		return -1;
+	if (reopen_last(log, now_ms) != 0 || cut_active(log, offset) != 0)
+		return -1;
+	return after_cut(log, offset, now_ms);
+}
+
+static int
+truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
+{
+	if (log_segments_remove(log, 0, log->segment_count, now_ms) != 0
+	    || log_segment_add(log, offset, now_ms) != 0)
+		return -1;
+	leader_epochs_clear(&log->epochs);
+	log->damage_count = 0;
+	log->start_offset = offset;
+	log->recovery_point = offset;
+	log->high_watermark = offset;
+	return after_cut(log, offset, now_ms);
+}
+
+static int
+finish(struct log *log, int result)
+{
+	if (result != 0)
+		log_write_failed(log, "truncate", true);
+	log_flush_release(log);
+	log_unlock(log);
+	return result;
+}
+
+int
+log_truncate_to(struct log *log, int64_t offset, int64_t now_ms)
+{
+	int result = 0;
+
+	log_lock(log);
+	log_flush_hold(log);
+	if (log->offline)
+		result = -1;
+	else if (offset < log->segments[0]->base_offset)
+		result = truncate_fully(log, offset, now_ms);
+	else if (offset < log->end_offset)
+		result = truncate_to(log, offset, now_ms);
+	return finish(log, result);
+}
+
+int
+log_truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
+{
+	int result = -1;
+
+	log_lock(log);
+	log_flush_hold(log);
+	if (!log->offline)
+		result = truncate_fully(log, offset, now_ms);
+	return finish(log, result);
+}

@@ -1,0 +1,313 @@
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/disk.h"
+#include "store/log_internal.h"
+#include "store/partition_metadata.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* A segment that is dirty, as it was at the beginning. */
+struct log_flush_file {
+	struct segment *segment;
+	int64_t size_bytes;
+	bool batches;		/* sync the .log file */
+	bool indexes;		/* sync the index files; of closed ones */
+	bool pinned;		/* log_flush_fd did it */
+};
+
+void
+log_flush_hold(struct log *log)
+{
+	while (log->flushing)
+		pthread_cond_wait(&log->flush_ended, &log->mutex);
+	log->flushing = true;
+}
+
+void
+log_flush_release(struct log *log)
+{
+	assert(log->flushing);
+	log->flushing = false;
+	pthread_cond_broadcast(&log->flush_ended);
+}
+
+static bool
+wants_sync(const struct segment *segment)
+{
+	return segment->dirty || (!segment->active && segment->indexes_dirty);
+}
+
+/*
+ * The first dirty segment: what is behind it is dirty or active, because a
+ * flush takes all of them.
+ */
+static size_t
+first_dirty(const struct log *log)
+{
+	size_t at = log->segment_count;
+
+	while (at > 0 && (log->segments[at - 1]->active
+	    || wants_sync(log->segments[at - 1])))
+		at--;
+	return at;
+}
+
+static void
+take_file(struct log_flush *flush, struct segment *segment)
+{
+	struct log_flush_file *file = &flush->files[flush->file_count];
+
+	if (!wants_sync(segment))
+		return;
+	*file = (struct log_flush_file){
+		.segment = segment_ref(segment),
+		.size_bytes = segment->size_bytes,
+		.batches = segment->dirty,
+		.indexes = !segment->active && segment->indexes_dirty,
+	};
+	flush->file_count++;
+	flush->sync_count += (size_t)file->batches + 2 * file->indexes;
+}
+
+static void
+take_names(struct log *log, struct log_flush *flush)
+{
+	flush->names = log->names_dirty;
+	flush->names_version = log->names_version;
+	flush->creation = log->creation_dirty;
+	flush->sync_count += (size_t)flush->names + 2 * flush->creation;
+	if (flush->names || flush->creation)
+		flush->path = xstrdup(log->path);
+}
+
+/* Locked, and held. */
+static void
+take(struct log *log, struct log_flush *flush)
+{
+	size_t at = first_dirty(log);
+
+	*flush = (struct log_flush){
+		.log = log,
+		.end_offset = log->end_offset,
+	};
+	flush->files = xcalloc(log->segment_count - at,
+	    sizeof(*flush->files));
+	for (; at < log->segment_count; at++)
+		take_file(flush, log->segments[at]);
+	take_names(log, flush);
+}
+
+static void
+drop(struct log_flush *flush)
+{
+	for (size_t i = 0; i < flush->file_count; i++) {
+		struct log_flush_file *file = &flush->files[i];
+
+		if (file->pinned)
+			segment_unpin(file->segment);
+		segment_unref(file->segment);
+	}
+	free(flush->files);
+	free(flush->path);
+	flush->files = NULL;
+	flush->file_count = 0;
+	flush->path = NULL;
+}
+
+bool
+log_flush_begin(struct log *log, struct log_flush *flush)
+{
+	bool dirty = false;
+
+	log_lock(log);
+	log_flush_hold(log);
+	if (!log->offline) {
+		take(log, flush);
+		dirty = flush->sync_count > 0;
+		if (!dirty)
+			drop(flush);
+	}
+	if (!dirty)
+		log_flush_release(log);
+	log_unlock(log);
+	return dirty;
+}
+
+static int
+sync_file(struct log_flush *flush, const struct log_flush_file *file)
+{
+	struct disk *disk = flush->log->disk;
+	int result = 0;
+
+	if (file->batches) {
+		int fd = segment_pin(file->segment);
+
+		if (fd < 0)
+			return -1;
+		result = disk_fdatasync(disk, fd);
+		segment_unpin(file->segment);
+	}
+	if (result == 0 && file->indexes)
+		result = segment_sync_indexes(file->segment);
+	return result;
+}
+
+/* partition.metadata, and the name of the partition's directory. */
+static int
+sync_creation(struct log_flush *flush)
+{
+	struct disk *disk = flush->log->disk;
+	char *metadata = xasprintf("%s/%s", flush->path,
+	    PARTITION_METADATA_FILE);
+	char *parent = xasprintf("%s/..", flush->path);
+	int result = disk_sync_file(disk, metadata);
+
+	if (result == 0)
+		result = disk_sync_dir(disk, parent);
+	free(metadata);
+	free(parent);
+	return result;
+}
+
+static int
+sync_all(struct log_flush *flush)
+{
+	for (size_t i = 0; i < flush->file_count; i++) {
+		if (sync_file(flush, &flush->files[i]) != 0)
+			return -1;
+	}
+	if (flush->creation && sync_creation(flush) != 0)
+		return -1;
+	if (flush->names && disk_sync_dir(flush->log->disk, flush->path) != 0)
+		return -1;
+	return 0;
+}
+
+int
+log_flush_sync(struct log_flush *flush)
+{
+	int result = sync_all(flush);
+
+	if (result != 0)
+		log_error("store", "cannot sync %s: %s", flush->log->name,
+		    strerror(errno));
+	return result;
+}
+
+int
+log_flush_fd(struct log_flush *flush)
+{
+	struct log_flush_file *file = flush->files;
+	int fd;
+
+	if (flush->file_count == 0)
+		return -1;
+	fd = segment_pin(file->segment);
+	if (fd < 0)
+		return -1;
+	if (file->pinned)
+		segment_unpin(file->segment);
+	file->pinned = true;
+	return fd;
+}
+
+/* Locked. */
+static void
+mark_clean(struct log *log, const struct log_flush *flush)
+{
+	for (size_t i = 0; i < flush->file_count; i++) {
+		const struct log_flush_file *file = &flush->files[i];
+		struct segment *segment = file->segment;
+
+		if (file->batches && segment->size_bytes == file->size_bytes)
+			segment->dirty = false;
+		if (file->indexes)
+			segment->indexes_dirty = false;
+	}
+	if (flush->names && log->names_version == flush->names_version)
+		log->names_dirty = false;
+	if (flush->creation)
+		log->creation_dirty = false;
+}
+
+/* Locked. */
+static void
+advance(struct log *log, int64_t end_offset)
+{
+	if (end_offset <= log->recovery_point)
+		return;
+	log->recovery_point = end_offset;
+	log->unflushed_since_ms
+	    = end_offset == log->end_offset ? -1 : clock_monotonic_ms();
+	if (log->events.flushed != NULL)
+		log->events.flushed(log, log->events.context);
+}
+
+void
+log_flush_end(struct log_flush *flush, int error)
+{
+	struct log *log = flush->log;
+
+	log_lock(log);
+	if (error != 0) {
+		log_fence(log, "a sync failed");
+	} else if (!log->offline) {
+		mark_clean(log, flush);
+		advance(log, flush->end_offset);
+	}
+	log_flush_release(log);
+	log_unlock(log);
+	drop(flush);
+}
+
+int
+log_flush_all(struct log *log)
+{
+	struct log_flush flush;
+	bool offline;
+
+	if (log_flush_begin(log, &flush)) {
+		int error = log_flush_sync(&flush) == 0 ? 0 : errno;
+
+		log_flush_end(&flush, error);
+	}
+	log_lock(log);
+	offline = log->offline;
+	log_unlock(log);
+	return offline ? -1 : 0;
+}
+
+static int
+write_epochs(struct log *log, const char *text, const char *path)
+{
+	if (leader_epochs_text_write(text, log->disk, path) == 0)
+		return 0;
+	log_error("store", "cannot write %s/%s: %s", path, LEADER_EPOCHS_FILE,
+	    strerror(errno));
+	log_lock(log);
+	log->epochs.dirty = true;
+	log_unlock(log);
+	return -1;
+}
+
+int
+log_checkpoint(struct log *log, int64_t *recovery_point)
+{
+	char *text = NULL;
+	char *path = NULL;
+	int result = 0;
+
+	log_lock(log);
+	*recovery_point = log->recovery_point;
+	if (log->epochs.dirty) {
+		text = leader_epochs_text(&log->epochs);
+		path = xstrdup(log->path);
+	}
+	log_unlock(log);
+	if (text != NULL)
+		result = write_epochs(log, text, path);
+	free(text);
+	free(path);
+	return result;
+}

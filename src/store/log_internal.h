@@ -1,0 +1,194 @@
+/*
+ * The inside of a log, for the log_*.c files alone.
+ *
+ * Each of them is one thing that a log does: log.c life and roll, log_append,
+ * log_read, log_timestamp (look-up by time), log_flush, log_retain, log_cut
+ * (truncation), log_sweep (files of interrupted operations), log_load and
+ * log_recovery (start), log_producers (state after a start or a cut).
+ */
+#ifndef STORE_LOG_INTERNAL_H
+#define STORE_LOG_INTERNAL_H
+
+#include "base/list.h"
+#include "store/flusher.h"
+#include "store/log.h"
+#include "store/log_tail.h"
+#include "store/segment.h"
+
+#include <pthread.h>
+
+struct batch;
+struct file_scan;
+
+/* Batches that recovery could not read: [first, end) of offsets, of bytes. */
+struct log_damage {
+	int64_t first_offset;
+	int64_t end_offset;
+	int64_t segment_base;
+	int64_t position;
+	int64_t end_position;
+};
+
+/* A segment whose files wait to be unlinked. */
+struct log_removal {
+	struct list_node node;
+	int64_t base_offset;
+	int64_t due_ms;		/* wall clock */
+};
+
+struct log {
+	/* Immutable once opened. */
+	struct disk *disk;
+	struct fd_cache *files;
+	struct uuid topic_id;
+	char *name;
+	struct log_events events;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t flush_ended;
+
+	/* The flusher's. */
+	struct flush_link flush_link;
+
+	/* Guarded by mutex. */
+	char *path;
+	struct log_settings settings;
+	struct segment **segments;	/* by base offset; the last is active */
+	size_t segment_count;
+	size_t segment_capacity;
+	int64_t start_offset;
+	int64_t end_offset;
+	int64_t recovery_point;		/* durable below */
+	int64_t high_watermark;
+	int64_t unflushed_since_ms;	/* monotonic; -1: nothing */
+	int64_t snapshot_offset;	/* of the newest producer snapshot */
+	struct log_tail tail;
+	struct leader_epochs epochs;
+	struct producer_state producers;
+	struct log_damage *damages;	/* by first_offset */
+	size_t damage_count;
+	struct list removals;		/* struct log_removal */
+	uint64_t names_version;		/* counts changes of names */
+	bool names_dirty;		/* names in path are not synced */
+	bool creation_dirty;		/* nor is path's name, nor its metadata */
+	bool flushing;			/* between flush begin and end */
+	bool full;			/* of a full disk was logged */
+	bool offline;
+};
+
+/* --- log.c ------------------------------------------------------------------ */
+
+static inline struct segment *
+log_active(const struct log *log)
+{
+	return log->segments[log->segment_count - 1];
+}
+
+/* A log without segments; the path is copied.  The caller owns it. */
+struct log *log_new(const struct log_open *open);
+
+/* Put a segment (owned from now on) behind the others. */
+void log_segment_push(struct log *log, struct segment *segment);
+
+/* Create an empty active segment at base_offset; -1 with errno. */
+int log_segment_add(struct log *log, int64_t base_offset, int64_t now_ms)
+    WARN_UNUSED;
+
+/* The index of the segment that covers offset: the last with base <= it. */
+size_t log_segment_find(const struct log *log, int64_t offset);
+
+/* Offset behind the segment's last possible one: next base, or log end. */
+int64_t log_segment_end(const struct log *log, size_t at);
+
+/*
+ * Log that errno kept us from doing `what` ("append"), once while a disk is
+ * full; fence the log where that is final.
+ */
+void log_write_failed(struct log *log, const char *what, bool final);
+
+/* Names in the directory changed. */
+void log_names_changed(struct log *log);
+
+/* Write a producer snapshot at the log's end unless there is one; -1. */
+int log_snapshot_write(struct log *log, bool sync) WARN_UNUSED;
+
+/* --- log_flush.c ------------------------------------------------------------- */
+
+/* Wait until no flush runs, and keep others from beginning.  Locked. */
+void log_flush_hold(struct log *log);
+void log_flush_release(struct log *log);
+
+/* --- log_retain.c ------------------------------------------------------------ */
+
+/*
+ * Take count segments from index at out of the log and rename their files.
+ * -1 where a rename failed; they are out of the log anyway.  Locked, and
+ * flushes held.
+ */
+int log_segments_remove(struct log *log, size_t at, size_t count,
+    int64_t now_ms) WARN_UNUSED;
+
+/* --- log_sweep.c --------------------------------------------------------------- */
+
+/* What is in a log's directory, once interrupted operations are dealt with. */
+struct log_files {
+	int64_t *bases;		/* of .log files, ascending */
+	size_t base_count;
+	int64_t *snapshots;	/* of .snapshot files, ascending */
+	size_t snapshot_count;
+};
+
+/*
+ * List the directory, finish or undo what was interrupted (.deleted,
+ * .cleaned, .swap), and say what is left.  -1 with errno, logged; otherwise
+ * log_files_fini is called.
+ */
+int log_sweep(struct log *log, struct log_files *files) WARN_UNUSED;
+void log_files_fini(struct log_files *files);
+
+/* Only list; of a log that is in use.  -1 with errno. */
+int log_sweep_snapshots(struct log *log, struct log_files *files) WARN_UNUSED;
+
+/* --- log_producers.c ------------------------------------------------------------ */
+
+/*
+ * Load the newest whole snapshot at or below offset, then read batches up to
+ * offset.  Without any snapshot there are no producers, unless scan_all, which
+ * reads the whole log then.  Unusable snapshots and those above are unlinked.  -1
+ * with errno.
+ */
+int log_producers_load(struct log *log, struct log_files *files,
+    int64_t offset, bool scan_all, int64_t now_ms) WARN_UNUSED;
+
+/* Note a batch that is in the log now, with its bytes. */
+void log_producers_note(struct log *log, const struct batch *batch,
+    struct slice bytes);
+
+/* The same for the batch that a scan found; -1 with errno. */
+int log_producers_note_scanned(struct log *log, struct file_scan *scan,
+    const struct batch *batch) WARN_UNUSED;
+
+/* What a batch says about its producer. */
+void log_producers_describe(const struct batch *batch,
+    struct producer_append *append);
+
+/* --- log_recovery.c -------------------------------------------------------------- */
+
+/*
+ * Check all batches of segment at; epochs and producers learn from them, the
+ * log's end moves behind them.  Below the recovery point what is bad is kept
+ * and noted as damage; at or above it the segment is cut there, and *cut says
+ * that later segments must go.  -1 with errno.
+ */
+int log_recover_segment(struct log *log, size_t at, bool *cut) WARN_UNUSED;
+
+/*
+ * Find the log's end after an orderly stop: by the batches behind the last
+ * index entry.  *broken where they do not add up.  -1 with errno.
+ */
+int log_recover_end(struct log *log, bool *broken) WARN_UNUSED;
+
+/* Derive the leader epochs from the headers of all batches.  -1 with errno. */
+int log_recover_epochs(struct log *log) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * How a log's batches become producer state: as they are appended, and again
+ * at a start and after a truncation, from a snapshot and the batches since.
+ */
+#include "base/bytes.h"
+#include "base/log.h"
+#include "store/disk.h"
+#include "store/file_scan.h"
+#include "store/log_internal.h"
+#include "store/producer_snapshot.h"
+#include "wire/batch_reader.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define SCAN_BUFFER_LEN ((size_t)256 << 10)
+
+/* Types of control records (org.apache.kafka...ControlRecordType). */
+#define CONTROL_ABORT 0
+#define CONTROL_COMMIT 1
+
+/* key: version i16, type i16; value: version i16, coordinator epoch i32 */
+#define CONTROL_KEY_LEN 4
+#define CONTROL_MARKER_LEN 6
+
+void
+log_producers_describe(const struct batch *batch,
+    struct producer_append *append)
+{
+	*append = (struct producer_append){
+		.producer_id = batch->producer_id,
+		.base_offset = batch->base_offset,
+		.last_offset = batch->last_offset,
+		.max_timestamp_ms = batch->max_timestamp,
+		.base_sequence = batch->base_sequence,
+		.last_sequence = batch_last_sequence(batch),
+		.producer_epoch = batch->producer_epoch,
+		.transactional = batch_is_transactional(batch),
+	};
+}
+
+/* The coordinator epoch of a transaction's marker; -1 where it is none. */
+static int
+read_marker(struct slice bytes, int32_t *coordinator_epoch)
+{
+	struct batch_reader reader;
+	struct record record;
+	struct buf scratch;
+	int type;
+
+	/* Markers are never compressed, so there is nothing to unpack. */
+	buf_init(&scratch, 0);
+	if (batch_reader_open(&reader, bytes, &scratch) != KP_NONE
+	    || !batch_reader_next(&reader, &record)
+	    || record.key.len < CONTROL_KEY_LEN
+	    || record.value.len < CONTROL_MARKER_LEN)
+		return -1;
+	type = be16_get(record.key.data + 2);
+	if (type != CONTROL_ABORT && type != CONTROL_COMMIT)
+		return -1;
+	*coordinator_epoch = (int32_t)be32_get(record.value.data + 2);
+	return 0;
+}
+
+static void
+note_marker(struct log *log, const struct batch *batch, struct slice bytes)
+{
+	struct producer_marker marker = {
+		.producer_id = batch->producer_id,
+		.timestamp_ms = batch->max_timestamp,
+		.producer_epoch = batch->producer_epoch,
+	};
+
+	if (read_marker(bytes, &marker.coordinator_epoch) == 0)
+		producer_state_update_marker(&log->producers, &marker);
+}
+
+void
+log_producers_note(struct log *log, const struct batch *batch,
+    struct slice bytes)
+{
+	struct producer_append append;
+
+	if (batch->producer_id < 0)
+		return;
+	if (batch_is_control(batch)) {
+		note_marker(log, batch, bytes);
+		return;
+	}
+	log_producers_describe(batch, &append);
+	producer_state_update(&log->producers, &append);
+}
+
+int
+log_producers_note_scanned(struct log *log, struct file_scan *scan,
+    const struct batch *batch)
+{
+	struct slice bytes = SLICE_NULL;
+	uint8_t *heap = NULL;
+
+	if (batch->producer_id < 0)
+		return 0;
+	if (batch_is_control(batch)) {
+		bytes = file_scan_bytes(scan, &heap);
+		if (slice_is_null(bytes))
+			return -1;
+	}
+	log_producers_note(log, batch, bytes);
+	free(heap);
+	return 0;
+}
+
+/* --- Load ------------------------------------------------------------------------ */
+
+static void
+unlink_snapshot(struct log *log, int64_t offset)
+{
+	char name[PRODUCER_SNAPSHOT_NAME_SIZE];
+	char *path;
+
+	producer_snapshot_name(offset, name);
+	path = xasprintf("%s/%s", log->path, name);
+	if (disk_unlink(log->disk, path) != 0 && errno != ENOENT)
+		log_warn("store", "cannot unlink %s: %s", path,
+		    strerror(errno));
+	free(path);
+	log_names_changed(log);
+}
+
+/*
+ * Load the newest snapshot that can be read, and drop the others on the way.
+ * The offset up to which the state is known.
+ */
+static int64_t
+load_snapshot(struct log *log, struct log_files *files, int64_t limit,
+    int64_t now_ms)
+{
+	while (files->snapshot_count > 0) {
+		int64_t offset = files->snapshots[files->snapshot_count - 1];
+
+		if (offset <= log->start_offset)
+			break;
+		if (offset <= limit) {
+			if (producer_snapshot_read(&log->producers, log->disk,
+			    log->path, offset, now_ms,
+			    log->settings.producer_id_expiration_ms) == 0)
+				return offset;
+			log_warn("store", "%s: producer snapshot %" PRId64
+			    " cannot be used: %s", log->path, offset,
+			    strerror(errno));
+		}
+		unlink_snapshot(log, offset);
+		files->snapshot_count--;
+	}
+	return -1;
+}
+
+static int
+scan_batches(struct log *log, struct file_scan *scan, int64_t from, int64_t to)
+{
+	enum file_scan_step step;
+	struct batch batch;
+
+	while ((step = file_scan_next(scan, &batch)) == FILE_SCAN_BATCH
+	    && batch.base_offset < to) {
+		if (batch.base_offset >= from
+		    && log_producers_note_scanned(log, scan, &batch) != 0)
+			return -1;
+	}
+	/* What is no batch here is damage that reads will report. */
+	return step == FILE_SCAN_ERROR ? -1 : 0;
+}
+
+static int
+scan_segment(struct log *log, struct segment *segment, int64_t from,
+    int64_t to, uint8_t *buffer)
+{
+	int64_t position = segment_lookup(segment, from);
+	int fd = position < 0 ? -1 : segment_pin(segment);
+	struct file_scan scan;
+	int result;
+
+	if (fd < 0)
+		return -1;
+	file_scan_init(&scan, log->disk, fd, position, segment->size_bytes,
+	    buffer, SCAN_BUFFER_LEN);
+	result = scan_batches(log, &scan, from, to);
+	segment_unpin(segment);
+	return result;
+}
+
+/* Read the batches of [from, to) from the segments that are there. */
+static int
+scan_log(struct log *log, int64_t from, int64_t to)
+{
+	uint8_t *buffer = xmalloc(SCAN_BUFFER_LEN);
+	int result = 0;
+
+	for (size_t i = log_segment_find(log, from);
+	    i < log->segment_count && result == 0
+	    && log->segments[i]->base_offset < to; i++)
+		result = scan_segment(log, log->segments[i], from, to, buffer);
+	free(buffer);
+	return result;
+}
+
+/* Is there a segment that begins here? */
+static bool
+is_base(const struct log *log, int64_t offset)
+{
+	return log->segment_count > 0
+	    && log->segments[log_segment_find(log, offset)]->base_offset
+		== offset;
+}
+
+/*
+ * Snapshots stand at the bases of segments and go with them.  Those that an
+ * orderly stop left in the middle of one would stay for ever.
+ */
+static void
+drop_strays(struct log *log, const struct log_files *files)
+{
+	for (size_t i = 0; i + 1 < files->snapshot_count; i++)
+		if (!is_base(log, files->snapshots[i]))
+			unlink_snapshot(log, files->snapshots[i]);
+}
+
+int
+log_producers_load(struct log *log, struct log_files *files, int64_t offset,
+    bool scan_all, int64_t now_ms)
+{
+	int64_t from;
+
+	/* Kafka's rule: where there are none at all, there were no producers. */
+	scan_all |= files->snapshot_count > 0;
+	producer_state_clear(&log->producers);
+	from = load_snapshot(log, files, offset, now_ms);
+	drop_strays(log, files);
+	log->snapshot_offset = from;
+	if (from < 0) {
+		if (!scan_all)
+			return 0;
+		from = log->start_offset;
+	}
+	if (from >= offset || log->segment_count == 0)
+		return 0;
+	return scan_log(log, from, offset);
+}

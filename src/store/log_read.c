@@ -1,0 +1,289 @@
+#include "base/log.h"
+#include "store/log_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* --- Under the lock: from memory alone -------------------------------------------- */
+
+static void
+read_reset(struct log *log, struct log_read *read)
+{
+	read->segment = NULL;
+	read->fd = -1;
+	read->position = 0;
+	read->len = 0;
+	read->unresolved = false;
+	read->log = log;
+	read->from_offset = read->offset;
+	read->from_position = -1;
+	read->end_position = 0;
+	read->bound_position = -1;
+	read->end_exact = false;
+}
+
+/* The first damaged range that ends above offset, or NULL. */
+static const struct log_damage *
+damage_after(const struct log *log, int64_t offset)
+{
+	for (size_t i = 0; i < log->damage_count; i++)
+		if (log->damages[i].end_offset > offset)
+			return &log->damages[i];
+	return NULL;
+}
+
+/* Read to the end of the segment, or to the damage that is before it. */
+static void
+limit_to_segment(const struct log *log, struct log_read *read)
+{
+	const struct log_damage *damage = damage_after(log, read->from_offset);
+
+	read->end_position = read->segment->size_bytes;
+	if (damage != NULL
+	    && damage->segment_base == read->segment->base_offset)
+		read->end_position = damage->position;
+}
+
+/*
+ * Where the records below the upper bound end.  A bound inside a batch keeps
+ * the batch out: it is not complete yet.
+ */
+static void
+limit_to_bound(const struct log *log, struct log_read *read, size_t at)
+{
+	int64_t position;
+	int64_t end;
+
+	read->end_exact = read->upper_bound >= log_segment_end(log, at);
+	if (read->end_exact || !read->segment->active)
+		return;
+	if (log_tail_find(&log->tail, read->upper_bound, &position, &end)) {
+		read->end_position = MIN(read->end_position, position);
+		read->end_exact = true;
+	} else {
+		read->bound_position
+		    = segment_lookup(read->segment, read->upper_bound);
+	}
+}
+
+/* The part of [position, end) that max_bytes allows. */
+static size_t
+allowed_len(const struct log_read *read, int64_t position,
+    int64_t first_end)
+{
+	int64_t left = read->end_position - position;
+	int64_t first = first_end - position;
+
+	if (left <= 0)
+		return 0;
+	if (first > (int64_t)MIN(read->max_bytes, (size_t)INT32_MAX))
+		return read->min_one_batch ? (size_t)first : 0;
+	return (size_t)MIN(left, (int64_t)MIN(read->max_bytes,
+	    (size_t)INT32_MAX));
+}
+
+/* The place of the range is known: cut it to size. */
+static void
+settle(struct log_read *read, int64_t position, int64_t first_end)
+{
+	read->unresolved = false;
+	read->position = position;
+	read->len = allowed_len(read, position, first_end);
+}
+
+/* Open what is not empty; give up the segment of what is. */
+static enum kp_error
+finish(struct log_read *read)
+{
+	enum kp_error error = KP_NONE;
+
+	if (read->len > 0) {
+		read->fd = segment_pin(read->segment);
+		if (read->fd >= 0)
+			return KP_NONE;
+		log_error("store", "cannot open segment %" PRId64 " of %s: %s",
+		    read->segment->base_offset, read->log->name,
+		    strerror(errno));
+		error = KP_KAFKA_STORAGE_ERROR;
+	}
+	log_read_release(read);
+	return error;
+}
+
+/* A batch at the tail, whose place is known; false where it is not. */
+static bool
+find_in_tail(const struct log *log, struct log_read *read)
+{
+	int64_t position;
+	int64_t end;
+
+	if (!read->segment->active || !read->end_exact
+	    || !log_tail_find(&log->tail, read->from_offset, &position,
+		&end))
+		return false;
+	/* Whole batches only, where that costs nothing. */
+	settle(read, position, end < 0 ? read->segment->size_bytes : end);
+	if (read->len > 0) {
+		int64_t whole = log_tail_floor(&log->tail,
+		    position + (int64_t)read->len,
+		    read->segment->size_bytes);
+
+		read->len = (size_t)(MIN(whole, read->end_position)
+		    - position);
+	}
+	return true;
+}
+
+static enum kp_error
+read_at(struct log *log, struct log_read *read)
+{
+	size_t at = log_segment_find(log, read->from_offset);
+	struct segment *segment = log->segments[at];
+
+	read->segment = segment_ref(segment);
+	limit_to_segment(log, read);
+	limit_to_bound(log, read, at);
+	if (find_in_tail(log, read))
+		return finish(read);
+	if (segment->active)
+		read->from_position
+		    = segment_lookup(segment, read->from_offset);
+	read->unresolved = true;
+	return KP_NONE;
+}
+
+static enum kp_error
+find(struct log *log, struct log_read *read)
+{
+	const struct log_damage *damage;
+
+	if (log->offline)
+		return KP_KAFKA_STORAGE_ERROR;
+	if (read->from_offset < log->start_offset
+	    || read->from_offset > log->end_offset)
+		return KP_OFFSET_OUT_OF_RANGE;
+	if (read->from_offset == log->end_offset
+	    || read->from_offset >= read->upper_bound)
+		return KP_NONE;
+	damage = damage_after(log, read->from_offset);
+	if (damage != NULL && damage->first_offset <= read->from_offset)
+		return KP_CORRUPT_MESSAGE;
+	return read_at(log, read);
+}
+
+enum kp_error
+log_read(struct log *log, struct log_read *read)
+{
+	read_reset(log, read);
+	return find(log, read);
+}
+
+/* --- Without the lock: by index and headers ---------------------------------------- */
+
+/*
+ * The batch that has offset, or the next one: 1; 0 where there is none before
+ * the end; -1 with errno.
+ */
+static int
+locate(const struct log_read *read, int64_t offset, int64_t hint,
+    int64_t *position, size_t *size_bytes)
+{
+	*position = hint;
+	if (hint < 0)
+		*position = segment_lookup_closed(read->segment, offset);
+	if (*position < 0)
+		return -1;
+	return segment_locate(read->segment, offset, position,
+	    read->end_position, size_bytes);
+}
+
+/* 1: found; 0: the segment has nothing at or above the offset; -1: errno. */
+static int
+resolve(struct log_read *read)
+{
+	int64_t position;
+	int64_t bound;
+	size_t size_bytes;
+	size_t ignored;
+	int found = locate(read, read->from_offset, read->from_position,
+	    &position, &size_bytes);
+
+	if (found <= 0)
+		return found;
+	if (!read->end_exact) {
+		if (locate(read, read->upper_bound, read->bound_position,
+		    &bound, &ignored) < 0)
+			return -1;
+		read->end_position = bound;
+	}
+	settle(read, position, position + (int64_t)size_bytes);
+	return 1;
+}
+
+static enum kp_error
+resolve_failed(struct log_read *read)
+{
+	enum kp_error error = KP_CORRUPT_MESSAGE;
+
+	if (errno != EBADMSG) {
+		log_error("store", "cannot read segment %" PRId64 " of %s: %s",
+		    read->segment->base_offset, read->log->name,
+		    strerror(errno));
+		error = KP_KAFKA_STORAGE_ERROR;
+	}
+	log_read_release(read);
+	return error;
+}
+
+/*
+ * A compacted segment may end before the offset, and the records go on in the
+ * next one.
+ */
+static enum kp_error
+find_in_next(struct log_read *read)
+{
+	struct log *log = read->log;
+	int64_t base_offset = read->segment->base_offset;
+	enum kp_error error = KP_NONE;
+	size_t next;
+
+	log_read_release(read);
+	read_reset(log, read);
+	log_lock(log);
+	next = log_segment_find(log, base_offset);
+	if (log->segments[next]->base_offset <= base_offset)
+		next++;
+	if (next < log->segment_count) {
+		read->from_offset = log->segments[next]->base_offset;
+		error = find(log, read);
+	}
+	log_unlock(log);
+	return error;
+}
+
+enum kp_error
+log_read_resolve(struct log_read *read)
+{
+	enum kp_error error = KP_NONE;
+	int found;
+
+	while (error == KP_NONE && read->unresolved) {
+		found = resolve(read);
+		if (found < 0)
+			return resolve_failed(read);
+		error = found > 0 ? finish(read) : find_in_next(read);
+	}
+	return error;
+}
+
+void
+log_read_release(struct log_read *read)
+{
+	if (read->fd >= 0)
+		segment_unpin(read->segment);
+	segment_unref(read->segment);
+	read->segment = NULL;
+	read->fd = -1;
+	read->len = 0;
+	read->unresolved = false;
+}

@@ -1,0 +1,364 @@
+/*
+ * The files of a partition's directory at a start.
+ *
+ * A rename to .deleted, a compaction and a split may have been interrupted.
+ * Kafka's order is kept, so that either of us can finish what the other began
+ * (LogLoader): .deleted goes; .cleaned was not complete and goes, and with it
+ * every .swap from its lowest base on; any other .swap is complete and takes
+ * the place of all files in its range of offsets.
+ */
+#include "base/log.h"
+#include "store/disk.h"
+#include "store/file_scan.h"
+#include "store/log_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+
+#define SCAN_BUFFER_LEN ((size_t)64 << 10)
+
+enum state { PLAIN, DELETED, CLEANED, SWAP };
+
+struct found {
+	char *name;		/* owned */
+	int64_t number;		/* base offset, or a snapshot's */
+	enum state state;
+	bool is_log;
+	bool is_snapshot;
+	bool is_index;		/* .index, .timeindex, .txnindex */
+	bool gone;
+};
+
+struct sweep {
+	struct log *log;
+	struct found *found;
+	size_t count;
+	size_t capacity;
+};
+
+/* --- Listing -------------------------------------------------------------------- */
+
+static bool
+take_suffix(struct slice *name, const char *suffix)
+{
+	size_t len = strlen(suffix);
+
+	if (name->len < len
+	    || memcmp(name->data + name->len - len, suffix, len) != 0)
+		return false;
+	name->len -= len;
+	return true;
+}
+
+/* The number that a name begins with; -1 where it is not 20 digits. */
+static int64_t
+number_of(struct slice name)
+{
+	int64_t number = 0;
+
+	if (name.len != SEGMENT_NAME_LEN)
+		return -1;
+	for (size_t i = 0; i < name.len; i++) {
+		int digit = name.data[i] - '0';
+
+		if (digit < 0 || digit > 9
+		    || number > (INT64_MAX - digit) / 10)
+			return -1;
+		number = number * 10 + digit;
+	}
+	return number;
+}
+
+static enum state
+take_state(struct slice *name)
+{
+	if (take_suffix(name, ".deleted"))
+		return DELETED;
+	if (take_suffix(name, ".cleaned"))
+		return CLEANED;
+	return take_suffix(name, ".swap") ? SWAP : PLAIN;
+}
+
+/* False where the name is none of a segment's files. */
+static bool
+classify(const char *text, struct found *found)
+{
+	struct slice name = slice_str(text);
+
+	*found = (struct found){ .state = take_state(&name) };
+	if (take_suffix(&name, ".log"))
+		found->is_log = true;
+	else if (take_suffix(&name, ".snapshot"))
+		found->is_snapshot = true;
+	else if (take_suffix(&name, ".timeindex")
+	    || take_suffix(&name, ".txnindex") || take_suffix(&name, ".index"))
+		found->is_index = true;
+	else
+		return false;
+	found->number = number_of(name);
+	return found->number >= 0;
+}
+
+static int
+list_one(void *context, const char *name)
+{
+	struct sweep *sweep = context;
+	struct found found;
+
+	if (!classify(name, &found))
+		return 0;
+	if (sweep->count == sweep->capacity) {
+		sweep->capacity = MAX(8, 2 * sweep->capacity);
+		sweep->found = xrealloc(sweep->found,
+		    sweep->capacity * sizeof(*sweep->found));
+	}
+	found.name = xstrdup(name);
+	sweep->found[sweep->count++] = found;
+	return 0;
+}
+
+static void
+sweep_fini(struct sweep *sweep)
+{
+	for (size_t i = 0; i < sweep->count; i++)
+		free(sweep->found[i].name);
+	free(sweep->found);
+}
+
+/* --- Interrupted operations ------------------------------------------------------- */
+
+static int
+drop(struct sweep *sweep, struct found *found)
+{
+	char *path = xasprintf("%s/%s", sweep->log->path, found->name);
+	int result = disk_unlink(sweep->log->disk, path);
+
+	if (result != 0)
+		log_error("store", "cannot unlink %s: %s", path,
+		    strerror(errno));
+	found->gone = true;
+	log_names_changed(sweep->log);
+	free(path);
+	return result;
+}
+
+static int
+drop_incomplete(struct sweep *sweep)
+{
+	int64_t cleaned_min = INT64_MAX;
+
+	for (size_t i = 0; i < sweep->count; i++)
+		if (sweep->found[i].state == CLEANED)
+			cleaned_min
+			    = MIN(cleaned_min, sweep->found[i].number);
+	for (size_t i = 0; i < sweep->count; i++) {
+		struct found *found = &sweep->found[i];
+
+		if ((found->state == DELETED || found->state == CLEANED
+		    || (found->state == SWAP && found->number >= cleaned_min))
+		    && drop(sweep, found) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The offset behind the last batch of an open file, at least `next`. */
+static int64_t
+scan_end(struct disk *disk, int fd, int64_t size_bytes, int64_t next)
+{
+	uint8_t *buffer = xmalloc(SCAN_BUFFER_LEN);
+	struct file_scan scan;
+	struct batch batch;
+
+	file_scan_init(&scan, disk, fd, 0, size_bytes, buffer,
+	    SCAN_BUFFER_LEN);
+	while (file_scan_next(&scan, &batch) == FILE_SCAN_BATCH)
+		next = MAX(next, batch.last_offset + 1);
+	free(buffer);
+	return next;
+}
+
+/* The offset behind the last batch of a .swap file; -1 with errno. */
+static int64_t
+swap_end(struct sweep *sweep, const struct found *found)
+{
+	struct disk *disk = sweep->log->disk;
+	char *path = xasprintf("%s/%s", sweep->log->path, found->name);
+	int fd = disk_open(disk, path, O_RDONLY, 0);
+	int64_t end = -1;
+	struct stat st;
+
+	free(path);
+	if (fd < 0)
+		return -1;
+	if (disk_fstat(disk, fd, &st) == 0)
+		end = scan_end(disk, fd, st.st_size, found->number);
+	disk_close(disk, fd);
+	return end;
+}
+
+/* Drop the plain files of [from, to). */
+static int
+drop_replaced(struct sweep *sweep, int64_t from, int64_t to)
+{
+	for (size_t i = 0; i < sweep->count; i++) {
+		struct found *found = &sweep->found[i];
+
+		if (!found->gone && found->state == PLAIN
+		    && found->number >= from && found->number < to
+		    && drop(sweep, found) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+rename_swap(struct sweep *sweep, struct found *found)
+{
+	char *from = xasprintf("%s/%s", sweep->log->path, found->name);
+	size_t len = strlen(found->name) - strlen(".swap");
+	char *to;
+	int result;
+
+	found->name[len] = '\0';
+	found->state = PLAIN;
+	to = xasprintf("%s/%s", sweep->log->path, found->name);
+	result = disk_rename(sweep->log->disk, from, to);
+	if (result != 0)
+		log_error("store", "cannot rename %s to %s: %s", from, to,
+		    strerror(errno));
+	log_names_changed(sweep->log);
+	free(from);
+	free(to);
+	return result;
+}
+
+static int
+finish_swaps(struct sweep *sweep)
+{
+	int64_t from = INT64_MAX;
+	int64_t to = 0;
+
+	for (size_t i = 0; i < sweep->count; i++) {
+		const struct found *found = &sweep->found[i];
+		int64_t end;
+
+		if (found->gone || found->state != SWAP || !found->is_log)
+			continue;
+		end = swap_end(sweep, found);
+		if (end < 0)
+			return -1;
+		from = MIN(from, found->number);
+		to = MAX(to, end);
+	}
+	if (drop_replaced(sweep, from, to) != 0)
+		return -1;
+	for (size_t i = 0; i < sweep->count; i++) {
+		struct found *found = &sweep->found[i];
+
+		if (!found->gone && found->state == SWAP
+		    && rename_swap(sweep, found) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- The result -------------------------------------------------------------------- */
+
+static int
+compare(const void *a, const void *b)
+{
+	int64_t left = *(const int64_t *)a;
+	int64_t right = *(const int64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+static void
+collect(struct sweep *sweep, struct log_files *files)
+{
+	files->bases = xcalloc(sweep->count, sizeof(*files->bases));
+	files->snapshots = xcalloc(sweep->count, sizeof(*files->snapshots));
+	for (size_t i = 0; i < sweep->count; i++) {
+		const struct found *found = &sweep->found[i];
+
+		if (found->gone)
+			continue;
+		if (found->is_log)
+			files->bases[files->base_count++] = found->number;
+		if (found->is_snapshot)
+			files->snapshots[files->snapshot_count++]
+			    = found->number;
+	}
+	qsort(files->bases, files->base_count, sizeof(int64_t), compare);
+	qsort(files->snapshots, files->snapshot_count, sizeof(int64_t),
+	    compare);
+}
+
+/* An index whose log is gone would be taken for that of a later log. */
+static int
+drop_orphans(struct sweep *sweep, const struct log_files *files)
+{
+	for (size_t i = 0; i < sweep->count; i++) {
+		struct found *found = &sweep->found[i];
+
+		if (!found->gone && found->is_index
+		    && (files->base_count == 0
+			|| bsearch(&found->number, files->bases,
+			    files->base_count, sizeof(int64_t), compare)
+			    == NULL)
+		    && drop(sweep, found) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+log_sweep_snapshots(struct log *log, struct log_files *files)
+{
+	struct sweep sweep = { .log = log };
+	int result = disk_list(log->disk, log->path, list_one, &sweep);
+
+	*files = (struct log_files){ .bases = NULL };
+	if (result == 0) {
+		for (size_t i = 0; i < sweep.count; i++)
+			sweep.found[i].gone = sweep.found[i].state != PLAIN;
+		collect(&sweep, files);
+	}
+	sweep_fini(&sweep);
+	return result;
+}
+
+void
+log_files_fini(struct log_files *files)
+{
+	free(files->bases);
+	free(files->snapshots);
+	*files = (struct log_files){ .bases = NULL };
+}
+
+int
+log_sweep(struct log *log, struct log_files *files)
+{
+	struct sweep sweep = { .log = log };
+	int result;
+
+	*files = (struct log_files){ .bases = NULL };
+	result = disk_list(log->disk, log->path, list_one, &sweep);
+	if (result != 0)
+		log_error("store", "cannot list %s: %s", log->path,
+		    strerror(errno));
+	if (result == 0)
+		result = drop_incomplete(&sweep);
+	if (result == 0)
+		result = finish_swaps(&sweep);
+	if (result == 0) {
+		collect(&sweep, files);
+		result = drop_orphans(&sweep, files);
+		if (result != 0)
+			log_files_fini(files);
+	}
+	sweep_fini(&sweep);
+	return result;
+}

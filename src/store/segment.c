@@ -1,0 +1,402 @@
+#include "store/segment.h"
+
+#include "base/log.h"
+#include "store/disk.h"
+#include "wire/batch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Reserving ahead pays for files that grow; small ones stay small. */
+#define RESERVE_ABOVE (INT64_C(1) << 20)
+#define RESERVE_STEP_MAX (INT64_C(16) << 20)
+
+/* Every file that belongs to a base offset, and goes with the segment. */
+static const char *const extensions[] = { ".log", ".index", ".timeindex",
+	".txnindex", ".snapshot" };
+
+void
+segment_name(int64_t base_offset, char name[SEGMENT_NAME_SIZE])
+{
+	assert(base_offset >= 0);
+	snprintf(name, SEGMENT_NAME_SIZE, "%020" PRId64, base_offset);
+}
+
+/* directory/NAME.extension suffix, on the heap. */
+static char *
+path_of(const char *directory, int64_t base_offset, const char *extension,
+    const char *suffix)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(base_offset, name);
+	return xasprintf("%s/%s%s%s", directory, name, extension, suffix);
+}
+
+char *
+segment_path_held(const struct segment *segment, const char *extension)
+{
+	return path_of(segment->directory, segment->base_offset, extension,
+	    segment->suffix);
+}
+
+char *
+segment_path(struct segment *segment, const char *extension)
+{
+	char *path;
+
+	pthread_mutex_lock(&segment->mutex);
+	path = segment_path_held(segment, extension);
+	pthread_mutex_unlock(&segment->mutex);
+	return path;
+}
+
+static struct segment *
+segment_new(struct fd_cache *files, const char *directory, int64_t base_offset)
+{
+	struct segment *segment = xcalloc(1, sizeof(*segment));
+
+	segment->files = files;
+	segment->disk = fd_cache_disk(files);
+	segment->base_offset = base_offset;
+	atomic_init(&segment->refs, 1);
+	segment->first_timestamp_ms = -1;
+	segment_indexes_init(&segment->indexes, base_offset);
+	pthread_mutex_init(&segment->mutex, NULL);
+	segment->directory = xstrdup(directory);
+	segment->suffix = "";
+	fd_cache_file_init(&segment->file);
+	return segment;
+}
+
+static int
+pin(struct segment *segment, int flags)
+{
+	int fd = fd_cache_pin(segment->files, &segment->file);
+	char *path;
+
+	if (fd >= 0)
+		return fd;
+	pthread_mutex_lock(&segment->mutex);
+	path = segment_path_held(segment, ".log");
+	fd = fd_cache_pin_open(segment->files, &segment->file, path,
+	    O_RDWR | flags);
+	pthread_mutex_unlock(&segment->mutex);
+	free(path);
+	return fd;
+}
+
+int
+segment_pin(struct segment *segment)
+{
+	return pin(segment, 0);
+}
+
+void
+segment_unpin(struct segment *segment)
+{
+	fd_cache_unpin(segment->files, &segment->file);
+}
+
+struct segment *
+segment_create(struct fd_cache *files, const char *directory,
+    int64_t base_offset, int64_t now_ms)
+{
+	struct segment *segment = segment_new(files, directory, base_offset);
+
+	if (pin(segment, O_CREAT | O_TRUNC) < 0) {
+		int saved = errno;
+
+		segment_unref(segment);
+		errno = saved;
+		return NULL;
+	}
+	segment_unpin(segment);
+	segment->created_ms = now_ms;
+	segment->modified_ms = now_ms;
+	segment->active = true;
+	segment->dirty = true;
+	segment->indexes_dirty = true;
+	segment->indexes_loaded = true;
+	segment->timestamps_known = true;
+	return segment;
+}
+
+struct segment *
+segment_open(struct fd_cache *files, const char *directory,
+    int64_t base_offset, int64_t size_bytes, int64_t modified_ms)
+{
+	struct segment *segment = segment_new(files, directory, base_offset);
+
+	segment->size_bytes = size_bytes;
+	segment->modified_ms = modified_ms;
+	return segment;
+}
+
+struct segment *
+segment_ref(struct segment *segment)
+{
+	atomic_fetch_add_explicit(&segment->refs, 1, memory_order_relaxed);
+	return segment;
+}
+
+void
+segment_unref(struct segment *segment)
+{
+	if (segment == NULL
+	    || atomic_fetch_sub_explicit(&segment->refs, 1,
+		memory_order_acq_rel) != 1)
+		return;
+	fd_cache_close(segment->files, &segment->file);
+	segment_indexes_fini(&segment->indexes);
+	pthread_mutex_destroy(&segment->mutex);
+	free(segment->directory);
+	free(segment);
+}
+
+/* --- Active ------------------------------------------------------------------ */
+
+/*
+ * Reserve blocks ahead of a file that grows: the file system then finds them
+ * once for many appends.  What fails here fails again, and properly, when the
+ * bytes are written.
+ */
+static void
+reserve(struct segment *segment, int fd, int64_t end, int64_t size_max)
+{
+	int64_t size = segment->size_bytes;
+	int64_t step = MIN(MAX(size, RESERVE_ABOVE), RESERVE_STEP_MAX);
+
+	if (end <= segment->allocated_bytes || end < RESERVE_ABOVE)
+		return;
+	step = MIN(step, size_max - end);
+	if (step <= 0)
+		return;
+	if (disk_fallocate(segment->disk, fd, size, end - size + step) == 0)
+		segment->allocated_bytes = end + step;
+	else if (!disk_is_full(errno))
+		segment->allocated_bytes = INT64_MAX;
+}
+
+/* Free what was reserved behind the size, and what a failed write left. */
+static int
+cut(struct segment *segment, int fd)
+{
+	if (disk_ftruncate(segment->disk, fd, segment->size_bytes) != 0)
+		return -1;
+	segment->allocated_bytes = 0;
+	return 0;
+}
+
+static int
+write_pinned(struct segment *segment, int fd, const uint8_t *data, size_t len,
+    bool *damaged)
+{
+	int saved;
+
+	if (disk_pwrite(segment->disk, fd, data, len, segment->size_bytes)
+	    == 0)
+		return 0;
+	saved = errno;
+	*damaged = cut(segment, fd) != 0;
+	errno = saved;
+	return -1;
+}
+
+int
+segment_write(struct segment *segment, const uint8_t *data, size_t len,
+    int64_t size_max, bool *damaged)
+{
+	int fd = segment_pin(segment);
+	int result;
+
+	assert(segment->active);
+	*damaged = false;
+	if (fd < 0)
+		return -1;
+	reserve(segment, fd, segment->size_bytes + (int64_t)len, size_max);
+	segment->dirty = true;
+	result = write_pinned(segment, fd, data, len, damaged);
+	segment_unpin(segment);
+	return result;
+}
+
+void
+segment_account(struct segment *segment, const struct batch *batch,
+    int32_t index_interval_bytes)
+{
+	if (segment->size_bytes == 0)
+		segment->first_timestamp_ms = batch->max_timestamp;
+	segment_indexes_add(&segment->indexes, batch, segment->size_bytes,
+	    index_interval_bytes);
+	segment->size_bytes += (int64_t)batch->size_bytes;
+	segment->indexes_dirty = true;
+}
+
+static int
+write_indexes(struct segment *segment)
+{
+	char *offsets = segment_path(segment, ".index");
+	char *times = segment_path(segment, ".timeindex");
+	int result = segment_indexes_write(&segment->indexes, segment->disk,
+	    offsets, times);
+
+	free(offsets);
+	free(times);
+	return result;
+}
+
+static int
+trim(struct segment *segment)
+{
+	int fd;
+	int result;
+
+	if (segment->allocated_bytes == 0
+	    || segment->allocated_bytes == INT64_MAX)
+		return 0;
+	fd = segment_pin(segment);
+	if (fd < 0)
+		return -1;
+	result = cut(segment, fd);
+	segment_unpin(segment);
+	return result;
+}
+
+int
+segment_save(struct segment *segment)
+{
+	assert(segment->active);
+	segment_indexes_finish(&segment->indexes);
+	segment->indexes_dirty = true;
+	if (write_indexes(segment) != 0)
+		return -1;
+	return trim(segment);
+}
+
+void
+segment_close(struct segment *segment)
+{
+	assert(segment->active);
+	segment->active = false;
+	segment->indexes_used = true;
+}
+
+int
+segment_truncate(struct segment *segment, int64_t position)
+{
+	int fd = segment_pin(segment);
+	int result;
+
+	assert(segment->active && position <= segment->size_bytes);
+	if (fd < 0)
+		return -1;
+	segment->size_bytes = position;
+	result = cut(segment, fd);
+	segment_unpin(segment);
+	segment->dirty = true;
+	segment->indexes_dirty = true;
+	segment_indexes_truncate(&segment->indexes, position);
+	if (position == 0)
+		segment->first_timestamp_ms = -1;
+	return result;
+}
+
+void
+segment_recount(struct segment *segment)
+{
+	segment_indexes_fini(&segment->indexes);
+	segment->size_bytes = 0;
+	segment->first_timestamp_ms = -1;
+	segment->indexes_loaded = true;
+	segment->timestamps_known = true;
+	segment->active = true;
+}
+
+/* --- Upkeep -------------------------------------------------------------------- */
+
+void
+segment_relax(struct segment *segment)
+{
+	pthread_mutex_lock(&segment->mutex);
+	if (!segment->indexes_used && segment->indexes_loaded) {
+		offset_index_fini(&segment->indexes.offsets);
+		time_index_fini(&segment->indexes.times);
+		segment->indexes_loaded = false;
+	}
+	segment->indexes_used = false;
+	pthread_mutex_unlock(&segment->mutex);
+}
+
+int
+segment_sync_indexes(struct segment *segment)
+{
+	char *offsets = segment_path(segment, ".index");
+	char *times = segment_path(segment, ".timeindex");
+	int result = disk_sync_file(segment->disk, offsets);
+
+	if (result == 0)
+		result = disk_sync_file(segment->disk, times);
+	free(offsets);
+	free(times);
+	return result;
+}
+
+static int
+rename_if_there(struct disk *disk, const char *from, const char *to)
+{
+	if (disk_rename(disk, from, to) == 0 || errno == ENOENT)
+		return 0;
+	log_error("store", "cannot rename %s to %s: %s", from, to,
+	    strerror(errno));
+	return -1;
+}
+
+int
+segment_mark_deleted(struct segment *segment)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&segment->mutex);
+	for (size_t i = 0; i < COUNT_OF(extensions) && result == 0; i++) {
+		char *from = path_of(segment->directory, segment->base_offset,
+		    extensions[i], "");
+		char *to = path_of(segment->directory, segment->base_offset,
+		    extensions[i], ".deleted");
+
+		result = rename_if_there(segment->disk, from, to);
+		free(from);
+		free(to);
+	}
+	segment->suffix = ".deleted";
+	pthread_mutex_unlock(&segment->mutex);
+	return result;
+}
+
+int
+segment_unlink_deleted(struct disk *disk, const char *directory,
+    int64_t base_offset)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < COUNT_OF(extensions); i++) {
+		char *path = path_of(directory, base_offset, extensions[i],
+		    ".deleted");
+
+		if (disk_unlink(disk, path) != 0 && errno != ENOENT)
+			result = -1;
+		free(path);
+	}
+	return result;
+}
+
+void
+segment_moved(struct segment *segment, const char *directory)
+{
+	pthread_mutex_lock(&segment->mutex);
+	free(segment->directory);
+	segment->directory = xstrdup(directory);
+	pthread_mutex_unlock(&segment->mutex);
+}

@@ -1,0 +1,231 @@
+/*
+ * Finding things in a segment: by its indexes, and by a walk over headers.
+ */
+#include "base/log.h"
+#include "store/disk.h"
+#include "store/file_scan.h"
+#include "store/segment.h"
+
+#include <errno.h>
+
+/* One index interval and the header behind it, with some to spare. */
+#define LOCATE_BUFFER_LEN 8192
+/* index.interval.bytes of an index that is made anew. */
+#define REBUILD_INTERVAL_BYTES 4096
+
+/*
+ * M.  Read the index files, or make new ones where they cannot be believed:
+ * they say nothing that the batches do not say.
+ */
+static int
+load(struct segment *segment, int fd)
+{
+	char *offsets = segment_path_held(segment, ".index");
+	char *times = segment_path_held(segment, ".timeindex");
+	int result = segment_indexes_read(&segment->indexes, segment->disk,
+	    offsets, times, segment->size_bytes);
+
+	if (result != 0 && (errno == ENOENT || errno == EBADMSG)) {
+		log_info("store", "rebuilding %s: %s", offsets,
+		    strerror(errno));
+		result = segment_indexes_rebuild(&segment->indexes,
+		    segment->disk, fd, segment->size_bytes,
+		    REBUILD_INTERVAL_BYTES);
+		/* Not writing them costs a rebuild next time. */
+		if (result == 0
+		    && segment_indexes_write(&segment->indexes, segment->disk,
+			offsets, times) != 0)
+			log_warn("store", "cannot write %s or %s: %s",
+			    offsets, times, strerror(errno));
+	}
+	free(offsets);
+	free(times);
+	segment->indexes_loaded = result == 0;
+	segment->timestamps_known |= result == 0;
+	return result;
+}
+
+/* Take M, with the indexes loaded; -1 with errno, and then not M. */
+static int
+lock_loaded(struct segment *segment)
+{
+	int result = 0;
+	int fd;
+
+	pthread_mutex_lock(&segment->mutex);
+	segment->indexes_used = true;
+	if (segment->indexes_loaded)
+		return 0;
+	pthread_mutex_unlock(&segment->mutex);
+
+	fd = segment_pin(segment);
+	if (fd < 0)
+		return -1;
+	pthread_mutex_lock(&segment->mutex);
+	if (!segment->indexes_loaded)
+		result = load(segment, fd);
+	if (result != 0)
+		pthread_mutex_unlock(&segment->mutex);
+	segment_unpin(segment);
+	return result;
+}
+
+static int64_t
+lookup(const struct segment *segment, int64_t offset)
+{
+	struct offset_index_entry entry;
+
+	if (offset < segment->base_offset)
+		return 0;
+	offset = MIN(offset - segment->base_offset, INT32_MAX);
+	if (!offset_index_lookup(&segment->indexes.offsets, (uint32_t)offset,
+	    &entry))
+		return 0;
+	return entry.position;
+}
+
+int64_t
+segment_lookup(struct segment *segment, int64_t offset)
+{
+	return segment->active ? lookup(segment, offset)
+			       : segment_lookup_closed(segment, offset);
+}
+
+int64_t
+segment_lookup_closed(struct segment *segment, int64_t offset)
+{
+	int64_t position;
+
+	if (lock_loaded(segment) != 0)
+		return -1;
+	position = lookup(segment, offset);
+	pthread_mutex_unlock(&segment->mutex);
+	return position;
+}
+
+static int64_t
+lookup_timestamp(const struct segment *segment, int64_t timestamp_ms)
+{
+	struct time_index_entry entry;
+
+	if (!time_index_lookup(&segment->indexes.times, timestamp_ms, &entry))
+		return 0;
+	return lookup(segment, segment->base_offset + entry.relative_offset);
+}
+
+int64_t
+segment_lookup_timestamp(struct segment *segment, int64_t timestamp_ms)
+{
+	return segment->active
+	    ? lookup_timestamp(segment, timestamp_ms)
+	    : segment_lookup_timestamp_closed(segment, timestamp_ms);
+}
+
+int64_t
+segment_lookup_timestamp_closed(struct segment *segment, int64_t timestamp_ms)
+{
+	int64_t position;
+
+	if (lock_loaded(segment) != 0)
+		return -1;
+	position = lookup_timestamp(segment, timestamp_ms);
+	pthread_mutex_unlock(&segment->mutex);
+	return position;
+}
+
+int
+segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms)
+{
+	if (!segment->active)
+		return segment_max_timestamp_closed(segment, timestamp_ms);
+	*timestamp_ms = segment->indexes.max_timestamp_ms;
+	return 0;
+}
+
+int
+segment_max_timestamp_closed(struct segment *segment, int64_t *timestamp_ms)
+{
+	pthread_mutex_lock(&segment->mutex);
+	if (!segment->timestamps_known) {
+		pthread_mutex_unlock(&segment->mutex);
+		if (lock_loaded(segment) != 0)
+			return -1;
+	}
+	*timestamp_ms = segment->indexes.max_timestamp_ms;
+	pthread_mutex_unlock(&segment->mutex);
+	return 0;
+}
+
+int
+segment_locate(struct segment *segment, int64_t offset, int64_t *position,
+    int64_t end, size_t *size_bytes)
+{
+	uint8_t buffer[LOCATE_BUFFER_LEN];
+	int fd = segment_pin(segment);
+	enum file_scan_step step;
+	struct file_scan scan;
+	struct batch batch;
+
+	if (fd < 0)
+		return -1;
+	file_scan_init(&scan, segment->disk, fd, *position, end, buffer,
+	    sizeof(buffer));
+	do
+		step = file_scan_next(&scan, &batch);
+	while (step == FILE_SCAN_BATCH && batch.last_offset < offset);
+	segment_unpin(segment);
+
+	switch (step) {
+	case FILE_SCAN_BATCH:
+		*position = scan.position;
+		*size_bytes = scan.size_bytes;
+		return 1;
+	case FILE_SCAN_END:
+		*position = end;
+		*size_bytes = 0;
+		return 0;
+	case FILE_SCAN_CUT:
+	case FILE_SCAN_CORRUPT:
+		errno = EBADMSG;
+		return -1;
+	case FILE_SCAN_ERROR:
+		break;
+	}
+	return -1;
+}
+
+/* The time by which segment.ms counts is that of the first batch. */
+static int
+read_first_timestamp(struct segment *segment)
+{
+	uint8_t buffer[FILE_SCAN_BUFFER_MIN];
+	int fd = segment_pin(segment);
+	enum file_scan_step step;
+	struct file_scan scan;
+	struct batch batch;
+
+	if (fd < 0)
+		return -1;
+	file_scan_init(&scan, segment->disk, fd, 0, segment->size_bytes,
+	    buffer, sizeof(buffer));
+	step = file_scan_next(&scan, &batch);
+	segment_unpin(segment);
+	segment->first_timestamp_ms
+	    = step == FILE_SCAN_BATCH ? batch.max_timestamp : -1;
+	return step == FILE_SCAN_ERROR ? -1 : 0;
+}
+
+int
+segment_activate(struct segment *segment, int64_t now_ms)
+{
+	assert(!segment->active);
+	if (lock_loaded(segment) != 0)
+		return -1;
+	segment->indexes.unindexed_bytes = 0;
+	pthread_mutex_unlock(&segment->mutex);
+	if (read_first_timestamp(segment) != 0)
+		return -1;
+	segment->created_ms = now_ms;
+	segment->active = true;
+	return 0;
+}
