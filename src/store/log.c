@@ -320,6 +320,12 @@ log_fence(struct log *log, const char *reason)
 		log->events.failed(log, log->events.context);
 }
 
+void
+log_retire(struct log *log)
+{
+	log->offline = true;
+}
+
 /* --- What it is -------------------------------------------------------------------- */
 
 const char *

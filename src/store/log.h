@@ -362,8 +362,11 @@ int log_roll(struct log *log, int64_t now_ms) WARN_UNUSED;
  */
 int log_rename(struct log *log, const char *path) WARN_UNUSED;
 
-/* Stop all writing: appends answer KP_KAFKA_STORAGE_ERROR.  Locked. */
+/* Take the log offline because of an error, and call `failed`.  Locked. */
 void log_fence(struct log *log, const char *reason);
+
+/* The same for a log that is being deleted, without a word.  Locked. */
+void log_retire(struct log *log);
 
 /* --- Damage ------------------------------------------------------------------ */
 
