@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define NAME_LEN_MAX 15
+#define NAME_LEN_MAX 31
 
 struct loop_group {
 	/* immutable */
