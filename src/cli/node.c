@@ -261,6 +261,7 @@ bind_listeners(struct node *node)
 		    &node->addresses->items[i];
 
 		settings_listener(node->configs, &settings);
+		settings.deferred = true;
 		settings.name = address->name;
 		settings.host = address->host;
 		settings.port = (uint16_t)address->port;

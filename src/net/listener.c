@@ -488,8 +488,15 @@ listener_new(struct network *network, const struct listener_settings *settings)
 	listener->stop.run = run_stop;
 	listener->wake.run = run_wake;
 	network_adopt(network, listener);
-	loop_post(listener->loop, &listener->start);
+	if (!settings->deferred)
+		listener_accept(listener);
 	return listener;
+}
+
+void
+listener_accept(struct listener *listener)
+{
+	loop_post(listener->loop, &listener->start);
 }
 
 void

@@ -26,6 +26,7 @@ struct listener_settings {
 	int send_buffer_bytes;		/* socket.send.buffer.bytes, -1: none */
 	int receive_buffer_bytes;	/* socket.receive.buffer.bytes */
 	int32_t connections_max;	/* max.connections of this listener */
+	bool deferred;			/* accept only from listener_accept on */
 	transport_open_fn transport;	/* NULL: tcp_open */
 	void *transport_context;
 };
@@ -34,12 +35,18 @@ struct listener_settings {
 void listener_defaults(struct listener_settings *settings);
 
 /*
- * Bind and accept from now on.  The network's loops run.  settings and their
+ * Bind, and accept from now on unless it is deferred.  The network's loops run.  settings and their
  * texts are copied.  NULL where the address cannot be had; one line in the
  * log says why.  It belongs to the network.
  */
 struct listener *listener_new(struct network *network,
     const struct listener_settings *settings) WARN_UNUSED;
+
+/*
+ * Begin to accept on a deferred listener, once.  Clients that came before
+ * have been waiting in the system's queue.
+ */
+void listener_accept(struct listener *listener);
 
 /* The settings with the ports that were bound filled in. */
 const struct listener_settings *listener_settings(
