@@ -21,8 +21,7 @@ checkpoint_fini(struct checkpoint *checkpoint)
 	checkpoint_init(checkpoint);
 }
 
-/* --- parsing ---------------------------------------------------------------
- */
+/* --- parsing ------------------------------------------------------------- */
 
 static bool
 is_blank(uint8_t c)
@@ -139,8 +138,7 @@ checkpoint_parse(struct slice text, size_t field_count,
 	return rest_is_blank(text) ? 0 : -1;
 }
 
-/* --- topic partition offset --------------------------------------------------
- */
+/* --- topic partition offset ---------------------------------------------- */
 
 void
 checkpoint_add(struct checkpoint *checkpoint, struct slice topic,
@@ -233,15 +231,4 @@ checkpoint_text(const struct checkpoint *checkpoint)
 	}
 	assert(len < cap);
 	return text;
-}
-
-int
-checkpoint_write(
-    const struct checkpoint *checkpoint, struct disk *disk, const char *path)
-{
-	char *text = checkpoint_text(checkpoint);
-	int result = state_file_write(disk, path, slice_str(text));
-
-	free(text);
-	return result;
 }

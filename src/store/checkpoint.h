@@ -76,8 +76,4 @@ int64_t checkpoint_find(const struct checkpoint *checkpoint, struct slice topic,
 /* The file's text, on the heap: the caller frees it. */
 char *checkpoint_text(const struct checkpoint *checkpoint);
 
-/* Replace the file at path durably.  0, or -1 with errno. */
-int checkpoint_write(const struct checkpoint *checkpoint, struct disk *disk,
-    const char *path) WARN_UNUSED;
-
 #endif

@@ -33,8 +33,8 @@ struct flusher {
 	pthread_cond_t round_done;
 	struct list queue;
 	size_t queue_len;
-	size_t forgetting; /* callers waiting for round_done */
-	bool waiting;      /* the thread waits for submitted */
+	size_t waiters; /* callers that wait for round_done */
+	bool waiting;   /* the thread waits for submitted */
 	bool stopping;
 	struct flusher_counters counters;
 
@@ -60,8 +60,7 @@ syncfs_reports_errors(void)
 	return major > 5 || (major == 5 && minor >= 8);
 }
 
-/* --- one round
- * ---------------------------------------------------------------- */
+/* --- one round ----------------------------------------------------------- */
 
 /* Take the queue; the number of items.  Locked. */
 static size_t
@@ -102,7 +101,7 @@ round_finish(struct flusher *flusher, size_t count)
 	flusher->counters.syncs += flusher->round.syncs;
 	flusher->counters.syncfs_calls += flusher->round.syncfs_calls;
 	flusher->counters.failures += flusher->round.failures;
-	if (flusher->forgetting > 0)
+	if (flusher->waiters > 0)
 		pthread_cond_broadcast(&flusher->round_done);
 	pthread_mutex_unlock(&flusher->lock);
 	flusher->round = (struct flusher_counters){ 0 };
@@ -164,7 +163,7 @@ static bool
 items_together(const struct round_item *a, const struct round_item *b)
 {
 	return a->dirty && b->dirty && a->fd >= 0 && b->fd >= 0 &&
-	       a->device == b->device;
+	    a->device == b->device;
 }
 
 /* Sync the file system of first, and with it all items that are on it. */
@@ -252,8 +251,7 @@ flusher_main(void *argument)
 	}
 }
 
-/* --- life
- * ---------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------- */
 
 struct flusher *
 flusher_new(void)
@@ -308,6 +306,16 @@ flusher_submit(struct flusher *flusher, struct log *log)
 		pthread_cond_signal(&flusher->submitted);
 }
 
+/* Locked. */
+static void
+link_wait(struct flusher *flusher, const struct flush_link *link)
+{
+	flusher->waiters++;
+	while (link->syncing || link->queued)
+		pthread_cond_wait(&flusher->round_done, &flusher->lock);
+	flusher->waiters--;
+}
+
 void
 flusher_forget(struct flusher *flusher, struct log *log)
 {
@@ -319,10 +327,15 @@ flusher_forget(struct flusher *flusher, struct log *log)
 		list_remove(&link->node);
 		flusher->queue_len--;
 	}
-	flusher->forgetting++;
-	while (link->syncing)
-		pthread_cond_wait(&flusher->round_done, &flusher->lock);
-	flusher->forgetting--;
+	link_wait(flusher, link);
+	pthread_mutex_unlock(&flusher->lock);
+}
+
+void
+flusher_drain(struct flusher *flusher, struct log *log)
+{
+	pthread_mutex_lock(&flusher->lock);
+	link_wait(flusher, log_flush_link(log));
 	pthread_mutex_unlock(&flusher->lock);
 }
 

@@ -60,6 +60,12 @@ void flusher_submit(struct flusher *flusher, struct log *log);
  */
 void flusher_forget(struct flusher *flusher, struct log *log);
 
+/*
+ * Wait until log is neither queued nor in a round: what was submitted before
+ * is durable, or the log is offline.  As flusher_forget otherwise.
+ */
+void flusher_drain(struct flusher *flusher, struct log *log);
+
 /* A copy of the counters; any thread. */
 struct flusher_counters flusher_counters(struct flusher *flusher);
 

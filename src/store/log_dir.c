@@ -1,7 +1,7 @@
 #include "base/base.h"
 #include "store/log_dir.h"
 
-#include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "store/disk.h"
@@ -32,8 +32,7 @@ log_dir_path(const struct log_dir *dir, const char *name)
 	return xasprintf("%s/%s", dir->path, name);
 }
 
-/* --- names
- * ---------------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------- */
 
 /* The number behind the last '-' of name, or -1; *topic is what is before. */
 static int64_t
@@ -66,8 +65,9 @@ suffix_kind(struct slice name)
 	for (size_t i = 0; i < COUNT_OF(table); i++) {
 		size_t len = strlen(table[i].suffix);
 
-		if (name.len > len && memcmp(name.data + name.len - len,
-					  table[i].suffix, len) == 0)
+		if (name.len > len &&
+		    memcmp(name.data + name.len - len, table[i].suffix, len) ==
+			0)
 			return table[i].kind;
 	}
 	return LOG_DIR_PARTITION;
@@ -122,8 +122,7 @@ log_dir_renamed_name(
 	return name;
 }
 
-/* --- the lock
- * --------------------------------------------------------------------- */
+/* --- the lock ------------------------------------------------------------ */
 
 /* Does path still name the file that fd is open on? */
 static bool
@@ -132,8 +131,8 @@ lock_is_current(struct disk *disk, const char *path, int fd)
 	struct stat locked, named;
 
 	return disk_fstat(disk, fd, &locked) == 0 &&
-	       disk_stat(disk, path, &named) == 0 &&
-	       locked.st_ino == named.st_ino && locked.st_dev == named.st_dev;
+	    disk_stat(disk, path, &named) == 0 &&
+	    locked.st_ino == named.st_ino && locked.st_dev == named.st_dev;
 }
 
 /*
@@ -202,8 +201,7 @@ log_dir_unlock(struct log_dir *dir)
 	free(path);
 }
 
-/* --- the mark of a clean shutdown
- * --------------------------------------------------- */
+/* --- the mark of a clean shutdown ---------------------------------------- */
 
 /*
  * The broker epoch of the mark's JSON.  Older releases left the file empty;
@@ -265,15 +263,19 @@ log_dir_mark_clean(struct log_dir *dir, int64_t broker_epoch)
 	return result;
 }
 
-/* --- checkpoints
- * -------------------------------------------------------------------- */
+/* --- checkpoints --------------------------------------------------------- */
+
+static const char *const checkpoint_files[LOG_DIR_CHECKPOINTS] = {
+	[LOG_DIR_RECOVERY_POINTS] = CHECKPOINT_RECOVERY_POINTS,
+	[LOG_DIR_LOG_STARTS] = CHECKPOINT_LOG_STARTS,
+	[LOG_DIR_HIGH_WATERMARKS] = CHECKPOINT_HIGH_WATERMARKS,
+};
 
 static int
-checkpoint_load(
-    struct log_dir *dir, const char *file, struct checkpoint *checkpoint)
+checkpoint_load(struct log_dir *dir, enum log_dir_checkpoint which)
 {
-	char *path = log_dir_path(dir, file);
-	int result = checkpoint_read(checkpoint, dir->disk, path);
+	char *path = log_dir_path(dir, checkpoint_files[which]);
+	int result = checkpoint_read(&dir->found[which], dir->disk, path);
 
 	if (result < 0 && errno == EBADMSG)
 		log_error(LOGGER,
@@ -289,34 +291,54 @@ checkpoint_load(
 static int
 checkpoints_load(struct log_dir *dir)
 {
-	if (checkpoint_load(
-		dir, CHECKPOINT_RECOVERY_POINTS, &dir->recovery_points) < 0 ||
-	    checkpoint_load(dir, CHECKPOINT_LOG_STARTS, &dir->log_starts) < 0)
-		return -1;
-	return checkpoint_load(
-	    dir, CHECKPOINT_HIGH_WATERMARKS, &dir->high_watermarks);
+	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++) {
+		if (checkpoint_load(dir, which) < 0)
+			return -1;
+	}
+	return 0;
 }
 
-int
-log_dir_checkpoint_write(
-    struct log_dir *dir, const char *file, const struct checkpoint *checkpoint)
+int64_t
+log_dir_checkpoint_find(const struct log_dir *dir,
+    enum log_dir_checkpoint which, struct slice topic, int32_t partition,
+    int64_t fallback)
+{
+	return checkpoint_find(&dir->found[which], topic, partition, fallback);
+}
+
+/* Replace the file at path by text. */
+static int
+text_write(struct log_dir *dir, const char *file, struct slice text)
 {
 	char *path = log_dir_path(dir, file);
-	int result = checkpoint_write(checkpoint, dir->disk, path);
+	int result = state_file_write(dir->disk, path, text);
+	int error = errno;
 
-	if (result < 0) {
-		int error = errno;
-
+	if (result < 0)
 		log_error(LOGGER, "Cannot write %s: %s", path, strerror(error));
-		errno = error;
-	}
 	free(path);
+	errno = error;
 	return result;
 }
 
-/* --- life
- * ----------------------------------------------------------------------------
- */
+int
+log_dir_checkpoint_write(struct log_dir *dir, enum log_dir_checkpoint which,
+    const struct checkpoint *checkpoint)
+{
+	char *text = checkpoint_text(checkpoint);
+	struct slice bytes = slice_str(text);
+	uint32_t crc = crc32c(0, bytes.data, bytes.len);
+	int result = 0;
+
+	if (!dir->written[which] || dir->written_crc[which] != crc)
+		result = text_write(dir, checkpoint_files[which], bytes);
+	free(text);
+	dir->written[which] = result == 0;
+	dir->written_crc[which] = crc;
+	return result;
+}
+
+/* --- life ---------------------------------------------------------------- */
 
 struct log_dir *
 log_dir_open(struct disk *disk, const char *path, struct uuid id)
@@ -327,9 +349,8 @@ log_dir_open(struct disk *disk, const char *path, struct uuid id)
 	dir->path = xstrdup(path);
 	dir->id = id;
 	dir->lock_fd = -1;
-	checkpoint_init(&dir->recovery_points);
-	checkpoint_init(&dir->log_starts);
-	checkpoint_init(&dir->high_watermarks);
+	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
+		checkpoint_init(&dir->found[which]);
 	if (dir_lock(dir) == 0 && clean_take(dir) == 0 &&
 	    checkpoints_load(dir) == 0)
 		return dir;
@@ -338,24 +359,30 @@ log_dir_open(struct disk *disk, const char *path, struct uuid id)
 }
 
 void
+log_dir_forget(struct log_dir *dir)
+{
+	for (size_t i = 0; i < dir->entry_count; i++)
+		free(dir->entries[i].name);
+	free(dir->entries);
+	dir->entries = NULL;
+	dir->entry_count = 0;
+	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
+		checkpoint_fini(&dir->found[which]);
+}
+
+void
 log_dir_free(struct log_dir *dir)
 {
 	if (dir == NULL)
 		return;
-	for (size_t i = 0; i < dir->entry_count; i++)
-		free(dir->entries[i].name);
-	free(dir->entries);
-	checkpoint_fini(&dir->recovery_points);
-	checkpoint_fini(&dir->log_starts);
-	checkpoint_fini(&dir->high_watermarks);
+	log_dir_forget(dir);
 	if (dir->lock_fd >= 0)
 		disk_close(dir->disk, dir->lock_fd);
 	free(dir->path);
 	free(dir);
 }
 
-/* --- listing
- * -------------------------------------------------------------------------- */
+/* --- listing ------------------------------------------------------------- */
 
 static void
 entry_append(struct log_dir *dir, struct log_dir_entry entry)

@@ -33,6 +33,14 @@ enum log_dir_kind {
 	LOG_DIR_IGNORED,
 };
 
+/* The checkpoints that say something of each partition. */
+enum log_dir_checkpoint {
+	LOG_DIR_RECOVERY_POINTS,
+	LOG_DIR_LOG_STARTS,
+	LOG_DIR_HIGH_WATERMARKS,
+	LOG_DIR_CHECKPOINTS,
+};
+
 struct log_dir_entry {
 	enum log_dir_kind kind;
 	char *name;         /* owned: the directory's name */
@@ -47,12 +55,12 @@ struct log_dir {
 	struct uuid id;             /* directory.id */
 	bool clean;                 /* the last stop was an orderly one */
 	int64_t clean_broker_epoch; /* from its mark, or -1 */
-	struct checkpoint recovery_points; /* as found */
-	struct checkpoint log_starts;
-	struct checkpoint high_watermarks;
 	int lock_fd;
 
 	/* the owner's */
+	struct checkpoint found[LOG_DIR_CHECKPOINTS];
+	uint32_t written_crc[LOG_DIR_CHECKPOINTS]; /* of the last texts */
+	bool written[LOG_DIR_CHECKPOINTS];
 	struct log_dir_entry *entries; /* found by log_dir_list */
 	size_t entry_count;
 };
@@ -85,9 +93,20 @@ int log_dir_mark_clean(struct log_dir *dir, int64_t broker_epoch) WARN_UNUSED;
 /* Unlink .lock, the last act of an orderly stop. */
 void log_dir_unlock(struct log_dir *dir);
 
-/* Write one of the CHECKPOINT_ files.  0, or -1 after a logged line. */
-int log_dir_checkpoint_write(struct log_dir *dir, const char *file,
+/* The offset that a checkpoint had for a partition, or fallback. */
+int64_t log_dir_checkpoint_find(const struct log_dir *dir,
+    enum log_dir_checkpoint which, struct slice topic, int32_t partition,
+    int64_t fallback);
+
+/*
+ * Replace a checkpoint's file; nothing happens where it has the same text
+ * since the last call.  0, or -1 with errno after a logged line.
+ */
+int log_dir_checkpoint_write(struct log_dir *dir, enum log_dir_checkpoint which,
     const struct checkpoint *checkpoint) WARN_UNUSED;
+
+/* Free what was found: entries and checkpoints. */
+void log_dir_forget(struct log_dir *dir);
 
 /*
  * What a directory name stands for.  0 with entry's kind, topic and partition

@@ -33,11 +33,11 @@ struct log_settings;
 /* Intervals and delays in milliseconds. */
 struct log_manager_settings {
 	struct disk *disk;
-	struct fd_cache *files; /* outlives the logs and their reads */
 	struct flusher *flusher;
 	const char *const *directories; /* log.dirs; copied */
 	size_t directory_count;
-	int32_t node_id; /* must be that of meta.properties */
+	size_t open_files_max; /* segment files that are kept open */
+	int32_t node_id;       /* must be that of meta.properties */
 
 	/* num.recovery.threads.per.data.dir */
 	int recovery_thread_count;
@@ -52,9 +52,10 @@ struct log_manager_settings {
 	int64_t high_watermark_interval_ms;
 	/* log.segment.delete.delay.ms */
 	int64_t delete_delay_ms;
-	/* producer.id.expiration.ms, .check.interval.ms */
-	int64_t producer_expiration_ms;
+	/* producer.id.expiration.check.interval.ms */
 	int64_t producer_check_interval_ms;
+	/* log.flush.scheduler.interval.ms, for flush.ms of the logs */
+	int64_t flush_check_interval_ms;
 };
 
 /* What the layers above tell; context is handed through. */
@@ -138,8 +139,7 @@ void log_manager_release(struct log_manager *manager, struct log *log);
 
 /*
  * Delete a log, which the caller holds and goes on holding: its name is free
- * at once, its directory is renamed durably and removed after the delay.
- * Appends to it fail from here on.  KP_NONE, or KP_KAFKA_STORAGE_ERROR after
+ * at once, its directory is renamed and removed after the delay.  Appends to it fail from here on.  KP_NONE, or KP_KAFKA_STORAGE_ERROR after
  * a logged line.  Blocks: not for a loop.
  */
 enum kp_error log_manager_delete(

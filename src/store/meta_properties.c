@@ -32,8 +32,7 @@ file_path(const char *directory)
 	return xasprintf("%s/%s", directory, META_PROPERTIES_FILE);
 }
 
-/* --- reading
- * ------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------- */
 
 /* A number from 0 to max, or -1. */
 static int32_t
@@ -73,8 +72,8 @@ node_id_read(struct meta_properties *meta, const struct properties *file)
 	const char *text = properties_get(file, key);
 
 	if (text == NULL)
-		return meta->version == 0 ? NULL
-					  : xasprintf("%s is missing", key);
+		return meta->version == 0 ? NULL :
+					    xasprintf("%s is missing", key);
 	meta->node_id = number_parse(text, INT32_MAX);
 	if (meta->node_id < 0)
 		return xasprintf("%s is no number: %s", key, text);
@@ -144,8 +143,7 @@ meta_properties_read(struct meta_properties *meta, struct disk *disk,
 	return -1;
 }
 
-/* --- writing
- * ------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------- */
 
 /* "Sat Jan 31 12:00:00 UTC 2026", the second line of Java's files. */
 static void

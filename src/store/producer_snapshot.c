@@ -23,17 +23,15 @@ producer_snapshot_name(int64_t offset, char name[PRODUCER_SNAPSHOT_NAME_SIZE])
 	    (long long)offset);
 }
 
-/* --- encoding
- * ----------------------------------------------------------------- */
+/* --- encoding ------------------------------------------------------------ */
 
 static void
 entry_encode(const struct producer *producer, uint8_t *p)
 {
 	static const struct producer_batch none = { -1, -1, -1, 0 };
-	const struct producer_batch *batch =
-	    producer->batch_count == 0
-		? &none
-		: &producer->batches[producer->batch_count - 1];
+	const struct producer_batch *batch = producer->batch_count == 0 ?
+	    &none :
+	    &producer->batches[producer->batch_count - 1];
 
 	be64_put(p, (uint64_t)producer->id);
 	be16_put(p + 8, (uint16_t)producer->epoch);
@@ -61,8 +59,7 @@ producer_snapshot_encode(const struct producer_state *state, size_t *len)
 	return bytes;
 }
 
-/* --- decoding
- * ----------------------------------------------------------------- */
+/* --- decoding ------------------------------------------------------------ */
 
 /* Is it a whole snapshot with a right checksum? */
 static bool
@@ -74,8 +71,8 @@ header_valid(struct slice bytes)
 	    crc32c(0, bytes.data + COUNT_AT, bytes.len - COUNT_AT))
 		return false;
 	return (bytes.len - HEADER_LEN) % ENTRY_LEN == 0 &&
-	       be32_get(bytes.data + COUNT_AT) ==
-		   (bytes.len - HEADER_LEN) / ENTRY_LEN;
+	    be32_get(bytes.data + COUNT_AT) ==
+	    (bytes.len - HEADER_LEN) / ENTRY_LEN;
 }
 
 /* Can a producer look like this? */
@@ -87,8 +84,8 @@ entry_valid(const struct producer *producer)
 	if (producer->id < 0 || producer->txn_first_offset < -1)
 		return false;
 	return producer->batch_count == 0 ||
-	       (batch->last_sequence >= 0 && batch->offset_delta >= 0 &&
-		   batch->offset_delta <= batch->last_offset);
+	    (batch->last_sequence >= 0 && batch->offset_delta >= 0 &&
+		batch->offset_delta <= batch->last_offset);
 }
 
 static bool
@@ -128,8 +125,7 @@ producer_snapshot_decode(struct producer_state *state, struct slice bytes,
 	return 0;
 }
 
-/* --- files
- * -------------------------------------------------------------------- */
+/* --- files --------------------------------------------------------------- */
 
 static char *
 snapshot_path(const char *directory, int64_t offset)

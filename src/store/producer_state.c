@@ -30,8 +30,7 @@ producer_state_fini(struct producer_state *state)
 	producer_state_init(state);
 }
 
-/* --- the table ---------------------------------------------------------------
- */
+/* --- the table ----------------------------------------------------------- */
 
 /* Where id is, or where it would have to be inserted. */
 static size_t
@@ -111,15 +110,14 @@ producer_obtain(struct producer_state *state, int64_t id)
 	return producer;
 }
 
-/* --- checks
- * -------------------------------------------------------------------- */
+/* --- checks -------------------------------------------------------------- */
 
 static int32_t
 batch_first_sequence(const struct producer_batch *batch)
 {
 	return (int32_t)(((uint32_t)batch->last_sequence -
 			     (uint32_t)batch->offset_delta) &
-			 INT32_MAX);
+	    INT32_MAX);
 }
 
 /* The batch that append repeats, or NULL. */
@@ -180,8 +178,7 @@ producer_state_check(const struct producer_state *state,
 	return KP_NONE;
 }
 
-/* --- updates
- * -------------------------------------------------------------------- */
+/* --- updates ------------------------------------------------------------- */
 
 /* A new epoch forgets the batches of the one before. */
 static void
@@ -210,13 +207,14 @@ producer_state_update(
 	struct producer *producer = producer_obtain(state, append->producer_id);
 
 	epoch_set(producer, append->producer_epoch);
-	batch_push(producer, (struct producer_batch){
-				 .last_offset = append->last_offset,
-				 .timestamp_ms = append->max_timestamp_ms,
-				 .last_sequence = append->last_sequence,
-				 .offset_delta = (int32_t)(append->last_offset -
-							   append->base_offset),
-			     });
+	batch_push(producer,
+	    (struct producer_batch){
+		.last_offset = append->last_offset,
+		.timestamp_ms = append->max_timestamp_ms,
+		.last_sequence = append->last_sequence,
+		.offset_delta =
+		    (int32_t)(append->last_offset - append->base_offset),
+	    });
 	producer->last_timestamp_ms = append->max_timestamp_ms;
 	if (append->transactional && producer->txn_first_offset < 0)
 		producer->txn_first_offset = append->base_offset;
@@ -234,8 +232,7 @@ producer_state_update_marker(
 	producer->txn_first_offset = -1;
 }
 
-/* --- expiry
- * ----------------------------------------------------------------------- */
+/* --- expiry -------------------------------------------------------------- */
 
 /* Long overflows are the file's fault, never ours: subtract with care. */
 static bool
@@ -269,8 +266,7 @@ producer_state_expire(
 	return expired;
 }
 
-/* --- snapshots
- * ---------------------------------------------------------------------- */
+/* --- snapshots ----------------------------------------------------------- */
 
 bool
 producer_state_restore(struct producer_state *state,

@@ -1,0 +1,150 @@
+/*
+ * What the files of the log manager share.  Nobody else includes this.
+ *
+ * Locks, in the order in which they are taken: `upkeep` (held while a log is
+ * renamed, and while the background thread works on one log or writes a
+ * checkpoint; may be held across a sync), `lock` (the tables; never across
+ * I/O), a log's lock, `wake_lock` (a leaf).
+ */
+#ifndef STORE_LOG_MANAGER_INTERNAL_H
+#define STORE_LOG_MANAGER_INTERNAL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "store/log_dir.h"
+#include "store/log_manager.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define LOG_MANAGER_LOGGER "kafka.log.LogManager"
+
+struct log;
+
+/* A log directory and what the manager knows of it. */
+struct managed_dir {
+	struct log_dir *dir;     /* owned */
+	size_t log_count;        /* lock */
+	atomic_bool offline;     /* an I/O error: nothing is written any more */
+	atomic_bool names_dirty; /* a rename in it was not synced yet */
+};
+
+/*
+ * A log, or a directory that is being removed.  Freed by whoever finds it
+ * deleted, removed, not stale and not held.
+ */
+struct managed_log {
+	/* immutable */
+	struct managed_dir *home;
+	struct log *log; /* owned; NULL: only a directory to remove */
+	char *topic;     /* owned; empty without a log */
+	int32_t partition;
+
+	/* lock */
+	unsigned holds;
+	bool deleted;          /* written with upkeep held too */
+	bool stale;            /* the checkpoints may name it still */
+	struct list_node node; /* in doomed, once deleted */
+
+	/* upkeep */
+	int64_t recovery_point; /* for the checkpoint */
+	char *doomed_path;      /* owned; NULL once it is removed */
+	int64_t remove_at_ms;   /* monotonic */
+};
+
+/* When each job of the background thread is due: monotonic milliseconds. */
+struct log_manager_due {
+	int64_t retention_ms;
+	int64_t tidy_ms;
+	int64_t checkpoints_ms; /* recovery points and log starts */
+	int64_t high_watermarks_ms;
+	int64_t producers_ms;
+	int64_t flush_ms;
+	int64_t doomed_ms;
+};
+
+struct log_manager {
+	/* immutable after loading */
+	struct log_manager_settings settings;
+	struct log_manager_hooks hooks;
+	struct fd_cache *files;   /* owned */
+	struct managed_dir *dirs; /* owned */
+	size_t dir_count;
+
+	pthread_mutex_t lock;
+	struct map by_name; /* lock; "topic-0" to a live managed_log */
+	struct map by_log;  /* lock; to each managed_log with a log */
+	struct map stale;   /* lock; by name, deleted ones */
+	struct list doomed; /* lock; deleted ones */
+
+	pthread_mutex_t upkeep;
+
+	/* wake_lock */
+	pthread_mutex_t wake_lock;
+	pthread_cond_t wake;
+	bool kicked;
+	bool stopping;
+	struct log **failed; /* owned; they went offline */
+	size_t failed_count;
+
+	/* the background thread's, or the stopping one's */
+	pthread_t thread;
+	bool running;
+	struct log_manager_due due;
+};
+
+/* A copy of the table of live logs, each of them held. */
+struct log_manager_view {
+	struct managed_log **logs;
+	size_t count;
+};
+
+struct log_manager_view log_manager_view_take(struct log_manager *manager);
+void log_manager_view_release(
+    struct log_manager *manager, struct log_manager_view *view);
+
+/* Enter a log into the tables; the manager owns it from here on.  lock. */
+struct managed_log *log_manager_add(struct log_manager *manager,
+    struct managed_dir *home, struct slice topic, int32_t partition,
+    struct log *log);
+
+/* Have the directory at path, which is taken, removed after the delay. */
+void log_manager_doom_path(
+    struct log_manager *manager, struct managed_dir *home, char *path);
+
+/* Free a log and its entry, which is in no table. */
+void log_manager_entry_free(
+    struct log_manager *manager, struct managed_log *entry);
+
+/*
+ * Write the recovery points and log starts of a directory, whose stale names
+ * are gone then.  -1 with errno after a logged line.  upkeep.
+ */
+int log_manager_checkpoint(struct log_manager *manager,
+    struct managed_dir *home, struct log_manager_view *view) WARN_UNUSED;
+
+/* Remove what is due, and free what nobody needs any more. */
+void log_manager_doomed_tend(struct log_manager *manager, int64_t now_ms);
+
+/* Wake the background thread. */
+void log_manager_kick(struct log_manager *manager);
+
+/* Stop the background thread, if it runs. */
+void log_manager_background_stop(struct log_manager *manager);
+
+/* Set all due times anew, as at a start. */
+void log_manager_due_init(struct log_manager *manager);
+
+/* An error of I/O in home: it and all its logs go offline, once. */
+void log_manager_dir_fail(
+    struct log_manager *manager, struct managed_dir *home, const char *reason);
+
+/* now + interval, which may be without end. */
+static inline int64_t
+log_manager_after(int64_t now_ms, int64_t interval_ms)
+{
+	return interval_ms > INT64_MAX - now_ms ? INT64_MAX :
+						  now_ms + interval_ms;
+}
+
+#endif

@@ -1,0 +1,615 @@
+/*
+ * The log manager's start and stop.
+ */
+#include "base/base.h"
+#include "store/log_manager_internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/parallel.h"
+#include "store/disk.h"
+#include "store/fd_cache.h"
+#include "store/flusher.h"
+#include "store/log.h"
+#include "store/log_settings.h"
+#include "store/meta_properties.h"
+#include "store/partition_metadata.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+
+/* The descriptors that segments leave to connections. */
+#define OPEN_FILES_SHARE 2
+#define OPEN_FILES_MIN 64
+#define OPEN_FILES_DEFAULT 1024
+
+/* --- settings ------------------------------------------------------------ */
+
+/* Half of what the process may have open. */
+static size_t
+open_files_default(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur == RLIM_INFINITY)
+		return OPEN_FILES_DEFAULT;
+	return MAX(OPEN_FILES_MIN, limit.rlim_cur / OPEN_FILES_SHARE);
+}
+
+void
+log_manager_settings_init(struct log_manager_settings *settings)
+{
+	*settings = (struct log_manager_settings){
+		.open_files_max = open_files_default(),
+		.recovery_thread_count = 2,
+		.retention_initial_ms = 30000,
+		.retention_interval_ms = 300000,
+		.recovery_point_interval_ms = 60000,
+		.log_start_interval_ms = 60000,
+		.high_watermark_interval_ms = 5000,
+		.delete_delay_ms = 60000,
+		.producer_check_interval_ms = 600000,
+		.flush_check_interval_ms = INT64_MAX,
+	};
+}
+
+/* --- opening ------------------------------------------------------------- */
+
+/* The directory.id of path's meta.properties; -1 after a logged line. */
+static int
+directory_id_read(const struct log_manager_settings *settings, const char *path,
+    struct uuid *id)
+{
+	struct meta_properties meta;
+	char *why = NULL;
+	int result;
+
+	meta_properties_init(&meta);
+	result = meta_properties_read(&meta, settings->disk, path, &why);
+	if (result < 0) {
+		log_error(LOG_MANAGER_LOGGER, "Cannot use %s/%s: %s", path,
+		    META_PROPERTIES_FILE, why != NULL ? why : strerror(errno));
+	} else if (meta.node_id != settings->node_id) {
+		log_error(LOG_MANAGER_LOGGER,
+		    "Log directory %s belongs to node %d, and this is node %d",
+		    path, meta.node_id, settings->node_id);
+		result = -1;
+	} else if (uuid_is_zero(meta.directory_id)) {
+		log_error(LOG_MANAGER_LOGGER,
+		    "Cannot use %s/%s: directory.id is missing", path,
+		    META_PROPERTIES_FILE);
+		result = -1;
+	}
+	*id = meta.directory_id;
+	free(why);
+	meta_properties_fini(&meta);
+	return result;
+}
+
+/* Two directories with one id, or one directory twice. */
+static bool
+id_is_taken(const struct log_manager *manager, const char *path, struct uuid id)
+{
+	for (size_t i = 0; i < manager->dir_count; i++) {
+		if (!uuid_equal(manager->dirs[i].dir->id, id))
+			continue;
+		log_error(LOG_MANAGER_LOGGER,
+		    "Log directories %s and %s have the same directory.id",
+		    manager->dirs[i].dir->path, path);
+		return true;
+	}
+	return false;
+}
+
+static int
+dir_add(struct log_manager *manager, const char *path)
+{
+	struct uuid id;
+	struct log_dir *dir;
+
+	if (directory_id_read(&manager->settings, path, &id) < 0 ||
+	    id_is_taken(manager, path, id))
+		return -1;
+	dir = log_dir_open(manager->settings.disk, path, id);
+	if (dir == NULL)
+		return -1;
+	manager->dirs[manager->dir_count++].dir = dir;
+	return 0;
+}
+
+static void
+wake_init(struct log_manager *manager)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&manager->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	pthread_mutex_init(&manager->wake_lock, NULL);
+}
+
+struct log_manager *
+log_manager_new(const struct log_manager_settings *settings)
+{
+	struct log_manager *manager = xcalloc(1, sizeof(*manager));
+
+	manager->settings = *settings;
+	manager->dirs =
+	    xcalloc(settings->directory_count, sizeof(*manager->dirs));
+	manager->files = fd_cache_new(settings->disk, settings->open_files_max);
+	pthread_mutex_init(&manager->lock, NULL);
+	pthread_mutex_init(&manager->upkeep, NULL);
+	wake_init(manager);
+	map_init(&manager->by_name);
+	map_init(&manager->by_log);
+	map_init(&manager->stale);
+	list_init(&manager->doomed);
+	log_manager_due_init(manager);
+	for (size_t i = 0; i < settings->directory_count; i++) {
+		if (dir_add(manager, settings->directories[i]) < 0) {
+			log_manager_free(manager);
+			return NULL;
+		}
+	}
+	manager->settings.directories = NULL;
+	return manager;
+}
+
+/* Free all logs and what is doomed; nothing is written. */
+static void
+entries_free(struct log_manager *manager)
+{
+	struct managed_log *entry;
+	struct list_node *node;
+
+	while ((node = list_pop(&manager->doomed)) != NULL)
+		log_manager_entry_free(
+		    manager, LIST_ENTRY(node, struct managed_log, node));
+	for (size_t at = 0; (entry = map_next(&manager->by_name, &at)) != NULL;)
+		log_manager_entry_free(manager, entry);
+}
+
+void
+log_manager_free(struct log_manager *manager)
+{
+	if (manager == NULL)
+		return;
+	log_manager_background_stop(manager);
+	entries_free(manager);
+	for (size_t i = 0; i < manager->dir_count; i++)
+		log_dir_free(manager->dirs[i].dir);
+	map_fini(&manager->by_name);
+	map_fini(&manager->by_log);
+	map_fini(&manager->stale);
+	free(manager->failed);
+	free(manager->dirs);
+	fd_cache_free(manager->files);
+	pthread_cond_destroy(&manager->wake);
+	pthread_mutex_destroy(&manager->wake_lock);
+	pthread_mutex_destroy(&manager->upkeep);
+	pthread_mutex_destroy(&manager->lock);
+	free(manager);
+}
+
+bool
+log_manager_was_clean(const struct log_manager *manager)
+{
+	for (size_t i = 0; i < manager->dir_count; i++) {
+		if (!manager->dirs[i].dir->clean)
+			return false;
+	}
+	return true;
+}
+
+int64_t
+log_manager_previous_broker_epoch(const struct log_manager *manager)
+{
+	int64_t epoch = -1;
+
+	for (size_t i = 0; i < manager->dir_count; i++) {
+		int64_t found = manager->dirs[i].dir->clean_broker_epoch;
+
+		if (found < 0 || (i > 0 && found != epoch))
+			return -1;
+		epoch = found;
+	}
+	return epoch;
+}
+
+/* --- loading ------------------------------------------------------------- */
+
+/* One directory to load, and what became of it. */
+struct load_item {
+	struct managed_dir *home;
+	const struct log_dir_entry *found;
+	struct log *log; /* NULL: it was no partition of ours */
+	bool failed;
+};
+
+struct load {
+	struct log_manager *manager;
+	struct load_item *items;
+	size_t count;
+	int64_t now_ms;
+};
+
+/* Set a partition aside that nobody wants. */
+static int
+stray_rename(
+    struct log_manager *manager, const struct load_item *item, const char *path)
+{
+	char *name = log_dir_renamed_name(
+	    item->found->topic, item->found->partition, LOG_DIR_STRAY);
+	char *stray = log_dir_path(item->home->dir, name);
+	int result = disk_rename(manager->settings.disk, path, stray);
+
+	if (result < 0)
+		log_error(LOG_MANAGER_LOGGER, "Cannot rename %s to %s: %s",
+		    path, stray, strerror(errno));
+	else
+		log_warn(LOG_MANAGER_LOGGER,
+		    "%s is not in the metadata: it is kept as %s", path, stray);
+	item->home->names_dirty = true;
+	free(stray);
+	free(name);
+	return result;
+}
+
+/* Does the metadata have this partition, with that topic id? */
+static bool
+partition_wanted(struct load *load, const struct load_item *item,
+    const char *path, struct log_settings *settings)
+{
+	const struct log_manager_hooks *hooks = &load->manager->hooks;
+	struct uuid topic_id;
+
+	if (partition_metadata_read(
+		load->manager->settings.disk, path, &topic_id) < 0)
+		return false;
+	return hooks->wanted(hooks->context, item->found->topic,
+	    item->found->partition, topic_id, settings);
+}
+
+static int64_t
+found_offset(const struct load_item *item, enum log_dir_checkpoint which)
+{
+	return log_dir_checkpoint_find(item->home->dir, which,
+	    item->found->topic, item->found->partition, 0);
+}
+
+/* The checkpointed high watermark, as far as the log can have it. */
+static void
+high_watermark_restore(struct load_item *item)
+{
+	int64_t offset = found_offset(item, LOG_DIR_HIGH_WATERMARKS);
+
+	log_lock(item->log);
+	offset = MAX(offset, log_start_offset(item->log));
+	offset = MIN(offset, log_end_offset(item->log));
+	log_high_watermark_set(item->log, offset);
+	log_unlock(item->log);
+}
+
+static void
+partition_open(struct load *load, struct load_item *item, const char *path,
+    const struct log_settings *settings)
+{
+	const struct log_open open = {
+		.disk = load->manager->settings.disk,
+		.files = load->manager->files,
+		.path = path,
+		.settings = *settings,
+		.recovery_point = found_offset(item, LOG_DIR_RECOVERY_POINTS),
+		.log_start_offset = found_offset(item, LOG_DIR_LOG_STARTS),
+		.clean = item->home->dir->clean,
+		.now_ms = load->now_ms,
+	};
+
+	item->log = log_open(&open);
+	item->failed = item->log == NULL;
+	if (!item->failed)
+		high_watermark_restore(item);
+}
+
+static void
+partition_load(struct load *load, struct load_item *item, const char *path)
+{
+	struct log_settings settings;
+
+	log_settings_init(&settings);
+	if (partition_wanted(load, item, path, &settings))
+		partition_open(load, item, path, &settings);
+	else
+		item->failed = stray_rename(load->manager, item, path) < 0;
+}
+
+static void
+item_load(void *context, size_t index)
+{
+	struct load *load = context;
+	struct load_item *item = &load->items[index];
+	char *path = log_dir_path(item->home->dir, item->found->name);
+
+	switch (item->found->kind) {
+	case LOG_DIR_PARTITION:
+		partition_load(load, item, path);
+		break;
+	case LOG_DIR_DELETE:
+		log_manager_doom_path(load->manager, item->home, path);
+		return;
+	default:
+		log_warn(LOG_MANAGER_LOGGER, "Leaving %s alone", path);
+		break;
+	}
+	free(path);
+}
+
+/* List all directories into load. */
+static int
+items_find(struct load *load)
+{
+	struct log_manager *manager = load->manager;
+
+	for (size_t i = 0; i < manager->dir_count; i++) {
+		struct log_dir *dir = manager->dirs[i].dir;
+
+		if (log_dir_list(dir) < 0)
+			return -1;
+		load->items = xrealloc(load->items,
+		    (load->count + dir->entry_count) * sizeof(*load->items));
+		for (size_t j = 0; j < dir->entry_count; j++)
+			load->items[load->count++] = (struct load_item){
+				.home = &manager->dirs[i],
+				.found = &dir->entries[j],
+			};
+	}
+	return 0;
+}
+
+/* Enter what was loaded, so that it has an owner; one failure is enough. */
+static int
+items_enter(struct load *load)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < load->count; i++) {
+		struct load_item *item = &load->items[i];
+		struct managed_log *entry;
+
+		if (item->failed)
+			result = -1;
+		if (item->log == NULL)
+			continue;
+		entry = log_manager_add(load->manager, item->home,
+		    item->found->topic, item->found->partition, item->log);
+		entry->recovery_point = log_recovery_point(item->log);
+	}
+	return result;
+}
+
+/* Two log directories must not both have a partition. */
+static int
+duplicates_check(struct load *load)
+{
+	struct map names;
+	int result = 0;
+
+	map_init(&names);
+	for (size_t i = 0; i < load->count && result == 0; i++) {
+		struct load_item *item = &load->items[i], *other;
+
+		if (item->found->kind != LOG_DIR_PARTITION)
+			continue;
+		other = map_set(&names, slice_str(item->found->name), item);
+		if (other == NULL)
+			continue;
+		log_error(LOG_MANAGER_LOGGER,
+		    "Partition %s is in two log directories: %s and %s",
+		    item->found->name, other->home->dir->path,
+		    item->home->dir->path);
+		result = -1;
+	}
+	map_fini(&names);
+	return result;
+}
+
+/*
+ * A checkpoint may name partitions that are not there.  One that is created
+ * later must not inherit the offsets.
+ */
+static int
+leftovers_drop(struct load *load)
+{
+	struct log_manager *manager = load->manager;
+	struct log_manager_view view = log_manager_view_take(manager);
+	int result = 0;
+
+	for (size_t i = 0; i < manager->dir_count && result == 0; i++) {
+		const struct log_dir *dir = manager->dirs[i].dir;
+
+		if (dir->found[LOG_DIR_RECOVERY_POINTS].count +
+			dir->found[LOG_DIR_LOG_STARTS].count >
+		    0)
+			result = log_manager_checkpoint(
+			    manager, &manager->dirs[i], &view);
+	}
+	log_manager_view_release(manager, &view);
+	return result;
+}
+
+int
+log_manager_load(
+    struct log_manager *manager, const struct log_manager_hooks *hooks)
+{
+	struct load load = { .manager = manager, .now_ms = clock_wall_ms() };
+	int64_t begin_ms = clock_monotonic_ms();
+	int result = -1;
+
+	manager->hooks = *hooks;
+	if (items_find(&load) == 0 && duplicates_check(&load) == 0) {
+		parallel_run(manager->settings.recovery_thread_count *
+			(int)manager->dir_count,
+		    load.count, item_load, &load);
+		result = items_enter(&load);
+	}
+	if (result == 0)
+		result = leftovers_drop(&load);
+	for (size_t i = 0; i < manager->dir_count; i++)
+		log_dir_forget(manager->dirs[i].dir);
+	log_info(LOG_MANAGER_LOGGER, "Loaded %zu logs in %lldms",
+	    manager->by_name.count,
+	    (long long)(clock_monotonic_ms() - begin_ms));
+	free(load.items);
+	return result;
+}
+
+/* --- stopping ------------------------------------------------------------ */
+
+/* One log while it is closed. */
+struct stop_item {
+	struct managed_log *entry;
+	struct log *log;
+	int64_t start_offset; /* -1: not for the checkpoint */
+	int64_t end_offset;
+	int64_t high_watermark;
+	bool failed;
+};
+
+static void
+item_note(struct stop_item *item)
+{
+	struct log *log = item->log;
+
+	log_lock(log);
+	item->start_offset = log_start_offset(log);
+	if (item->start_offset <= log_first_base_offset(log))
+		item->start_offset = -1;
+	item->end_offset = log_end_offset(log);
+	item->high_watermark = log_high_watermark(log);
+	log_unlock(log);
+}
+
+static void
+item_close(void *context, size_t index)
+{
+	struct stop_item *item = (struct stop_item *)context + index;
+
+	item->failed = log_close(item->log) < 0;
+}
+
+/* All logs into one round of the flusher, which may sync them together. */
+static void
+logs_flush(struct log_manager *manager, const struct log_manager_view *view)
+{
+	for (size_t i = 0; i < view->count; i++)
+		flusher_submit(manager->settings.flusher, view->logs[i]->log);
+	for (size_t i = 0; i < view->count; i++)
+		flusher_drain(manager->settings.flusher, view->logs[i]->log);
+}
+
+/* Take the logs out of the tables and close them. */
+static struct stop_item *
+logs_close(struct log_manager *manager, size_t *count)
+{
+	struct log_manager_view view = log_manager_view_take(manager);
+	struct stop_item *items = xcalloc(view.count, sizeof(*items));
+
+	logs_flush(manager, &view);
+	for (size_t i = 0; i < view.count; i++) {
+		assert(view.logs[i]->holds == 1);
+		items[i].entry = view.logs[i];
+		items[i].log = view.logs[i]->log;
+		item_note(&items[i]);
+		view.logs[i]->log = NULL;
+	}
+	map_fini(&manager->by_name);
+	parallel_run(
+	    manager->settings.recovery_thread_count * (int)manager->dir_count,
+	    view.count, item_close, items);
+	*count = view.count;
+	free(view.logs);
+	return items;
+}
+
+/* The final checkpoints of a directory. */
+static int
+dir_checkpoint(
+    struct managed_dir *home, const struct stop_item *items, size_t count)
+{
+	struct checkpoint checkpoints[LOG_DIR_CHECKPOINTS];
+	int result = 0;
+
+	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
+		checkpoint_init(&checkpoints[which]);
+	for (size_t i = 0; i < count; i++) {
+		const struct managed_log *entry = items[i].entry;
+		struct slice topic = slice_str(entry->topic);
+
+		if (entry->home != home)
+			continue;
+		checkpoint_add(&checkpoints[LOG_DIR_RECOVERY_POINTS], topic,
+		    entry->partition, items[i].end_offset);
+		checkpoint_add(&checkpoints[LOG_DIR_HIGH_WATERMARKS], topic,
+		    entry->partition, items[i].high_watermark);
+		if (items[i].start_offset >= 0)
+			checkpoint_add(&checkpoints[LOG_DIR_LOG_STARTS], topic,
+			    entry->partition, items[i].start_offset);
+	}
+	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++) {
+		if (result == 0)
+			result = log_dir_checkpoint_write(
+			    home->dir, which, &checkpoints[which]);
+		checkpoint_fini(&checkpoints[which]);
+	}
+	return result;
+}
+
+/* Did all logs of the directory close in order? */
+static bool
+dir_closed(
+    const struct managed_dir *home, const struct stop_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].entry->home == home && items[i].failed)
+			return false;
+	}
+	return !home->offline;
+}
+
+static int
+dir_stop(struct managed_dir *home, const struct stop_item *items, size_t count,
+    int64_t broker_epoch)
+{
+	int result = -1;
+
+	if (!dir_closed(home, items, count))
+		log_warn(LOG_MANAGER_LOGGER,
+		    "Log directory %s is not left clean: its logs will be "
+		    "checked at the next start",
+		    home->dir->path);
+	else if (dir_checkpoint(home, items, count) == 0)
+		result = log_dir_mark_clean(home->dir, broker_epoch);
+	log_dir_unlock(home->dir);
+	return result;
+}
+
+int
+log_manager_stop(struct log_manager *manager, int64_t broker_epoch)
+{
+	struct stop_item *items;
+	size_t count;
+	int result = 0;
+
+	log_manager_background_stop(manager);
+	items = logs_close(manager, &count);
+	for (size_t i = 0; i < manager->dir_count; i++) {
+		if (dir_stop(&manager->dirs[i], items, count, broker_epoch) < 0)
+			result = -1;
+	}
+	for (size_t i = 0; i < count; i++)
+		log_manager_entry_free(manager, items[i].entry);
+	free(items);
+	return result;
+}
