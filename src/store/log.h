@@ -248,6 +248,12 @@ enum kp_error log_read(struct log *log, struct log_read *read) WARN_UNUSED;
  */
 enum kp_error log_read_resolve(struct log_read *read) WARN_UNUSED;
 
+/*
+ * May log_read_resolve, and then whoever reads the range, go on without
+ * waiting for the disk?  May say no where that is so; never blocks.  Unlocked.
+ */
+bool log_read_is_warm(const struct log_read *read);
+
 /* Give the range back; no-op for an empty one.  Any thread, any lock. */
 void log_read_release(struct log_read *read);
 

@@ -1,8 +1,12 @@
 #include "base/log.h"
+#include "store/cold_read.h"
 #include "store/log_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
+
+/* How far behind an index entry the batch that is looked for may be. */
+#define LOOK_LEN 8192
 
 /* --- Under the lock: from memory alone -------------------------------------------- */
 
@@ -274,6 +278,42 @@ log_read_resolve(struct log_read *read)
 		error = found > 0 ? finish(read) : find_in_next(read);
 	}
 	return error;
+}
+
+/* Where resolve begins to look, or -1 where it has to load an index first. */
+static int64_t
+look_from(const struct log_read *read)
+{
+	struct segment *segment = read->segment;
+	bool loaded;
+
+	if (read->from_position >= 0)
+		return read->from_position;
+	pthread_mutex_lock(&segment->mutex);
+	loaded = segment->indexes_loaded;
+	pthread_mutex_unlock(&segment->mutex);
+	return loaded ? segment_lookup_closed(segment, read->from_offset) : -1;
+}
+
+bool
+log_read_is_warm(const struct log_read *read)
+{
+	int64_t position;
+	int64_t len;
+	bool warm;
+	int fd;
+
+	if (!read->unresolved)
+		return true;
+	position = look_from(read);
+	fd = position < 0 ? -1 : segment_pin(read->segment);
+	if (fd < 0)
+		return false;
+	len = MIN(read->end_position - position,
+	    LOOK_LEN + (int64_t)MIN(read->max_bytes, (size_t)INT32_MAX));
+	warm = cold_read_is_warm(fd, position, (size_t)MAX(len, 0));
+	segment_unpin(read->segment);
+	return warm;
 }
 
 void
