@@ -472,3 +472,20 @@ partition_index(const struct partition *partition)
 {
 	return partition->index;
 }
+
+bool
+partition_is_internal(const struct partition *partition)
+{
+	return partition->topic->internal;
+}
+
+bool
+partition_has_replica(struct partition *partition, int32_t broker_id)
+{
+	bool has;
+
+	log_lock(partition->log);
+	has = replica_here(partition, broker_id);
+	log_unlock(partition->log);
+	return has;
+}

@@ -99,6 +99,7 @@ struct partition_append {
 	int64_t last_offset;
 	int64_t log_append_time_ms;	/* -1 with CreateTime */
 	bool duplicate;		/* it had been appended before */
+	bool committed;		/* the high watermark has passed it already */
 };
 
 /*
@@ -132,6 +133,7 @@ struct partition_read {
 	int32_t diverging_epoch;	/* -1: does not diverge */
 	int64_t diverging_end_offset;
 	bool behind;		/* the offset is not in the active segment */
+	bool zstd;		/* the topic's compression.type is zstd */
 	struct partition_seen seen;
 	struct log_read data;	/* to be given to log_read_release */
 };
@@ -191,11 +193,11 @@ struct hw_waiter {
 
 /*
  * False where there is nothing to wait for: waiter->result says how it ended.
- * Else the waiter's wakeup, set up by the caller, is posted once: with result
- * KP_NONE when everything below waiter->offset is committed,
- * KP_NOT_LEADER_OR_FOLLOWER when the leadership was lost,
- * KP_UNKNOWN_TOPIC_OR_PARTITION when the partition was deleted,
- * KP_KAFKA_STORAGE_ERROR when its log went offline.
+ * Else the caller keeps its reference to the partition, and the waiter's
+ * wakeup, set up by the caller, is posted once: with result KP_NONE when
+ * everything below waiter->offset is committed, KP_NOT_LEADER_OR_FOLLOWER when
+ * the leadership was lost, KP_UNKNOWN_TOPIC_OR_PARTITION when the partition was
+ * deleted, KP_KAFKA_STORAGE_ERROR when its log went offline.
  */
 bool partition_wait_hw(struct partition *partition, struct hw_waiter *waiter);
 
@@ -216,6 +218,10 @@ struct partition_leader partition_leader(struct partition *partition);
 struct slice partition_topic(const struct partition *partition);
 struct uuid partition_topic_id(const struct partition *partition);
 int32_t partition_index(const struct partition *partition);
+/* Is that broker one of the replicas? */
+bool partition_has_replica(struct partition *partition, int32_t broker_id);
+/* One of Kafka's own topics, to which clients do not produce. */
+bool partition_is_internal(const struct partition *partition);
 
 /*
  * The rest is for the partition manager, for long polls, and among the files

@@ -183,6 +183,8 @@ bytes_append(struct partition *partition, struct partition_append *append,
 		append->log_append_time_ms = bytes.max_timestamp_ms;
 	if (!bytes.duplicate)
 		partition_appended(partition, len, fired);
+	append->committed =
+	    log_high_watermark(partition->log) > append->last_offset;
 	return KP_NONE;
 }
 
@@ -251,6 +253,7 @@ partition_append(struct partition *partition, struct partition_append *append)
 	append->last_offset = -1;
 	append->log_append_time_ms = -1;
 	append->duplicate = false;
+	append->committed = false;
 	if (append->origin == LOG_CLIENT)
 		error = client_append(partition, append);
 	else

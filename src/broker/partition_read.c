@@ -11,6 +11,7 @@ read_describe(const struct partition *partition, struct partition_read *read)
 	read->log_start_offset = log_start_offset(log);
 	read->log_end_offset = log_end_offset(log);
 	read->behind = read->offset < log_active_base_offset(log);
+	read->zstd = partition->settings.compression == COMPRESSION_ZSTD;
 	read->seen = (struct partition_seen){ partition->committed_bytes,
 		partition->interrupts };
 }
