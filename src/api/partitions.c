@@ -10,7 +10,8 @@ static bool
 allowed(const struct request *request, enum acl_operation operation,
     struct slice topic)
 {
-	return request_allows(request, operation, ACL_RESOURCE_TOPIC, topic);
+	return operation == PARTITIONS_OPEN ||
+	    request_allows(request, operation, ACL_RESOURCE_TOPIC, topic);
 }
 
 static struct partition *

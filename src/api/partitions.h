@@ -14,6 +14,9 @@
 /* More partitions in one request are refused by closing the connection. */
 #define PARTITIONS_MAX 200000
 
+/* Where an operation is asked for: everyone may. */
+#define PARTITIONS_OPEN ((enum acl_operation)0)
+
 /* A partition by topic name, or by topic id where by_id is set. */
 struct partitions_key {
 	struct slice topic;

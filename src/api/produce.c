@@ -8,9 +8,8 @@
  * INVALID_PRODUCER_ID_MAPPING: no transactional id is known to us.
  */
 #include "api/api.h"
+#include "api/partition_index.h"
 #include "api/partitions.h"
-#include "base/buf.h"
-#include "base/map.h"
 #include "net/loop.h"
 #include "net/timer.h"
 #include "wire/generated/produce.h"
@@ -23,6 +22,9 @@ enum { ACKS_NONE = 0, ACKS_LEADER = 1, ACKS_ALL = -1 };
 
 /* The client id of Kafka's own tools that may write to internal topics. */
 #define ADMIN_CLIENT_ID "__admin_client"
+
+/* No partition, and not among the negative ones that clients try. */
+#define INDEX_SUPERSEDED INT32_MIN
 
 struct produce;
 
@@ -408,69 +410,44 @@ partitions_total(const struct kp_produce_request *body)
 	return total;
 }
 
-/* A partition's place in the request, to find those that come twice. */
-struct place {
-	const struct kp_produce_request_partition *partition;
-	uint8_t key[];
-};
-
-static struct place *
-place_new(struct produce *produce, const struct kp_produce_request_topic *topic,
-    const struct kp_produce_request_partition *partition, struct slice *key)
+/*
+ * A partition that comes twice: the last one counts, and those before it give
+ * no answer.  They are marked by an index that no partition has.
+ */
+static void
+topic_dedupe(const struct request *request,
+    const struct kp_produce_request_topic *topic,
+    struct partition_index *index)
 {
-	struct slice name = produce->request->version >= VERSION_TOPIC_IDS
+	struct slice name = request->version >= VERSION_TOPIC_IDS
 	    ? slice_of(topic->topic_id.bytes, sizeof(topic->topic_id.bytes))
 	    : topic->name;
-	size_t len = sizeof(partition->index) + name.len;
-	struct place *place = arena_xalloc(&produce->request->arena,
-	    sizeof(*place) + len);
 
-	place->partition = partition;
-	memcpy(place->key, &partition->index, sizeof(partition->index));
-	if (name.len > 0)
-		memcpy(place->key + sizeof(partition->index), name.data,
-		    name.len);
-	*key = slice_of(place->key, len);
-	return place;
-}
+	for (int32_t i = 0; i < topic->partition_data_count; i++) {
+		struct kp_produce_request_partition *partition =
+		    &topic->partition_data[i];
+		struct kp_produce_request_partition *before;
 
-/* Note of each partition where it is last: the last one counts. */
-static void
-places_fill(struct produce *produce, struct map *places)
-{
-	const struct kp_produce_request *body = produce->body;
-
-	for (int32_t i = 0; i < body->topic_data_count; i++) {
-		const struct kp_produce_request_topic *topic =
-		    &body->topic_data[i];
-
-		for (int32_t j = 0; j < topic->partition_data_count; j++) {
-			struct slice key;
-			struct place *place = place_new(produce, topic,
-			    &topic->partition_data[j], &key);
-
-			map_set(places, key, place);
-		}
+		before = partition_index_set(index, name, partition->index,
+		    partition);
+		if (before != NULL)
+			before->index = INDEX_SUPERSEDED;
 	}
 }
 
-static bool
-place_is_last(struct produce *produce, const struct map *places,
-    const struct kp_produce_request_topic *topic,
-    const struct kp_produce_request_partition *partition)
+static void
+body_dedupe(struct request *request, const struct kp_produce_request *body)
 {
-	const struct place *last;
-	struct slice key;
+	struct partition_index index;
 
-	if (places == NULL)
-		return true;
-	place_new(produce, topic, partition, &key);
-	last = map_get(places, key);
-	return last->partition == partition;
+	partition_index_init(&index, &request->arena);
+	for (int32_t i = 0; i < body->topic_data_count; i++)
+		topic_dedupe(request, &body->topic_data[i], &index);
+	partition_index_fini(&index);
 }
 
 static void
-topic_produce(struct produce *produce, const struct map *places,
+topic_produce(struct produce *produce,
     const struct kp_produce_request_topic *topic,
     struct kp_produce_response_topic *answer)
 {
@@ -493,7 +470,7 @@ topic_produce(struct produce *produce, const struct map *places,
 		    &answer->partition_responses[
 			answer->partition_responses_count];
 
-		if (!place_is_last(produce, places, topic, partition))
+		if (partition->index == INDEX_SUPERSEDED)
 			continue;
 		answer->partition_responses_count++;
 		part->index = key.index = partition->index;
@@ -503,7 +480,7 @@ topic_produce(struct produce *produce, const struct map *places,
 }
 
 static void
-topics_produce(struct produce *produce, const struct map *places)
+topics_produce(struct produce *produce)
 {
 	const struct kp_produce_request *body = produce->body;
 	int32_t count = MAX(body->topic_data_count, 0);
@@ -513,7 +490,7 @@ topics_produce(struct produce *produce, const struct map *places)
 	assert(produce->response->responses != NULL);
 	produce->response->responses_count = count;
 	for (int32_t i = 0; i < count; i++)
-		topic_produce(produce, places, &body->topic_data[i],
+		topic_produce(produce, &body->topic_data[i],
 		    &produce->response->responses[i]);
 }
 
@@ -539,21 +516,15 @@ handle_produce(struct request *request)
 {
 	int64_t total = partitions_total(request->body);
 	struct produce *produce;
-	struct map places;
 
 	if (total > PARTITIONS_MAX) {
 		request_close(request, "a produce to too many partitions");
 		return;
 	}
+	if (total > 1)
+		body_dedupe(request, request->body);
 	produce = produce_new(request, total);
-	if (total > 1) {
-		map_init(&places);
-		places_fill(produce, &places);
-		topics_produce(produce, &places);
-		map_fini(&places);
-	} else {
-		topics_produce(produce, NULL);
-	}
+	topics_produce(produce);
 	produce_wait(produce);
 }
 
