@@ -153,6 +153,8 @@ read_file(const struct output_piece *piece, size_t skip, uint8_t *data,
 		counter_add(&counters->preads, 1);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n == 0)
+			errno = 0;
 		if (n <= 0)
 			return -1;
 		done += (size_t)n;

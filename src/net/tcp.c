@@ -54,6 +54,8 @@ tcp_sendfile(struct transport *transport, int fd, int64_t position, size_t len,
 
 	if (n > 0)
 		return n;
+	if (n == 0)
+		errno = 0;
 	if (n == 0 || errno == EIO || errno == EBADF || errno == EINVAL)
 		return TRANSPORT_BAD_FILE;
 	return again_or_closed(transport, TRANSPORT_WRITABLE);

@@ -21,7 +21,7 @@ enum transport_result {
 	TRANSPORT_AGAIN = -1,
 	/* Never again: end of stream or an error, errno tells (0: the end). */
 	TRANSPORT_CLOSED = -2,
-	/* sendfile only: the file ends too early or cannot be read. */
+	/* sendfile only: the file cannot be read, errno; 0: too short. */
 	TRANSPORT_BAD_FILE = -3,
 };
 

@@ -1,0 +1,826 @@
+/*
+ * Connections over real sockets: frames in pieces, replies in order, limits,
+ * deadlines, and what becomes of exchanges when a connection dies.
+ */
+#include "unit/unit.h"
+
+#include "unit/net_rig.h"
+
+#include "base/clock.h"
+#include "base/rng.h"
+
+#include "net/connection.c"
+
+static int64_t fake_us;
+
+static int64_t
+read_fake_us(void *context UNUSED)
+{
+	return fake_us;
+}
+
+static int64_t
+read_fake_ms(void *context UNUSED)
+{
+	return fake_us / 1000;
+}
+
+static const struct clock_source fake_clock = {
+	.wall_ms = read_fake_ms,
+	.monotonic_us = read_fake_us,
+};
+
+static int
+setup(void **state UNUSED)
+{
+	signal(SIGPIPE, SIG_IGN);
+	fake_us = 1000000;
+	clock_install(&fake_clock);
+	rig_init();
+	return 0;
+}
+
+static int
+teardown(void **state UNUSED)
+{
+	/* network_stop waits by the system's clock. */
+	clock_install(NULL);
+	rig_stop();
+	return 0;
+}
+
+static void
+pass_ms(int64_t ms)
+{
+	fake_us += ms * 1000;
+	rig_step();
+}
+
+static void
+frames_byte_by_byte(void **state UNUSED)
+{
+	uint8_t data[] = { 0, 0, 0, 3, 'e', 'f', 'g', 0, 0, 0, 1, 'e' };
+	uint8_t back[sizeof(data)];
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	for (size_t i = 0; i < sizeof(data); i++) {
+		client_send(fd, data + i, 1);
+		rig_step();
+	}
+	client_expect_bytes(fd, back, sizeof(back));
+	assert_memory_equal(back, data, sizeof(data));
+	assert_int_equal(rig.frames, 2);
+	/* Nothing is held by a connection that waits for a request. */
+	assert_null(rig.connection->inbox.data);
+	assert_int_equal(budget_left(rig.connection->set->budget),
+	    rig.settings.memory_max);
+	close(fd);
+}
+
+/* Frames of all sizes, cut anywhere, come out as they went in. */
+static void
+frames_cut_anywhere(void **state UNUSED)
+{
+	enum { STREAM_LEN = 3 * 1024 * 1024 };
+	uint8_t *data = xmalloc(STREAM_LEN), *back = xmalloc(STREAM_LEN);
+	size_t len = 0, sent = 0, got = 0;
+	struct rng rng;
+	int fd;
+
+	rng_init(&rng, 11);
+	while (STREAM_LEN - len > 400000) {
+		size_t frame = 1 + rng_below(&rng, (uint64_t)1
+		    << rng_below(&rng, 19));
+
+		be32_put(data + len, (uint32_t)frame);
+		rng_bytes(&rng, data + len + 4, frame);
+		data[len + 4] = 'e';
+		len += 4 + frame;
+	}
+	rig_start();
+	fd = client_open();
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (got < len) {
+		size_t step = 1 + rng_below(&rng, 200000);
+		ssize_t n = send(fd, data + sent, MIN(step, len - sent),
+		    MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		loop_step(rig.loop, false);
+		n = client_receive(fd, back + got, len - got);
+		assert_true(n >= 0);
+		got += (size_t)n;
+	}
+	assert_memory_equal(back, data, len);
+	assert_null(rig.connection->inbox.data);
+	free(data);
+	free(back);
+	close(fd);
+}
+
+static void
+pipelined_replies_leave_in_order(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	client_send_frame(fd, 'e', 10);
+	client_send_frame(fd, 'p', 20);
+	client_send_frame(fd, 'e', 30);
+	client_send_frame(fd, 'p', 40);
+	client_send_frame(fd, 'n', 50);
+	client_send_frame(fd, 'e', 60);
+	RIG_UNTIL(rig.frames == 6);
+	client_expect_frame(fd, 'e', 10);
+	client_expect_nothing(fd);
+	rig_complete_on_loop(true);
+	client_expect_frame(fd, 'p', 20);
+	client_expect_frame(fd, 'e', 30);
+	client_expect_nothing(fd);
+	/* One without a reply does not hold up the others. */
+	rig_complete_on_loop(false);
+	client_expect_frame(fd, 'e', 60);
+	close(fd);
+}
+
+static void
+exclusive_request_holds_back_the_next(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	client_send_frame(fd, 'e', 1);
+	client_send_frame(fd, 'x', 2);
+	client_send_frame(fd, 'e', 3);
+	client_send_frame(fd, 'x', 4);
+	client_send_frame(fd, 'e', 5);
+	client_expect_frame(fd, 'e', 1);
+	RIG_UNTIL(rig.frames == 2);
+	client_expect_nothing(fd);
+	assert_int_equal(rig.frames, 2);
+	rig_complete_on_loop(true);
+	client_expect_frame(fd, 'x', 2);
+	client_expect_frame(fd, 'e', 3);
+	RIG_UNTIL(rig.frames == 4);
+	rig_complete_on_loop(true);
+	client_expect_frame(fd, 'x', 4);
+	client_expect_frame(fd, 'e', 5);
+	close(fd);
+}
+
+static void
+no_more_than_in_flight_max_are_handled(void **state UNUSED)
+{
+	int fd;
+
+	rig.settings.in_flight_max = 3;
+	rig_start();
+	fd = client_open();
+	for (int i = 0; i < 10; i++)
+		client_send_frame(fd, 'p', 100);
+	RIG_UNTIL(rig.frames == 3);
+	rig_step();
+	assert_int_equal(rig.frames, 3);
+	for (int i = 0; i < 10; i++) {
+		rig_complete_on_loop(true);
+		client_expect_frame(fd, 'p', 100);
+		RIG_UNTIL(rig.frames == MIN(i + 4, 10));
+	}
+	close(fd);
+}
+
+/* Small requests that are answered at once are not held up by the limit. */
+static void
+ready_replies_make_room_in_the_same_pass(void **state UNUSED)
+{
+	int fd;
+
+	rig.settings.in_flight_max = 3;
+	rig_start();
+	fd = client_open();
+	for (int i = 0; i < 100; i++)
+		client_send_frame(fd, 'e', 100);
+	for (int i = 0; i < 100; i++)
+		client_expect_frame(fd, 'e', 100);
+	assert_int_equal(counter_get(&rig.connection->set->counters.parks), 0);
+	close(fd);
+}
+
+/*
+ * Whoever sends requests and never reads has its replies bounded, and its
+ * requests wait in its own socket.
+ */
+static void
+client_that_never_reads_is_bounded(void **state UNUSED)
+{
+	size_t bound, backlog;
+	struct connection *c;
+	int fd, before;
+
+	rig.settings.output_len_max = 100000;
+	rig_start();
+	fd = client_open();
+	c = rig.connection;
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	for (int quiet = 0; quiet < 20;) {
+		static uint8_t data[4 + 50000] = { 0, 0, 50000 >> 8,
+			50000 & 0xff, 'e' };
+		size_t at = 0;
+		ssize_t n;
+
+		/* A frame is sent whole or what is left of it never. */
+		n = send(fd, data + at, sizeof(data) - at, MSG_NOSIGNAL);
+		quiet = n > 0 ? 0 : quiet + 1;
+		rig_step();
+		if (n > 0 && n < (ssize_t)sizeof(data))
+			break;
+	}
+	before = rig.frames;
+	rig_step();
+	assert_int_equal(rig.frames, before);
+	backlog = c->outbox.len;
+	bound = rig.settings.output_len_max + 50004;
+	assert_true(backlog > rig.settings.output_len_max);
+	assert_true(backlog <= bound);
+	assert_true(inbox_len(&c->inbox) <= CONNECTION_SET_SCRATCH_LEN);
+	assert_false(c->reading);
+	/* When it reads after all, everything goes on. */
+	for (int i = 0; i < before; i++) {
+		static uint8_t back[4 + 50000];
+
+		client_expect_bytes(fd, back, sizeof(back));
+		assert_int_equal(be32_get(back), 50000);
+	}
+	RIG_UNTIL(c->reading);
+	close(fd);
+}
+
+static void
+bad_sizes_close(void **state UNUSED)
+{
+	static const uint32_t sizes[] = { 0xffffffff, 0x80000000, 0x7fffffff,
+		1001, 0x47455420 };
+
+	rig.settings.frame_len_max = 1000;
+	rig_start();
+	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+		uint8_t size[4];
+		int fd = client_open();
+
+		/* What came before is answered. */
+		client_send_frame(fd, 'e', 1000);
+		be32_put(size, sizes[i]);
+		client_send(fd, size, 4);
+		client_expect_frame(fd, 'e', 1000);
+		client_expect_closed(fd);
+		close(fd);
+	}
+	assert_int_equal(rig.frames, COUNT_OF(sizes));
+}
+
+static void
+empty_frame_is_the_handlers_to_judge(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	client_send(fd, "\0\0\0\0", 4);
+	client_expect_closed(fd);
+	assert_int_equal(rig.frames, 1);
+	close(fd);
+}
+
+static void
+announced_size_is_not_allocated(void **state UNUSED)
+{
+	uint8_t begin[1000] = { 0x06, 0x40, 0, 0, 'e' };
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	client_send(fd, begin, sizeof(begin));
+	RIG_UNTIL(inbox_len(&rig.connection->inbox) == sizeof(begin));
+	assert_true(rig.connection->inbox.cap <= 2 * sizeof(begin));
+	for (int i = 1; i < 100; i++) {
+		client_send(fd, begin, sizeof(begin));
+		RIG_UNTIL(inbox_len(&rig.connection->inbox) ==
+		    (size_t)(i + 1) * sizeof(begin));
+		assert_true(rig.connection->inbox.cap <=
+		    2 * (size_t)(i + 1) * sizeof(begin));
+	}
+	close(fd);
+}
+
+static void
+large_frame_is_handled_whole(void **state UNUSED)
+{
+	enum { LEN = 20 * 1024 * 1024 };
+	uint8_t *data = xcalloc(1, LEN + 4);
+	size_t sent = 0;
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	be32_put(data, LEN);
+	data[4] = 'n';
+	while (sent < LEN + 4) {
+		ssize_t n = send(fd, data + sent, LEN + 4 - sent,
+		    MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		loop_step(rig.loop, false);
+	}
+	RIG_UNTIL(rig.frames == 1);
+	assert_int_equal(rig.frame_len_max, LEN);
+	assert_null(rig.connection->inbox.data);
+	free(data);
+	close(fd);
+}
+
+static void
+partial_frame_has_a_deadline(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	pass_ms(100000);
+	client_send(fd, "\0\0", 2);
+	RIG_UNTIL(inbox_len(&rig.connection->inbox) == 2);
+	pass_ms(29000);
+	/* A byte now and then does not help. */
+	client_send(fd, "\0", 1);
+	RIG_UNTIL(inbox_len(&rig.connection->inbox) == 3);
+	pass_ms(900);
+	client_expect_nothing(fd);
+	pass_ms(200);
+	client_expect_closed(fd);
+	close(fd);
+}
+
+/* Each frame has its own deadline, however long the stream goes on. */
+static void
+deadline_starts_with_the_frame(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	client_send(fd, "\0\0\0", 3);
+	RIG_UNTIL(inbox_len(&rig.connection->inbox) == 3);
+	for (int i = 0; i < 5; i++) {
+		pass_ms(20000);
+		client_send(fd, "\1e\0\0\0", 5);
+		client_expect_frame(fd, 'e', 1);
+	}
+	pass_ms(30001);
+	client_expect_closed(fd);
+	close(fd);
+}
+
+/* Frames that wait because of us are not held against the client. */
+static void
+no_deadline_while_we_do_not_read(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	client_send(fd, "\0\0\0\1x\0\0\0", 8);
+	RIG_UNTIL(rig.frames == 1);
+	pass_ms(60000);
+	rig_complete_on_loop(true);
+	client_expect_frame(fd, 'x', 1);
+	client_send(fd, "\1e", 2);
+	client_expect_frame(fd, 'e', 1);
+	close(fd);
+}
+
+/* One a turn, the oldest first, whatever is pending. */
+static void
+idle_connections_are_closed_one_a_pass(void **state UNUSED)
+{
+	int first, second, third;
+	int64_t idle;
+
+	rig.settings.idle_ms_max = 10000;
+	rig_start();
+	first = client_open();
+	second = client_open();
+	third = client_open();
+	client_send_frame(third, 'p', 1);
+	RIG_UNTIL(rig.frames == 1);
+	pass_ms(5000);
+	/* The first becomes the youngest. */
+	client_send_frame(first, 'e', 1);
+	client_expect_frame(first, 'e', 1);
+	idle = (int64_t)counter_get(
+	    &rig.connection->set->counters.idle_closed);
+	assert_int_equal(idle, 0);
+	fake_us += 6000 * 1000;
+	loop_step(rig.loop, false);
+	assert_int_equal(rig.freed, 1);
+	client_expect_closed(second);
+	pass_ms(1);
+	client_expect_closed(third);
+	assert_int_equal(rig.cancelled, 1);
+	client_expect_nothing(first);
+	rig_complete_on_loop(true);
+	pass_ms(10000);
+	client_expect_closed(first);
+	close(first);
+	close(second);
+	close(third);
+}
+
+/* The reply leaves, the next request waits (KIP-219). */
+static void
+mute_delays_the_next_request(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	/* 'm' is 109, so for 109 ms. */
+	client_send_frame(fd, 'm', 2);
+	client_send_frame(fd, 'e', 3);
+	client_expect_frame(fd, 'm', 2);
+	pass_ms(108);
+	client_expect_nothing(fd);
+	assert_int_equal(rig.frames, 1);
+	pass_ms(2);
+	client_expect_frame(fd, 'e', 3);
+	close(fd);
+}
+
+static void
+dying_connection_cancels_and_releases_once(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	client_send_frame(fd, 'p', 10);
+	client_send_frame(fd, 'e', 10);
+	client_send_frame(fd, 'p', 10);
+	RIG_UNTIL(rig.frames == 3);
+	close(fd);
+	RIG_UNTIL(rig.cancelled == 2);
+	assert_int_equal(rig.released, 1);
+	assert_int_equal(rig.freed, 0);
+	rig_complete_on_loop(true);
+	assert_int_equal(rig.released, 2);
+	assert_int_equal(rig.freed, 0);
+	rig_complete_on_loop(false);
+	assert_int_equal(rig.released, 3);
+	assert_int_equal(rig.freed, 1);
+}
+
+static void
+cancel_may_complete_at_once(void **state UNUSED)
+{
+	int fd;
+
+	rig.complete_when_cancelled = true;
+	rig_start();
+	fd = client_open();
+	client_send_frame(fd, 'p', 10);
+	client_send_frame(fd, 'e', 10);
+	client_send_frame(fd, 'p', 10);
+	RIG_UNTIL(rig.frames == 3);
+	close(fd);
+	RIG_UNTIL(rig.freed == 1);
+	assert_int_equal(rig.cancelled, 2);
+	assert_int_equal(rig.released, 3);
+}
+
+static void
+close_lets_earlier_replies_leave(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	client_send_frame(fd, 'p', 10);
+	client_send_frame(fd, 'c', 1);
+	client_send_frame(fd, 'e', 10);
+	RIG_UNTIL(rig.frames == 2);
+	client_expect_nothing(fd);
+	rig_complete_on_loop(true);
+	client_expect_frame(fd, 'p', 10);
+	client_expect_closed(fd);
+	/* What came behind was not handled. */
+	assert_int_equal(rig.frames, 2);
+	assert_int_equal(rig.cancelled, 0);
+	close(fd);
+}
+
+static void
+abort_inside_the_handler_ends_it(void **state UNUSED)
+{
+	uint8_t *data = xcalloc(1, 4 + 600000 + 5);
+	size_t sent = 0, len = 4 + 600000 + 5;
+	int fd;
+
+	rig_start();
+	/* The frame is in the scratch buffer. */
+	fd = client_open();
+	client_send_frame(fd, 'a', 10);
+	client_expect_closed(fd);
+	close(fd);
+	/* The frame is in the inbox, and more stands behind it. */
+	fd = client_open();
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	be32_put(data, 600000);
+	data[4] = 'a';
+	while (sent < len && rig.freed < 2) {
+		ssize_t n = send(fd, data + sent, len - sent, MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		rig_step();
+	}
+	RIG_UNTIL(rig.freed == 2);
+	assert_int_equal(rig.frames, 2);
+	free(data);
+	close(fd);
+}
+
+/* While the budget is used up, small requests go on and large ones wait. */
+static void
+memory_budget_is_kept(void **state UNUSED)
+{
+	enum { LEN = 400000 };
+	uint8_t *data = xcalloc(1, LEN + 4);
+	int large, small;
+	size_t sent = 0;
+	struct budget *budget;
+
+	rig.settings.memory_max = 1000000;
+	rig_start();
+	large = client_open();
+	budget = connection_budget(rig.connection);
+	assert_true(budget_take(budget, 999000));
+	small = client_open();
+	fcntl(large, F_SETFL, O_NONBLOCK);
+	be32_put(data, LEN);
+	data[4] = 'n';
+	for (int i = 0; i < 100; i++) {
+		ssize_t n = send(large, data + sent, LEN + 4 - sent,
+		    MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		rig_step();
+	}
+	assert_true(atomic_load(&budget->used) <=
+	    rig.settings.memory_max + POOR_READ_LEN);
+	client_send_frame(small, 'e', 2000);
+	client_expect_frame(small, 'e', 2000);
+	budget_give(budget, 999000);
+	while (rig.frames < 2) {
+		ssize_t n = send(large, data + sent, LEN + 4 - sent,
+		    MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		pass_ms(10);
+	}
+	assert_int_equal(rig.frame_len_max, LEN);
+	assert_int_equal(atomic_load(&budget->used), 0);
+	free(data);
+	close(large);
+	close(small);
+}
+
+static void
+frame_limit_can_be_smaller_for_a_while(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	connection_set_frame_len_max(rig.connection, 100);
+	client_send_frame(fd, 'e', 100);
+	client_expect_frame(fd, 'e', 100);
+	client_send_frame(fd, 'e', 101);
+	client_expect_closed(fd);
+	close(fd);
+}
+
+/* A request on a quiet connection: one read, one write, no more. */
+static void
+request_costs_one_read_and_one_write(void **state UNUSED)
+{
+	struct connection_counters *counters;
+	uint64_t reads, writes;
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	counters = &rig.connection->set->counters;
+	reads = counter_get(&counters->reads);
+	writes = counter_get(&counters->out.writes);
+	for (int i = 0; i < 100; i++) {
+		client_send_frame(fd, 'e', 1000);
+		client_expect_frame(fd, 'e', 1000);
+	}
+	assert_int_equal(counter_get(&counters->reads) - reads, 100);
+	assert_int_equal(counter_get(&counters->out.writes) - writes, 100);
+	assert_int_equal(counter_get(&counters->pauses), 0);
+	close(fd);
+}
+
+/* Replies that get ready in one pass leave together. */
+static void
+one_write_a_pass(void **state UNUSED)
+{
+	struct connection_counters *counters;
+	uint64_t writes;
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	counters = &rig.connection->set->counters;
+	for (int i = 0; i < 30; i++)
+		client_send_frame(fd, 'p', 100);
+	RIG_UNTIL(rig.frames == 30);
+	writes = counter_get(&counters->out.writes);
+	for (int i = 0; i < 30; i++) {
+		static struct completion completions[30];
+
+		completions[i].task = (struct task){ .run = run_completion };
+		completions[i].reply = true;
+		loop_post(rig.loop, &completions[i].task);
+	}
+	for (int i = 0; i < 30; i++)
+		client_expect_frame(fd, 'p', 100);
+	assert_int_equal(counter_get(&counters->out.writes) - writes, 1);
+	close(fd);
+}
+
+static int
+open_file(size_t len)
+{
+	char name[] = "/tmp/klamm-test-XXXXXX";
+	int fd = mkstemp(name);
+	uint8_t byte;
+
+	assert_true(fd >= 0);
+	unlink(name);
+	for (size_t i = 0; i < len; i++) {
+		byte = (uint8_t)(i * 7 + i / 251);
+		assert_int_equal(write(fd, &byte, 1), 1);
+	}
+	return fd;
+}
+
+static void
+send_file_request(int fd, uint32_t position, uint32_t len)
+{
+	uint8_t data[13] = { 0, 0, 0, 9, 'f' };
+
+	be32_put(data + 5, len);
+	be32_put(data + 9, position);
+	client_send(fd, data, sizeof(data));
+}
+
+static void
+expect_file(int fd, uint32_t position, uint32_t len)
+{
+	uint8_t *data = xmalloc(4 + len + 1);
+
+	client_expect_bytes(fd, data, 4 + len + 1);
+	assert_int_equal(be32_get(data), len + 1);
+	for (uint32_t i = 0; i < len; i++) {
+		size_t at = position + i;
+
+		assert_int_equal(data[4 + i], (uint8_t)(at * 7 + at / 251));
+	}
+	assert_int_equal(data[4 + len], 'z');
+	free(data);
+}
+
+/* Small parts are copied and joined, large ones go by sendfile. */
+static void
+files_are_sent(void **state UNUSED)
+{
+	struct connection_counters *counters;
+	int fd;
+
+	rig.file_fd = open_file(1000000);
+	rig_start();
+	fd = client_open();
+	counters = &rig.connection->set->counters;
+	send_file_request(fd, 5, 1000);
+	send_file_request(fd, 100000, 20000);
+	expect_file(fd, 5, 1000);
+	expect_file(fd, 100000, 20000);
+	assert_int_equal(counter_get(&counters->out.sendfiles), 0);
+	assert_int_equal(counter_get(&counters->out.preads), 2);
+	send_file_request(fd, 1, 999999);
+	client_send_frame(fd, 'e', 5);
+	send_file_request(fd, 77, 40000);
+	expect_file(fd, 1, 999999);
+	client_expect_frame(fd, 'e', 5);
+	expect_file(fd, 77, 40000);
+	assert_true(counter_get(&counters->out.sendfiles) >= 2);
+	assert_int_equal(counter_get(&counters->out.sendfile_bytes), 1039999);
+	assert_int_equal(counter_get(&counters->out.preads), 2);
+	close(rig.file_fd);
+	close(fd);
+}
+
+static void
+file_that_is_too_short_closes(void **state UNUSED)
+{
+	int fd;
+
+	rig.file_fd = open_file(1000);
+	rig_start();
+	for (uint32_t len = 2000; len < 100000; len += 90000) {
+		uint8_t data[1100];
+		ssize_t n = 0;
+
+		fd = client_open();
+		send_file_request(fd, 0, len);
+		while (n >= 0)
+			RIG_UNTIL((n = client_receive(fd, data,
+			    sizeof(data))) != 0);
+		close(fd);
+	}
+	close(rig.file_fd);
+}
+
+static void
+accessors_tell_where_it_comes_from(void **state UNUSED)
+{
+	struct sockaddr_in own;
+	socklen_t len = sizeof(own);
+	char *id;
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &len), 0);
+	id = xasprintf("127.0.0.1:%u-127.0.0.1:%u-0-0",
+	    listener_settings(rig.listener)->port, ntohs(own.sin_port));
+	assert_string_equal(connection_id(rig.connection), id);
+	assert_string_equal(connection_peer_host(rig.connection), "127.0.0.1");
+	assert_int_equal(connection_peer_port(rig.connection),
+	    ntohs(own.sin_port));
+	assert_int_equal(connection_node_id(rig.connection), 7);
+	assert_string_equal(connection_listener_name(rig.connection), "TEST");
+	assert_ptr_equal(connection_loop(rig.connection), rig.loop);
+	free(id);
+	close(fd);
+}
+
+static void
+idle_connection_is_small(void **state UNUSED)
+{
+	/* Two events of libevent's (128 bytes), its map entry, the id. */
+	assert_true(sizeof(struct connection) + 1024 <= 6 * 1024);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(frames_byte_by_byte),
+		TEST(frames_cut_anywhere),
+		TEST(pipelined_replies_leave_in_order),
+		TEST(exclusive_request_holds_back_the_next),
+		TEST(no_more_than_in_flight_max_are_handled),
+		TEST(ready_replies_make_room_in_the_same_pass),
+		TEST(client_that_never_reads_is_bounded),
+		TEST(bad_sizes_close),
+		TEST(empty_frame_is_the_handlers_to_judge),
+		TEST(announced_size_is_not_allocated),
+		TEST(large_frame_is_handled_whole),
+		TEST(partial_frame_has_a_deadline),
+		TEST(deadline_starts_with_the_frame),
+		TEST(no_deadline_while_we_do_not_read),
+		TEST(idle_connections_are_closed_one_a_pass),
+		TEST(mute_delays_the_next_request),
+		TEST(dying_connection_cancels_and_releases_once),
+		TEST(cancel_may_complete_at_once),
+		TEST(close_lets_earlier_replies_leave),
+		TEST(abort_inside_the_handler_ends_it),
+		TEST(memory_budget_is_kept),
+		TEST(frame_limit_can_be_smaller_for_a_while),
+		TEST(request_costs_one_read_and_one_write),
+		TEST(one_write_a_pass),
+		TEST(files_are_sent),
+		TEST(file_that_is_too_short_closes),
+		TEST(accessors_tell_where_it_comes_from),
+		cmocka_unit_test(idle_connection_is_small),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
