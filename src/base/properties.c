@@ -100,8 +100,7 @@ properties_remove(struct properties *properties, const char *key)
 	return true;
 }
 
-/* --- reading ---------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------- */
 
 static bool
 is_blank(uint8_t c)
@@ -139,23 +138,6 @@ comment_skip(struct reader *r)
 		r->p++;
 }
 
-/* Go to the first byte of the next logical line; false at the end. */
-static bool
-line_find(struct reader *r)
-{
-	while (r->p < r->end) {
-		if (is_blank(*r->p))
-			r->p++;
-		else if (is_newline(*r->p))
-			newline_skip(r);
-		else if (*r->p == '#' || *r->p == '!')
-			comment_skip(r);
-		else
-			return true;
-	}
-	return false;
-}
-
 /*
  * A backslash before a line end: the logical line goes on behind the blanks
  * of the next one.
@@ -169,6 +151,28 @@ continuation_skip(struct reader *r)
 	newline_skip(r);
 	blanks_skip(r);
 	return true;
+}
+
+/*
+ * Go to the first byte of the next logical line; false at the end.  A line of
+ * nothing but continuations is none.
+ */
+static bool
+line_find(struct reader *r)
+{
+	while (r->p < r->end) {
+		if (continuation_skip(r))
+			continue;
+		if (is_blank(*r->p))
+			r->p++;
+		else if (is_newline(*r->p))
+			newline_skip(r);
+		else if (*r->p == '#' || *r->p == '!')
+			comment_skip(r);
+		else
+			return true;
+	}
+	return false;
 }
 
 /* The value of four hexadecimal digits behind "\u", or -1. */
@@ -363,8 +367,7 @@ properties_parse(struct properties *properties, struct slice text, size_t *line)
 	return 0;
 }
 
-/* --- writing ---------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------- */
 
 static void
 put_str(struct buf *out, const char *s)

@@ -64,6 +64,8 @@ lines_are_joined_by_a_backslash(void **state UNUSED)
 	expect_pair("a\\\n = b", "a", "b");
 	expect_pair("a =\\\n  b", "a", "b");
 	expect_pair("a=b\\\n# no comment", "a", "b# no comment");
+	expect_pair("\\\n  \\\n#a=b\nc=d", "c", "d");
+	expect_pair("\\\n\n# comment\na=b\n\\\n  ", "a", "b");
 }
 
 static void
