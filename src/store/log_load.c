@@ -217,6 +217,8 @@ load(struct log *log, const struct log_open *open, struct log_files *files)
 	}
 	if (load_segments(log, open, files) != 0)
 		return -1;
+	/* Kafka forgets them with each load, however it learnt of them. */
+	log_producers_expire(log, open->now_ms);
 	return settle(log, open->now_ms);
 }
 

@@ -47,10 +47,37 @@ offsets_fit(const struct recovery *recovery, const struct batch *batch)
 		<= INT32_MAX;
 }
 
+/*
+ * Offsets are not covered by the checksum.  They may jump where a compaction
+ * took batches away; but when the batch behind goes back again, the jump is
+ * one of bad bits.  1: it is; 0: not; -1: errno.
+ */
+static int
+jump_is_wrong(struct recovery *recovery, const struct batch *batch)
+{
+	struct file_scan *scan = &recovery->scan;
+	int64_t position = scan->position;
+	size_t size_bytes = scan->size_bytes;
+	enum file_scan_step step;
+	struct batch behind;
+	int wrong = 0;
+
+	step = file_scan_next(scan, &behind);
+	if (step == FILE_SCAN_BATCH
+	    && behind.base_offset >= recovery->next_offset
+	    && behind.base_offset <= batch->last_offset)
+		wrong = file_scan_crc_valid(scan, &behind);
+	file_scan_seek(scan, position);
+	scan->size_bytes = size_bytes;
+	return step == FILE_SCAN_ERROR ? -1 : wrong;
+}
+
 /* 1: a good batch; 0: none; -1: errno. */
 static int
 next_good(struct recovery *recovery, struct batch *batch)
 {
+	int good;
+
 	switch (file_scan_next(&recovery->scan, batch)) {
 	case FILE_SCAN_BATCH:
 		break;
@@ -63,7 +90,13 @@ next_good(struct recovery *recovery, struct batch *batch)
 	}
 	if (!offsets_fit(recovery, batch))
 		return 0;
-	return file_scan_crc_valid(&recovery->scan, batch);
+	good = file_scan_crc_valid(&recovery->scan, batch);
+	if (good > 0 && batch->base_offset > recovery->next_offset) {
+		int wrong = jump_is_wrong(recovery, batch);
+
+		good = wrong < 0 ? -1 : !wrong;
+	}
+	return good;
 }
 
 /* The position of the batch is the segment's size so far, but for damage. */
