@@ -285,6 +285,7 @@ part_add(struct produce *produce, struct partition *partition,
 {
 	produce->parts[produce->parts_count++] = (struct produce_part){
 		.waiter.offset = offset,
+		.waiter.node_id = produce->request->node_id,
 		.produce = produce,
 		.partition = partition,
 		.answer = answer,

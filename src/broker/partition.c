@@ -337,14 +337,6 @@ partition_check(const struct partition *partition, int32_t node_id,
 
 /* --- Waiting --------------------------------------------------------------- */
 
-/* What stands against waiting at all. */
-static enum kp_error
-wait_error(const struct partition *partition)
-{
-	return partition_check(partition, PARTITION_ANY_NODE, true,
-	    PARTITION_ANY_EPOCH);
-}
-
 static void
 waiter_insert(struct partition *partition, struct hw_waiter *waiter)
 {
@@ -365,7 +357,8 @@ partition_wait_hw(struct partition *partition, struct hw_waiter *waiter)
 
 	waiter->node = (struct list_node){ 0 };
 	log_lock(partition->log);
-	waiter->result = wait_error(partition);
+	waiter->result = partition_check(partition, waiter->node_id, true,
+	    PARTITION_ANY_EPOCH);
 	wait = waiter->result == KP_NONE &&
 	    log_high_watermark(partition->log) < waiter->offset;
 	if (wait)

@@ -188,6 +188,7 @@ struct hw_waiter {
 	struct list_node node;
 	struct wakeup wakeup;
 	int64_t offset;
+	int32_t node_id;	/* who must lead, or PARTITION_ANY_NODE */
 	enum kp_error result;
 };
 
