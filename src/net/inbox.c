@@ -4,6 +4,9 @@
 
 #define CAP_MIN ((size_t)512)
 
+/* A peer that has sent this much is taken at its word sooner. */
+#define EARNEST_LEN ((size_t)64 * 1024)
+
 void
 inbox_init(struct inbox *inbox, struct budget *budget)
 {
@@ -23,8 +26,9 @@ inbox_clear(struct inbox *inbox)
 static size_t
 cap_for(size_t len, size_t wanted)
 {
-	size_t cap = MAX(len * 2, CAP_MIN);
+	size_t cap = len * (len < EARNEST_LEN ? 2 : 8);
 
+	cap = MAX(cap, CAP_MIN);
 	return MAX(MIN(cap, wanted), len);
 }
 

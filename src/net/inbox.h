@@ -2,9 +2,9 @@
  * Inbox: bytes of a connection that have been read and could not be handled
  * yet, a partial frame or frames that have to wait.
  *
- * Its memory comes out of the budget and grows only as bytes arrive: at most
- * to twice what has arrived, and no further than the frame needs.  An empty
- * inbox holds none.
+ * Its memory comes out of the budget and grows only as bytes arrive: to twice
+ * what has arrived (eight times, once that is a lot), and no further than the
+ * frame needs.  An empty inbox holds none.
  */
 #ifndef NET_INBOX_H
 #define NET_INBOX_H

@@ -374,6 +374,73 @@ serves_many_clients_on_many_loops(void **state UNUSED)
 	loop_group_free(threaded_loops);
 }
 
+#define SLOW_CLIENTS 300
+#define SLOW_DEADLINE_MS 700
+
+/* Announce 100 MB, send a little, and see how long that is put up with. */
+static void
+start_slow_clients(int fds[SLOW_CLIENTS])
+{
+	static uint8_t begin[1000] = { 0x06, 0x40, 0, 0 };
+
+	for (int i = 0; i < SLOW_CLIENTS; i++) {
+		fds[i] = client_connect(threaded_port);
+		assert_true(fds[i] >= 0);
+		client_send(fds[i], begin, sizeof(begin));
+	}
+}
+
+/*
+ * They are closed at the deadline, and until then they hold the memory of what
+ * they have sent and nobody up.
+ */
+static void
+slow_clients_are_closed_at_the_deadline(void **state UNUSED)
+{
+	struct connection_handler handler = { .frame = threaded_frame };
+	struct network_settings settings;
+	struct listener_settings listening;
+	struct network_counters counters;
+	static int fds[SLOW_CLIENTS];
+	struct listener *listener;
+	struct network *network;
+	int64_t start;
+	uint8_t byte;
+
+	network_defaults(&settings);
+	listener_defaults(&listening);
+	settings.partial_frame_ms_max = SLOW_DEADLINE_MS;
+	listening.name = "TEST";
+	listening.host = "127.0.0.1";
+	threaded_loops = loop_group_new(2);
+	assert_non_null(threaded_loops);
+	network = network_new(threaded_loops, &settings, &handler);
+	assert_int_equal(loop_group_start(threaded_loops), 0);
+	listener = listener_new(network, &listening);
+	assert_non_null(listener);
+	threaded_port = listener_settings(listener)->port;
+	start = rig_real_ms();
+	start_slow_clients(fds);
+	/* Others are served meanwhile, and leave nothing behind. */
+	(void)run_client((void *)(uintptr_t)1);
+	do
+		network_counters(network, &counters);
+	while (counters.frames < ROUNDS * 4);
+	assert_true(counters.memory_bytes <= SLOW_CLIENTS * 2000);
+	for (int i = 0; i < SLOW_CLIENTS; i++) {
+		assert_int_equal(recv(fds[i], &byte, 1, 0), 0);
+		close(fds[i]);
+	}
+	assert_true(rig_real_ms() - start >= SLOW_DEADLINE_MS);
+	assert_int_equal(network_stop(network, 1000), 0);
+	network_counters(network, &counters);
+	assert_int_equal(counters.deadline_closed, SLOW_CLIENTS);
+	assert_int_equal(counters.memory_bytes, 0);
+	loop_group_stop(threaded_loops);
+	network_free(network);
+	loop_group_free(threaded_loops);
+}
+
 static struct exchange *held;
 static atomic_bool is_held;
 
@@ -468,6 +535,7 @@ main(void)
 		TEST(address_in_use_is_refused),
 		TEST(no_host_means_all_addresses),
 		cmocka_unit_test(serves_many_clients_on_many_loops),
+		cmocka_unit_test(slow_clients_are_closed_at_the_deadline),
 		cmocka_unit_test(stop_lets_pending_replies_leave),
 	};
 
