@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "net/loop.h"
 
-/* --- Waiting --------------------------------------------------------------- */
+/* --- Waiting ----------------------------------------------------------- */
 
 static void
 on_released(struct request *request)
@@ -39,8 +39,7 @@ static void
 on_wakeup(struct task *task)
 {
 	struct wakeup *wakeup = CONTAINER_OF(task, struct wakeup, task);
-	struct long_poll *poll =
-	    CONTAINER_OF(wakeup, struct long_poll, wakeup);
+	struct long_poll *poll = CONTAINER_OF(wakeup, struct long_poll, wakeup);
 
 	poll_end(CONTAINER_OF(poll, struct fetch, poll));
 }
@@ -79,8 +78,8 @@ static void
 poll_begin(struct fetch *fetch)
 {
 	struct request *request = fetch->request;
-	struct long_poll_part *parts = arena_xcalloc(&request->arena,
-	    (size_t)fetch->readable, sizeof(*parts));
+	struct long_poll_part *parts = arena_xcalloc(
+	    &request->arena, (size_t)fetch->readable, sizeof(*parts));
 
 	long_poll_init(&fetch->poll, request_loop(request), on_wakeup, parts,
 	    fetch->readable, fetch->bytes_min - fetch->bytes);
@@ -93,8 +92,8 @@ poll_begin(struct fetch *fetch)
 	}
 	fetch_read_release(fetch);
 	request_park(request, on_cancelled);
-	timer_start(request_loop(request), &fetch->timer,
-	    fetch->body->max_wait_ms);
+	timer_start(
+	    request_loop(request), &fetch->timer, fetch->body->max_wait_ms);
 	long_poll_park(&fetch->poll);
 }
 
@@ -116,7 +115,7 @@ fetch_go_on(struct request *request)
 		poll_begin(fetch);
 }
 
-/* --- The partitions -------------------------------------------------------- */
+/* --- The partitions ---------------------------------------------------- */
 
 /* A follower needs a permission on the cluster, a consumer on the topic. */
 static enum kp_error
@@ -164,7 +163,7 @@ parts_find(struct fetch *fetch)
 	}
 }
 
-/* --- The session ----------------------------------------------------------- */
+/* --- The session ------------------------------------------------------- */
 
 static int64_t
 partitions_total(const struct kp_fetch_request *body)
@@ -174,8 +173,8 @@ partitions_total(const struct kp_fetch_request *body)
 	for (int32_t i = 0; i < body->topics_count; i++)
 		total += MAX(body->topics[i].partitions_count, 0);
 	for (int32_t i = 0; i < body->forgotten_topics_data_count; i++)
-		total += MAX(body->forgotten_topics_data[i].partitions_count,
-		    0);
+		total +=
+		    MAX(body->forgotten_topics_data[i].partitions_count, 0);
 	return total;
 }
 
@@ -193,8 +192,7 @@ topic_list(const struct kp_fetch_request_topic *topic,
 			.index = partition->partition,
 			.fetch_offset = partition->fetch_offset,
 			.max_bytes = partition->partition_max_bytes,
-			.current_leader_epoch =
-			    partition->current_leader_epoch,
+			.current_leader_epoch = partition->current_leader_epoch,
 			.last_fetched_epoch = partition->last_fetched_epoch,
 			.log_start_offset = partition->log_start_offset,
 		};
@@ -221,14 +219,13 @@ lists_make(struct request *request, size_t total,
 	struct fetch_session_partition *partitions;
 	struct fetch_session_forgotten *forgotten;
 
-	partitions = arena_xcalloc(&request->arena, total,
-	    sizeof(*partitions));
+	partitions = arena_xcalloc(&request->arena, total, sizeof(*partitions));
 	forgotten = arena_xcalloc(&request->arena,
 	    body->forgotten_topics_data_count > 0 ? total : 0,
 	    sizeof(*forgotten));
 	for (int32_t i = 0; i < body->topics_count; i++)
-		topic_list(&body->topics[i], partitions,
-		    &session->partitions_count);
+		topic_list(
+		    &body->topics[i], partitions, &session->partitions_count);
 	for (int32_t i = 0; i < body->forgotten_topics_data_count; i++)
 		forgotten_list(&body->forgotten_topics_data[i], forgotten,
 		    &session->forgotten_count);
@@ -256,16 +253,16 @@ session_begin(struct fetch *fetch, size_t total)
 	    clock_monotonic_ms(), &request->arena, &fetch->session);
 }
 
-/* --- The request ----------------------------------------------------------- */
+/* --- The request ------------------------------------------------------- */
 
 static int32_t
 replica_of(const struct request *request)
 {
 	const struct kp_fetch_request *body = request->body;
 
-	return request->version < FETCH_VERSION_REPLICA_STATE
-	    ? body->replica_id
-	    : body->replica_state.replica_id;
+	return request->version < FETCH_VERSION_REPLICA_STATE ?
+	    body->replica_id :
+	    body->replica_state.replica_id;
 }
 
 static enum partition_isolation
@@ -273,22 +270,21 @@ isolation_of(const struct fetch *fetch)
 {
 	if (fetch->replica_id >= 0)
 		return PARTITION_READ_ALL;
-	return fetch->body->isolation_level == 0 ? PARTITION_READ_UNCOMMITTED
-						 : PARTITION_READ_COMMITTED;
+	return fetch->body->isolation_level == 0 ? PARTITION_READ_UNCOMMITTED :
+						   PARTITION_READ_COMMITTED;
 }
 
 static struct fetch *
 fetch_new(struct request *request)
 {
-	struct fetch *fetch =
-	    arena_xcalloc(&request->arena, 1, sizeof(*fetch));
+	struct fetch *fetch = arena_xcalloc(&request->arena, 1, sizeof(*fetch));
 
 	fetch->request = request;
 	fetch->body = request->body;
 	fetch->replica_id = replica_of(request);
 	fetch->isolation = isolation_of(fetch);
-	fetch->bytes_max = MIN(fetch->body->max_bytes,
-	    request->server->settings->fetch_bytes_max);
+	fetch->bytes_max = MIN(
+	    fetch->body->max_bytes, request->server->settings->fetch_bytes_max);
 	fetch->bytes_min = MIN(fetch->body->min_bytes, fetch->bytes_max);
 	fetch->read_done = fetch_go_on;
 	timer_init(&fetch->timer, on_timeout);

@@ -2,7 +2,7 @@
 #include "api/fetch.h"
 #include "base/clock.h"
 
-/* --- One partition --------------------------------------------------------- */
+/* --- One partition ----------------------------------------------------- */
 
 /* Versions before the error existed know it by another name. */
 static enum kp_error
@@ -22,8 +22,8 @@ records_fill(struct fetch_part *part, struct kp_records *records)
 	*records = (struct kp_records){ .bytes = slice_of("", 0) };
 	if (part->error != KP_NONE || data->len == 0)
 		return;
-	part->extent = (struct kp_extent){ data->fd, data->position,
-		data->len };
+	part->extent =
+	    (struct kp_extent){ data->fd, data->position, data->len };
 	records->extents = &part->extent;
 	records->extents_count = 1;
 	records->len = data->len;
@@ -73,14 +73,13 @@ part_fill(struct fetch *fetch, struct fetch_part *part,
 	answer->aborted_transactions_count = aborted_count(fetch, part);
 	if (part->error == KP_NONE && read->diverging_epoch >= 0) {
 		answer->diverging_epoch.epoch = read->diverging_epoch;
-		answer->diverging_epoch.end_offset =
-		    read->diverging_end_offset;
+		answer->diverging_epoch.end_offset = read->diverging_end_offset;
 	}
 	records_fill(part, &answer->records);
 	leader_tell(fetch, part, answer, leaders);
 }
 
-/* --- The whole ------------------------------------------------------------- */
+/* --- The whole --------------------------------------------------------- */
 
 static struct fetch_session_result
 result_of(const struct fetch_part *part)
@@ -89,8 +88,8 @@ result_of(const struct fetch_part *part)
 		.error = part->error,
 		.high_watermark = part->read.high_watermark,
 		.log_start_offset = part->read.log_start_offset,
-		.has_records = part->error == KP_NONE &&
-		    part->read.data.len > 0,
+		.has_records =
+		    part->error == KP_NONE && part->read.data.len > 0,
 		.must_answer = part->error == KP_NONE && !part->refused &&
 		    part->read.diverging_epoch >= 0,
 	};
@@ -116,8 +115,8 @@ static bool
 same_topic(const struct fetch_session_partition *a,
     const struct kp_fetch_response_topic *b, bool by_id)
 {
-	return by_id ? uuid_equal(a->topic_id, b->topic_id)
-		     : slice_equal(a->topic, b->topic);
+	return by_id ? uuid_equal(a->topic_id, b->topic_id) :
+		       slice_equal(a->topic, b->topic);
 }
 
 /* The topic that the next part goes into: the last one, or a new one. */
@@ -148,8 +147,8 @@ endpoints_fill(struct fetch *fetch, const struct partitions_leaders *leaders,
 
 	if (leaders->count == 0)
 		return;
-	endpoints = arena_xcalloc(&fetch->request->arena,
-	    (size_t)leaders->count, sizeof(*endpoints));
+	endpoints = arena_xcalloc(
+	    &fetch->request->arena, (size_t)leaders->count, sizeof(*endpoints));
 	for (int32_t i = 0; i < leaders->count; i++)
 		endpoints[i] = (struct kp_fetch_response_node_endpoint){
 			.node_id = leaders->endpoints[i].node_id,
@@ -169,10 +168,10 @@ parts_fill(struct fetch *fetch, const bool *answered,
 	struct partitions_leaders leaders = { 0 };
 	struct kp_fetch_response_partition *next;
 
-	next = kp_array(arena, &kp_fetch_response_partition_struct,
-	    fetch->parts_count);
-	response->responses = kp_array(arena, &kp_fetch_response_topic_struct,
-	    fetch->parts_count);
+	next = kp_array(
+	    arena, &kp_fetch_response_partition_struct, fetch->parts_count);
+	response->responses = kp_array(
+	    arena, &kp_fetch_response_topic_struct, fetch->parts_count);
 	response->responses_count = 0;
 	assert(next != NULL && response->responses != NULL);
 	for (int32_t i = 0; i < fetch->parts_count; i++) {
@@ -203,7 +202,7 @@ fetch_answer(struct fetch *fetch)
 	request_reply(fetch->request, response);
 }
 
-/* --- Errors of all of it ---------------------------------------------------- */
+/* --- Errors of all of it ----------------------------------------------- */
 
 static void
 topic_fail(struct request *request, const struct kp_fetch_request_topic *topic,
@@ -212,8 +211,8 @@ topic_fail(struct request *request, const struct kp_fetch_request_topic *topic,
 	int32_t count = MAX(topic->partitions_count, 0);
 
 	answer->topic = topic->topic;
-	answer->partitions = kp_array(&request->arena,
-	    &kp_fetch_response_partition_struct, count);
+	answer->partitions = kp_array(
+	    &request->arena, &kp_fetch_response_partition_struct, count);
 	assert(answer->partitions != NULL);
 	answer->partitions_count = count;
 	for (int32_t i = 0; i < count; i++) {
@@ -239,8 +238,8 @@ fetch_answer_error(struct request *request, enum kp_error error)
 
 	response->error_code = (int16_t)error;
 	if (request->version < FETCH_VERSION_TOPIC_IDS) {
-		response->responses = kp_array(&request->arena,
-		    &kp_fetch_response_topic_struct, count);
+		response->responses = kp_array(
+		    &request->arena, &kp_fetch_response_topic_struct, count);
 		assert(response->responses != NULL);
 		response->responses_count = count;
 		for (int32_t i = 0; i < count; i++)

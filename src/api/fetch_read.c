@@ -4,7 +4,7 @@
 
 static void fetch_read_resume(struct fetch *fetch);
 
-/* --- One partition --------------------------------------------------------- */
+/* --- One partition ----------------------------------------------------- */
 
 static void
 part_account(struct fetch *fetch, struct fetch_part *part)
@@ -79,7 +79,7 @@ part_resolve(struct fetch_part *part)
 		part_forget(part);
 }
 
-/* --- All partitions -------------------------------------------------------- */
+/* --- All partitions ---------------------------------------------------- */
 
 static void
 part_end(struct fetch *fetch)
@@ -117,8 +117,8 @@ static void
 part_offload(struct fetch *fetch)
 {
 	fetch->resolve_task.run = on_resolve;
-	worker_pool_post(fetch->request->server->cold_reads,
-	    &fetch->resolve_task);
+	worker_pool_post(
+	    fetch->request->server->cold_reads, &fetch->resolve_task);
 }
 
 /* Read from the current part on; false where the pool goes on. */

@@ -55,13 +55,13 @@ authorize(const struct request *request,
 {
 	if (slice_is_null(body->transactional_id))
 		return request_allows(request, ACL_IDEMPOTENT_WRITE,
-			   ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME)
-		    ? KP_NONE
-		    : KP_CLUSTER_AUTHORIZATION_FAILED;
-	return request_allows(request, ACL_WRITE,
-		   ACL_RESOURCE_TRANSACTIONAL_ID, body->transactional_id)
-	    ? KP_NONE
-	    : KP_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+			   ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME) ?
+		    KP_NONE :
+		    KP_CLUSTER_AUTHORIZATION_FAILED;
+	return request_allows(request, ACL_WRITE, ACL_RESOURCE_TRANSACTIONAL_ID,
+		   body->transactional_id) ?
+	    KP_NONE :
+	    KP_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 }
 
 static enum kp_error
@@ -76,8 +76,8 @@ refuse(const struct request *request,
 		return KP_INVALID_REQUEST;
 	if (slice_is_null(body->transactional_id))
 		return KP_NONE;
-	return body->transactional_id.len == 0 ? KP_INVALID_REQUEST
-					       : KP_UNSUPPORTED_VERSION;
+	return body->transactional_id.len == 0 ? KP_INVALID_REQUEST :
+						 KP_UNSUPPORTED_VERSION;
 }
 
 static void
@@ -94,8 +94,8 @@ handle_init_producer_id(struct request *request)
 	initiation->request = request;
 	initiation->waiter.ready = on_ready;
 	request->state = initiation;
-	if (producer_ids_next(request->server->producer_ids,
-		&initiation->waiter))
+	if (producer_ids_next(
+		request->server->producer_ids, &initiation->waiter))
 		answer(request, KP_NONE, initiation->waiter.id);
 }
 

@@ -29,7 +29,7 @@ struct listing {
 	struct task task;
 };
 
-/* --- One partition --------------------------------------------------------- */
+/* --- One partition ----------------------------------------------------- */
 
 static bool
 timestamp_served(int64_t timestamp, int16_t version)
@@ -47,8 +47,8 @@ isolation_of(const struct kp_list_offsets_request *body)
 {
 	if (body->replica_id != REPLICA_CONSUMER)
 		return PARTITION_READ_ALL;
-	return body->isolation_level == 0 ? PARTITION_READ_UNCOMMITTED
-					  : PARTITION_READ_COMMITTED;
+	return body->isolation_level == 0 ? PARTITION_READ_UNCOMMITTED :
+					    PARTITION_READ_COMMITTED;
 }
 
 static enum kp_error
@@ -87,8 +87,7 @@ partition_list(const struct listing *listing, struct slice topic,
 
 	error = partitions_find(listing->request, &key, ACL_DESCRIBE, &found);
 	if (error == KP_NONE)
-		error = find_offset(listing, found.partition, wanted,
-		    &offset);
+		error = find_offset(listing, found.partition, wanted, &offset);
 	partition_unref(found.partition);
 	answer->error_code = (int16_t)error;
 	answer->offset = error == KP_NONE ? offset.offset : -1;
@@ -96,7 +95,7 @@ partition_list(const struct listing *listing, struct slice topic,
 	answer->leader_epoch = error == KP_NONE ? offset.leader_epoch : -1;
 }
 
-/* --- The whole ------------------------------------------------------------- */
+/* --- The whole --------------------------------------------------------- */
 
 /*
  * A partition that comes twice is answered once, with an error: true, where
@@ -136,8 +135,8 @@ topic_list(struct listing *listing,
 		struct kp_list_offsets_response_partition *part =
 		    &answer->partitions[answer->partitions_count];
 
-		if (duplicate_refuse(listing, topic->name,
-			wanted->partition_index, part))
+		if (duplicate_refuse(
+			listing, topic->name, wanted->partition_index, part))
 			continue;
 		answer->partitions_count++;
 		part->partition_index = wanted->partition_index;

@@ -61,10 +61,10 @@ partitions_total(const struct kp_offset_for_leader_epoch_request *body)
 static enum acl_operation
 operation_of(const struct request *request)
 {
-	return request_allows(request, ACL_CLUSTER_ACTION,
-		   ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME)
-	    ? PARTITIONS_OPEN
-	    : ACL_DESCRIBE;
+	return request_allows(request, ACL_CLUSTER_ACTION, ACL_RESOURCE_CLUSTER,
+		   ACL_CLUSTER_NAME) ?
+	    PARTITIONS_OPEN :
+	    ACL_DESCRIBE;
 }
 
 static void
@@ -85,8 +85,8 @@ handle_offset_for_leader_epoch(struct request *request)
 	assert(response->topics != NULL);
 	response->topics_count = count;
 	for (int32_t i = 0; i < count; i++)
-		topic_answer(request, operation, &body->topics[i],
-		    &response->topics[i]);
+		topic_answer(
+		    request, operation, &body->topics[i], &response->topics[i]);
 	request_reply(request, response);
 }
 

@@ -4,7 +4,7 @@
 #include "broker/partition_manager.h"
 #include "meta/image.h"
 
-/* --- Finding --------------------------------------------------------------- */
+/* --- Finding ----------------------------------------------------------- */
 
 static bool
 allowed(const struct request *request, enum acl_operation operation,
@@ -19,9 +19,9 @@ find(const struct request *request, const struct partitions_key *key)
 {
 	struct partition_manager *manager = request->server->partitions;
 
-	return key->by_id
-	    ? partition_manager_find_by_id(manager, key->topic_id, key->index)
-	    : partition_manager_find(manager, key->topic, key->index);
+	return key->by_id ?
+	    partition_manager_find_by_id(manager, key->topic_id, key->index) :
+	    partition_manager_find(manager, key->topic, key->index);
 }
 
 /* The partition is not here: what does the metadata say?  Image locked. */
@@ -30,32 +30,31 @@ explain(const struct request *request, const struct partitions_key *key,
     enum acl_operation operation, struct partitions_found *found)
 {
 	const struct image *image = request->server->image;
-	const struct topic_image *topic = key->by_id
-	    ? image_topic_by_id(image, key->topic_id)
-	    : image_topic(image, key->topic);
+	const struct topic_image *topic = key->by_id ?
+	    image_topic_by_id(image, key->topic_id) :
+	    image_topic(image, key->topic);
 	const struct partition_image *partition;
 
 	if (topic == NULL && key->by_id)
 		return KP_UNKNOWN_TOPIC_ID;
-	if (!allowed(request, operation,
-		topic != NULL ? topic->name : key->topic))
+	if (!allowed(
+		request, operation, topic != NULL ? topic->name : key->topic))
 		return KP_TOPIC_AUTHORIZATION_FAILED;
-	partition = topic == NULL ? NULL
-				  : topic_image_partition(topic, key->index);
+	partition =
+	    topic == NULL ? NULL : topic_image_partition(topic, key->index);
 	if (partition == NULL)
 		return KP_UNKNOWN_TOPIC_OR_PARTITION;
 	found->leader = (struct partition_leader){ partition->leader,
 		partition->leader_epoch };
-	return partition_image_ids_contain(partition->replicas,
-		   request->node_id)
-	    ? KP_KAFKA_STORAGE_ERROR
-	    : KP_NOT_LEADER_OR_FOLLOWER;
+	return partition_image_ids_contain(
+		   partition->replicas, request->node_id) ?
+	    KP_KAFKA_STORAGE_ERROR :
+	    KP_NOT_LEADER_OR_FOLLOWER;
 }
 
 enum kp_error
-partitions_find(const struct request *request,
-    const struct partitions_key *key, enum acl_operation operation,
-    struct partitions_found *found)
+partitions_find(const struct request *request, const struct partitions_key *key,
+    enum acl_operation operation, struct partitions_found *found)
 {
 	struct partition *partition = find(request, key);
 	enum kp_error error;
@@ -75,7 +74,7 @@ partitions_find(const struct request *request,
 	return KP_NONE;
 }
 
-/* --- Leaders --------------------------------------------------------------- */
+/* --- Leaders ----------------------------------------------------------- */
 
 static bool
 leaders_have(const struct partitions_leaders *leaders, int32_t id)
@@ -93,8 +92,8 @@ leaders_grow(struct arena *arena, struct partitions_leaders *leaders)
 
 	if (leaders->count == leaders->capacity) {
 		leaders->capacity = MAX(4, 2 * leaders->capacity);
-		grown = arena_xcalloc(arena, (size_t)leaders->capacity,
-		    sizeof(*grown));
+		grown = arena_xcalloc(
+		    arena, (size_t)leaders->capacity, sizeof(*grown));
 		if (leaders->count > 0)
 			memcpy(grown, leaders->endpoints,
 			    (size_t)leaders->count * sizeof(*grown));
@@ -121,8 +120,8 @@ leaders_append(struct request *request, struct partitions_leaders *leaders,
 }
 
 void
-partitions_leader_add(struct request *request,
-    struct partitions_leaders *leaders, int32_t id)
+partitions_leader_add(
+    struct request *request, struct partitions_leaders *leaders, int32_t id)
 {
 	struct image *image = request->server->image;
 

@@ -32,7 +32,7 @@ struct produce;
 struct produce_part {
 	struct hw_waiter waiter;
 	struct produce *produce;
-	struct partition *partition;	/* referenced until answered */
+	struct partition *partition; /* referenced until answered */
 	struct kp_produce_response_partition *answer;
 	bool waits;
 };
@@ -41,16 +41,16 @@ struct produce {
 	struct request *request;
 	const struct kp_produce_request *body;
 	struct kp_produce_response *response;
-	enum kp_error refused;		/* all of the request */
-	bool failed;			/* some partition did */
+	enum kp_error refused; /* all of the request */
+	bool failed;           /* some partition did */
 	struct partitions_leaders leaders;
 	struct timer timer;
-	struct produce_part *parts;	/* room for each partition */
+	struct produce_part *parts; /* room for each partition */
 	int32_t parts_count;
 	int32_t waiting;
 };
 
-/* --- The answer ------------------------------------------------------------ */
+/* --- The answer -------------------------------------------------------- */
 
 static void
 endpoints_fill(struct produce *produce)
@@ -115,7 +115,7 @@ answer_fail(struct produce *produce, enum kp_error error,
 		leader_tell(produce, leader, answer);
 }
 
-/* --- Waiting --------------------------------------------------------------- */
+/* --- Waiting ----------------------------------------------------------- */
 
 static void
 part_finish(struct produce_part *part, enum kp_error error)
@@ -192,9 +192,8 @@ names_keep(struct produce *produce)
 	struct kp_produce_response *response = produce->response;
 
 	for (int32_t i = 0; i < response->responses_count; i++)
-		response->responses[i].name =
-		    arena_copy(&produce->request->arena,
-			response->responses[i].name);
+		response->responses[i].name = arena_copy(
+		    &produce->request->arena, response->responses[i].name);
 }
 
 static void
@@ -213,7 +212,7 @@ produce_wait(struct produce *produce)
 	    produce->body->timeout_ms);
 }
 
-/* --- One partition --------------------------------------------------------- */
+/* --- One partition ----------------------------------------------------- */
 
 /* Is there exactly one whole batch, in a form that this version may send? */
 static enum kp_error
@@ -245,7 +244,8 @@ record_message(struct arena *arena, const struct batch_record_error *error)
 		return slice_str("A compacted topic needs a key in every "
 				 "record.");
 	case BATCH_RECORD_TIMESTAMP:
-		return arena_printf(arena, "The timestamp %lld of record %d "
+		return arena_printf(arena,
+		    "The timestamp %lld of record %d "
 		    "is too far from the broker's clock.",
 		    (long long)error->timestamp, error->index);
 	case BATCH_RECORD_FINE:
@@ -264,8 +264,8 @@ record_errors_fill(struct produce *produce,
 
 	if (append->record_errors_count == 0)
 		return;
-	errors = arena_calloc(arena, (size_t)append->record_errors_count,
-	    sizeof(*errors));
+	errors = arena_calloc(
+	    arena, (size_t)append->record_errors_count, sizeof(*errors));
 	if (errors == NULL)
 		return;
 	for (int32_t i = 0; i < append->record_errors_count; i++) {
@@ -275,13 +275,13 @@ record_errors_fill(struct produce *produce,
 	}
 	answer->record_errors = errors;
 	answer->record_errors_count = append->record_errors_count;
-	answer->error_message = slice_str(
-	    "Some records of the batch are not acceptable.");
+	answer->error_message = slice_str("Some records of the batch are not "
+					  "acceptable.");
 }
 
 static void
-part_add(struct produce *produce, struct partition *partition,
-    int64_t offset, struct kp_produce_response_partition *answer)
+part_add(struct produce *produce, struct partition *partition, int64_t offset,
+    struct kp_produce_response_partition *answer)
 {
 	produce->parts[produce->parts_count++] = (struct produce_part){
 		.waiter.offset = offset,
@@ -326,8 +326,8 @@ records_append(struct produce *produce, struct partition *partition,
 }
 
 static enum kp_error
-partition_refuse(const struct produce *produce,
-    const struct partition *partition)
+partition_refuse(
+    const struct produce *produce, const struct partition *partition)
 {
 	int16_t acks = produce->body->acks;
 
@@ -347,8 +347,8 @@ partition_produce(struct produce *produce, const struct partitions_key *key,
 	enum kp_error error = produce->refused;
 
 	if (error == KP_NONE)
-		error = partitions_find(produce->request, key, ACL_WRITE,
-		    &found);
+		error =
+		    partitions_find(produce->request, key, ACL_WRITE, &found);
 	if (error == KP_NONE)
 		error = records_check(records, produce->request->version);
 	if (error == KP_NONE)
@@ -361,7 +361,7 @@ partition_produce(struct produce *produce, const struct partitions_key *key,
 	answer_fail(produce, error, found.leader, answer);
 }
 
-/* --- The whole request ----------------------------------------------------- */
+/* --- The whole request ------------------------------------------------- */
 
 static bool
 records_transactional(struct slice records)
@@ -389,14 +389,14 @@ body_transactional(const struct kp_produce_request *body)
 
 /* What stands against all of the request. */
 static enum kp_error
-request_refuse(const struct request *request,
-    const struct kp_produce_request *body)
+request_refuse(
+    const struct request *request, const struct kp_produce_request *body)
 {
 	if (!body_transactional(body))
 		return KP_NONE;
 	if (slice_is_null(body->transactional_id) ||
-	    !request_allows(request, ACL_WRITE,
-		ACL_RESOURCE_TRANSACTIONAL_ID, body->transactional_id))
+	    !request_allows(request, ACL_WRITE, ACL_RESOURCE_TRANSACTIONAL_ID,
+		body->transactional_id))
 		return KP_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 	return KP_INVALID_PRODUCER_ID_MAPPING;
 }
@@ -417,20 +417,19 @@ partitions_total(const struct kp_produce_request *body)
  */
 static void
 topic_dedupe(const struct request *request,
-    const struct kp_produce_request_topic *topic,
-    struct partition_index *index)
+    const struct kp_produce_request_topic *topic, struct partition_index *index)
 {
-	struct slice name = request->version >= VERSION_TOPIC_IDS
-	    ? slice_of(topic->topic_id.bytes, sizeof(topic->topic_id.bytes))
-	    : topic->name;
+	struct slice name = request->version >= VERSION_TOPIC_IDS ?
+	    slice_of(topic->topic_id.bytes, sizeof(topic->topic_id.bytes)) :
+	    topic->name;
 
 	for (int32_t i = 0; i < topic->partition_data_count; i++) {
 		struct kp_produce_request_partition *partition =
 		    &topic->partition_data[i];
 		struct kp_produce_request_partition *before;
 
-		before = partition_index_set(index, name, partition->index,
-		    partition);
+		before = partition_index_set(
+		    index, name, partition->index, partition);
 		if (before != NULL)
 			before->index = INDEX_SUPERSEDED;
 	}
@@ -468,15 +467,15 @@ topic_produce(struct produce *produce,
 		const struct kp_produce_request_partition *partition =
 		    &topic->partition_data[i];
 		struct kp_produce_response_partition *part =
-		    &answer->partition_responses[
-			answer->partition_responses_count];
+		    &answer->partition_responses
+			 [answer->partition_responses_count];
 
 		if (partition->index == INDEX_SUPERSEDED)
 			continue;
 		answer->partition_responses_count++;
 		part->index = key.index = partition->index;
-		partition_produce(produce, &key, partition->records.bytes,
-		    part);
+		partition_produce(
+		    produce, &key, partition->records.bytes, part);
 	}
 }
 
@@ -486,8 +485,8 @@ topics_produce(struct produce *produce)
 	const struct kp_produce_request *body = produce->body;
 	int32_t count = MAX(body->topic_data_count, 0);
 
-	produce->response->responses = kp_array(&produce->request->arena,
-	    &kp_produce_response_topic_struct, count);
+	produce->response->responses = kp_array(
+	    &produce->request->arena, &kp_produce_response_topic_struct, count);
 	assert(produce->response->responses != NULL);
 	produce->response->responses_count = count;
 	for (int32_t i = 0; i < count; i++)
@@ -507,8 +506,8 @@ produce_new(struct request *request, int64_t total)
 	produce->refused = request_refuse(request, produce->body);
 	timer_init(&produce->timer, on_timeout);
 	if (produce->body->acks == ACKS_ALL)
-		produce->parts = arena_xcalloc(arena, (size_t)total,
-		    sizeof(*produce->parts));
+		produce->parts = arena_xcalloc(
+		    arena, (size_t)total, sizeof(*produce->parts));
 	return produce;
 }
 

@@ -19,7 +19,7 @@
 
 /* A partition of a session, and what the client was last told of it. */
 struct fetch_session_entry {
-	struct list_node node;		/* the session's, in reading order */
+	struct list_node node; /* the session's, in reading order */
 	int64_t fetch_offset;
 	int64_t log_start_offset;
 	int64_t told_high_watermark;
@@ -29,13 +29,13 @@ struct fetch_session_entry {
 	int32_t last_fetched_epoch;
 	int32_t index;
 	uint32_t key_len;
-	uint8_t key[];			/* index, then topic id or name */
+	uint8_t key[]; /* index, then topic id or name */
 };
 
 #define KEY_INDEX_LEN 4
 
 struct session {
-	struct list_node node;		/* the part's, least recently used first */
+	struct list_node node; /* the part's, by last use */
 	int32_t id;
 	int32_t epoch;
 	uint64_t serial;
@@ -43,7 +43,7 @@ struct session {
 	bool privileged;
 	int64_t created_ms;
 	int64_t used_ms;
-	struct map by_key;		/* struct fetch_session_entry */
+	struct map by_key; /* struct fetch_session_entry */
 	struct list order;
 };
 
@@ -51,8 +51,8 @@ struct part {
 	pthread_mutex_t mutex;
 	/* guarded by mutex */
 	struct rng rng;
-	struct map by_id;		/* struct session */
-	struct list used;		/* least recently used first */
+	struct map by_id; /* struct session */
+	struct list used; /* least recently used first */
 	size_t entries_count;
 	uint64_t evictions;
 };
@@ -64,7 +64,7 @@ struct fetch_sessions {
 	struct part parts[PARTS];
 };
 
-/* --- Life ------------------------------------------------------------------ */
+/* --- Life -------------------------------------------------------------- */
 
 struct fetch_sessions *
 fetch_sessions_new(int32_t slots, uint64_t seed)
@@ -116,8 +116,8 @@ fetch_sessions_free(struct fetch_sessions *sessions)
 		struct part *part = &sessions->parts[i];
 
 		LIST_FOR_EACH_SAFE (node, &part->used)
-			session_remove(part,
-			    LIST_ENTRY(node, struct session, node));
+			session_remove(
+			    part, LIST_ENTRY(node, struct session, node));
 		map_fini(&part->by_id);
 		pthread_mutex_destroy(&part->mutex);
 	}
@@ -155,16 +155,16 @@ session_touch(struct part *part, struct session *session, int64_t now_ms)
 	list_append(&part->used, &session->node);
 }
 
-/* --- Entries --------------------------------------------------------------- */
+/* --- Entries ----------------------------------------------------------- */
 
 /* The key of a partition in a session that goes by ids or by names. */
 static struct slice
 key_make(bool uses_ids, struct slice topic, const struct uuid *topic_id,
     int32_t index, struct buf *scratch)
 {
-	struct slice name = uses_ids
-	    ? slice_of(topic_id->bytes, sizeof(topic_id->bytes))
-	    : topic;
+	struct slice name = uses_ids ?
+	    slice_of(topic_id->bytes, sizeof(topic_id->bytes)) :
+	    topic;
 	uint8_t *p;
 
 	buf_clear(scratch);
@@ -177,8 +177,8 @@ key_make(bool uses_ids, struct slice topic, const struct uuid *topic_id,
 }
 
 static struct fetch_session_entry *
-entry_add(struct part *part, struct session *session, struct slice key,
-    int32_t index)
+entry_add(
+    struct part *part, struct session *session, struct slice key, int32_t index)
 {
 	struct fetch_session_entry *entry =
 	    xcalloc(1, sizeof(*entry) + key.len);
@@ -226,11 +226,11 @@ entry_forget(struct part *part, struct session *session,
 
 /* A copy for the fetch, its name in the arena. */
 static struct fetch_session_partition
-entry_copy(struct fetch_session_entry *entry, bool uses_ids,
-    struct arena *arena)
+entry_copy(
+    struct fetch_session_entry *entry, bool uses_ids, struct arena *arena)
 {
-	struct slice name = slice_of(entry->key + KEY_INDEX_LEN,
-	    entry->key_len - KEY_INDEX_LEN);
+	struct slice name = slice_of(
+	    entry->key + KEY_INDEX_LEN, entry->key_len - KEY_INDEX_LEN);
 	struct fetch_session_partition partition = {
 		.index = entry->index,
 		.fetch_offset = entry->fetch_offset,
@@ -248,7 +248,7 @@ entry_copy(struct fetch_session_entry *entry, bool uses_ids,
 	return partition;
 }
 
-/* --- Begin ----------------------------------------------------------------- */
+/* --- Begin ------------------------------------------------------------- */
 
 static void
 session_drop(struct fetch_sessions *sessions, int32_t id)
@@ -272,8 +272,8 @@ epoch_next(int32_t epoch)
 }
 
 static enum kp_error
-session_check(const struct session *session,
-    const struct fetch_session_request *request)
+session_check(
+    const struct session *session, const struct fetch_session_request *request)
 {
 	if (session == NULL)
 		return KP_FETCH_SESSION_ID_NOT_FOUND;
@@ -324,9 +324,8 @@ session_list(struct session *session, struct arena *arena,
 }
 
 static enum kp_error
-session_continue(struct part *part,
-    const struct fetch_session_request *request, int64_t now_ms,
-    struct arena *arena, struct fetch_session_context *context)
+session_continue(struct part *part, const struct fetch_session_request *request,
+    int64_t now_ms, struct arena *arena, struct fetch_session_context *context)
 {
 	struct session *session = session_find(part, request->id);
 	enum kp_error error = session_check(session, request);
@@ -357,8 +356,8 @@ static void
 partitions_take(const struct fetch_session_request *request,
     struct arena *arena, struct fetch_session_context *context)
 {
-	size_t size = (size_t)request->partitions_count *
-	    sizeof(*context->partitions);
+	size_t size =
+	    (size_t)request->partitions_count * sizeof(*context->partitions);
 
 	arena->size_bytes_max += size;
 	context->partitions = arena_xalloc(arena, size);
@@ -375,15 +374,14 @@ fetch_sessions_begin(struct fetch_sessions *sessions,
 	struct part *part;
 	enum kp_error error;
 
-	*context = (struct fetch_session_context){
-		.uses_ids = request->uses_ids,
-		.privileged = request->privileged
-	};
+	*context =
+	    (struct fetch_session_context){ .uses_ids = request->uses_ids,
+		    .privileged = request->privileged };
 	if (request->epoch == FETCH_SESSION_EPOCH_INITIAL ||
 	    request->epoch == FETCH_SESSION_EPOCH_FINAL) {
-		context->kind = request->epoch == FETCH_SESSION_EPOCH_INITIAL
-		    ? FETCH_SESSION_FULL
-		    : FETCH_SESSIONLESS;
+		context->kind = request->epoch == FETCH_SESSION_EPOCH_INITIAL ?
+		    FETCH_SESSION_FULL :
+		    FETCH_SESSIONLESS;
 		session_drop(sessions, request->id);
 		partitions_take(request, arena, context);
 		return KP_NONE;
@@ -395,12 +393,12 @@ fetch_sessions_begin(struct fetch_sessions *sessions,
 	return error;
 }
 
-/* --- Room for a new session -------------------------------------------------- */
+/* --- Room for a new session -------------------------------------------- */
 
 /* How much a session is worth keeping; the lesser one has to go. */
 static int
-session_compare(bool privileged_a, size_t size_a, int32_t id_a,
-    const struct session *b)
+session_compare(
+    bool privileged_a, size_t size_a, int32_t id_a, const struct session *b)
 {
 	if (privileged_a != b->privileged)
 		return privileged_a ? 1 : -1;
@@ -410,8 +408,8 @@ session_compare(bool privileged_a, size_t size_a, int32_t id_a,
 }
 
 static bool
-session_evictable(const struct session *session, bool for_privileged,
-    int64_t now_ms)
+session_evictable(
+    const struct session *session, bool for_privileged, int64_t now_ms)
 {
 	if (for_privileged)
 		return !session->privileged;
@@ -431,8 +429,8 @@ session_least(const struct part *part, bool for_privileged, int64_t now_ms)
 		if (!session_evictable(session, for_privileged, now_ms))
 			continue;
 		if (least == NULL ||
-		    session_compare(session->privileged,
-			session->by_key.count, session->id, least) < 0)
+		    session_compare(session->privileged, session->by_key.count,
+			session->id, least) < 0)
 			least = session;
 	}
 	return least;
@@ -479,16 +477,15 @@ id_make(struct part *part, uint32_t part_index)
 	return id;
 }
 
-/* --- Answer ---------------------------------------------------------------- */
+/* --- Answer ------------------------------------------------------------ */
 
 /* Kafka repeats an error in every answer, and tells once when it is over. */
 static void
 entry_told(struct fetch_session_entry *entry,
     const struct fetch_session_result *result)
 {
-	entry->told_high_watermark = result->error == KP_NONE
-	    ? result->high_watermark
-	    : -1;
+	entry->told_high_watermark =
+	    result->error == KP_NONE ? result->high_watermark : -1;
 	entry->told_log_start_offset = result->log_start_offset;
 }
 
@@ -552,8 +549,8 @@ session_create(struct fetch_sessions *sessions,
 		(size_t)context->partitions_count, now_ms)) {
 		id = id_make(part, index);
 		session_fill(part,
-		    session_make(sessions, part, context, id, now_ms),
-		    context, results);
+		    session_make(sessions, part, context, id, now_ms), context,
+		    results);
 	}
 	part_unlock(part);
 	return id;

@@ -35,8 +35,8 @@ long_poll_claim(struct long_poll *poll)
 {
 	int parked = POLL_PARKED;
 
-	return atomic_compare_exchange_strong(&poll->state, &parked,
-	    POLL_CLAIMED);
+	return atomic_compare_exchange_strong(
+	    &poll->state, &parked, POLL_CLAIMED);
 }
 
 static void
@@ -66,8 +66,8 @@ void
 long_poll_advance(struct partition *partition, struct list *fired)
 {
 	LIST_FOR_EACH (node, &partition->long_polls)
-		part_advance(LIST_ENTRY(node, struct long_poll_part, node),
-		    fired);
+		part_advance(
+		    LIST_ENTRY(node, struct long_poll_part, node), fired);
 }
 
 void

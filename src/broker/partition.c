@@ -4,7 +4,7 @@
 #include "store/flusher.h"
 #include "store/log_manager.h"
 
-/* --- Topics ---------------------------------------------------------------- */
+/* --- Topics ------------------------------------------------------------ */
 
 struct partition_topic *
 partition_topic_new(struct slice name, struct uuid id, bool internal)
@@ -36,7 +36,7 @@ partition_topic_unref(struct partition_topic *topic)
 		free(topic);
 }
 
-/* --- The high watermark ---------------------------------------------------- */
+/* --- The high watermark ------------------------------------------------ */
 
 /* Remember where the bytes so far end; the newest marks merge when full. */
 static void
@@ -44,9 +44,9 @@ mark_add(struct partition *partition, int64_t offset)
 {
 	if (partition->marks_count == PARTITION_MARKS_MAX)
 		partition->marks_count--;
-	partition->marks[partition->marks_count++] = (struct partition_mark){
-		.offset = offset, .bytes = partition->appended_bytes
-	};
+	partition->marks[partition->marks_count++] =
+	    (struct partition_mark){ .offset = offset,
+		    .bytes = partition->appended_bytes };
 }
 
 static void
@@ -55,20 +55,19 @@ marks_pass(struct partition *partition, int64_t offset)
 	struct partition_mark *marks = partition->marks;
 	uint32_t passed = 0;
 
-	while (passed < partition->marks_count &&
-	    marks[passed].offset <= offset)
+	while (
+	    passed < partition->marks_count && marks[passed].offset <= offset)
 		passed++;
 	if (passed == 0)
 		return;
 	partition->committed_bytes = marks[passed - 1].bytes;
 	partition->marks_count -= passed;
-	memmove(marks, marks + passed,
-	    partition->marks_count * sizeof(*marks));
+	memmove(marks, marks + passed, partition->marks_count * sizeof(*marks));
 }
 
 static void
-waiter_finish(struct hw_waiter *waiter, enum kp_error result,
-    struct list *fired)
+waiter_finish(
+    struct hw_waiter *waiter, enum kp_error result, struct list *fired)
 {
 	list_remove(&waiter->node);
 	waiter->result = result;
@@ -90,17 +89,17 @@ waiters_pass(struct partition *partition, int64_t offset, struct list *fired)
 }
 
 static void
-waiters_fail(struct partition *partition, enum kp_error result,
-    struct list *fired)
+waiters_fail(
+    struct partition *partition, enum kp_error result, struct list *fired)
 {
 	LIST_FOR_EACH_SAFE (node, &partition->hw_waiters)
-		waiter_finish(LIST_ENTRY(node, struct hw_waiter, node), result,
-		    fired);
+		waiter_finish(
+		    LIST_ENTRY(node, struct hw_waiter, node), result, fired);
 }
 
 void
-partition_commit(struct partition *partition, int64_t offset,
-    struct list *fired)
+partition_commit(
+    struct partition *partition, int64_t offset, struct list *fired)
 {
 	struct log *log = partition->log;
 
@@ -150,7 +149,7 @@ on_failed(struct log *log UNUSED, void *context)
 	wakeup_post_all(&fired);
 }
 
-/* --- Life ------------------------------------------------------------------ */
+/* --- Life -------------------------------------------------------------- */
 
 /* What a restart finds durable is committed; the rest waits for its sync. */
 static void
@@ -186,8 +185,10 @@ partition_new(const struct partition_context *context,
 	list_init(&partition->hw_waiters);
 	list_init(&partition->long_polls);
 	log_lock(log);
-	log_events_set(log, (struct log_events){ .flushed = on_flushed,
-	    .failed = on_failed, .context = partition });
+	log_events_set(log,
+	    (struct log_events){ .flushed = on_flushed,
+		.failed = on_failed,
+		.context = partition });
 	watermark_open(partition);
 	dirty = log_high_watermark(log) < log_end_offset(log);
 	log_unlock(log);
@@ -230,7 +231,7 @@ partition_unref(struct partition *partition)
 		partition_free(partition);
 }
 
-/* --- Metadata -------------------------------------------------------------- */
+/* --- Metadata ---------------------------------------------------------- */
 
 static void
 replicas_set(struct partition *partition, const struct partition_state *state)
@@ -253,8 +254,8 @@ leader_epoch_begin(struct partition *partition, int32_t leader_epoch)
 }
 
 void
-partition_apply(struct partition *partition,
-    const struct partition_state *state)
+partition_apply(
+    struct partition *partition, const struct partition_state *state)
 {
 	struct list fired;
 
@@ -273,8 +274,8 @@ partition_apply(struct partition *partition,
 }
 
 void
-partition_configure(struct partition *partition,
-    const struct topic_settings *settings)
+partition_configure(
+    struct partition *partition, const struct topic_settings *settings)
 {
 	log_lock(partition->log);
 	partition->settings = *settings;
@@ -327,15 +328,15 @@ partition_check(const struct partition *partition, int32_t node_id,
 		if (current_leader_epoch > partition->leader_epoch)
 			return KP_UNKNOWN_LEADER_EPOCH;
 	}
-	if (leader_only ? !leader_here(partition, node_id)
-			: !replica_here(partition, node_id))
+	if (leader_only ? !leader_here(partition, node_id) :
+			  !replica_here(partition, node_id))
 		return KP_NOT_LEADER_OR_FOLLOWER;
 	if (log_is_offline(partition->log))
 		return KP_KAFKA_STORAGE_ERROR;
 	return KP_NONE;
 }
 
-/* --- Waiting --------------------------------------------------------------- */
+/* --- Waiting ----------------------------------------------------------- */
 
 static void
 waiter_insert(struct partition *partition, struct hw_waiter *waiter)
@@ -344,8 +345,7 @@ waiter_insert(struct partition *partition, struct hw_waiter *waiter)
 	struct list_node *before = head->prev;
 
 	while (before != head &&
-	    LIST_ENTRY(before, struct hw_waiter, node)->offset >
-	    waiter->offset)
+	    LIST_ENTRY(before, struct hw_waiter, node)->offset > waiter->offset)
 		before = before->prev;
 	list_insert_before(before->next, &waiter->node);
 }
@@ -357,8 +357,8 @@ partition_wait_hw(struct partition *partition, struct hw_waiter *waiter)
 
 	waiter->node = (struct list_node){ 0 };
 	log_lock(partition->log);
-	waiter->result = partition_check(partition, waiter->node_id, true,
-	    PARTITION_ANY_EPOCH);
+	waiter->result = partition_check(
+	    partition, waiter->node_id, true, PARTITION_ANY_EPOCH);
 	wait = waiter->result == KP_NONE &&
 	    log_high_watermark(partition->log) < waiter->offset;
 	if (wait)
@@ -380,11 +380,11 @@ partition_unwait_hw(struct partition *partition, struct hw_waiter *waiter)
 	return waits;
 }
 
-/* --- Facts ----------------------------------------------------------------- */
+/* --- Facts ------------------------------------------------------------- */
 
 int64_t
-partition_bound(const struct partition *partition,
-    enum partition_isolation isolation)
+partition_bound(
+    const struct partition *partition, enum partition_isolation isolation)
 {
 	switch (isolation) {
 	case PARTITION_READ_ALL:

@@ -38,7 +38,7 @@ struct partition;
 enum partition_isolation {
 	PARTITION_READ_UNCOMMITTED,	/* to the high watermark */
 	PARTITION_READ_COMMITTED,	/* to the last stable offset */
-	PARTITION_READ_ALL,		/* to the log's end: replicas, loading */
+	PARTITION_READ_ALL,		/* to the end: replicas, loading */
 };
 
 /* Any node of this process, where a node_id is asked for. */

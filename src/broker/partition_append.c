@@ -16,12 +16,12 @@ struct intake {
 	struct partition_append *append;
 	struct batch_rules rules;
 	struct batch_verdict verdict;
-	int compression;	/* the topic's, see struct topic_settings */
+	int compression; /* the topic's, see struct topic_settings */
 	int compression_level;
-	uint8_t *data;		/* what will be appended */
+	uint8_t *data; /* what will be appended */
 	size_t len;
-	struct buf scratch;	/* decompressed records */
-	struct buf recoded;	/* the batch in another codec */
+	struct buf scratch; /* decompressed records */
+	struct buf recoded; /* the batch in another codec */
 };
 
 static size_t
@@ -35,9 +35,9 @@ intake_init(struct intake *intake, struct partition_append *append)
 {
 	size_t max = expanded_bytes_max(append->len);
 
-	*intake = (struct intake){ .append = append,
-		.data = append->data,
-		.len = append->len };
+	*intake = (struct intake){
+		.append = append, .data = append->data, .len = append->len
+	};
 	buf_init(&intake->scratch, max);
 	buf_init(&intake->recoded, max);
 }
@@ -58,8 +58,7 @@ rules_set(struct intake *intake, const struct topic_settings *settings)
 	intake->compression_level = settings->compression_level;
 	intake->rules = (struct batch_rules){
 		.size_bytes_max = (size_t)settings->max_message_bytes,
-		.zstd_allowed = append->produce_version >=
-		    PRODUCE_VERSION_ZSTD,
+		.zstd_allowed = append->produce_version >= PRODUCE_VERSION_ZSTD,
 		.transaction_named = append->transaction_named,
 		.compacted = settings->log.cleanup_compact,
 		.timestamp_type = settings->timestamp_type,
@@ -69,7 +68,7 @@ rules_set(struct intake *intake, const struct topic_settings *settings)
 	};
 }
 
-/* --- Another codec --------------------------------------------------------- */
+/* --- Another codec ----------------------------------------------------- */
 
 static bool
 codec_differs(const struct intake *intake)
@@ -95,12 +94,12 @@ intake_recode(struct intake *intake)
 	intake->data = intake->recoded.data;
 	intake->len = intake->recoded.len;
 	if (rules->timestamp_type == BATCH_APPEND_TIME)
-		batch_patch_timestamp(intake->data, rules->timestamp_type,
-		    rules->now_ms);
+		batch_patch_timestamp(
+		    intake->data, rules->timestamp_type, rules->now_ms);
 	return KP_NONE;
 }
 
-/* --- Before the lock -------------------------------------------------------- */
+/* --- Before the lock --------------------------------------------------- */
 
 /* Judge the batch and bring it into the form in which it will be stored. */
 static enum kp_error
@@ -138,19 +137,18 @@ error_tells_start(enum kp_error error)
 	}
 }
 
-/* --- Under the lock --------------------------------------------------------- */
+/* --- Under the lock ---------------------------------------------------- */
 
 static enum kp_error
-append_check(const struct partition *partition,
-    struct partition_append *append)
+append_check(const struct partition *partition, struct partition_append *append)
 {
 	enum kp_error error;
 
 	append->leader = (struct partition_leader){ partition->leader,
 		partition->leader_epoch };
 	append->log_start_offset = log_start_offset(partition->log);
-	error = partition_check(partition, append->node_id, true,
-	    PARTITION_ANY_EPOCH);
+	error = partition_check(
+	    partition, append->node_id, true, PARTITION_ANY_EPOCH);
 	if (error != KP_NONE)
 		return error;
 	if (append->all_replicas &&
@@ -236,8 +234,8 @@ client_append(struct partition *partition, struct partition_append *append)
 	append->record_errors = intake.verdict.record_errors;
 	append->record_errors_count = intake.verdict.record_errors_count;
 	if (error == KP_NONE)
-		error = append_locked(partition, append, intake.data,
-		    intake.len);
+		error =
+		    append_locked(partition, append, intake.data, intake.len);
 	intake_fini(&intake);
 	return error;
 }
@@ -257,8 +255,8 @@ partition_append(struct partition *partition, struct partition_append *append)
 	if (append->origin == LOG_CLIENT)
 		error = client_append(partition, append);
 	else
-		error = append_locked(partition, append, append->data,
-		    append->len);
+		error =
+		    append_locked(partition, append, append->data, append->len);
 	if (error != KP_NONE && !error_tells_start(error))
 		append->log_start_offset = -1;
 	return error;

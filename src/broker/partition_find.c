@@ -34,12 +34,11 @@ find_latest(const struct partition *partition,
 }
 
 static void
-find_earliest(const struct partition *partition,
-    struct partition_offset *found)
+find_earliest(const struct partition *partition, struct partition_offset *found)
 {
 	found->offset = log_start_offset(partition->log);
-	found->leader_epoch = leader_epochs_at(
-	    log_leader_epochs(partition->log), found->offset);
+	found->leader_epoch =
+	    leader_epochs_at(log_leader_epochs(partition->log), found->offset);
 }
 
 /* What can be told under the lock; *search where the files must be asked. */
@@ -50,8 +49,8 @@ find_locked(const struct partition *partition,
 {
 	enum kp_error error;
 
-	error = partition_check(partition, lookup->node_id,
-	    lookup->leader_only, lookup->current_leader_epoch);
+	error = partition_check(partition, lookup->node_id, lookup->leader_only,
+	    lookup->current_leader_epoch);
 	if (error != KP_NONE)
 		return error;
 	if (lookup->timestamp == TIMESTAMP_LATEST)
@@ -59,8 +58,7 @@ find_locked(const struct partition *partition,
 	if (lookup->timestamp == TIMESTAMP_EARLIEST ||
 	    lookup->timestamp == TIMESTAMP_EARLIEST_LOCAL)
 		find_earliest(partition, found);
-	*search = lookup->timestamp >= 0 ||
-	    lookup->timestamp == TIMESTAMP_MAX;
+	*search = lookup->timestamp >= 0 || lookup->timestamp == TIMESTAMP_MAX;
 	return KP_NONE;
 }
 
@@ -71,8 +69,7 @@ find_by_time(struct partition *partition, int64_t timestamp, int64_t bound,
 	struct log_position position;
 	enum kp_error error;
 
-	error = log_find_timestamp(partition->log, timestamp, bound,
-	    &position);
+	error = log_find_timestamp(partition->log, timestamp, bound, &position);
 	if (error == KP_NONE)
 		*found = (struct partition_offset){ position.offset,
 			position.timestamp_ms, position.leader_epoch };
@@ -111,12 +108,11 @@ partition_find_epoch_end(struct partition *partition, int32_t node_id,
 
 	*end = (struct leader_epoch_end){ -1, -1 };
 	log_lock(partition->log);
-	error = partition_check(partition, node_id, true,
-	    current_leader_epoch);
+	error = partition_check(partition, node_id, true, current_leader_epoch);
 	if (error == KP_NONE)
-		*end = leader_epochs_end_offset(
-		    log_leader_epochs(partition->log), epoch,
-		    log_end_offset(partition->log));
+		*end =
+		    leader_epochs_end_offset(log_leader_epochs(partition->log),
+			epoch, log_end_offset(partition->log));
 	log_unlock(partition->log);
 	return error;
 }

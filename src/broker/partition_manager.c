@@ -15,7 +15,7 @@
 /* A topic of which some partitions are here. */
 struct entry {
 	struct partition_topic *topic;
-	struct partition **partitions;	/* NULL: hosted elsewhere */
+	struct partition **partitions; /* NULL: hosted elsewhere */
 	int32_t count;
 };
 
@@ -28,17 +28,17 @@ struct partition_manager {
 	int32_t nodes_count;
 
 	/* the applying thread's */
-	struct topic_settings defaults;	/* of topics without own configs */
+	struct topic_settings defaults; /* of topics without own configs */
 	bool defaults_valid;
 
 	/* written by the applying thread under lock, which reads without */
 	pthread_rwlock_t lock;
-	struct map by_name;	/* struct entry */
+	struct map by_name; /* struct entry */
 	struct map by_id;
-	size_t count;		/* of partitions */
+	size_t count; /* of partitions */
 };
 
-/* --- Life ------------------------------------------------------------------ */
+/* --- Life -------------------------------------------------------------- */
 
 struct partition_manager *
 partition_manager_new(const struct partition_manager_settings *settings)
@@ -76,8 +76,7 @@ partition_manager_free(struct partition_manager *manager)
 
 	if (manager == NULL)
 		return;
-	for (size_t at = 0;
-	    (entry = map_next(&manager->by_name, &at)) != NULL;)
+	for (size_t at = 0; (entry = map_next(&manager->by_name, &at)) != NULL;)
 		entry_free(entry);
 	map_fini(&manager->by_name);
 	map_fini(&manager->by_id);
@@ -86,7 +85,7 @@ partition_manager_free(struct partition_manager *manager)
 	free(manager);
 }
 
-/* --- Lookups --------------------------------------------------------------- */
+/* --- Lookups ----------------------------------------------------------- */
 
 static struct partition *
 entry_partition(const struct entry *entry, int32_t index)
@@ -111,18 +110,17 @@ find_referenced(struct partition_manager *manager, const struct map *map,
 }
 
 struct partition *
-partition_manager_find(struct partition_manager *manager, struct slice topic,
-    int32_t index)
+partition_manager_find(
+    struct partition_manager *manager, struct slice topic, int32_t index)
 {
 	return find_referenced(manager, &manager->by_name, topic, index);
 }
 
 struct partition *
-partition_manager_find_by_id(struct partition_manager *manager,
-    struct uuid topic, int32_t index)
+partition_manager_find_by_id(
+    struct partition_manager *manager, struct uuid topic, int32_t index)
 {
-	return find_referenced(manager, &manager->by_id, MAP_KEY(topic),
-	    index);
+	return find_referenced(manager, &manager->by_id, MAP_KEY(topic), index);
 }
 
 size_t
@@ -136,7 +134,7 @@ partition_manager_count(struct partition_manager *manager)
 	return count;
 }
 
-/* --- Settings -------------------------------------------------------------- */
+/* --- Settings ---------------------------------------------------------- */
 
 /* Resolve the settings of topic; most have the defaults, which are kept. */
 static void
@@ -148,8 +146,8 @@ settings_resolve(struct partition_manager *manager, struct slice topic,
 		return;
 	}
 	if (!manager->defaults_valid)
-		topic_settings_resolve(&manager->defaults, manager->configs,
-		    topic);
+		topic_settings_resolve(
+		    &manager->defaults, manager->configs, topic);
 	manager->defaults_valid = true;
 	*settings = manager->defaults;
 }
@@ -167,8 +165,8 @@ entry_configure(struct partition_manager *manager, const struct entry *entry)
 }
 
 static void
-configs_apply(struct partition_manager *manager,
-    const struct delta_configs *configs)
+configs_apply(
+    struct partition_manager *manager, const struct delta_configs *configs)
 {
 	struct entry *entry;
 
@@ -181,12 +179,11 @@ configs_apply(struct partition_manager *manager,
 	if (configs->type != IMAGE_CONFIG_BROKER)
 		return;
 	manager->defaults_valid = false;
-	for (size_t at = 0;
-	    (entry = map_next(&manager->by_name, &at)) != NULL;)
+	for (size_t at = 0; (entry = map_next(&manager->by_name, &at)) != NULL;)
 		entry_configure(manager, entry);
 }
 
-/* --- Topics ---------------------------------------------------------------- */
+/* --- Topics ------------------------------------------------------------ */
 
 /* The first of our nodes that has a replica; -1 where none has. */
 static int32_t
@@ -194,8 +191,8 @@ node_with_replica(const struct partition_manager *manager,
     const struct partition_image *image)
 {
 	for (int32_t i = 0; i < manager->nodes_count; i++)
-		if (partition_image_ids_contain(image->replicas,
-			manager->nodes[i]))
+		if (partition_image_ids_contain(
+			image->replicas, manager->nodes[i]))
 			return manager->nodes[i];
 	return -1;
 }
@@ -225,15 +222,15 @@ partition_make(struct partition_manager *manager, struct entry *entry,
 	struct partition *partition;
 	struct log *log;
 
-	if (!partition_image_directory(image,
-		node_with_replica(manager, image), &directory))
+	if (!partition_image_directory(
+		image, node_with_replica(manager, image), &directory))
 		directory = UUID_ZERO;
 	if (log_manager_create(manager->context->logs,
 		slice_of(topic->name, topic->name_len), index, topic->id,
 		directory, &settings->log, &log) != KP_NONE)
 		return NULL;
-	partition = partition_new(manager->context, topic, index, log,
-	    settings);
+	partition =
+	    partition_new(manager->context, topic, index, log, settings);
 	partition_apply(partition, &state);
 	return partition;
 }
@@ -284,26 +281,24 @@ entry_extend(struct partition_manager *manager, struct entry *entry,
 		partitions[i] = entry_partition(entry, i);
 		if (partitions[i] == NULL &&
 		    node_with_replica(manager, image->partitions[i]) >= 0)
-			partitions[i] = partition_make(manager, entry, i,
-			    image->partitions[i], &settings);
+			partitions[i] = partition_make(
+			    manager, entry, i, image->partitions[i], &settings);
 	}
 	entry_publish(manager, entry, partitions, count);
 }
 
 static void
-topic_create(struct partition_manager *manager,
-    const struct topic_image *image)
+topic_create(struct partition_manager *manager, const struct topic_image *image)
 {
 	struct entry *entry = xcalloc(1, sizeof(*entry));
 
-	entry->topic = partition_topic_new(image->name, image->id,
-	    image->internal);
+	entry->topic =
+	    partition_topic_new(image->name, image->id, image->internal);
 	entry_extend(manager, entry, image);
 }
 
 static void
-topic_delete(struct partition_manager *manager,
-    const struct topic_image *image)
+topic_delete(struct partition_manager *manager, const struct topic_image *image)
 {
 	struct entry *entry = map_get(&manager->by_id, MAP_KEY(image->id));
 
@@ -363,7 +358,7 @@ partition_manager_apply(void *context, const struct delta *delta)
 		configs_apply(manager, delta->configs[i]);
 }
 
-/* --- The log manager's hooks ------------------------------------------------ */
+/* --- The log manager's hooks ------------------------------------------- */
 
 static bool
 image_wants(const struct partition_manager *manager, struct slice topic,

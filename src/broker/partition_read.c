@@ -6,8 +6,8 @@ read_describe(const struct partition *partition, struct partition_read *read)
 	const struct log *log = partition->log;
 
 	read->high_watermark = log_high_watermark(log);
-	read->last_stable_offset = partition_bound(partition,
-	    PARTITION_READ_COMMITTED);
+	read->last_stable_offset =
+	    partition_bound(partition, PARTITION_READ_COMMITTED);
 	read->log_start_offset = log_start_offset(log);
 	read->log_end_offset = log_end_offset(log);
 	read->behind = read->offset < log_active_base_offset(log);

@@ -14,8 +14,8 @@ struct source {
 static struct slice
 value_of(struct source *source, const char *key)
 {
-	return configs_topic(source->configs, source->topic, key,
-	    &source->arena);
+	return configs_topic(
+	    source->configs, source->topic, key, &source->arena);
 }
 
 /* What is stored was checked when it was set; anything else is no number. */
@@ -53,9 +53,9 @@ compression_resolve(struct topic_settings *settings, struct source *source)
 		settings->compression = codec;
 	if (settings->compression > 0 &&
 	    level_keys[settings->compression] != NULL)
-		settings->compression_level = (int)number_of(source,
-		    level_keys[settings->compression],
-		    COMPRESSION_LEVEL_DEFAULT);
+		settings->compression_level =
+		    (int)number_of(source, level_keys[settings->compression],
+			COMPRESSION_LEVEL_DEFAULT);
 }
 
 void
@@ -66,18 +66,17 @@ topic_settings_resolve(struct topic_settings *settings,
 
 	topic_settings_init(settings);
 	arena_init(&source.arena, SETTINGS_ARENA_BYTES_MAX);
-	settings->max_message_bytes = (int32_t)number_of(&source,
-	    "max.message.bytes", settings->max_message_bytes);
-	settings->min_insync_replicas = (int32_t)number_of(&source,
-	    "min.insync.replicas", settings->min_insync_replicas);
-	settings->timestamp_before_max_ms = number_of(&source,
-	    "message.timestamp.before.max.ms",
-	    settings->timestamp_before_max_ms);
+	settings->max_message_bytes = (int32_t)number_of(
+	    &source, "max.message.bytes", settings->max_message_bytes);
+	settings->min_insync_replicas = (int32_t)number_of(
+	    &source, "min.insync.replicas", settings->min_insync_replicas);
+	settings->timestamp_before_max_ms =
+	    number_of(&source, "message.timestamp.before.max.ms",
+		settings->timestamp_before_max_ms);
 	settings->timestamp_after_max_ms = number_of(&source,
-	    "message.timestamp.after.max.ms",
-	    settings->timestamp_after_max_ms);
-	if (slice_equal_str(value_of(&source, "message.timestamp.type"),
-		"LogAppendTime"))
+	    "message.timestamp.after.max.ms", settings->timestamp_after_max_ms);
+	if (slice_equal_str(
+		value_of(&source, "message.timestamp.type"), "LogAppendTime"))
 		settings->timestamp_type = BATCH_APPEND_TIME;
 	compression_resolve(settings, &source);
 	configs_log_settings(configs, topic, &settings->log);

@@ -3,8 +3,8 @@
 #include "net/loop.h"
 
 void
-wakeup_init(struct wakeup *wakeup, struct loop *loop,
-    void (*run)(struct task *task))
+wakeup_init(
+    struct wakeup *wakeup, struct loop *loop, void (*run)(struct task *task))
 {
 	*wakeup = (struct wakeup){ .task.run = run, .loop = loop };
 }

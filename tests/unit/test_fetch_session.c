@@ -63,8 +63,8 @@ begin_full(struct rig *rig, int32_t id, int32_t epoch,
 		.forgotten_count = forgotten_count,
 	};
 
-	return fetch_sessions_begin(rig->sessions, &request, rig->now_ms,
-	    &rig->arena, &rig->context);
+	return fetch_sessions_begin(
+	    rig->sessions, &request, rig->now_ms, &rig->arena, &rig->context);
 }
 
 static enum kp_error
@@ -78,8 +78,8 @@ static enum kp_error
 answer(struct rig *rig, int32_t *id)
 {
 	memset(rig->answered, 0, sizeof(rig->answered));
-	return fetch_sessions_answer(rig->sessions, &rig->context,
-	    rig->results, rig->now_ms, id, rig->answered);
+	return fetch_sessions_answer(rig->sessions, &rig->context, rig->results,
+	    rig->now_ms, id, rig->answered);
 }
 
 static void
@@ -221,8 +221,8 @@ partitions_come_and_go(void **state UNUSED)
 
 	rig_init(&rig, SLOTS_BIG);
 	id = session_new(&rig, 2);
-	assert_int_equal(begin_full(&rig, id, 1, changes, 2, forgotten, 2),
-	    KP_NONE);
+	assert_int_equal(
+	    begin_full(&rig, id, 1, changes, 2, forgotten, 2), KP_NONE);
 	assert_int_equal(rig.context.partitions_count, 2);
 	assert_int_equal(rig.context.partitions[0].index, 1);
 	assert_int_equal(rig.context.partitions[0].fetch_offset, 77);
@@ -230,23 +230,22 @@ partitions_come_and_go(void **state UNUSED)
 	assert_int_equal(answer(&rig, &told), KP_NONE);
 	/* The new one was never told of. */
 	assert_true(rig.answered[1]);
-	assert_int_equal(
-	    fetch_sessions_counters(rig.sessions).partitions, 2);
+	assert_int_equal(fetch_sessions_counters(rig.sessions).partitions, 2);
 
 	/* When nothing is left the session ends. */
-	forgotten[0] = (struct fetch_session_forgotten){ .topic =
-							     slice_str("t"),
-		.index = 1 };
-	forgotten[1] = (struct fetch_session_forgotten){ .topic =
-							     slice_str("u") };
-	assert_int_equal(begin_full(&rig, id, 2, NULL, 0, forgotten, 2),
-	    KP_NONE);
+	forgotten[0] =
+	    (struct fetch_session_forgotten){ .topic = slice_str("t"),
+		    .index = 1 };
+	forgotten[1] =
+	    (struct fetch_session_forgotten){ .topic = slice_str("u") };
+	assert_int_equal(
+	    begin_full(&rig, id, 2, NULL, 0, forgotten, 2), KP_NONE);
 	assert_int_equal(rig.context.kind, FETCH_SESSIONLESS);
 	assert_int_equal(rig.context.partitions_count, 0);
 	assert_int_equal(answer(&rig, &told), KP_NONE);
 	assert_int_equal(told, 0);
-	assert_int_equal(begin(&rig, id, 3, NULL, 0),
-	    KP_FETCH_SESSION_ID_NOT_FOUND);
+	assert_int_equal(
+	    begin(&rig, id, 3, NULL, 0), KP_FETCH_SESSION_ID_NOT_FOUND);
 	rig_fini(&rig);
 }
 
@@ -259,21 +258,21 @@ epochs_advance(void **state UNUSED)
 
 	rig_init(&rig, SLOTS_BIG);
 	id = session_new(&rig, 1);
-	assert_int_equal(begin(&rig, id, 2, NULL, 0),
-	    KP_INVALID_FETCH_SESSION_EPOCH);
-	assert_int_equal(begin(&rig, id + 1, 1, NULL, 0),
-	    KP_FETCH_SESSION_ID_NOT_FOUND);
-	assert_int_equal(begin(&rig, -5, 1, NULL, 0),
-	    KP_FETCH_SESSION_ID_NOT_FOUND);
+	assert_int_equal(
+	    begin(&rig, id, 2, NULL, 0), KP_INVALID_FETCH_SESSION_EPOCH);
+	assert_int_equal(
+	    begin(&rig, id + 1, 1, NULL, 0), KP_FETCH_SESSION_ID_NOT_FOUND);
+	assert_int_equal(
+	    begin(&rig, -5, 1, NULL, 0), KP_FETCH_SESSION_ID_NOT_FOUND);
 	rig.uses_ids = true;
-	assert_int_equal(begin(&rig, id, 1, NULL, 0),
-	    KP_FETCH_SESSION_TOPIC_ID_ERROR);
+	assert_int_equal(
+	    begin(&rig, id, 1, NULL, 0), KP_FETCH_SESSION_TOPIC_ID_ERROR);
 	rig.uses_ids = false;
 	assert_int_equal(begin(&rig, id, 1, NULL, 0), KP_NONE);
 	first = rig.context;
 	/* It advanced when it was taken, so the same epoch is old. */
-	assert_int_equal(begin(&rig, id, 1, NULL, 0),
-	    KP_INVALID_FETCH_SESSION_EPOCH);
+	assert_int_equal(
+	    begin(&rig, id, 1, NULL, 0), KP_INVALID_FETCH_SESSION_EPOCH);
 	assert_int_equal(begin(&rig, id, 2, NULL, 0), KP_NONE);
 	/* The first one's answer comes too late. */
 	rig.context = first;
@@ -313,9 +312,9 @@ static void
 topic_ids_are_keys(void **state UNUSED)
 {
 	struct rig rig;
-	struct fetch_session_partition partition = { .topic_id = { { 9 } },
-		.index = 4,
-		.max_bytes = 1 };
+	struct fetch_session_partition partition = {
+		.topic_id = { { 9 } }, .index = 4, .max_bytes = 1
+	};
 	int32_t id;
 
 	rig_init(&rig, SLOTS_BIG);
@@ -325,8 +324,8 @@ topic_ids_are_keys(void **state UNUSED)
 	partition.max_bytes = 2;
 	assert_int_equal(begin(&rig, id, 1, &partition, 1), KP_NONE);
 	assert_int_equal(rig.context.partitions_count, 1);
-	assert_true(uuid_equal(rig.context.partitions[0].topic_id,
-	    partition.topic_id));
+	assert_true(
+	    uuid_equal(rig.context.partitions[0].topic_id, partition.topic_id));
 	assert_int_equal(rig.context.partitions[0].max_bytes, 2);
 	rig_fini(&rig);
 }
@@ -409,8 +408,7 @@ sessions_follow_a_model(void **state UNUSED)
 		model[i] = i == 0 ? 0 : -1;
 	for (int step = 0; step < STEPS; step++) {
 		int32_t index = (int32_t)rng_below(&rng, INDEXES - 1) + 1;
-		struct fetch_session_partition change =
-		    wants("t", index, step);
+		struct fetch_session_partition change = wants("t", index, step);
 		struct fetch_session_forgotten forgotten = {
 			.topic = slice_str("t"), .index = index
 		};

@@ -29,8 +29,7 @@ struct rig {
 };
 
 static void
-hold_sync(void *context, enum disk_operation operation,
-    const char *path UNUSED)
+hold_sync(void *context, enum disk_operation operation, const char *path UNUSED)
 {
 	struct rig *rig = context;
 
@@ -80,10 +79,10 @@ setup(void **state, bool acked)
 	rig->context.flusher = flusher_new();
 	rig->context.flush_acked = acked;
 	topic_settings_init(&rig->settings);
-	rig->topic = partition_topic_new(slice_str("topic"),
-	    (struct uuid){ { 1 } }, false);
-	rig->partition = partition_new(&rig->context, rig->topic, 0,
-	    rig->store.log, &rig->settings);
+	rig->topic = partition_topic_new(
+	    slice_str("topic"), (struct uuid){ { 1 } }, false);
+	rig->partition = partition_new(
+	    &rig->context, rig->topic, 0, rig->store.log, &rig->settings);
 	rig_lead(rig, NODE, 3);
 	rig->loop = loop_new(0);
 	assert_non_null(rig->loop);
@@ -126,11 +125,11 @@ rig_configure(struct rig *rig)
 	partition_configure(rig->partition, &rig->settings);
 }
 
-/* --- Appending ------------------------------------------------------------- */
+/* --- Appending --------------------------------------------------------- */
 
 static enum kp_error
-append_bytes(struct rig *rig, struct buf *bytes,
-    struct partition_append *append)
+append_bytes(
+    struct rig *rig, struct buf *bytes, struct partition_append *append)
 {
 	*append = (struct partition_append){
 		.node_id = NODE,
@@ -162,8 +161,9 @@ must_append(struct rig *rig, int count)
 {
 	struct partition_append append;
 
-	assert_int_equal(append_batch(rig,
-			     &(struct fixture_batch){ .count = count }, &append),
+	assert_int_equal(
+	    append_batch(
+		rig, &(struct fixture_batch){ .count = count }, &append),
 	    KP_NONE);
 	return append;
 }
@@ -194,16 +194,16 @@ errors_of_appends(void **state)
 
 	rig->settings.max_message_bytes = 1000;
 	rig_configure(rig);
-	assert_int_equal(append_batch(rig, &batch, &append),
-	    KP_MESSAGE_TOO_LARGE);
+	assert_int_equal(
+	    append_batch(rig, &batch, &append), KP_MESSAGE_TOO_LARGE);
 	assert_int_equal(append.log_start_offset, -1);
 	assert_int_equal(append.base_offset, -1);
 
 	/* A time that is too far ahead is told by record. */
 	batch = (struct fixture_batch){ .count = 3,
 		.timestamp_ms = clock_wall_ms() + 7200000 };
-	assert_int_equal(append_batch(rig, &batch, &append),
-	    KP_INVALID_TIMESTAMP);
+	assert_int_equal(
+	    append_batch(rig, &batch, &append), KP_INVALID_TIMESTAMP);
 	assert_int_equal(append.log_start_offset, 0);
 	assert_int_equal(append.record_errors_count, 3);
 	assert_int_equal(append.record_errors[2].index, 2);
@@ -212,8 +212,7 @@ errors_of_appends(void **state)
 	rig->settings.log.cleanup_compact = true;
 	rig_configure(rig);
 	batch = (struct fixture_batch){ .count = 2 };
-	assert_int_equal(append_batch(rig, &batch, &append),
-	    KP_INVALID_RECORD);
+	assert_int_equal(append_batch(rig, &batch, &append), KP_INVALID_RECORD);
 	assert_int_equal(append.record_errors_count, 2);
 	assert_int_equal(partition_log_end_offset(rig->partition), 0);
 }
@@ -226,15 +225,15 @@ only_the_leader_appends(void **state)
 	struct fixture_batch batch = { .count = 1 };
 
 	rig_lead(rig, 2, 4);
-	assert_int_equal(append_batch(rig, &batch, &append),
-	    KP_NOT_LEADER_OR_FOLLOWER);
+	assert_int_equal(
+	    append_batch(rig, &batch, &append), KP_NOT_LEADER_OR_FOLLOWER);
 	assert_int_equal(append.leader.id, 2);
 	assert_int_equal(append.leader.epoch, 4);
 	rig_lead(rig, NODE, 5);
 	must_append(rig, 1);
 	partition_delete(rig->partition);
-	assert_int_equal(append_batch(rig, &batch, &append),
-	    KP_UNKNOWN_TOPIC_OR_PARTITION);
+	assert_int_equal(
+	    append_batch(rig, &batch, &append), KP_UNKNOWN_TOPIC_OR_PARTITION);
 }
 
 static void
@@ -253,8 +252,8 @@ too_few_replicas(void **state)
 	fixture_batch(&bytes, &(struct fixture_batch){ .count = 1 });
 	append.data = bytes.data;
 	append.len = bytes.len;
-	assert_int_equal(partition_append(rig->partition, &append),
-	    KP_NOT_ENOUGH_REPLICAS);
+	assert_int_equal(
+	    partition_append(rig->partition, &append), KP_NOT_ENOUGH_REPLICAS);
 	assert_int_equal(append.log_start_offset, 0);
 	append.all_replicas = false;
 	assert_int_equal(partition_append(rig->partition, &append), KP_NONE);
@@ -266,8 +265,9 @@ repeats_are_not_appended(void **state)
 {
 	struct rig *rig = *state;
 	struct partition_append append;
-	struct fixture_batch batch = { .count = 2, .has_producer = true,
-		.producer_id = 7 };
+	struct fixture_batch batch = {
+		.count = 2, .has_producer = true, .producer_id = 7
+	};
 
 	assert_int_equal(append_batch(rig, &batch, &append), KP_NONE);
 	assert_false(append.duplicate);
@@ -285,7 +285,7 @@ repeats_are_not_appended(void **state)
 	assert_int_equal(append.log_start_offset, 0);
 }
 
-/* --- What is stored --------------------------------------------------------- */
+/* --- What is stored ---------------------------------------------------- */
 
 static struct batch
 stored_batch(struct rig *rig, int64_t offset)
@@ -294,8 +294,8 @@ stored_batch(struct rig *rig, int64_t offset)
 	uint8_t *data;
 	size_t len;
 
-	assert_int_equal(fixture_read(&rig->store, offset, 1, &data, &len),
-	    KP_NONE);
+	assert_int_equal(
+	    fixture_read(&rig->store, offset, 1, &data, &len), KP_NONE);
 	assert_int_equal(batch_read(slice_of(data, len), &batch), 0);
 	assert_true(batch_crc_valid(slice_of(data, batch.size_bytes)));
 	free(data);
@@ -350,7 +350,7 @@ the_topics_codec_is_stored(void **state)
 	assert_int_equal(fixture_count_records(&rig->store, 0, 1 << 20), 6);
 }
 
-/* --- The high watermark ------------------------------------------------------ */
+/* --- The high watermark ------------------------------------------------ */
 
 struct waiting {
 	struct hw_waiter waiter;
@@ -370,8 +370,8 @@ on_committed(struct task *task)
 static bool
 wait_for(struct rig *rig, struct waiting *waiting, int64_t offset)
 {
-	*waiting = (struct waiting){ .waiter.offset = offset,
-		.waiter.node_id = NODE };
+	*waiting =
+	    (struct waiting){ .waiter.offset = offset, .waiter.node_id = NODE };
 	wakeup_init(&waiting->waiter.wakeup, rig->loop, on_committed);
 	return partition_wait_hw(rig->partition, &waiting->waiter);
 }
@@ -465,8 +465,7 @@ waiters_are_told_of_trouble(void **state)
 	assert_true(wait_for(rig, &waiting, 1));
 	partition_delete(rig->partition);
 	loop_until(rig, &waiting.runs);
-	assert_int_equal(waiting.waiter.result,
-	    KP_UNKNOWN_TOPIC_OR_PARTITION);
+	assert_int_equal(waiting.waiter.result, KP_UNKNOWN_TOPIC_OR_PARTITION);
 }
 
 static void
@@ -485,8 +484,8 @@ failed_sync_tells_waiters(void **state)
 	loop_until(rig, &waiting.runs);
 	assert_int_equal(waiting.waiter.result, KP_KAFKA_STORAGE_ERROR);
 	assert_int_equal(partition_high_watermark(rig->partition), 0);
-	assert_int_equal(append_batch(rig, &batch, &append),
-	    KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(
+	    append_batch(rig, &batch, &append), KP_KAFKA_STORAGE_ERROR);
 	disk_fault_clear(&rig->store.fault);
 }
 
@@ -508,7 +507,7 @@ waiting_can_end_early(void **state)
 	assert_int_equal(waiting.runs, 1);
 }
 
-/* --- Reading --------------------------------------------------------------- */
+/* --- Reading ----------------------------------------------------------- */
 
 static enum kp_error
 read_at(struct rig *rig, int64_t offset, int32_t current_epoch,
@@ -540,17 +539,16 @@ epochs_are_compared(void **state)
 	must_append(rig, 5);
 	rig_lead(rig, NODE, 6);
 	must_append(rig, 5);
-	assert_int_equal(read_at(rig, 0, 5, -1, &read),
-	    KP_FENCED_LEADER_EPOCH);
+	assert_int_equal(read_at(rig, 0, 5, -1, &read), KP_FENCED_LEADER_EPOCH);
 	assert_int_equal(read.high_watermark, -1);
-	assert_int_equal(read_at(rig, 0, 7, -1, &read),
-	    KP_UNKNOWN_LEADER_EPOCH);
+	assert_int_equal(
+	    read_at(rig, 0, 7, -1, &read), KP_UNKNOWN_LEADER_EPOCH);
 	assert_int_equal(read_at(rig, 0, 6, -1, &read), KP_NONE);
 	assert_int_equal(read.high_watermark, 10);
-	assert_int_equal(read_at(rig, 11, -1, -1, &read),
-	    KP_OFFSET_OUT_OF_RANGE);
-	assert_int_equal(read_at(rig, -1, -1, -1, &read),
-	    KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(
+	    read_at(rig, 11, -1, -1, &read), KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(
+	    read_at(rig, -1, -1, -1, &read), KP_OFFSET_OUT_OF_RANGE);
 	assert_int_equal(read_at(rig, 10, -1, -1, &read), KP_NONE);
 
 	/* A reader whose log goes on in an epoch that ended here. */
@@ -559,8 +557,7 @@ epochs_are_compared(void **state)
 	assert_int_equal(read.diverging_end_offset, 5);
 	assert_int_equal(read_at(rig, 5, -1, 3, &read), KP_NONE);
 	assert_int_equal(read.diverging_epoch, -1);
-	assert_int_equal(read_at(rig, 5, -1, 9, &read),
-	    KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(read_at(rig, 5, -1, 9, &read), KP_OFFSET_OUT_OF_RANGE);
 }
 
 static struct partition_offset
@@ -572,9 +569,8 @@ find_at(struct rig *rig, int64_t timestamp)
 		.timestamp = timestamp };
 	struct partition_offset found;
 
-	assert_int_equal(partition_find_offset(rig->partition, &lookup,
-			     &found),
-	    KP_NONE);
+	assert_int_equal(
+	    partition_find_offset(rig->partition, &lookup, &found), KP_NONE);
 	return found;
 }
 
@@ -588,16 +584,16 @@ offsets_are_found(void **state)
 
 	assert_int_equal(found.offset, 0);
 	assert_int_equal(find_at(rig, -3).offset, -1);
-	assert_int_equal(append_batch(rig,
-			     &(struct fixture_batch){ .count = 3,
-				 .timestamp_ms = 1000 },
-			     &append),
+	assert_int_equal(
+	    append_batch(rig,
+		&(struct fixture_batch){ .count = 3, .timestamp_ms = 1000 },
+		&append),
 	    KP_NONE);
 	rig_lead(rig, NODE, 4);
-	assert_int_equal(append_batch(rig,
-			     &(struct fixture_batch){ .count = 3,
-				 .timestamp_ms = 2000 },
-			     &append),
+	assert_int_equal(
+	    append_batch(rig,
+		&(struct fixture_batch){ .count = 3, .timestamp_ms = 2000 },
+		&append),
 	    KP_NONE);
 	found = find_at(rig, -1);
 	assert_int_equal(found.offset, 6);
@@ -617,13 +613,13 @@ offsets_are_found(void **state)
 	assert_int_equal(find_at(rig, 3000).offset, -1);
 	assert_int_equal(find_at(rig, -5).offset, -1);
 
-	assert_int_equal(partition_find_epoch_end(rig->partition, NODE, -1, 3,
-			     &end),
+	assert_int_equal(
+	    partition_find_epoch_end(rig->partition, NODE, -1, 3, &end),
 	    KP_NONE);
 	assert_int_equal(end.epoch, 3);
 	assert_int_equal(end.end_offset, 3);
-	assert_int_equal(partition_find_epoch_end(rig->partition, NODE, 3, 3,
-			     &end),
+	assert_int_equal(
+	    partition_find_epoch_end(rig->partition, NODE, 3, 3, &end),
 	    KP_FENCED_LEADER_EPOCH);
 	assert_int_equal(end.end_offset, -1);
 }
@@ -643,24 +639,21 @@ the_end_is_unknown_at_first(void **state)
 	rig_hold(rig, true);
 	must_append(rig, 2);
 	rig_lead(rig, NODE, 4);
-	assert_int_equal(partition_find_offset(rig->partition, &lookup,
-			     &found),
+	assert_int_equal(partition_find_offset(rig->partition, &lookup, &found),
 	    KP_OFFSET_NOT_AVAILABLE);
 	lookup.timestamp = 5000;
-	assert_int_equal(partition_find_offset(rig->partition, &lookup,
-			     &found),
+	assert_int_equal(partition_find_offset(rig->partition, &lookup, &found),
 	    KP_OFFSET_NOT_AVAILABLE);
 	lookup.timestamp = -2;
-	assert_int_equal(partition_find_offset(rig->partition, &lookup,
-			     &found),
-	    KP_NONE);
+	assert_int_equal(
+	    partition_find_offset(rig->partition, &lookup, &found), KP_NONE);
 	assert_true(wait_for(rig, &waiting, 2));
 	rig_hold(rig, false);
 	loop_until(rig, &waiting.runs);
 	assert_int_equal(find_at(rig, -1).offset, 2);
 }
 
-/* --- Long polls ------------------------------------------------------------- */
+/* --- Long polls -------------------------------------------------------- */
 
 struct polling {
 	struct long_poll poll;
@@ -672,8 +665,7 @@ static void
 on_wakeup(struct task *task)
 {
 	struct wakeup *wakeup = CONTAINER_OF(task, struct wakeup, task);
-	struct long_poll *poll =
-	    CONTAINER_OF(wakeup, struct long_poll, wakeup);
+	struct long_poll *poll = CONTAINER_OF(wakeup, struct long_poll, wakeup);
 
 	CONTAINER_OF(poll, struct polling, poll)->runs++;
 	long_poll_unpark(poll);
@@ -689,12 +681,12 @@ seen_now(struct rig *rig)
 }
 
 static void
-poll_start(struct rig *rig, struct polling *polling,
-    struct partition_seen seen, int64_t missing_bytes, int64_t room_bytes)
+poll_start(struct rig *rig, struct polling *polling, struct partition_seen seen,
+    int64_t missing_bytes, int64_t room_bytes)
 {
 	polling->runs = 0;
-	long_poll_init(&polling->poll, rig->loop, on_wakeup, polling->parts,
-	    1, missing_bytes);
+	long_poll_init(&polling->poll, rig->loop, on_wakeup, polling->parts, 1,
+	    missing_bytes);
 	long_poll_add(&polling->poll, rig->partition, seen, room_bytes);
 	long_poll_park(&polling->poll);
 }
