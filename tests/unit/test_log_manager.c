@@ -1,0 +1,915 @@
+/* The log manager: finding, creating, deleting, upkeep, starts and stops. */
+#include "unit/unit.h"
+
+#include "base/clock.h"
+#include "store/flusher.h"
+#include "store/log_manager.h"
+#include "store/log_manager_internal.h"
+#include "store/meta_properties.h"
+#include "unit/store_fixture.h"
+#include "unit/temp_dir.h"
+
+#include <dirent.h>
+#include <sched.h>
+
+#define HOUR_MS (60 * 60 * 1000)
+
+static const struct uuid topic_a = { { 0xaa, 1 } };
+static const struct uuid topic_b = { { 0xbb, 1 } };
+
+struct rig {
+	char *root;
+	char *paths[2];
+	size_t path_count;
+	struct disk_fault fault;
+	struct flusher *flusher;
+	struct log_manager *manager;
+	struct log_manager_settings settings;
+	struct log_settings log_settings;
+
+	/* The clocks, stepped together. */
+	struct clock_source clock;
+	int64_t wall_ms;
+	int64_t monotonic_ms;
+
+	/* What the hooks say and heard. */
+	const char *unwanted;		/* a topic */
+	size_t failed_count;
+	size_t failed_remaining;
+};
+
+/* --- the rig ------------------------------------------------------------- */
+
+static int64_t
+rig_wall_ms(void *context)
+{
+	return ((struct rig *)context)->wall_ms;
+}
+
+static int64_t
+rig_monotonic_us(void *context)
+{
+	return ((struct rig *)context)->monotonic_ms * 1000;
+}
+
+static void
+rig_pass(struct rig *rig, int64_t ms)
+{
+	rig->wall_ms += ms;
+	rig->monotonic_ms += ms;
+	log_manager_tick(rig->manager);
+}
+
+static bool
+rig_wanted(void *context, struct slice topic, int32_t partition UNUSED,
+    struct uuid topic_id, struct log_settings *settings)
+{
+	struct rig *rig = context;
+
+	*settings = rig->log_settings;
+	if (rig->unwanted != NULL && slice_equal_str(topic, rig->unwanted))
+		return false;
+	return uuid_equal(topic_id,
+	    topic.data[0] == 'a' ? topic_a : topic_b);
+}
+
+static void
+rig_directory_failed(void *context, const char *path UNUSED,
+    struct uuid id UNUSED, size_t remaining)
+{
+	struct rig *rig = context;
+
+	rig->failed_count++;
+	rig->failed_remaining = remaining;
+}
+
+static void
+meta_put(const char *path, int32_t node_id, uint8_t directory)
+{
+	struct meta_properties meta;
+
+	meta_properties_init(&meta);
+	meta.node_id = node_id;
+	meta.cluster_id = xstrdup("cluster");
+	meta.directory_id = (struct uuid){ { 0xdd, directory } };
+	assert_int_equal(meta_properties_write(&meta, disk_posix(), path), 0);
+	meta_properties_fini(&meta);
+}
+
+/* Open and load; whether that worked. */
+static bool
+rig_start(struct rig *rig)
+{
+	const struct log_manager_hooks hooks = {
+		.context = rig,
+		.wanted = rig_wanted,
+		.directory_failed = rig_directory_failed,
+	};
+
+	rig->manager = log_manager_new(&rig->settings);
+	if (rig->manager == NULL)
+		return false;
+	if (log_manager_load(rig->manager, &hooks) == 0)
+		return true;
+	log_manager_free(rig->manager);
+	rig->manager = NULL;
+	return false;
+}
+
+static void
+rig_must_start(struct rig *rig)
+{
+	assert_true(rig_start(rig));
+}
+
+/* Drop everything, as kill -9 does. */
+static void
+rig_kill(struct rig *rig)
+{
+	log_manager_free(rig->manager);
+	rig->manager = NULL;
+}
+
+static int
+rig_stop(struct rig *rig, int64_t broker_epoch)
+{
+	int result = log_manager_stop(rig->manager, broker_epoch);
+
+	rig_kill(rig);
+	return result;
+}
+
+/* path_count log directories, formatted, nothing started. */
+static struct rig *
+rig_prepare(size_t path_count)
+{
+	struct rig *rig = xcalloc(1, sizeof(*rig));
+
+	rig->wall_ms = FIXTURE_NOW_MS;
+	rig->monotonic_ms = 1000;
+	rig->clock = (struct clock_source){ rig_wall_ms, rig_monotonic_us,
+		rig };
+	clock_install(&rig->clock);
+	rig->root = temp_dir_make();
+	rig->path_count = path_count;
+	for (size_t i = 0; i < path_count; i++) {
+		rig->paths[i] = xasprintf("%s/d%zu", rig->root, i);
+		assert_int_equal(mkdir(rig->paths[i], 0755), 0);
+		meta_put(rig->paths[i], 1, (uint8_t)(i + 1));
+	}
+	disk_fault_init(&rig->fault, disk_posix());
+	rig->flusher = flusher_new();
+	log_manager_settings_init(&rig->settings);
+	log_settings_init(&rig->log_settings);
+	rig->settings.disk = &rig->fault.disk;
+	rig->settings.flusher = rig->flusher;
+	rig->settings.directories = (const char *const *)rig->paths;
+	rig->settings.directory_count = path_count;
+	rig->settings.node_id = 1;
+	return rig;
+}
+
+static struct rig *
+rig_new(size_t path_count)
+{
+	struct rig *rig = rig_prepare(path_count);
+
+	rig_must_start(rig);
+	return rig;
+}
+
+static void
+rig_free(struct rig *rig)
+{
+	log_manager_free(rig->manager);
+	flusher_free(rig->flusher);
+	disk_fault_fini(&rig->fault);
+	for (size_t i = 0; i < rig->path_count; i++)
+		free(rig->paths[i]);
+	temp_dir_remove(rig->root);
+	clock_install(NULL);
+	free(rig);
+}
+
+/* --- logs ---------------------------------------------------------------- */
+
+static struct log *
+create(struct rig *rig, const char *topic, int32_t partition)
+{
+	struct log *log;
+
+	assert_int_equal(log_manager_create(rig->manager, slice_str(topic),
+			     partition, topic[0] == 'a' ? topic_a : topic_b,
+			     UUID_ZERO, &rig->log_settings, &log),
+	    KP_NONE);
+	return log;
+}
+
+static struct log *
+find(struct rig *rig, const char *topic, int32_t partition)
+{
+	return log_manager_find(rig->manager, slice_str(topic), partition);
+}
+
+static enum kp_error
+append_one(struct rig *rig, struct log *log, int64_t timestamp_ms)
+{
+	struct buf out;
+	struct log_append append = { .leader_epoch = 3,
+		.origin = LOG_CLIENT,
+		.now_ms = rig->wall_ms };
+	enum kp_error error;
+
+	buf_init(&out, 1 << 20);
+	fixture_batch(&out,
+	    &(struct fixture_batch){ .timestamp_ms = timestamp_ms,
+		.value_len = 200 });
+	append.data = out.data;
+	append.len = out.len;
+	log_lock(log);
+	error = log_append(log, &append);
+	log_unlock(log);
+	buf_fini(&out);
+	return error;
+}
+
+/* Append count records and let the high watermark follow. */
+static void
+fill(struct rig *rig, struct log *log, int count)
+{
+	for (int i = 0; i < count; i++)
+		assert_int_equal(append_one(rig, log, rig->wall_ms), KP_NONE);
+	log_lock(log);
+	log_high_watermark_set(log, log_end_offset(log));
+	log_unlock(log);
+}
+
+static int64_t
+end_of(struct log *log)
+{
+	int64_t end;
+
+	log_lock(log);
+	end = log_end_offset(log);
+	log_unlock(log);
+	return end;
+}
+
+static void
+expect_end(struct rig *rig, const char *topic, int32_t partition, int64_t end)
+{
+	struct log *log = find(rig, topic, partition);
+
+	assert_non_null(log);
+	assert_int_equal(end_of(log), end);
+	log_manager_release(rig->manager, log);
+}
+
+/* The number of names in path that contain part. */
+static size_t
+names_with(const char *path, const char *part)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+	size_t count = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		count += strstr(entry->d_name, part) != NULL;
+	closedir(dir);
+	return count;
+}
+
+/* --- finding and creating ------------------------------------------------ */
+
+static void
+a_created_log_is_found(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0), *again;
+
+	assert_ptr_equal(find(rig, "a", 0), log);
+	log_manager_release(rig->manager, log);
+	assert_null(find(rig, "a", 1));
+	assert_null(find(rig, "b", 0));
+	assert_true(temp_dir_has(rig->paths[0], "a-0/partition.metadata"));
+	again = create(rig, "a", 0);
+	assert_ptr_equal(again, log);
+	log_manager_release(rig->manager, again);
+	assert_int_equal(log_manager_create(rig->manager, slice_str("a"), 0,
+			     topic_b, UUID_ZERO, &rig->log_settings, &again),
+	    KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(log_manager_count(rig->manager, NULL), 1);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+static void
+creating_syncs_nothing(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	uint64_t syncs = disk_fault_count(&rig->fault, DISK_FSYNC) +
+	    disk_fault_count(&rig->fault, DISK_FDATASYNC);
+
+	for (int32_t i = 0; i < 50; i++)
+		log_manager_release(rig->manager, create(rig, "a", i));
+	assert_int_equal(disk_fault_count(&rig->fault, DISK_FSYNC) +
+		disk_fault_count(&rig->fault, DISK_FDATASYNC) +
+		disk_fault_count(&rig->fault, DISK_SYNCFS),
+	    syncs);
+	rig_free(rig);
+}
+
+static void
+logs_spread_over_directories(void **state UNUSED)
+{
+	struct rig *rig = rig_new(2);
+	const struct uuid second = { { 0xdd, 2 } };
+	struct log *log;
+
+	for (int32_t i = 0; i < 6; i++)
+		log_manager_release(rig->manager, create(rig, "a", i));
+	assert_int_equal(names_with(rig->paths[0], "a-"), 3);
+	assert_int_equal(names_with(rig->paths[1], "a-"), 3);
+	for (int32_t i = 0; i < 3; i++) {
+		assert_int_equal(log_manager_create(rig->manager,
+				     slice_str("b"), i, topic_b, second,
+				     &rig->log_settings, &log),
+		    KP_NONE);
+		assert_true(uuid_equal(log_manager_directory(rig->manager,
+					   log),
+		    second));
+		log_manager_release(rig->manager, log);
+	}
+	assert_int_equal(names_with(rig->paths[1], "b-"), 3);
+	assert_int_equal(log_manager_directory_pick(rig->manager).bytes[1],
+	    1);
+	rig_free(rig);
+}
+
+/* --- stopping and starting ----------------------------------------------- */
+
+static void
+an_orderly_stop_keeps_everything(void **state UNUSED)
+{
+	struct rig *rig = rig_new(2);
+	struct log *log;
+	char *text;
+
+	for (int32_t i = 0; i < 4; i++) {
+		log = create(rig, "a", i);
+		fill(rig, log, (int)i + 1);
+		log_manager_release(rig->manager, log);
+	}
+	assert_int_equal(rig_stop(rig, 17), 0);
+	for (size_t i = 0; i < 2; i++) {
+		assert_false(temp_dir_has(rig->paths[i], ".lock"));
+		text = temp_dir_get(rig->paths[i], ".kafka_cleanshutdown");
+		assert_string_equal(text,
+		    "{\"version\":0,\"brokerEpoch\":17}");
+		free(text);
+	}
+	text = temp_dir_get(rig->paths[0], CHECKPOINT_RECOVERY_POINTS);
+	assert_memory_equal(text, "0\n2\n", 4);
+	free(text);
+	text = temp_dir_get(rig->paths[0], CHECKPOINT_LOG_STARTS);
+	assert_string_equal(text, "0\n0\n");
+	free(text);
+	rig_must_start(rig);
+	assert_true(log_manager_was_clean(rig->manager));
+	assert_int_equal(log_manager_previous_broker_epoch(rig->manager), 17);
+	for (int32_t i = 0; i < 4; i++) {
+		expect_end(rig, "a", i, i + 1);
+		log = find(rig, "a", i);
+		assert_int_equal(log_high_watermark(log), i + 1);
+		log_manager_release(rig->manager, log);
+	}
+	rig_free(rig);
+}
+
+static void
+a_kill_is_not_clean_and_loses_nothing(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 10);
+	log_manager_release(rig->manager, log);
+	rig_kill(rig);
+	rig_must_start(rig);
+	assert_false(log_manager_was_clean(rig->manager));
+	assert_int_equal(log_manager_previous_broker_epoch(rig->manager), -1);
+	expect_end(rig, "a", 0, 10);
+	rig_free(rig);
+}
+
+static void
+epochs_that_differ_are_unknown(void **state UNUSED)
+{
+	struct rig *rig = rig_new(2);
+
+	assert_int_equal(rig_stop(rig, 17), 0);
+	temp_dir_put(rig->paths[1], ".kafka_cleanshutdown",
+	    "{\"version\":0,\"brokerEpoch\":16}");
+	rig_must_start(rig);
+	assert_true(log_manager_was_clean(rig->manager));
+	assert_int_equal(log_manager_previous_broker_epoch(rig->manager), -1);
+	rig_free(rig);
+}
+
+/* Every operation of the stop fails once, and from there on; no record that
+ * was flushed is lost. */
+static void
+no_failure_of_a_stop_loses_a_record(void **state UNUSED)
+{
+	for (int from_here_on = 0; from_here_on < 2; from_here_on++) {
+		uint64_t failed = 1;
+
+		for (uint64_t skip = 0; failed > 0; skip++) {
+			struct rig *rig = rig_new(1);
+
+			for (int32_t i = 0; i < 2; i++) {
+				struct log *log = create(rig, "a", i);
+
+				fill(rig, log, 3);
+				assert_int_equal(log_flush_all(log), 0);
+				fill(rig, log, 1);
+				log_manager_release(rig->manager, log);
+			}
+			if (from_here_on)
+				disk_fault_fail_all(&rig->fault, DISK_ANY,
+				    NULL, skip, EIO);
+			else
+				disk_fault_fail(&rig->fault, DISK_ANY, NULL,
+				    skip, EIO);
+			(void)!rig_stop(rig, 5);
+			failed = disk_fault_clear(&rig->fault);
+			rig_must_start(rig);
+			expect_end(rig, "a", 0, 4);
+			expect_end(rig, "a", 1, 4);
+			rig_free(rig);
+		}
+	}
+}
+
+static void
+a_log_that_does_not_close_leaves_no_mark(void **state UNUSED)
+{
+	struct rig *rig = rig_new(2);
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 3);
+	log_manager_release(rig->manager, log);
+	disk_fault_fail(&rig->fault, DISK_FDATASYNC, "a-0", 0, EIO);
+	assert_int_equal(rig_stop(rig, 5), -1);
+	assert_int_equal(disk_fault_clear(&rig->fault), 1);
+	assert_false(temp_dir_has(rig->paths[0], ".kafka_cleanshutdown"));
+	assert_true(temp_dir_has(rig->paths[1], ".kafka_cleanshutdown"));
+	rig_free(rig);
+}
+
+/* --- directories that are refused ---------------------------------------- */
+
+static void
+wrong_directories_are_refused(void **state UNUSED)
+{
+	struct rig *rig = rig_prepare(2);
+
+	meta_put(rig->paths[1], 2, 2);
+	assert_false(rig_start(rig));
+	meta_put(rig->paths[1], 1, 1);
+	assert_false(rig_start(rig));
+	temp_dir_put(rig->paths[1], META_PROPERTIES_FILE, "");
+	assert_false(rig_start(rig));
+	meta_put(rig->paths[1], 1, 2);
+	temp_dir_put(rig->paths[1], "lost+found", NULL);
+	assert_false(rig_start(rig));
+	rig_free(rig);
+}
+
+static void
+a_partition_twice_is_refused(void **state UNUSED)
+{
+	struct rig *rig = rig_new(2);
+	char *copy;
+
+	log_manager_release(rig->manager, create(rig, "a", 0));
+	rig_kill(rig);
+	temp_dir_put(rig->paths[1], "a-0", NULL);
+	copy = temp_dir_get(rig->paths[0], "a-0/partition.metadata");
+	temp_dir_put(rig->paths[1], "a-0/partition.metadata", copy);
+	assert_false(rig_start(rig));
+	free(copy);
+	rig_free(rig);
+}
+
+/* --- strays -------------------------------------------------------------- */
+
+static void
+what_the_metadata_does_not_have_is_set_aside(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log;
+
+	log_manager_release(rig->manager, create(rig, "a", 0));
+	log_manager_release(rig->manager, create(rig, "b", 0));
+	assert_int_equal(rig_stop(rig, 1), 0);
+	temp_dir_put(rig->paths[0], "a-7", NULL);
+	rig->unwanted = "b";
+	rig_must_start(rig);
+	assert_int_equal(log_manager_count(rig->manager, NULL), 1);
+	assert_int_equal(names_with(rig->paths[0], "b-0."), 1);
+	assert_int_equal(names_with(rig->paths[0], "a-7."), 1);
+	assert_int_equal(names_with(rig->paths[0], "-stray"), 2);
+	/* They stay through the next start, and the names are free. */
+	assert_int_equal(rig_stop(rig, 1), 0);
+	rig->unwanted = NULL;
+	rig_must_start(rig);
+	assert_int_equal(names_with(rig->paths[0], "-stray"), 2);
+	log = create(rig, "b", 0);
+	assert_int_equal(end_of(log), 0);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+/* --- deleting ------------------------------------------------------------ */
+
+static void
+a_deleted_log_goes_after_the_delay(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 2);
+	assert_int_equal(log_manager_delete(rig->manager, log), KP_NONE);
+	assert_null(find(rig, "a", 0));
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 1);
+	assert_false(temp_dir_has(rig->paths[0], "a-0"));
+	assert_int_equal(append_one(rig, log, 0), KP_KAFKA_STORAGE_ERROR);
+	rig_pass(rig, 59999);
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 1);
+	rig_pass(rig, 1);
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 0);
+	/* It is ours still, and goes with the release. */
+	assert_int_equal(append_one(rig, log, 0), KP_KAFKA_STORAGE_ERROR);
+	log_manager_release(rig->manager, log);
+	rig_pass(rig, 60000);
+	assert_true(list_empty(&rig->manager->doomed));
+	assert_int_equal(rig->manager->by_log.count, 0);
+	rig_free(rig);
+}
+
+static void
+a_deletion_goes_on_after_a_restart(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	assert_int_equal(log_manager_delete(rig->manager, log), KP_NONE);
+	log_manager_release(rig->manager, log);
+	rig_kill(rig);
+	rig_must_start(rig);
+	rig_pass(rig, 59999);
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 1);
+	rig_pass(rig, 1);
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 0);
+	rig_free(rig);
+}
+
+static void
+a_removal_that_fails_is_tried_again(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	assert_int_equal(log_manager_delete(rig->manager, log), KP_NONE);
+	log_manager_release(rig->manager, log);
+	disk_fault_fail(&rig->fault, DISK_UNLINK, NULL, 0, EBUSY);
+	rig_pass(rig, 60000);
+	assert_int_equal(disk_fault_clear(&rig->fault), 1);
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 1);
+	rig_pass(rig, 60000);
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 0);
+	rig_free(rig);
+}
+
+static void
+a_rename_that_fails_deletes_nothing(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	disk_fault_fail(&rig->fault, DISK_RENAME, NULL, 0, EIO);
+	assert_int_equal(log_manager_delete(rig->manager, log),
+	    KP_KAFKA_STORAGE_ERROR);
+	disk_fault_clear(&rig->fault);
+	assert_ptr_equal(find(rig, "a", 0), log);
+	log_manager_release(rig->manager, log);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+/* The old log's start and recovery point must not become the new one's. */
+static void
+a_name_used_again_begins_at_zero_after_a_kill(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+	char *text;
+
+	fill(rig, log, 10);
+	assert_int_equal(log_flush_all(log), 0);
+	log_lock(log);
+	assert_int_equal(log_delete_records(log, 5), KP_NONE);
+	log_unlock(log);
+	rig_pass(rig, 60000);
+	text = temp_dir_get(rig->paths[0], CHECKPOINT_LOG_STARTS);
+	assert_string_equal(text, "0\n1\na 0 5\n");
+	free(text);
+	assert_int_equal(log_manager_delete(rig->manager, log), KP_NONE);
+	log_manager_release(rig->manager, log);
+	log = create(rig, "a", 0);
+	text = temp_dir_get(rig->paths[0], CHECKPOINT_LOG_STARTS);
+	assert_string_equal(text, "0\n0\n");
+	free(text);
+	fill(rig, log, 2);
+	log_manager_release(rig->manager, log);
+	rig_kill(rig);
+	rig_must_start(rig);
+	log = find(rig, "a", 0);
+	assert_int_equal(log_start_offset(log), 0);
+	assert_int_equal(log_end_offset(log), 2);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+/* The same where the directory is gone and only the checkpoint names it. */
+static void
+a_checkpoint_without_its_log_is_forgotten(void **state UNUSED)
+{
+	struct rig *rig = rig_prepare(1);
+	struct log *log;
+
+	temp_dir_put(rig->paths[0], CHECKPOINT_LOG_STARTS, "0\n1\na 0 5\n");
+	rig_must_start(rig);
+	log = create(rig, "a", 0);
+	fill(rig, log, 2);
+	log_manager_release(rig->manager, log);
+	rig_kill(rig);
+	rig_must_start(rig);
+	expect_end(rig, "a", 0, 2);
+	rig_free(rig);
+}
+
+/* --- upkeep -------------------------------------------------------------- */
+
+static void
+retention_runs_after_the_delay(void **state UNUSED)
+{
+	struct rig *rig = rig_prepare(1);
+	struct log *log;
+
+	rig->log_settings.retention_ms = HOUR_MS;
+	rig->log_settings.file_delete_delay_ms = 5000;
+	rig_must_start(rig);
+	log = create(rig, "a", 0);
+	fill(rig, log, 3);
+	rig->wall_ms += 2 * HOUR_MS;
+	rig_pass(rig, 29999);
+	assert_int_equal(log_start_offset(log), 0);
+	rig_pass(rig, 1);
+	assert_int_equal(log_start_offset(log), 3);
+	assert_int_equal(log_end_offset(log), 3);
+	assert_true(temp_dir_has(rig->paths[0],
+	    "a-0/00000000000000000000.log.deleted"));
+	rig_pass(rig, 5000);
+	assert_false(temp_dir_has(rig->paths[0],
+	    "a-0/00000000000000000000.log.deleted"));
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+static void
+high_watermarks_are_checkpointed_when_they_change(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+	uint64_t renames;
+	char *text;
+
+	fill(rig, log, 7);
+	rig_pass(rig, 5000);
+	text = temp_dir_get(rig->paths[0], CHECKPOINT_HIGH_WATERMARKS);
+	assert_string_equal(text, "0\n1\na 0 7\n");
+	free(text);
+	renames = disk_fault_count(&rig->fault, DISK_RENAME);
+	rig_pass(rig, 5000);
+	rig_pass(rig, 5000);
+	assert_int_equal(disk_fault_count(&rig->fault, DISK_RENAME), renames);
+	fill(rig, log, 1);
+	rig_pass(rig, 5000);
+	text = temp_dir_get(rig->paths[0], CHECKPOINT_HIGH_WATERMARKS);
+	assert_string_equal(text, "0\n1\na 0 8\n");
+	free(text);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+static void
+recovery_points_are_what_was_flushed(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+	char *text;
+
+	log_lock(log);
+	log_leader_epoch_begin(log, 3);
+	log_unlock(log);
+	fill(rig, log, 4);
+	assert_int_equal(log_flush_all(log), 0);
+	fill(rig, log, 3);
+	assert_false(temp_dir_has(rig->paths[0],
+	    "a-0/leader-epoch-checkpoint"));
+	rig_pass(rig, 60000);
+	text = temp_dir_get(rig->paths[0], CHECKPOINT_RECOVERY_POINTS);
+	assert_string_equal(text, "0\n1\na 0 4\n");
+	free(text);
+	/* What lies below the recovery point must not be needed any more. */
+	text = temp_dir_get(rig->paths[0], "a-0/leader-epoch-checkpoint");
+	assert_string_equal(text, "0\n1\n3 0\n");
+	free(text);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+static void
+a_full_disk_delays_checkpoints_only(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+	char *text;
+
+	fill(rig, log, 4);
+	disk_fault_fail_all(&rig->fault, DISK_PWRITE, "checkpoint", 0,
+	    ENOSPC);
+	rig_pass(rig, 60000);
+	assert_true(disk_fault_clear(&rig->fault) > 0);
+	assert_int_equal(rig->failed_count, 0);
+	assert_int_equal(append_one(rig, log, 0), KP_NONE);
+	rig_pass(rig, 60000);
+	text = temp_dir_get(rig->paths[0], CHECKPOINT_HIGH_WATERMARKS);
+	assert_string_equal(text, "0\n1\na 0 4\n");
+	free(text);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+static void
+flush_ms_is_kept(void **state UNUSED)
+{
+	struct rig *rig = rig_prepare(1);
+	struct log *log;
+
+	rig->log_settings.flush_ms = 1000;
+	rig->settings.flush_check_interval_ms = 100;
+	rig_must_start(rig);
+	log = create(rig, "a", 0);
+	fill(rig, log, 2);
+	rig_pass(rig, 999);
+	flusher_drain(rig->flusher, log);
+	assert_int_equal(log_flushed_offset(log), 0);
+	rig_pass(rig, 100);
+	flusher_drain(rig->flusher, log);
+	assert_int_equal(log_flushed_offset(log), 2);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+/* --- failing directories ------------------------------------------------- */
+
+static void
+on_failed(struct log *log, void *context)
+{
+	log_manager_log_failed(context, log);
+}
+
+static void
+one_bad_log_takes_its_directory_offline(void **state UNUSED)
+{
+	struct rig *rig = rig_new(2);
+	struct log *logs[4];
+
+	for (int32_t i = 0; i < 4; i++) {
+		logs[i] = create(rig, "a", i);
+		log_events_set(logs[i],
+		    (struct log_events){ .failed = on_failed,
+			.context = rig->manager });
+		fill(rig, logs[i], 1);
+	}
+	disk_fault_fail(&rig->fault, DISK_PWRITE, "a-0", 0, EIO);
+	assert_int_equal(append_one(rig, logs[0], 0),
+	    KP_KAFKA_STORAGE_ERROR);
+	disk_fault_clear(&rig->fault);
+	/* a-2 is in the same directory, a-1 and a-3 in the other one. */
+	assert_int_equal(append_one(rig, logs[2], 0), KP_NONE);
+	rig_pass(rig, 0);
+	assert_int_equal(rig->failed_count, 1);
+	assert_int_equal(rig->failed_remaining, 1);
+	assert_int_equal(append_one(rig, logs[2], 0),
+	    KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(append_one(rig, logs[1], 0), KP_NONE);
+	assert_int_equal(append_one(rig, logs[3], 0), KP_NONE);
+	rig_pass(rig, 0);
+	assert_int_equal(rig->failed_count, 1);
+	for (int32_t i = 4; i < 6; i++)
+		log_manager_release(rig->manager, create(rig, "a", i));
+	assert_true(temp_dir_has(rig->paths[1], "a-4"));
+	assert_true(temp_dir_has(rig->paths[1], "a-5"));
+	for (int32_t i = 0; i < 4; i++)
+		log_manager_release(rig->manager, logs[i]);
+	assert_int_equal(rig_stop(rig, 1), -1);
+	assert_false(temp_dir_has(rig->paths[0], ".kafka_cleanshutdown"));
+	assert_true(temp_dir_has(rig->paths[1], ".kafka_cleanshutdown"));
+	rig_free(rig);
+}
+
+static void
+a_checkpoint_that_fails_takes_the_directory_offline(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 1);
+	disk_fault_fail(&rig->fault, DISK_FSYNC, "replication", 0, EIO);
+	rig_pass(rig, 5000);
+	assert_int_equal(disk_fault_clear(&rig->fault), 1);
+	assert_int_equal(rig->failed_count, 1);
+	assert_int_equal(rig->failed_remaining, 0);
+	assert_int_equal(append_one(rig, log, 0), KP_KAFKA_STORAGE_ERROR);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+/* --- the thread ---------------------------------------------------------- */
+
+/* Runs with the real clock: the thread deletes, and ends when asked to. */
+static void
+the_thread_does_what_is_due(void **state UNUSED)
+{
+	struct rig *rig = rig_prepare(1);
+	struct log *log;
+
+	clock_install(NULL);
+	rig->settings.delete_delay_ms = 0;
+	rig->settings.high_watermark_interval_ms = 1;
+	rig_must_start(rig);
+	log_manager_start(rig->manager);
+	log_manager_release(rig->manager, create(rig, "b", 0));
+	log = create(rig, "a", 0);
+	fill(rig, log, 2);
+	while (!temp_dir_has(rig->paths[0], CHECKPOINT_HIGH_WATERMARKS))
+		sched_yield();
+	assert_int_equal(log_manager_delete(rig->manager, log), KP_NONE);
+	while (names_with(rig->paths[0], "-delete") > 0)
+		sched_yield();
+	log_manager_release(rig->manager, log);
+	assert_int_equal(rig_stop(rig, 1), 0);
+	rig_free(rig);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_created_log_is_found),
+		cmocka_unit_test(creating_syncs_nothing),
+		cmocka_unit_test(logs_spread_over_directories),
+		cmocka_unit_test(an_orderly_stop_keeps_everything),
+		cmocka_unit_test(a_kill_is_not_clean_and_loses_nothing),
+		cmocka_unit_test(epochs_that_differ_are_unknown),
+		cmocka_unit_test(no_failure_of_a_stop_loses_a_record),
+		cmocka_unit_test(a_log_that_does_not_close_leaves_no_mark),
+		cmocka_unit_test(wrong_directories_are_refused),
+		cmocka_unit_test(a_partition_twice_is_refused),
+		cmocka_unit_test(what_the_metadata_does_not_have_is_set_aside),
+		cmocka_unit_test(a_deleted_log_goes_after_the_delay),
+		cmocka_unit_test(a_deletion_goes_on_after_a_restart),
+		cmocka_unit_test(a_removal_that_fails_is_tried_again),
+		cmocka_unit_test(a_rename_that_fails_deletes_nothing),
+		cmocka_unit_test(
+		    a_name_used_again_begins_at_zero_after_a_kill),
+		cmocka_unit_test(a_checkpoint_without_its_log_is_forgotten),
+		cmocka_unit_test(retention_runs_after_the_delay),
+		cmocka_unit_test(
+		    high_watermarks_are_checkpointed_when_they_change),
+		cmocka_unit_test(recovery_points_are_what_was_flushed),
+		cmocka_unit_test(a_full_disk_delays_checkpoints_only),
+		cmocka_unit_test(flush_ms_is_kept),
+		cmocka_unit_test(one_bad_log_takes_its_directory_offline),
+		cmocka_unit_test(
+		    a_checkpoint_that_fails_takes_the_directory_offline),
+		cmocka_unit_test(the_thread_does_what_is_due),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
