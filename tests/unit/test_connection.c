@@ -10,6 +10,7 @@
 #include "base/rng.h"
 
 #include "net/connection.c"
+#include "net/tcp.c"
 
 static int64_t fake_us;
 
@@ -779,6 +780,147 @@ accessors_tell_where_it_comes_from(void **state UNUSED)
 	close(fd);
 }
 
+/* --- Another transport --------------------------------------------------- */
+
+/*
+ * What TLS does to a connection, without cryptography: a handshake (the client
+ * says 'H', the server answers 'S'), bytes that are held back inside while the
+ * descriptor is quiet, no sendfile.
+ */
+struct odd {
+	uint8_t held[4096];
+	size_t begin, end;
+};
+
+static int
+odd_handshake(struct transport *transport)
+{
+	uint8_t byte;
+	ssize_t n = read(transport->fd, &byte, 1);
+
+	transport->wants = TRANSPORT_READABLE;
+	if (n < 0 && errno == EAGAIN)
+		return TRANSPORT_AGAIN;
+	if (n != 1 || byte != 'H' || write(transport->fd, "S", 1) != 1)
+		return TRANSPORT_CLOSED;
+	return 0;
+}
+
+static ssize_t
+odd_readv(struct transport *transport, const struct iovec *iov, int count)
+{
+	struct odd *odd = transport->state;
+	size_t len;
+
+	if (odd->begin == odd->end) {
+		struct iovec held = { odd->held, sizeof(odd->held) };
+		ssize_t n = tcp_ops.readv(transport, &held, 1);
+
+		if (n <= 0)
+			return n;
+		odd->begin = 0;
+		odd->end = (size_t)n;
+	}
+	assert_true(count > 0 && iov[0].iov_len > 0);
+	len = MIN(MIN(odd->end - odd->begin, iov[0].iov_len), 7);
+	memcpy(iov[0].iov_base, odd->held + odd->begin, len);
+	odd->begin += len;
+	transport->pending = odd->begin < odd->end;
+	return (ssize_t)len;
+}
+
+static ssize_t
+odd_writev(struct transport *transport, const struct iovec *iov, int count,
+    bool more)
+{
+	return tcp_ops.writev(transport, iov, count, more);
+}
+
+static void
+odd_close(struct transport *transport)
+{
+	free(transport->state);
+	tcp_ops.close(transport);
+}
+
+static const struct transport_ops odd_ops = {
+	.handshake = odd_handshake,
+	.readv = odd_readv,
+	.writev = odd_writev,
+	.close = odd_close,
+};
+
+static int
+odd_open(struct transport *transport, int fd, void *context)
+{
+	assert_ptr_equal(context, &rig);
+	*transport = (struct transport){
+		.ops = &odd_ops,
+		.fd = fd,
+		.state = xcalloc(1, sizeof(struct odd)),
+	};
+	return 0;
+}
+
+static void
+start_odd(void)
+{
+	rig.listening.transport = odd_open;
+	rig.listening.transport_context = &rig;
+	rig_start();
+}
+
+static void
+other_transports_work_the_same(void **state UNUSED)
+{
+	uint8_t byte;
+	int fd;
+
+	rig.file_fd = open_file(100000);
+	start_odd();
+	fd = client_open();
+	client_expect_nothing(fd);
+	client_send(fd, "H", 1);
+	client_expect_bytes(fd, &byte, 1);
+	assert_int_equal(byte, 'S');
+	client_send_frame(fd, 'e', 1000);
+	client_send_frame(fd, 'x', 30);
+	client_send_frame(fd, 'm', 20);
+	client_send_frame(fd, 'e', 10);
+	client_expect_frame(fd, 'e', 1000);
+	RIG_UNTIL(rig.frames == 2);
+	client_expect_nothing(fd);
+	rig_complete_on_loop(true);
+	client_expect_frame(fd, 'x', 30);
+	client_expect_frame(fd, 'm', 20);
+	client_expect_nothing(fd);
+	pass_ms(200);
+	client_expect_frame(fd, 'e', 10);
+	send_file_request(fd, 3, 90000);
+	expect_file(fd, 3, 90000);
+	close(rig.file_fd);
+	close(fd);
+}
+
+static void
+handshake_may_fail_or_take_too_long(void **state UNUSED)
+{
+	int fd;
+
+	start_odd();
+	fd = client_open();
+	client_send(fd, "X", 1);
+	client_expect_closed(fd);
+	close(fd);
+	fd = client_open();
+	pass_ms(9000);
+	client_expect_nothing(fd);
+	pass_ms(1100);
+	client_expect_closed(fd);
+	close(fd);
+	assert_int_equal(rig.frames, 0);
+}
+
 static void
 idle_connection_is_small(void **state UNUSED)
 {
@@ -819,6 +961,8 @@ main(void)
 		TEST(files_are_sent),
 		TEST(file_that_is_too_short_closes),
 		TEST(accessors_tell_where_it_comes_from),
+		TEST(other_transports_work_the_same),
+		TEST(handshake_may_fail_or_take_too_long),
 		cmocka_unit_test(idle_connection_is_small),
 	};
 
