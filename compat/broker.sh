@@ -1,0 +1,82 @@
+# Sourced by run: the broker under test, klamm or Apache Kafka, from one and
+# the same server.properties.  One broker at a time.
+
+. "$HERE/kafka.sh"
+
+broker_pid=
+
+free_ports() {
+	python3 -c '
+import socket, sys
+held = [socket.socket() for _ in range(int(sys.argv[1]))]
+for s in held:
+    s.bind(("127.0.0.1", 0))
+print(*[s.getsockname()[1] for s in held])' "$1"
+}
+
+# broker_properties FILE: what every suite runs on, then the suite's own lines
+broker_properties() {
+	local port controller
+	read -r port controller < <(free_ports 2)
+	BOOTSTRAP=127.0.0.1:$port
+	cat <<-END
+	process.roles=broker,controller
+	node.id=1
+	controller.quorum.bootstrap.servers=127.0.0.1:$controller
+	listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+	advertised.listeners=PLAINTEXT://127.0.0.1:$port
+	controller.listener.names=CONTROLLER
+	listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+	log.dirs=$WORK/data
+	offsets.topic.replication.factor=1
+	offsets.topic.num.partitions=10
+	transaction.state.log.replication.factor=1
+	transaction.state.log.min.isr=1
+	END
+	[ ! -f "$1" ] || cat "$1"
+}
+
+start_klamm() {
+	exec "$KLAMM" serve "$WORK/server.properties"
+}
+
+start_kafka() {
+	local home
+	home=$(kafka_home)
+	export KAFKA_OPTS="-Xms512m -Xmx1g -Dloglevel=INFO"
+	"$home/bin/kafka-run-class.sh" kafka.tools.StorageTool format \
+		--standalone -t a2xhbW1jb21wYXR0ZXN0cw -c "$WORK/server.properties"
+	exec "$home/bin/kafka-run-class.sh" kafka.Kafka \
+		"$WORK/server.properties"
+}
+
+# broker_start FILE: 0 once the broker says that it serves
+broker_start() {
+	broker_properties "$1" >"$WORK/server.properties"
+	"start_$BROKER" >"$WORK/broker.out" 2>&1 &
+	broker_pid=$!
+	local try
+	for try in $(seq 600); do
+		grep -q 'Kafka Server started' "$WORK/broker.out" && return 0
+		kill -0 $broker_pid 2>/dev/null || break
+		sleep 0.1
+	done
+	tail -3 "$WORK/broker.out"
+	echo "compat: $BROKER does not serve"
+	broker_kill
+	return 1
+}
+
+# broker_stop: by SIGTERM; the result is its exit code, but for Kafka's 143
+broker_stop() {
+	local code=0
+	kill "$broker_pid" 2>/dev/null || code=1
+	wait "$broker_pid" || code=$?
+	broker_pid=
+	[ $code = 0 ] || [ "$BROKER:$code" = kafka:143 ]
+}
+
+broker_kill() {
+	[ -z "$broker_pid" ] || kill -9 "$broker_pid" 2>/dev/null || :
+	broker_pid=
+}

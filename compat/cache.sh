@@ -1,0 +1,40 @@
+# Sourced: where downloads and builds live, and how they get there.  What is
+# in the cache is complete: it is made beside its place and moved there last.
+
+CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/klamm-compat}
+
+# cached NAME FUNCTION: print $CACHE/NAME, made by FUNCTION DIRECTORY if new
+cached() {
+	local place=$CACHE/$1 made
+	if [ ! -d "$place" ]; then
+		mkdir -p "$CACHE"
+		made=$(mktemp -d "$CACHE/.making-XXXXXX")
+		echo "compat: making $place" >&2
+		"$2" "$made" >"$made.log" 2>&1 || {
+			tail -5 "$made.log" >&2
+			echo "compat: $2 failed, see $made.log" >&2
+			rm -rf "$made"
+			return 1
+		}
+		chmod 755 "$made"
+		mv "$made" "$place"
+		mv "$made.log" "$place/.log"
+	fi
+	echo "$place"
+}
+
+# need COMMAND PACKAGE: a program that a member cannot do without
+need() {
+	command -v "$1" >/dev/null || {
+		echo "compat: no $1 here; Debian has it in $2" >&2
+		return 1
+	}
+}
+
+# sha256_is FILE DIGEST: what was downloaded is what was pinned
+sha256_is() {
+	echo "$2  $1" | sha256sum --check --status || {
+		echo "compat: $1 is not the file that was pinned" >&2
+		return 1
+	}
+}
