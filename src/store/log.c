@@ -93,36 +93,29 @@ log_free(struct log *log)
 	free(log);
 }
 
-static int
-save_epochs(struct log *log)
-{
-	char *text = leader_epochs_text(&log->epochs);
-	int result = leader_epochs_text_write(text, log->disk, log->path);
-
-	free(text);
-	return result;
-}
-
-/*
- * What makes the next start quick: indexes, a producer snapshot, epochs.  A
- * log that has not changed since it was opened has them already.
- */
+/* Locked. */
 static int
 save(struct log *log)
 {
 	struct segment *active = log_active(log);
-	int result = 0;
 
-	if (active->indexes_dirty || active->allocated_bytes > 0)
-		result = segment_save(active);
-	if (result == 0)
-		result = log_snapshot_write(log, true);
-	if (result == 0 && active->indexes_dirty)
-		result = segment_sync_indexes(active);
-	if (result == 0 && log->names_dirty)
-		result = disk_sync_dir(log->disk, log->path);
-	if (result == 0 && log->epochs.dirty)
-		result = save_epochs(log);
+	log->closing = true;
+	if (log->offline)
+		return 0;
+	if ((active->indexes_dirty || active->allocated_bytes > 0)
+	    && segment_save(active) != 0)
+		return -1;
+	return log_snapshot_write(log);
+}
+
+int
+log_close_prepare(struct log *log)
+{
+	int result;
+
+	log_lock(log);
+	result = save(log);
+	log_unlock(log);
 	if (result != 0)
 		log_error("store", "cannot close %s in order: %s", log->path,
 		    strerror(errno));
@@ -132,10 +125,13 @@ save(struct log *log)
 int
 log_close(struct log *log)
 {
-	int result = log_flush_all(log);
+	int64_t ignored;
+	int result = log_close_prepare(log);
 
 	if (result == 0)
-		result = save(log);
+		result = log_flush_all(log);
+	if (result == 0)
+		result = log_checkpoint(log, &ignored);
 	log_free(log);
 	return result;
 }
@@ -236,14 +232,15 @@ log_segment_end(const struct log *log, size_t at)
 }
 
 int
-log_snapshot_write(struct log *log, bool sync)
+log_snapshot_write(struct log *log)
 {
 	if (log->end_offset <= MAX(log->snapshot_offset, 0))
 		return 0;
 	if (producer_snapshot_write(&log->producers, log->disk, log->path,
-	    log->end_offset, sync) != 0)
+	    log->end_offset, false) != 0)
 		return -1;
 	log->snapshot_offset = log->end_offset;
+	log->snapshot_dirty = true;
 	log_names_changed(log);
 	return 0;
 }
@@ -254,7 +251,7 @@ roll(struct log *log, int64_t now_ms)
 {
 	struct segment *old = log_active(log);
 
-	if (segment_save(old) != 0 || log_snapshot_write(log, false) != 0
+	if (segment_save(old) != 0 || log_snapshot_write(log) != 0
 	    || log_segment_add(log, log->end_offset, now_ms) != 0)
 		return -1;
 	segment_close(old);

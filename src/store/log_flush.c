@@ -3,6 +3,7 @@
 #include "store/disk.h"
 #include "store/log_internal.h"
 #include "store/partition_metadata.h"
+#include "store/producer_snapshot.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +13,7 @@ struct log_flush_file {
 	struct segment *segment;
 	int64_t size_bytes;
 	bool batches;		/* sync the .log file */
-	bool indexes;		/* sync the index files; of closed ones */
+	bool indexes;		/* sync the index files */
 	bool pinned;		/* log_flush_fd did it */
 };
 
@@ -32,10 +33,17 @@ log_flush_release(struct log *log)
 	pthread_cond_broadcast(&log->flush_ended);
 }
 
+/* The index files of the active segment are written when the log closes. */
 static bool
-wants_sync(const struct segment *segment)
+wants_index_sync(const struct log *log, const struct segment *segment)
 {
-	return segment->dirty || (!segment->active && segment->indexes_dirty);
+	return segment->indexes_dirty && (!segment->active || log->closing);
+}
+
+static bool
+wants_sync(const struct log *log, const struct segment *segment)
+{
+	return segment->dirty || wants_index_sync(log, segment);
 }
 
 /*
@@ -48,26 +56,39 @@ first_dirty(const struct log *log)
 	size_t at = log->segment_count;
 
 	while (at > 0 && (log->segments[at - 1]->active
-	    || wants_sync(log->segments[at - 1])))
+	    || wants_sync(log, log->segments[at - 1])))
 		at--;
 	return at;
 }
 
 static void
-take_file(struct log_flush *flush, struct segment *segment)
+take_file(struct log *log, struct log_flush *flush, struct segment *segment)
 {
 	struct log_flush_file *file = &flush->files[flush->file_count];
 
-	if (!wants_sync(segment))
+	if (!wants_sync(log, segment))
 		return;
 	*file = (struct log_flush_file){
 		.segment = segment_ref(segment),
 		.size_bytes = segment->size_bytes,
 		.batches = segment->dirty,
-		.indexes = !segment->active && segment->indexes_dirty,
+		.indexes = wants_index_sync(log, segment),
 	};
 	flush->file_count++;
 	flush->sync_count += (size_t)file->batches + 2 * file->indexes;
+}
+
+/* One of a roll only saves time at a start that finds it whole. */
+static void
+take_snapshot(struct log *log, struct log_flush *flush)
+{
+	char name[PRODUCER_SNAPSHOT_NAME_SIZE];
+
+	if (!log->snapshot_dirty || !log->closing)
+		return;
+	producer_snapshot_name(log->snapshot_offset, name);
+	flush->snapshot = xasprintf("%s/%s", log->path, name);
+	flush->sync_count++;
 }
 
 static void
@@ -94,7 +115,8 @@ take(struct log *log, struct log_flush *flush)
 	flush->files = xcalloc(log->segment_count - at,
 	    sizeof(*flush->files));
 	for (; at < log->segment_count; at++)
-		take_file(flush, log->segments[at]);
+		take_file(log, flush, log->segments[at]);
+	take_snapshot(log, flush);
 	take_names(log, flush);
 }
 
@@ -109,9 +131,11 @@ drop(struct log_flush *flush)
 		segment_unref(file->segment);
 	}
 	free(flush->files);
+	free(flush->snapshot);
 	free(flush->path);
 	flush->files = NULL;
 	flush->file_count = 0;
+	flush->snapshot = NULL;
 	flush->path = NULL;
 }
 
@@ -177,6 +201,9 @@ sync_all(struct log_flush *flush)
 		if (sync_file(flush, &flush->files[i]) != 0)
 			return -1;
 	}
+	if (flush->snapshot != NULL
+	    && disk_sync_file(flush->log->disk, flush->snapshot) != 0)
+		return -1;
 	if (flush->creation && sync_creation(flush) != 0)
 		return -1;
 	if (flush->names && disk_sync_dir(flush->log->disk, flush->path) != 0)
@@ -225,6 +252,8 @@ mark_clean(struct log *log, const struct log_flush *flush)
 		if (file->indexes)
 			segment->indexes_dirty = false;
 	}
+	if (flush->snapshot != NULL)
+		log->snapshot_dirty = false;
 	if (flush->names && log->names_version == flush->names_version)
 		log->names_dirty = false;
 	if (flush->creation)

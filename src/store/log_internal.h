@@ -71,6 +71,8 @@ struct log {
 	uint64_t names_version;		/* counts changes of names */
 	bool names_dirty;		/* names in path are not synced */
 	bool creation_dirty;		/* nor is path's name, nor its metadata */
+	bool snapshot_dirty;		/* nor is the newest producer snapshot */
+	bool closing;			/* a flush takes all that is dirty */
 	bool flushing;			/* between flush begin and end */
 	bool full;			/* of a full disk was logged */
 	bool offline;
@@ -109,8 +111,11 @@ void log_write_failed(struct log *log, const char *what, bool final);
 /* Names in the directory changed. */
 void log_names_changed(struct log *log);
 
-/* Write a producer snapshot at the log's end unless there is one; -1. */
-int log_snapshot_write(struct log *log, bool sync) WARN_UNUSED;
+/*
+ * Write a producer snapshot at the log's end unless there is one; -1 with
+ * errno.  Nothing is synced.
+ */
+int log_snapshot_write(struct log *log) WARN_UNUSED;
 
 /* --- log_flush.c ------------------------------------------------------------- */
 

@@ -73,7 +73,7 @@ close_recovered(struct log *log, size_t at)
 {
 	log->end_offset = log->segments[at + 1]->base_offset;
 	if (segment_save(log->segments[at]) != 0
-	    || log_snapshot_write(log, false) != 0)
+	    || log_snapshot_write(log) != 0)
 		return -1;
 	segment_close(log->segments[at]);
 	return 0;

@@ -499,10 +499,21 @@ item_close(void *context, size_t index)
 	item->failed = log_close(item->log) < 0;
 }
 
-/* All logs into one round of the flusher, which may sync them together. */
+/*
+ * All logs into one round of the flusher, which may sync them together.  What
+ * log_close would write is written before, so that it is in that round; where
+ * it fails, log_close fails again and says so.
+ */
 static void
 logs_flush(struct log_manager *manager, const struct log_manager_view *view)
 {
+	for (size_t i = 0; i < view->count; i++) {
+		struct log *log = view->logs[i]->log;
+
+		if (log_close_prepare(log) < 0)
+			log_warn(LOG_MANAGER_LOGGER, "%s will not be clean",
+			    log_name(log));
+	}
 	for (size_t i = 0; i < view->count; i++)
 		flusher_submit(manager->settings.flusher, view->logs[i]->log);
 	for (size_t i = 0; i < view->count; i++)
