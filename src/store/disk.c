@@ -45,8 +45,8 @@ disk_pread(struct disk *disk, int fd, void *data, size_t len, int64_t position)
 }
 
 int
-disk_pwrite(struct disk *disk, int fd, const void *data, size_t len,
-    int64_t position)
+disk_pwrite(
+    struct disk *disk, int fd, const void *data, size_t len, int64_t position)
 {
 	/* writev has no const; the bytes are only read. */
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)data,
@@ -71,8 +71,8 @@ skip(struct iovec **iov, int *count, size_t len)
 }
 
 int
-disk_pwritev(struct disk *disk, int fd, struct iovec *iov, int count,
-    int64_t position)
+disk_pwritev(
+    struct disk *disk, int fd, struct iovec *iov, int count, int64_t position)
 {
 	skip(&iov, &count, 0);
 	while (count > 0) {

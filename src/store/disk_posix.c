@@ -19,8 +19,8 @@ posix_close(struct disk *disk UNUSED, int fd)
 }
 
 static ssize_t
-posix_pread(struct disk *disk UNUSED, int fd, void *data, size_t len,
-    int64_t position)
+posix_pread(
+    struct disk *disk UNUSED, int fd, void *data, size_t len, int64_t position)
 {
 	return pread(fd, data, len, position);
 }
@@ -41,8 +41,8 @@ posix_ftruncate(struct disk *disk UNUSED, int fd, int64_t size)
 }
 
 static int
-posix_fallocate_keep(struct disk *disk UNUSED, int fd, int64_t position,
-    int64_t len)
+posix_fallocate_keep(
+    struct disk *disk UNUSED, int fd, int64_t position, int64_t len)
 {
 	return fallocate(fd, FALLOC_FL_KEEP_SIZE, position, len);
 }
@@ -108,8 +108,8 @@ is_dots(const char *name)
 }
 
 static int
-posix_list(struct disk *disk UNUSED, const char *path, disk_list_fn fn,
-    void *context)
+posix_list(
+    struct disk *disk UNUSED, const char *path, disk_list_fn fn, void *context)
 {
 	DIR *dir = opendir(path);
 	const struct dirent *entry;

@@ -11,7 +11,7 @@ struct fd_cache {
 
 	pthread_mutex_t mutex;
 	/* Guarded by mutex. */
-	struct list unpinned;	/* open files, longest unused first */
+	struct list unpinned; /* open files, longest unused first */
 	size_t count;
 };
 
@@ -88,8 +88,8 @@ evict(struct fd_cache *cache)
 {
 	if (cache->count <= cache->open_max || list_empty(&cache->unpinned))
 		return -1;
-	return detach(cache, LIST_ENTRY(cache->unpinned.head.next,
-	    struct cached_file, node));
+	return detach(cache,
+	    LIST_ENTRY(cache->unpinned.head.next, struct cached_file, node));
 }
 
 static void

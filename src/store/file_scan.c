@@ -73,8 +73,8 @@ decode(struct file_scan *scan, const uint8_t *data, struct batch *batch)
 {
 	struct batch_frame frame;
 
-	switch (batch_scan(data, (uint64_t)(scan->end - scan->position),
-	    &frame)) {
+	switch (
+	    batch_scan(data, (uint64_t)(scan->end - scan->position), &frame)) {
 	case BATCH_SCAN_WHOLE:
 		break;
 	case BATCH_SCAN_INCOMPLETE:
@@ -85,8 +85,8 @@ decode(struct file_scan *scan, const uint8_t *data, struct batch *batch)
 	}
 	if (batch_decode(data, &frame, batch) != 0)
 		return FILE_SCAN_CORRUPT;
-	if (batch->base_offset < 0 || batch->last_offset_delta < 0
-	    || batch->last_offset < batch->base_offset)
+	if (batch->base_offset < 0 || batch->last_offset_delta < 0 ||
+	    batch->last_offset < batch->base_offset)
 		return FILE_SCAN_CORRUPT;
 	scan->size_bytes = frame.size_bytes;
 	return FILE_SCAN_BATCH;

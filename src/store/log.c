@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* --- Life --------------------------------------------------------------------- */
+/* --- Life --------------------------------------------------------------- */
 
 static const char *
 last_name(const char *path)
@@ -102,8 +102,8 @@ save(struct log *log)
 	log->closing = true;
 	if (log->offline)
 		return 0;
-	if ((active->indexes_dirty || active->allocated_bytes > 0)
-	    && segment_save(active) != 0)
+	if ((active->indexes_dirty || active->allocated_bytes > 0) &&
+	    segment_save(active) != 0)
 		return -1;
 	return log_snapshot_write(log);
 }
@@ -154,7 +154,7 @@ log_unlock(struct log *log)
 	pthread_mutex_unlock(&log->mutex);
 }
 
-/* --- Segments -------------------------------------------------------------------- */
+/* --- Segments ----------------------------------------------------------- */
 
 void
 log_names_changed(struct log *log)
@@ -166,8 +166,8 @@ log_names_changed(struct log *log)
 void
 log_segment_push(struct log *log, struct segment *segment)
 {
-	assert(log->segment_count == 0
-	    || log_active(log)->base_offset < segment->base_offset);
+	assert(log->segment_count == 0 ||
+	    log_active(log)->base_offset < segment->base_offset);
 	if (log->segment_count == log->segment_capacity) {
 		log->segment_capacity = MAX(1, 2 * log->segment_capacity);
 		log->segments = xrealloc(log->segments,
@@ -192,8 +192,8 @@ pick_jitter(const struct log_settings *settings)
 int
 log_segment_add(struct log *log, int64_t base_offset, int64_t now_ms)
 {
-	struct segment *segment = segment_create(log->files, log->path,
-	    base_offset, now_ms);
+	struct segment *segment =
+	    segment_create(log->files, log->path, base_offset, now_ms);
 
 	if (segment == NULL)
 		return -1;
@@ -227,8 +227,9 @@ int64_t
 log_segment_end(const struct log *log, size_t at)
 {
 	assert(at < log->segment_count);
-	return at + 1 < log->segment_count
-	    ? log->segments[at + 1]->base_offset : log->end_offset;
+	return at + 1 < log->segment_count ?
+	    log->segments[at + 1]->base_offset :
+	    log->end_offset;
 }
 
 int
@@ -237,7 +238,7 @@ log_snapshot_write(struct log *log)
 	if (log->end_offset <= MAX(log->snapshot_offset, 0))
 		return 0;
 	if (producer_snapshot_write(&log->producers, log->disk, log->path,
-	    log->end_offset, false) != 0)
+		log->end_offset, false) != 0)
 		return -1;
 	log->snapshot_offset = log->end_offset;
 	log->snapshot_dirty = true;
@@ -251,8 +252,8 @@ roll(struct log *log, int64_t now_ms)
 {
 	struct segment *old = log_active(log);
 
-	if (segment_save(old) != 0 || log_snapshot_write(log) != 0
-	    || log_segment_add(log, log->end_offset, now_ms) != 0)
+	if (segment_save(old) != 0 || log_snapshot_write(log) != 0 ||
+	    log_segment_add(log, log->end_offset, now_ms) != 0)
 		return -1;
 	segment_close(old);
 	return 0;
@@ -323,7 +324,7 @@ log_retire(struct log *log)
 	log->offline = true;
 }
 
-/* --- What it is -------------------------------------------------------------------- */
+/* --- What it is --------------------------------------------------------- */
 
 const char *
 log_name(const struct log *log)
@@ -477,8 +478,8 @@ log_leader_epoch_begin(struct log *log, int32_t leader_epoch)
 void
 log_producers_expire(struct log *log, int64_t now_ms)
 {
-	producer_state_expire(&log->producers, now_ms,
-	    log->settings.producer_id_expiration_ms);
+	producer_state_expire(
+	    &log->producers, now_ms, log->settings.producer_id_expiration_ms);
 }
 
 size_t

@@ -38,7 +38,7 @@ struct flush_link;
 struct log;
 struct segment;
 
-/* --- Life ------------------------------------------------------------------ */
+/* --- Life --------------------------------------------------------------- */
 
 /*
  * What logs tell the broker.  All are called on whichever thread found out,
@@ -105,7 +105,7 @@ int log_close_prepare(struct log *log) WARN_UNUSED;
  */
 int log_close(struct log *log) WARN_UNUSED;
 
-/* Free without writing anything: for a deleted or failed log.  NULL is legal. */
+/* Free and write nothing: for a deleted or failed log.  NULL is legal. */
 void log_free(struct log *log);
 
 /* Set once, before the log is used by several threads. */
@@ -114,7 +114,7 @@ void log_events_set(struct log *log, struct log_events events);
 void log_lock(struct log *log);
 void log_unlock(struct log *log);
 
-/* --- What it is: any thread, these never change ---------------------------- */
+/* --- What it is: any thread, these never change ------------------------- */
 
 /* The directory's name as it was opened, "topic-0". */
 const char *log_name(const struct log *log);
@@ -128,7 +128,7 @@ struct disk *log_disk(const struct log *log);
 struct flush_link *log_flush_link(struct log *log);
 struct log *log_of_flush_link(struct flush_link *link);
 
-/* --- Where it stands: locked ------------------------------------------------ */
+/* --- Where it stands: locked -------------------------------------------- */
 
 /* The directory's path; log_rename changes it. */
 const char *log_path(const struct log *log);
@@ -173,7 +173,7 @@ void log_leader_epoch_begin(struct log *log, int32_t leader_epoch);
 /* Forget the producers that expired (producer.id.expiration.ms).  Locked. */
 void log_producers_expire(struct log *log, int64_t now_ms);
 
-/* --- Append ----------------------------------------------------------------- */
+/* --- Append ------------------------------------------------------------- */
 
 /* Who made the batches: what is checked, and who sets offsets, follows. */
 enum log_origin {
@@ -195,10 +195,10 @@ struct log_append {
 	int64_t now_ms;		/* wall clock */
 
 	/* Set where the result is KP_NONE. */
-	int64_t base_offset;	/* of the first batch; where it was, if duplicate */
+	int64_t base_offset;	/* of the first batch, or of the duplicate */
 	int64_t last_offset;
 	int64_t log_start_offset;
-	int64_t max_timestamp_ms;	/* over the batches, or the duplicate's */
+	int64_t max_timestamp_ms; /* of all batches, or of the duplicate */
 	bool duplicate;		/* appended before; nothing was written */
 };
 
@@ -211,7 +211,7 @@ struct log_append {
 enum kp_error log_append(struct log *log, struct log_append *append)
     WARN_UNUSED;
 
-/* --- Read ------------------------------------------------------------------- */
+/* --- Read --------------------------------------------------------------- */
 
 /*
  * A range of a segment's file.  Holds a reference on the segment and keeps
@@ -229,7 +229,7 @@ struct log_read {
 	struct segment *segment;
 	int fd;
 	int64_t position;
-	size_t len;		/* the first batch is whole; the last may be cut */
+	size_t len;		/* the last batch may be cut, not the first */
 
 	/* log_read_resolve has to be called; what it goes by. */
 	bool unresolved;
@@ -252,8 +252,9 @@ enum kp_error log_read(struct log *log, struct log_read *read) WARN_UNUSED;
 
 /*
  * Finish an unresolved read by looking at the index and at batch headers,
- * which may block on a cold file.  The log must not have been freed since.  Errors: KP_CORRUPT_MESSAGE,
- * KP_KAFKA_STORAGE_ERROR; the read is released then.  Unlocked.
+ * which may block on a cold file.  The log must not have been freed since.
+ * Errors: KP_CORRUPT_MESSAGE, KP_KAFKA_STORAGE_ERROR; the read is released
+ * then.  Unlocked.
  */
 enum kp_error log_read_resolve(struct log_read *read) WARN_UNUSED;
 
@@ -266,7 +267,7 @@ bool log_read_is_warm(const struct log_read *read);
 /* Give the range back; no-op for an empty one.  Any thread, any lock. */
 void log_read_release(struct log_read *read);
 
-/* --- Timestamps -------------------------------------------------------------- */
+/* --- Timestamps --------------------------------------------------------- */
 
 #define LOG_TIMESTAMP_MAX (-3)	/* ListOffsets' "max timestamp" */
 
@@ -286,7 +287,7 @@ struct log_position {
 enum kp_error log_find_timestamp(struct log *log, int64_t timestamp_ms,
     int64_t upper_bound, struct log_position *found) WARN_UNUSED;
 
-/* --- Flush ------------------------------------------------------------------- */
+/* --- Flush -------------------------------------------------------------- */
 
 /*
  * One step of making a log durable: begin (unlocked, quick), sync (unlocked,
@@ -334,7 +335,7 @@ int log_flush_all(struct log *log) WARN_UNUSED;
  */
 int log_checkpoint(struct log *log, int64_t *recovery_point) WARN_UNUSED;
 
-/* --- Cutting ----------------------------------------------------------------- */
+/* --- Cutting ------------------------------------------------------------ */
 
 /*
  * Remove the oldest segments that retention.ms, retention.bytes or the log
@@ -384,7 +385,7 @@ void log_fence(struct log *log, const char *reason);
 /* The same for a log that is being deleted, without a word.  Locked. */
 void log_retire(struct log *log);
 
-/* --- Damage ------------------------------------------------------------------ */
+/* --- Damage ------------------------------------------------------------- */
 
 /*
  * Batches below the recovery point that recovery found broken: kept, never

@@ -7,19 +7,19 @@
 
 /* What all batches of an append come to. */
 struct append_sum {
-	int64_t offset_count;	/* offsets that are assigned */
-	int64_t first_offset;	/* as the batches say */
+	int64_t offset_count; /* offsets that are assigned */
+	int64_t first_offset; /* as the batches say */
 	int64_t last_offset;
 	int64_t max_timestamp_ms;
-	bool has_producer;	/* a batch with a producer id */
+	bool has_producer; /* a batch with a producer id */
 };
 
 /* Take the next batch off bytes; false where it is none that can be stored. */
 static bool
 next_batch(struct slice *bytes, struct batch *batch)
 {
-	if (batch_read(*bytes, batch) != 0 || batch->magic != BATCH_MAGIC
-	    || batch->last_offset_delta < 0)
+	if (batch_read(*bytes, batch) != 0 || batch->magic != BATCH_MAGIC ||
+	    batch->last_offset_delta < 0)
 		return false;
 	bytes->data += batch->size_bytes;
 	bytes->len -= batch->size_bytes;
@@ -39,18 +39,18 @@ sum_up(const struct log_append *append, struct append_sum *sum)
 		if (!next_batch(&left, &batch))
 			return false;
 		/* Kept offsets go up; assigned ones are not there yet. */
-		if (append->origin == LOG_REPLICATION
-		    && (batch.base_offset < 0
-			|| batch.last_offset < batch.base_offset
-			|| (!first && batch.base_offset <= sum->last_offset)
-			|| batch.leader_epoch < 0))
+		if (append->origin == LOG_REPLICATION &&
+		    (batch.base_offset < 0 ||
+			batch.last_offset < batch.base_offset ||
+			(!first && batch.base_offset <= sum->last_offset) ||
+			batch.leader_epoch < 0))
 			return false;
 		if (first)
 			sum->first_offset = batch.base_offset;
 		sum->last_offset = batch.last_offset;
 		sum->offset_count += INT64_C(1) + batch.last_offset_delta;
-		sum->max_timestamp_ms
-		    = MAX(sum->max_timestamp_ms, batch.max_timestamp);
+		sum->max_timestamp_ms =
+		    MAX(sum->max_timestamp_ms, batch.max_timestamp);
 		sum->has_producer |= batch.producer_id >= 0;
 	}
 	return !first;
@@ -76,7 +76,7 @@ place(const struct log *log, struct log_append *append, struct append_sum *sum)
 	return KP_NONE;
 }
 
-/* --- Roll ---------------------------------------------------------------------- */
+/* --- Roll --------------------------------------------------------------- */
 
 static int64_t
 segment_ms(const struct log_settings *settings)
@@ -108,11 +108,11 @@ must_roll(const struct log *log, const struct log_append *append)
 		return true;
 	if (size == 0)
 		return false;
-	if (elapsed_ms(active, append)
-	    > segment_ms(settings) - active->jitter_ms)
+	if (elapsed_ms(active, append) >
+	    segment_ms(settings) - active->jitter_ms)
 		return true;
-	return segment_indexes_full(&active->indexes,
-	    settings->segment_index_bytes);
+	return segment_indexes_full(
+	    &active->indexes, settings->segment_index_bytes);
 }
 
 /*
@@ -132,12 +132,11 @@ roll(struct log *log, const struct log_append *append)
 	return -1;
 }
 
-/* --- Producers ------------------------------------------------------------------ */
+/* --- Producers ---------------------------------------------------------- */
 
 /* Was it appended before?  Then say where. */
 static bool
-answer_duplicate(const struct producer_batch *before,
-    struct log_append *append)
+answer_duplicate(const struct producer_batch *before, struct log_append *append)
 {
 	if (before == NULL)
 		return false;
@@ -165,8 +164,8 @@ check_producers(const struct log *log, struct log_append *append)
 		if (batch.producer_id < 0)
 			continue;
 		log_producers_describe(&batch, &producer);
-		error = producer_state_check(&log->producers, &producer,
-		    &before);
+		error =
+		    producer_state_check(&log->producers, &producer, &before);
 		if (error != KP_NONE)
 			return error;
 		if (answer_duplicate(before, append))
@@ -175,7 +174,7 @@ check_producers(const struct log *log, struct log_append *append)
 	return KP_NONE;
 }
 
-/* --- Write ---------------------------------------------------------------------- */
+/* --- Write -------------------------------------------------------------- */
 
 static void
 patch(struct log_append *append)
@@ -201,15 +200,15 @@ account(struct log *log, const struct log_append *append, bool has_producer)
 	struct batch batch;
 
 	while (left.len > 0 && next_batch(&left, &batch)) {
-		log_tail_push(&log->tail, batch.base_offset,
-		    active->size_bytes, log->high_watermark);
-		segment_account(active, &batch,
-		    log->settings.index_interval_bytes);
-		leader_epochs_assign(&log->epochs, batch.leader_epoch,
-		    batch.base_offset);
+		log_tail_push(&log->tail, batch.base_offset, active->size_bytes,
+		    log->high_watermark);
+		segment_account(
+		    active, &batch, log->settings.index_interval_bytes);
+		leader_epochs_assign(
+		    &log->epochs, batch.leader_epoch, batch.base_offset);
 		if (has_producer)
-			log_producers_note(log, &batch,
-			    slice_of(data, batch.size_bytes));
+			log_producers_note(
+			    log, &batch, slice_of(data, batch.size_bytes));
 		data += batch.size_bytes;
 	}
 	active->modified_ms = append->now_ms;
@@ -226,12 +225,13 @@ write_batches(struct log *log, struct log_append *append, bool has_producer)
 	if (append->origin != LOG_REPLICATION)
 		patch(append);
 	if (segment_write(log_active(log), append->data, append->len,
-	    log->settings.segment_bytes, &damaged) != 0) {
+		log->settings.segment_bytes, &damaged) != 0) {
 		/*
 		 * A full disk heals; anything else, or a file that could not
 		 * be cut back to its whole batches, does not.
 		 */
-		log_write_failed(log, "append", damaged || !disk_is_full(errno));
+		log_write_failed(
+		    log, "append", damaged || !disk_is_full(errno));
 		return KP_KAFKA_STORAGE_ERROR;
 	}
 	log->full = false;

@@ -25,8 +25,7 @@ reload_producers(struct log *log, int64_t now_ms)
 
 	if (result != 0)
 		return -1;
-	result = log_producers_load(log, &files, log->end_offset, true,
-	    now_ms);
+	result = log_producers_load(log, &files, log->end_offset, true, now_ms);
 	log_files_fini(&files);
 	return result;
 }
@@ -41,8 +40,8 @@ after_cut(struct log *log, int64_t offset, int64_t now_ms)
 	log->unflushed_since_ms = -1;
 	log_tail_clear(&log->tail);
 	leader_epochs_truncate_end(&log->epochs, offset);
-	while (log->damage_count > 0
-	    && log->damages[log->damage_count - 1].first_offset >= offset)
+	while (log->damage_count > 0 &&
+	    log->damages[log->damage_count - 1].first_offset >= offset)
 		log->damage_count--;
 	return reload_producers(log, now_ms);
 }
@@ -79,8 +78,8 @@ cut_active(struct log *log, int64_t offset)
 	int64_t position = segment_lookup(active, offset);
 	size_t ignored;
 
-	if (segment_locate(active, offset, &position, active->size_bytes,
-	    &ignored) < 0)
+	if (segment_locate(
+		active, offset, &position, active->size_bytes, &ignored) < 0)
 		return -1;
 	return segment_truncate(active, position);
 }
@@ -91,8 +90,8 @@ truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 	size_t at = log_segment_find(log, offset);
 
 	/* A segment that begins at offset loses all, and is kept. */
-	if (log_segments_remove(log, at + 1, log->segment_count - at - 1,
-	    now_ms) != 0)
+	if (log_segments_remove(
+		log, at + 1, log->segment_count - at - 1, now_ms) != 0)
 		return -1;
 	if (reopen_last(log, now_ms) != 0 || cut_active(log, offset) != 0)
 		return -1;
@@ -102,8 +101,8 @@ truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 static int
 truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
 {
-	if (log_segments_remove(log, 0, log->segment_count, now_ms) != 0
-	    || log_segment_add(log, offset, now_ms) != 0)
+	if (log_segments_remove(log, 0, log->segment_count, now_ms) != 0 ||
+	    log_segment_add(log, offset, now_ms) != 0)
 		return -1;
 	leader_epochs_clear(&log->epochs);
 	log->damage_count = 0;

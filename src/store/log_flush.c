@@ -12,9 +12,9 @@
 struct log_flush_file {
 	struct segment *segment;
 	int64_t size_bytes;
-	bool batches;		/* sync the .log file */
-	bool indexes;		/* sync the index files */
-	bool pinned;		/* log_flush_fd did it */
+	bool batches; /* sync the .log file */
+	bool indexes; /* sync the index files */
+	bool pinned;  /* log_flush_fd did it */
 };
 
 void
@@ -55,8 +55,9 @@ first_dirty(const struct log *log)
 {
 	size_t at = log->segment_count;
 
-	while (at > 0 && (log->segments[at - 1]->active
-	    || wants_sync(log, log->segments[at - 1])))
+	while (at > 0 &&
+	    (log->segments[at - 1]->active ||
+		wants_sync(log, log->segments[at - 1])))
 		at--;
 	return at;
 }
@@ -112,8 +113,7 @@ take(struct log *log, struct log_flush *flush)
 		.log = log,
 		.end_offset = log->end_offset,
 	};
-	flush->files = xcalloc(log->segment_count - at,
-	    sizeof(*flush->files));
+	flush->files = xcalloc(log->segment_count - at, sizeof(*flush->files));
 	for (; at < log->segment_count; at++)
 		take_file(log, flush, log->segments[at]);
 	take_snapshot(log, flush);
@@ -182,8 +182,8 @@ static int
 sync_creation(struct log_flush *flush)
 {
 	struct disk *disk = flush->log->disk;
-	char *metadata = xasprintf("%s/%s", flush->path,
-	    PARTITION_METADATA_FILE);
+	char *metadata =
+	    xasprintf("%s/%s", flush->path, PARTITION_METADATA_FILE);
 	char *parent = xasprintf("%s/..", flush->path);
 	int result = disk_sync_file(disk, metadata);
 
@@ -201,8 +201,8 @@ sync_all(struct log_flush *flush)
 		if (sync_file(flush, &flush->files[i]) != 0)
 			return -1;
 	}
-	if (flush->snapshot != NULL
-	    && disk_sync_file(flush->log->disk, flush->snapshot) != 0)
+	if (flush->snapshot != NULL &&
+	    disk_sync_file(flush->log->disk, flush->snapshot) != 0)
 		return -1;
 	if (flush->creation && sync_creation(flush) != 0)
 		return -1;
@@ -267,8 +267,8 @@ advance(struct log *log, int64_t end_offset)
 	if (end_offset <= log->recovery_point)
 		return;
 	log->recovery_point = end_offset;
-	log->unflushed_since_ms
-	    = end_offset == log->end_offset ? -1 : clock_monotonic_ms();
+	log->unflushed_since_ms =
+	    end_offset == log->end_offset ? -1 : clock_monotonic_ms();
 	if (log->events.flushed != NULL)
 		log->events.flushed(log, log->events.context);
 }

@@ -70,15 +70,15 @@ struct log {
 	struct list removals;		/* struct log_removal */
 	uint64_t names_version;		/* counts changes of names */
 	bool names_dirty;		/* names in path are not synced */
-	bool creation_dirty;		/* nor is path's name, nor its metadata */
-	bool snapshot_dirty;		/* nor is the newest producer snapshot */
+	bool creation_dirty;		/* nor is path's own, nor its metadata */
+	bool snapshot_dirty;		/* nor the newest producer snapshot */
 	bool closing;			/* a flush takes all that is dirty */
 	bool flushing;			/* between flush begin and end */
 	bool full;			/* of a full disk was logged */
 	bool offline;
 };
 
-/* --- log.c ------------------------------------------------------------------ */
+/* --- log.c -------------------------------------------------------------- */
 
 static inline struct segment *
 log_active(const struct log *log)
@@ -117,13 +117,13 @@ void log_names_changed(struct log *log);
  */
 int log_snapshot_write(struct log *log) WARN_UNUSED;
 
-/* --- log_flush.c ------------------------------------------------------------- */
+/* --- log_flush.c -------------------------------------------------------- */
 
 /* Wait until no flush runs, and keep others from beginning.  Locked. */
 void log_flush_hold(struct log *log);
 void log_flush_release(struct log *log);
 
-/* --- log_retain.c ------------------------------------------------------------ */
+/* --- log_retain.c ------------------------------------------------------- */
 
 /*
  * Take count segments from index at out of the log and rename their files.
@@ -133,7 +133,7 @@ void log_flush_release(struct log *log);
 int log_segments_remove(struct log *log, size_t at, size_t count,
     int64_t now_ms) WARN_UNUSED;
 
-/* --- log_sweep.c --------------------------------------------------------------- */
+/* --- log_sweep.c -------------------------------------------------------- */
 
 /* What is in a log's directory, once interrupted operations are dealt with. */
 struct log_files {
@@ -154,13 +154,13 @@ void log_files_fini(struct log_files *files);
 /* Only list; of a log that is in use.  -1 with errno. */
 int log_sweep_snapshots(struct log *log, struct log_files *files) WARN_UNUSED;
 
-/* --- log_producers.c ------------------------------------------------------------ */
+/* --- log_producers.c ---------------------------------------------------- */
 
 /*
  * Load the newest whole snapshot at or below offset, then read batches up to
  * offset.  Without any snapshot there are no producers, unless scan_all, which
- * reads the whole log then.  Unusable snapshots and those above are unlinked.  -1
- * with errno.
+ * reads the whole log then.  Unusable snapshots and those above are unlinked.
+ * -1 with errno.
  */
 int log_producers_load(struct log *log, struct log_files *files,
     int64_t offset, bool scan_all, int64_t now_ms) WARN_UNUSED;
@@ -177,7 +177,7 @@ int log_producers_note_scanned(struct log *log, struct file_scan *scan,
 void log_producers_describe(const struct batch *batch,
     struct producer_append *append);
 
-/* --- log_recovery.c -------------------------------------------------------------- */
+/* --- log_recovery.c ----------------------------------------------------- */
 
 /*
  * Check all batches of segment at; epochs and producers learn from them, the

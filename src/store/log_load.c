@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* --- What is there ------------------------------------------------------------------ */
+/* --- What is there ------------------------------------------------------ */
 
 static int
 read_metadata(struct log *log)
@@ -48,7 +48,7 @@ open_segments(struct log *log, const struct log_files *files)
 	return 0;
 }
 
-/* --- Recovery ------------------------------------------------------------------------- */
+/* --- Recovery ----------------------------------------------------------- */
 
 /* Take the segments from index at out of the log; their files are .deleted. */
 static int
@@ -59,8 +59,9 @@ drop_from(struct log *log, size_t at, int64_t now_ms)
 
 	if (count == 0)
 		return 0;
-	log_warn("store", "%s: removing %zu segments from offset %" PRId64
-	    " on", log->path, count, log->segments[at]->base_offset);
+	log_warn("store",
+	    "%s: removing %zu segments from offset %" PRId64 " on", log->path,
+	    count, log->segments[at]->base_offset);
 	log_flush_hold(log);
 	result = log_segments_remove(log, at, count, now_ms);
 	log_flush_release(log);
@@ -72,8 +73,8 @@ static int
 close_recovered(struct log *log, size_t at)
 {
 	log->end_offset = log->segments[at + 1]->base_offset;
-	if (segment_save(log->segments[at]) != 0
-	    || log_snapshot_write(log) != 0)
+	if (segment_save(log->segments[at]) != 0 ||
+	    log_snapshot_write(log) != 0)
 		return -1;
 	segment_close(log->segments[at]);
 	return 0;
@@ -90,8 +91,8 @@ recover_from(struct log *log, size_t at, int64_t now_ms)
 			return -1;
 		if (cut && drop_from(log, at + 1, now_ms) != 0)
 			return -1;
-		if (at + 1 < log->segment_count
-		    && close_recovered(log, at) != 0)
+		if (at + 1 < log->segment_count &&
+		    close_recovered(log, at) != 0)
 			return -1;
 	}
 	log_active(log)->created_ms = now_ms;
@@ -119,32 +120,33 @@ load_clean(struct log *log, const struct log_open *open,
 	if (*broken)
 		return 0;
 	log->recovery_point = log->end_offset;
-	return log_producers_load(log, files, log->end_offset, false,
-	    open->now_ms);
+	return log_producers_load(
+	    log, files, log->end_offset, false, open->now_ms);
 }
 
 static int
-load_unclean(struct log *log, const struct log_open *open,
-    struct log_files *files)
+load_unclean(
+    struct log *log, const struct log_open *open, struct log_files *files)
 {
 	size_t at = log_segment_find(log, open->recovery_point);
 
-	if (log_producers_load(log, files, log->segments[at]->base_offset,
-	    true, open->now_ms) != 0
-	    || recover_from(log, at, open->now_ms) != 0)
+	if (log_producers_load(log, files, log->segments[at]->base_offset, true,
+		open->now_ms) != 0 ||
+	    recover_from(log, at, open->now_ms) != 0)
 		return -1;
 	if (log->end_offset < log->recovery_point)
-		log_warn("store", "%s ends at offset %" PRId64
-		    ", below the recovery point %" PRId64, log->path,
-		    log->end_offset, log->recovery_point);
+		log_warn("store",
+		    "%s ends at offset %" PRId64 ", below the recovery point "
+						 "%" PRId64,
+		    log->path, log->end_offset, log->recovery_point);
 	log->recovery_point = MIN(log->recovery_point, log->end_offset);
 	log_names_changed(log);
 	return 0;
 }
 
 static int
-load_segments(struct log *log, const struct log_open *open,
-    struct log_files *files)
+load_segments(
+    struct log *log, const struct log_open *open, struct log_files *files)
 {
 	bool broken = false;
 
@@ -153,8 +155,10 @@ load_segments(struct log *log, const struct log_open *open,
 			return -1;
 		if (!broken)
 			return 0;
-		log_warn("store", "%s is not as an orderly stop leaves it;"
-		    " checking it", log->path);
+		log_warn("store",
+		    "%s is not as an orderly stop leaves it;"
+		    " checking it",
+		    log->path);
 		segment_close(log_active(log));
 	}
 	return load_unclean(log, open, files);
@@ -189,10 +193,10 @@ load_epochs(struct log *log)
 static int
 settle(struct log *log, int64_t now_ms)
 {
-	log->start_offset
-	    = MAX(log->start_offset, log->segments[0]->base_offset);
-	if (log->end_offset < log->start_offset
-	    && restart_at_start(log, now_ms) != 0)
+	log->start_offset =
+	    MAX(log->start_offset, log->segments[0]->base_offset);
+	if (log->end_offset < log->start_offset &&
+	    restart_at_start(log, now_ms) != 0)
 		return -1;
 	log->recovery_point = MAX(log->recovery_point, log->start_offset);
 	log->high_watermark = log->start_offset;
@@ -206,8 +210,8 @@ load(struct log *log, const struct log_open *open, struct log_files *files)
 {
 	log->start_offset = open->log_start_offset;
 	log->recovery_point = open->recovery_point;
-	if (read_metadata(log) != 0 || open_segments(log, files) != 0
-	    || load_epochs(log) != 0)
+	if (read_metadata(log) != 0 || open_segments(log, files) != 0 ||
+	    load_epochs(log) != 0)
 		return -1;
 	if (log->segment_count == 0) {
 		log->end_offset = log->start_offset;
@@ -237,8 +241,8 @@ log_open(const struct log_open *open)
 		if (result == 0)
 			return log;
 		errno = saved;
-		log_error("store", "cannot load %s: %s", log->path,
-		    strerror(saved));
+		log_error(
+		    "store", "cannot load %s: %s", log->path, strerror(saved));
 	}
 	saved = errno;
 	log_free(log);

@@ -24,8 +24,8 @@
 #define CONTROL_MARKER_LEN 6
 
 void
-log_producers_describe(const struct batch *batch,
-    struct producer_append *append)
+log_producers_describe(
+    const struct batch *batch, struct producer_append *append)
 {
 	*append = (struct producer_append){
 		.producer_id = batch->producer_id,
@@ -50,10 +50,10 @@ read_marker(struct slice bytes, int32_t *coordinator_epoch)
 
 	/* Markers are never compressed, so there is nothing to unpack. */
 	buf_init(&scratch, 0);
-	if (batch_reader_open(&reader, bytes, &scratch) != KP_NONE
-	    || !batch_reader_next(&reader, &record)
-	    || record.key.len < CONTROL_KEY_LEN
-	    || record.value.len < CONTROL_MARKER_LEN)
+	if (batch_reader_open(&reader, bytes, &scratch) != KP_NONE ||
+	    !batch_reader_next(&reader, &record) ||
+	    record.key.len < CONTROL_KEY_LEN ||
+	    record.value.len < CONTROL_MARKER_LEN)
 		return -1;
 	type = be16_get(record.key.data + 2);
 	if (type != CONTROL_ABORT && type != CONTROL_COMMIT)
@@ -76,8 +76,8 @@ note_marker(struct log *log, const struct batch *batch, struct slice bytes)
 }
 
 void
-log_producers_note(struct log *log, const struct batch *batch,
-    struct slice bytes)
+log_producers_note(
+    struct log *log, const struct batch *batch, struct slice bytes)
 {
 	struct producer_append append;
 
@@ -92,8 +92,8 @@ log_producers_note(struct log *log, const struct batch *batch,
 }
 
 int
-log_producers_note_scanned(struct log *log, struct file_scan *scan,
-    const struct batch *batch)
+log_producers_note_scanned(
+    struct log *log, struct file_scan *scan, const struct batch *batch)
 {
 	struct slice bytes = SLICE_NULL;
 	uint8_t *heap = NULL;
@@ -110,7 +110,7 @@ log_producers_note_scanned(struct log *log, struct file_scan *scan,
 	return 0;
 }
 
-/* --- Load ------------------------------------------------------------------------ */
+/* --- Load --------------------------------------------------------------- */
 
 static void
 unlink_snapshot(struct log *log, int64_t offset)
@@ -121,8 +121,8 @@ unlink_snapshot(struct log *log, int64_t offset)
 	producer_snapshot_name(offset, name);
 	path = xasprintf("%s/%s", log->path, name);
 	if (disk_unlink(log->disk, path) != 0 && errno != ENOENT)
-		log_warn("store", "cannot unlink %s: %s", path,
-		    strerror(errno));
+		log_warn(
+		    "store", "cannot unlink %s: %s", path, strerror(errno));
 	free(path);
 	log_names_changed(log);
 }
@@ -132,8 +132,8 @@ unlink_snapshot(struct log *log, int64_t offset)
  * The offset up to which the state is known.
  */
 static int64_t
-load_snapshot(struct log *log, struct log_files *files, int64_t limit,
-    int64_t now_ms)
+load_snapshot(
+    struct log *log, struct log_files *files, int64_t limit, int64_t now_ms)
 {
 	while (files->snapshot_count > 0) {
 		int64_t offset = files->snapshots[files->snapshot_count - 1];
@@ -142,12 +142,13 @@ load_snapshot(struct log *log, struct log_files *files, int64_t limit,
 			break;
 		if (offset <= limit) {
 			if (producer_snapshot_read(&log->producers, log->disk,
-			    log->path, offset, now_ms,
-			    log->settings.producer_id_expiration_ms) == 0)
+				log->path, offset, now_ms,
+				log->settings.producer_id_expiration_ms) == 0)
 				return offset;
-			log_warn("store", "%s: producer snapshot %" PRId64
-			    " cannot be used: %s", log->path, offset,
-			    strerror(errno));
+			log_warn("store",
+			    "%s: producer snapshot %" PRId64 " cannot be used: "
+							     "%s",
+			    log->path, offset, strerror(errno));
 		}
 		unlink_snapshot(log, offset);
 		files->snapshot_count--;
@@ -161,10 +162,10 @@ scan_batches(struct log *log, struct file_scan *scan, int64_t from, int64_t to)
 	enum file_scan_step step;
 	struct batch batch;
 
-	while ((step = file_scan_next(scan, &batch)) == FILE_SCAN_BATCH
-	    && batch.base_offset < to) {
-		if (batch.base_offset >= from
-		    && log_producers_note_scanned(log, scan, &batch) != 0)
+	while ((step = file_scan_next(scan, &batch)) == FILE_SCAN_BATCH &&
+	    batch.base_offset < to) {
+		if (batch.base_offset >= from &&
+		    log_producers_note_scanned(log, scan, &batch) != 0)
 			return -1;
 	}
 	/* What is no batch here is damage that reads will report. */
@@ -172,8 +173,8 @@ scan_batches(struct log *log, struct file_scan *scan, int64_t from, int64_t to)
 }
 
 static int
-scan_segment(struct log *log, struct segment *segment, int64_t from,
-    int64_t to, uint8_t *buffer)
+scan_segment(struct log *log, struct segment *segment, int64_t from, int64_t to,
+    uint8_t *buffer)
 {
 	int64_t position = segment_lookup(segment, from);
 	int fd = position < 0 ? -1 : segment_pin(segment);
@@ -196,9 +197,9 @@ scan_log(struct log *log, int64_t from, int64_t to)
 	uint8_t *buffer = xmalloc(SCAN_BUFFER_LEN);
 	int result = 0;
 
-	for (size_t i = log_segment_find(log, from);
-	    i < log->segment_count && result == 0
-	    && log->segments[i]->base_offset < to; i++)
+	for (size_t i = log_segment_find(log, from); i < log->segment_count &&
+	     result == 0 && log->segments[i]->base_offset < to;
+	     i++)
 		result = scan_segment(log, log->segments[i], from, to, buffer);
 	free(buffer);
 	return result;
@@ -208,9 +209,8 @@ scan_log(struct log *log, int64_t from, int64_t to)
 static bool
 is_base(const struct log *log, int64_t offset)
 {
-	return log->segment_count > 0
-	    && log->segments[log_segment_find(log, offset)]->base_offset
-		== offset;
+	return log->segment_count > 0 &&
+	    log->segments[log_segment_find(log, offset)]->base_offset == offset;
 }
 
 /*
@@ -231,7 +231,7 @@ log_producers_load(struct log *log, struct log_files *files, int64_t offset,
 {
 	int64_t from;
 
-	/* Kafka's rule: where there are none at all, there were no producers. */
+	/* Kafka's rule: where there are none at all there was no producer. */
 	scan_all |= files->snapshot_count > 0;
 	producer_state_clear(&log->producers);
 	from = load_snapshot(log, files, offset, now_ms);

@@ -8,7 +8,7 @@
 /* How far behind an index entry the batch that is looked for may be. */
 #define LOOK_LEN 8192
 
-/* --- Under the lock: from memory alone -------------------------------------------- */
+/* --- Under the lock: from memory alone ---------------------------------- */
 
 static void
 read_reset(struct log *log, struct log_read *read)
@@ -43,8 +43,8 @@ limit_to_segment(const struct log *log, struct log_read *read)
 	const struct log_damage *damage = damage_after(log, read->from_offset);
 
 	read->end_position = read->segment->size_bytes;
-	if (damage != NULL
-	    && damage->segment_base == read->segment->base_offset)
+	if (damage != NULL &&
+	    damage->segment_base == read->segment->base_offset)
 		read->end_position = damage->position;
 }
 
@@ -65,15 +65,14 @@ limit_to_bound(const struct log *log, struct log_read *read, size_t at)
 		read->end_position = MIN(read->end_position, position);
 		read->end_exact = true;
 	} else {
-		read->bound_position
-		    = segment_lookup(read->segment, read->upper_bound);
+		read->bound_position =
+		    segment_lookup(read->segment, read->upper_bound);
 	}
 }
 
 /* The part of [position, end) that max_bytes allows. */
 static size_t
-allowed_len(const struct log_read *read, int64_t position,
-    int64_t first_end)
+allowed_len(const struct log_read *read, int64_t position, int64_t first_end)
 {
 	int64_t left = read->end_position - position;
 	int64_t first = first_end - position;
@@ -82,8 +81,8 @@ allowed_len(const struct log_read *read, int64_t position,
 		return 0;
 	if (first > (int64_t)MIN(read->max_bytes, (size_t)INT32_MAX))
 		return read->min_one_batch ? (size_t)first : 0;
-	return (size_t)MIN(left, (int64_t)MIN(read->max_bytes,
-	    (size_t)INT32_MAX));
+	return (size_t)MIN(
+	    left, (int64_t)MIN(read->max_bytes, (size_t)INT32_MAX));
 }
 
 /* The place of the range is known: cut it to size. */
@@ -121,19 +120,16 @@ find_in_tail(const struct log *log, struct log_read *read)
 	int64_t position;
 	int64_t end;
 
-	if (!read->segment->active || !read->end_exact
-	    || !log_tail_find(&log->tail, read->from_offset, &position,
-		&end))
+	if (!read->segment->active || !read->end_exact ||
+	    !log_tail_find(&log->tail, read->from_offset, &position, &end))
 		return false;
 	/* Whole batches only, where that costs nothing. */
 	settle(read, position, end < 0 ? read->segment->size_bytes : end);
 	if (read->len > 0) {
 		int64_t whole = log_tail_floor(&log->tail,
-		    position + (int64_t)read->len,
-		    read->segment->size_bytes);
+		    position + (int64_t)read->len, read->segment->size_bytes);
 
-		read->len = (size_t)(MIN(whole, read->end_position)
-		    - position);
+		read->len = (size_t)(MIN(whole, read->end_position) - position);
 	}
 	return true;
 }
@@ -150,8 +146,8 @@ read_at(struct log *log, struct log_read *read)
 	if (find_in_tail(log, read))
 		return finish(read);
 	if (segment->active)
-		read->from_position
-		    = segment_lookup(segment, read->from_offset);
+		read->from_position =
+		    segment_lookup(segment, read->from_offset);
 	read->unresolved = true;
 	return KP_NONE;
 }
@@ -163,11 +159,11 @@ find(struct log *log, struct log_read *read)
 
 	if (log->offline)
 		return KP_KAFKA_STORAGE_ERROR;
-	if (read->from_offset < log->start_offset
-	    || read->from_offset > log->end_offset)
+	if (read->from_offset < log->start_offset ||
+	    read->from_offset > log->end_offset)
 		return KP_OFFSET_OUT_OF_RANGE;
-	if (read->from_offset == log->end_offset
-	    || read->from_offset >= read->upper_bound)
+	if (read->from_offset == log->end_offset ||
+	    read->from_offset >= read->upper_bound)
 		return KP_NONE;
 	damage = damage_after(log, read->from_offset);
 	if (damage != NULL && damage->first_offset <= read->from_offset)
@@ -182,7 +178,7 @@ log_read(struct log *log, struct log_read *read)
 	return find(log, read);
 }
 
-/* --- Without the lock: by index and headers ---------------------------------------- */
+/* --- Without the lock: by index and headers ----------------------------- */
 
 /*
  * The batch that has offset, or the next one: 1; 0 where there is none before
@@ -197,8 +193,8 @@ locate(const struct log_read *read, int64_t offset, int64_t hint,
 		*position = segment_lookup_closed(read->segment, offset);
 	if (*position < 0)
 		return -1;
-	return segment_locate(read->segment, offset, position,
-	    read->end_position, size_bytes);
+	return segment_locate(
+	    read->segment, offset, position, read->end_position, size_bytes);
 }
 
 /* 1: found; 0: the segment has nothing at or above the offset; -1: errno. */
@@ -216,7 +212,7 @@ resolve(struct log_read *read)
 		return found;
 	if (!read->end_exact) {
 		if (locate(read, read->upper_bound, read->bound_position,
-		    &bound, &ignored) < 0)
+			&bound, &ignored) < 0)
 			return -1;
 		read->end_position = bound;
 	}

@@ -32,19 +32,18 @@ struct recovery {
 	struct log *log;
 	struct segment *segment;
 	struct file_scan scan;
-	int64_t next_offset;	/* the least that the next batch may have */
-	int64_t offset_end;	/* the next segment's base, or INT64_MAX */
+	int64_t next_offset; /* the least that the next batch may have */
+	int64_t offset_end;  /* the next segment's base, or INT64_MAX */
 };
 
-/* --- One batch ------------------------------------------------------------------- */
+/* --- One batch ---------------------------------------------------------- */
 
 static bool
 offsets_fit(const struct recovery *recovery, const struct batch *batch)
 {
-	return batch->base_offset >= recovery->next_offset
-	    && batch->last_offset < recovery->offset_end
-	    && batch->last_offset - recovery->segment->base_offset
-		<= INT32_MAX;
+	return batch->base_offset >= recovery->next_offset &&
+	    batch->last_offset < recovery->offset_end &&
+	    batch->last_offset - recovery->segment->base_offset <= INT32_MAX;
 }
 
 /*
@@ -63,9 +62,9 @@ jump_is_wrong(struct recovery *recovery, const struct batch *batch)
 	int wrong = 0;
 
 	step = file_scan_next(scan, &behind);
-	if (step == FILE_SCAN_BATCH
-	    && behind.base_offset >= recovery->next_offset
-	    && behind.base_offset <= batch->last_offset)
+	if (step == FILE_SCAN_BATCH &&
+	    behind.base_offset >= recovery->next_offset &&
+	    behind.base_offset <= batch->last_offset)
 		wrong = file_scan_crc_valid(scan, &behind);
 	file_scan_seek(scan, position);
 	scan->size_bytes = size_bytes;
@@ -106,17 +105,17 @@ take(struct recovery *recovery, const struct batch *batch)
 	struct log *log = recovery->log;
 
 	recovery->segment->size_bytes = recovery->scan.position;
-	segment_account(recovery->segment, batch,
-	    log->settings.index_interval_bytes);
-	if (batch->leader_epoch >= 0
-	    && batch->leader_epoch > leader_epochs_latest(&log->epochs))
-		leader_epochs_assign(&log->epochs, batch->leader_epoch,
-		    batch->base_offset);
+	segment_account(
+	    recovery->segment, batch, log->settings.index_interval_bytes);
+	if (batch->leader_epoch >= 0 &&
+	    batch->leader_epoch > leader_epochs_latest(&log->epochs))
+		leader_epochs_assign(
+		    &log->epochs, batch->leader_epoch, batch->base_offset);
 	recovery->next_offset = batch->last_offset + 1;
 	return log_producers_note_scanned(log, &recovery->scan, batch);
 }
 
-/* --- Damage ---------------------------------------------------------------------- */
+/* --- Damage ------------------------------------------------------------- */
 
 /* May a good batch begin here?  A cheap look before the checksum. */
 static bool
@@ -125,11 +124,10 @@ may_begin(const struct recovery *recovery, const uint8_t *data, int64_t left)
 	struct batch_frame frame;
 	struct batch batch;
 
-	return data[BATCH_SCAN_LEN - 1] == BATCH_MAGIC
-	    && batch_scan(data, (uint64_t)left, &frame) == BATCH_SCAN_WHOLE
-	    && batch_decode(data, &frame, &batch) == 0
-	    && batch.last_offset_delta >= 0
-	    && offsets_fit(recovery, &batch);
+	return data[BATCH_SCAN_LEN - 1] == BATCH_MAGIC &&
+	    batch_scan(data, (uint64_t)left, &frame) == BATCH_SCAN_WHOLE &&
+	    batch_decode(data, &frame, &batch) == 0 &&
+	    batch.last_offset_delta >= 0 && offsets_fit(recovery, &batch);
 }
 
 /*
@@ -142,15 +140,15 @@ candidate(struct recovery *recovery, int64_t from, uint8_t *buffer)
 	const struct file_scan *scan = &recovery->scan;
 
 	while (scan->end - from >= BATCH_HEADER_LEN) {
-		ssize_t n = disk_pread(scan->disk, scan->fd, buffer,
-		    RESYNC_LEN, from);
+		ssize_t n =
+		    disk_pread(scan->disk, scan->fd, buffer, RESYNC_LEN, from);
 		ssize_t i;
 
 		if (n < BATCH_HEADER_LEN)
 			return n < 0 ? -1 : scan->end;
 		for (i = 0; i + BATCH_HEADER_LEN <= n; i++)
-			if (may_begin(recovery, buffer + i,
-			    scan->end - from - i))
+			if (may_begin(
+				recovery, buffer + i, scan->end - from - i))
 				return from + i;
 		from += i;
 	}
@@ -192,14 +190,15 @@ note_damage(struct recovery *recovery, int64_t position, int64_t end_position,
 		.end_position = end_position,
 	};
 
-	log->damages = xrealloc(log->damages,
-	    (log->damage_count + 1) * sizeof(*log->damages));
+	log->damages = xrealloc(
+	    log->damages, (log->damage_count + 1) * sizeof(*log->damages));
 	log->damages[log->damage_count++] = damage;
-	log_error("store", "%s: offsets %" PRId64 " to %" PRId64
-	    " are damaged (segment %" PRId64 ", bytes %" PRId64 " to %" PRId64
-	    "); they are kept and not served", log->path,
-	    damage.first_offset, damage.end_offset - 1, damage.segment_base,
-	    damage.position, damage.end_position);
+	log_error("store",
+	    "%s: offsets %" PRId64 " to %" PRId64 " are damaged (segment "
+						  "%" PRId64 ", bytes %" PRId64
+	    " to %" PRId64 "); they are kept and not served",
+	    log->path, damage.first_offset, damage.end_offset - 1,
+	    damage.segment_base, damage.position, damage.end_position);
 	recovery->next_offset = end_offset;
 	segment_indexes_want_entry(&recovery->segment->indexes);
 }
@@ -234,7 +233,7 @@ skip_damage(struct recovery *recovery, struct batch *batch)
 	return 0;
 }
 
-/* --- A segment -------------------------------------------------------------------- */
+/* --- A segment ---------------------------------------------------------- */
 
 /* Walk to the end or to the first bad byte that is not rot; -1 with errno. */
 static int
@@ -244,9 +243,9 @@ walk(struct recovery *recovery)
 	int good;
 
 	while ((good = next_good(recovery, &batch)) >= 0) {
-		if (good == 0 && (recovery->scan.position >= recovery->scan.end
-		    || recovery->next_offset
-			>= recovery->log->recovery_point))
+		if (good == 0 &&
+		    (recovery->scan.position >= recovery->scan.end ||
+			recovery->next_offset >= recovery->log->recovery_point))
 			return 0;
 		if (good == 0)
 			good = skip_damage(recovery, &batch);
@@ -267,8 +266,9 @@ cut_tail(struct recovery *recovery, bool *cut)
 	*cut = bad > 0;
 	if (bad <= 0)
 		return 0;
-	log_warn("store", "%s: cutting %" PRId64 " bytes behind offset %"
-	    PRId64 " that are no whole batch (segment %" PRId64 ")",
+	log_warn("store",
+	    "%s: cutting %" PRId64 " bytes behind offset %" PRId64
+	    " that are no whole batch (segment %" PRId64 ")",
 	    recovery->log->path, bad, recovery->next_offset,
 	    recovery->segment->base_offset);
 	if (disk_ftruncate(recovery->log->disk, recovery->scan.fd, size) != 0)
@@ -296,8 +296,9 @@ log_recover_segment(struct log *log, size_t at, bool *cut)
 		.log = log,
 		.segment = segment,
 		.next_offset = segment->base_offset,
-		.offset_end = at + 1 < log->segment_count
-		    ? log->segments[at + 1]->base_offset : INT64_MAX,
+		.offset_end = at + 1 < log->segment_count ?
+		    log->segments[at + 1]->base_offset :
+		    INT64_MAX,
 	};
 	int fd = segment_pin(segment);
 	uint8_t *buffer;
@@ -307,15 +308,15 @@ log_recover_segment(struct log *log, size_t at, bool *cut)
 	if (fd < 0)
 		return -1;
 	buffer = scan_buffer(segment->size_bytes, &len);
-	file_scan_init(&recovery.scan, log->disk, fd, 0, segment->size_bytes,
-	    buffer, len);
+	file_scan_init(
+	    &recovery.scan, log->disk, fd, 0, segment->size_bytes, buffer, len);
 	result = recover_pinned(&recovery, cut);
 	free(buffer);
 	segment_unpin(segment);
 	return result;
 }
 
-/* --- After an orderly stop ----------------------------------------------------------- */
+/* --- After an orderly stop ---------------------------------------------- */
 
 int
 log_recover_end(struct log *log, bool *broken)
@@ -334,13 +335,12 @@ log_recover_end(struct log *log, bool *broken)
 		return -1;
 	buffer = scan_buffer(size_bytes - position, &len);
 	log->end_offset = active->base_offset;
-	file_scan_init(&scan, log->disk, fd, position, size_bytes, buffer,
-	    len);
-	while ((step = file_scan_next(&scan, &batch)) == FILE_SCAN_BATCH
-	    && batch.base_offset >= log->end_offset)
+	file_scan_init(&scan, log->disk, fd, position, size_bytes, buffer, len);
+	while ((step = file_scan_next(&scan, &batch)) == FILE_SCAN_BATCH &&
+	    batch.base_offset >= log->end_offset)
 		log->end_offset = batch.last_offset + 1;
-	*broken = step != FILE_SCAN_END
-	    || log->end_offset < log->recovery_point;
+	*broken =
+	    step != FILE_SCAN_END || log->end_offset < log->recovery_point;
 	free(buffer);
 	segment_unpin(active);
 	return step == FILE_SCAN_ERROR ? -1 : 0;
@@ -359,8 +359,8 @@ read_epochs(struct log *log, struct segment *segment)
 	if (fd < 0)
 		return -1;
 	buffer = scan_buffer(segment->size_bytes, &len);
-	file_scan_init(&scan, log->disk, fd, 0, segment->size_bytes, buffer,
-	    len);
+	file_scan_init(
+	    &scan, log->disk, fd, 0, segment->size_bytes, buffer, len);
 	while ((step = file_scan_next(&scan, &batch)) == FILE_SCAN_BATCH)
 		if (batch.leader_epoch > leader_epochs_latest(&log->epochs))
 			leader_epochs_assign(&log->epochs, batch.leader_epoch,

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* --- Removing segments --------------------------------------------------------------- */
+/* --- Removing segments -------------------------------------------------- */
 
 static void
 schedule(struct log *log, int64_t base_offset, int64_t now_ms)
@@ -39,11 +39,11 @@ log_segments_remove(struct log *log, size_t at, size_t count, int64_t now_ms)
 	return result;
 }
 
-/* --- Retention ------------------------------------------------------------------------- */
+/* --- Retention ---------------------------------------------------------- */
 
 struct retention {
 	int64_t now_ms;
-	int64_t size_bytes;	/* of the segments that are left */
+	int64_t size_bytes; /* of the segments that are left */
 };
 
 static bool
@@ -52,8 +52,7 @@ breaches_size(const struct log *log, const struct segment *segment,
 {
 	int64_t max = log->settings.retention_bytes;
 
-	return max >= 0
-	    && retention->size_bytes - segment->size_bytes >= max;
+	return max >= 0 && retention->size_bytes - segment->size_bytes >= max;
 }
 
 /* Reads the time index of a closed segment, once. */
@@ -63,8 +62,8 @@ breaches_time(const struct log *log, struct segment *segment,
 {
 	int64_t timestamp_ms;
 
-	if (log->settings.retention_ms < 0
-	    || segment_max_timestamp(segment, &timestamp_ms) != 0)
+	if (log->settings.retention_ms < 0 ||
+	    segment_max_timestamp(segment, &timestamp_ms) != 0)
 		return false;
 	if (timestamp_ms < 0)
 		timestamp_ms = segment->modified_ms;
@@ -78,14 +77,14 @@ breaches(const struct log *log, size_t at, const struct retention *retention)
 	struct segment *segment = log->segments[at];
 	int64_t end = log_segment_end(log, at);
 
-	if (end > log->high_watermark
-	    || (segment->active && segment->size_bytes == 0))
+	if (end > log->high_watermark ||
+	    (segment->active && segment->size_bytes == 0))
 		return false;
 	if (end <= log->start_offset)
 		return true;
-	return log->settings.cleanup_delete
-	    && (breaches_size(log, segment, retention)
-		|| breaches_time(log, segment, retention));
+	return log->settings.cleanup_delete &&
+	    (breaches_size(log, segment, retention) ||
+		breaches_time(log, segment, retention));
 }
 
 static size_t
@@ -123,8 +122,10 @@ retain(struct log *log, int64_t now_ms)
 	if (count == log->segment_count && log_roll(log, now_ms) != 0)
 		return -1;
 	raise_start(log, log->segments[count]->base_offset);
-	log_info("store", "%s: retention lets %zu segments go, the log begins"
-	    " at offset %" PRId64, log->name, count, log->start_offset);
+	log_info("store",
+	    "%s: retention lets %zu segments go, the log begins"
+	    " at offset %" PRId64,
+	    log->name, count, log->start_offset);
 	if (log_segments_remove(log, 0, count, now_ms) != 0)
 		return -1;
 	return (int)MIN(count, INT32_MAX);
@@ -146,14 +147,13 @@ learn_times(struct log *log, int64_t now_ms)
 
 		log_lock(log);
 		retention_ms = log->settings.retention_ms;
-		if (log->settings.cleanup_delete && retention_ms >= 0
-		    && at + 1 < log->segment_count)
+		if (log->settings.cleanup_delete && retention_ms >= 0 &&
+		    at + 1 < log->segment_count)
 			segment = segment_ref(log->segments[at]);
 		log_unlock(log);
-		old = segment != NULL
-		    && segment_max_timestamp_closed(segment, &timestamp_ms)
-			== 0
-		    && now_ms - timestamp_ms > retention_ms;
+		old = segment != NULL &&
+		    segment_max_timestamp_closed(segment, &timestamp_ms) == 0 &&
+		    now_ms - timestamp_ms > retention_ms;
 		segment_unref(segment);
 	}
 }
@@ -185,7 +185,7 @@ log_delete_records(struct log *log, int64_t offset)
 	return KP_NONE;
 }
 
-/* --- Upkeep ------------------------------------------------------------------------------ */
+/* --- Upkeep ------------------------------------------------------------- */
 
 /* The next removal that is due, taken out of the list; or when one will be. */
 static struct log_removal *
@@ -196,8 +196,8 @@ take_due(struct log *log, int64_t now_ms, int64_t *next_ms, char **path)
 	*next_ms = INT64_MAX;
 	log_lock(log);
 	LIST_FOR_EACH (node, &log->removals) {
-		struct log_removal *removal
-		    = LIST_ENTRY(node, struct log_removal, node);
+		struct log_removal *removal =
+		    LIST_ENTRY(node, struct log_removal, node);
 
 		*next_ms = MIN(*next_ms, removal->due_ms);
 		if (removal->due_ms <= now_ms) {
@@ -238,11 +238,11 @@ log_tidy(struct log *log, int64_t now_ms)
 	char *path = NULL;
 
 	while ((removal = take_due(log, now_ms, &next_ms, &path)) != NULL) {
-		if (segment_unlink_deleted(log->disk, path,
-		    removal->base_offset) != 0)
-			log_warn("store", "cannot unlink segment %" PRId64
-			    " of %s: %s", removal->base_offset, path,
-			    strerror(errno));
+		if (segment_unlink_deleted(
+			log->disk, path, removal->base_offset) != 0)
+			log_warn("store",
+			    "cannot unlink segment %" PRId64 " of %s: %s",
+			    removal->base_offset, path, strerror(errno));
 		free(removal);
 		free(path);
 	}

@@ -21,12 +21,12 @@
 enum state { PLAIN, DELETED, CLEANED, SWAP };
 
 struct found {
-	char *name;		/* owned */
-	int64_t number;		/* base offset, or a snapshot's */
+	char *name;     /* owned */
+	int64_t number; /* base offset, or a snapshot's */
 	enum state state;
 	bool is_log;
 	bool is_snapshot;
-	bool is_index;		/* .index, .timeindex, .txnindex */
+	bool is_index; /* .index, .timeindex, .txnindex */
 	bool gone;
 };
 
@@ -37,15 +37,15 @@ struct sweep {
 	size_t capacity;
 };
 
-/* --- Listing -------------------------------------------------------------------- */
+/* --- Listing ------------------------------------------------------------ */
 
 static bool
 take_suffix(struct slice *name, const char *suffix)
 {
 	size_t len = strlen(suffix);
 
-	if (name->len < len
-	    || memcmp(name->data + name->len - len, suffix, len) != 0)
+	if (name->len < len ||
+	    memcmp(name->data + name->len - len, suffix, len) != 0)
 		return false;
 	name->len -= len;
 	return true;
@@ -62,8 +62,7 @@ number_of(struct slice name)
 	for (size_t i = 0; i < name.len; i++) {
 		int digit = name.data[i] - '0';
 
-		if (digit < 0 || digit > 9
-		    || number > (INT64_MAX - digit) / 10)
+		if (digit < 0 || digit > 9 || number > (INT64_MAX - digit) / 10)
 			return -1;
 		number = number * 10 + digit;
 	}
@@ -91,8 +90,8 @@ classify(const char *text, struct found *found)
 		found->is_log = true;
 	else if (take_suffix(&name, ".snapshot"))
 		found->is_snapshot = true;
-	else if (take_suffix(&name, ".timeindex")
-	    || take_suffix(&name, ".txnindex") || take_suffix(&name, ".index"))
+	else if (take_suffix(&name, ".timeindex") ||
+	    take_suffix(&name, ".txnindex") || take_suffix(&name, ".index"))
 		found->is_index = true;
 	else
 		return false;
@@ -110,8 +109,8 @@ list_one(void *context, const char *name)
 		return 0;
 	if (sweep->count == sweep->capacity) {
 		sweep->capacity = MAX(8, 2 * sweep->capacity);
-		sweep->found = xrealloc(sweep->found,
-		    sweep->capacity * sizeof(*sweep->found));
+		sweep->found = xrealloc(
+		    sweep->found, sweep->capacity * sizeof(*sweep->found));
 	}
 	found.name = xstrdup(name);
 	sweep->found[sweep->count++] = found;
@@ -126,7 +125,7 @@ sweep_fini(struct sweep *sweep)
 	free(sweep->found);
 }
 
-/* --- Interrupted operations ------------------------------------------------------- */
+/* --- Interrupted operations --------------------------------------------- */
 
 static int
 drop(struct sweep *sweep, struct found *found)
@@ -135,8 +134,8 @@ drop(struct sweep *sweep, struct found *found)
 	int result = disk_unlink(sweep->log->disk, path);
 
 	if (result != 0)
-		log_error("store", "cannot unlink %s: %s", path,
-		    strerror(errno));
+		log_error(
+		    "store", "cannot unlink %s: %s", path, strerror(errno));
 	found->gone = true;
 	log_names_changed(sweep->log);
 	free(path);
@@ -150,14 +149,14 @@ drop_incomplete(struct sweep *sweep)
 
 	for (size_t i = 0; i < sweep->count; i++)
 		if (sweep->found[i].state == CLEANED)
-			cleaned_min
-			    = MIN(cleaned_min, sweep->found[i].number);
+			cleaned_min = MIN(cleaned_min, sweep->found[i].number);
 	for (size_t i = 0; i < sweep->count; i++) {
 		struct found *found = &sweep->found[i];
 
-		if ((found->state == DELETED || found->state == CLEANED
-		    || (found->state == SWAP && found->number >= cleaned_min))
-		    && drop(sweep, found) != 0)
+		if ((found->state == DELETED || found->state == CLEANED ||
+			(found->state == SWAP &&
+			    found->number >= cleaned_min)) &&
+		    drop(sweep, found) != 0)
 			return -1;
 	}
 	return 0;
@@ -171,8 +170,7 @@ scan_end(struct disk *disk, int fd, int64_t size_bytes, int64_t next)
 	struct file_scan scan;
 	struct batch batch;
 
-	file_scan_init(&scan, disk, fd, 0, size_bytes, buffer,
-	    SCAN_BUFFER_LEN);
+	file_scan_init(&scan, disk, fd, 0, size_bytes, buffer, SCAN_BUFFER_LEN);
 	while (file_scan_next(&scan, &batch) == FILE_SCAN_BATCH)
 		next = MAX(next, batch.last_offset + 1);
 	free(buffer);
@@ -205,9 +203,9 @@ drop_replaced(struct sweep *sweep, int64_t from, int64_t to)
 	for (size_t i = 0; i < sweep->count; i++) {
 		struct found *found = &sweep->found[i];
 
-		if (!found->gone && found->state == PLAIN
-		    && found->number >= from && found->number < to
-		    && drop(sweep, found) != 0)
+		if (!found->gone && found->state == PLAIN &&
+		    found->number >= from && found->number < to &&
+		    drop(sweep, found) != 0)
 			return -1;
 	}
 	return 0;
@@ -257,14 +255,14 @@ finish_swaps(struct sweep *sweep)
 	for (size_t i = 0; i < sweep->count; i++) {
 		struct found *found = &sweep->found[i];
 
-		if (!found->gone && found->state == SWAP
-		    && rename_swap(sweep, found) != 0)
+		if (!found->gone && found->state == SWAP &&
+		    rename_swap(sweep, found) != 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* --- The result -------------------------------------------------------------------- */
+/* --- The result --------------------------------------------------------- */
 
 static int
 compare(const void *a, const void *b)
@@ -288,12 +286,12 @@ collect(struct sweep *sweep, struct log_files *files)
 		if (found->is_log)
 			files->bases[files->base_count++] = found->number;
 		if (found->is_snapshot)
-			files->snapshots[files->snapshot_count++]
-			    = found->number;
+			files->snapshots[files->snapshot_count++] =
+			    found->number;
 	}
 	qsort(files->bases, files->base_count, sizeof(int64_t), compare);
-	qsort(files->snapshots, files->snapshot_count, sizeof(int64_t),
-	    compare);
+	qsort(
+	    files->snapshots, files->snapshot_count, sizeof(int64_t), compare);
 }
 
 /* An index whose log is gone would be taken for that of a later log. */
@@ -303,12 +301,11 @@ drop_orphans(struct sweep *sweep, const struct log_files *files)
 	for (size_t i = 0; i < sweep->count; i++) {
 		struct found *found = &sweep->found[i];
 
-		if (!found->gone && found->is_index
-		    && (files->base_count == 0
-			|| bsearch(&found->number, files->bases,
-			    files->base_count, sizeof(int64_t), compare)
-			    == NULL)
-		    && drop(sweep, found) != 0)
+		if (!found->gone && found->is_index &&
+		    (files->base_count == 0 ||
+			bsearch(&found->number, files->bases, files->base_count,
+			    sizeof(int64_t), compare) == NULL) &&
+		    drop(sweep, found) != 0)
 			return -1;
 	}
 	return 0;
@@ -347,8 +344,8 @@ log_sweep(struct log *log, struct log_files *files)
 	*files = (struct log_files){ .bases = NULL };
 	result = disk_list(log->disk, log->path, list_one, &sweep);
 	if (result != 0)
-		log_error("store", "cannot list %s: %s", log->path,
-		    strerror(errno));
+		log_error(
+		    "store", "cannot list %s: %s", log->path, strerror(errno));
 	if (result == 0)
 		result = drop_incomplete(&sweep);
 	if (result == 0)

@@ -31,8 +31,8 @@ entry_at(const struct log_tail *tail, size_t i)
 static void
 grow(struct log_tail *tail)
 {
-	size_t capacity
-	    = tail->capacity == 0 ? CAPACITY_FIRST : 2 * tail->capacity;
+	size_t capacity =
+	    tail->capacity == 0 ? CAPACITY_FIRST : 2 * tail->capacity;
 	struct log_tail_entry *entries = xcalloc(capacity, sizeof(*entries));
 
 	for (size_t i = 0; i < tail->count; i++)
@@ -48,9 +48,9 @@ log_tail_push(struct log_tail *tail, int64_t base_offset, int64_t position,
     int64_t keep_from)
 {
 	if (tail->count == tail->capacity) {
-		if (tail->capacity == 0
-		    || (tail->capacity < LOG_TAIL_MAX
-			&& entry_at(tail, 0)->base_offset >= keep_from)) {
+		if (tail->capacity == 0 ||
+		    (tail->capacity < LOG_TAIL_MAX &&
+			entry_at(tail, 0)->base_offset >= keep_from)) {
 			grow(tail);
 		} else {
 			tail->first++;

@@ -15,18 +15,18 @@
 struct search {
 	struct log *log;
 	int64_t timestamp_ms;
-	int64_t start_offset;	/* records below do not count */
-	struct segment *segment;	/* a reference, or NULL: nothing */
-	int64_t position;	/* where to begin in it; -1: by its index */
+	int64_t start_offset;    /* records below do not count */
+	struct segment *segment; /* a reference, or NULL: nothing */
+	int64_t position;        /* where to begin in it; -1: by its index */
 	int64_t end_position;
 };
 
-/* --- Which segment ------------------------------------------------------------------ */
+/* --- Which segment ------------------------------------------------------ */
 
 /* A segment that may be the one. */
 struct candidate {
-	struct segment *segment;	/* a reference */
-	int64_t max_timestamp_ms;	/* recorded; -1: none */
+	struct segment *segment;  /* a reference */
+	int64_t max_timestamp_ms; /* recorded; -1: none */
 	int64_t modified_ms;
 	bool active;
 };
@@ -44,15 +44,15 @@ take(struct log *log, size_t at, struct candidate *candidate)
 		candidate->modified_ms = candidate->segment->modified_ms;
 		candidate->active = candidate->segment->active;
 		if (candidate->active)
-			result = segment_max_timestamp(candidate->segment,
-			    &candidate->max_timestamp_ms);
+			result = segment_max_timestamp(
+			    candidate->segment, &candidate->max_timestamp_ms);
 	}
 	log_unlock(log);
 	if (candidate->segment == NULL)
 		return 0;
 	if (!candidate->active)
-		result = segment_max_timestamp_closed(candidate->segment,
-		    &candidate->max_timestamp_ms);
+		result = segment_max_timestamp_closed(
+		    candidate->segment, &candidate->max_timestamp_ms);
 	if (result == 0)
 		return 1;
 	segment_unref(candidate->segment);
@@ -68,8 +68,9 @@ choose(struct search *search, struct segment *segment)
 	log_lock(search->log);
 	search->start_offset = search->log->start_offset;
 	search->end_position = segment->size_bytes;
-	search->position = segment->active
-	    ? segment_lookup_timestamp(segment, search->timestamp_ms) : -1;
+	search->position = segment->active ?
+	    segment_lookup_timestamp(segment, search->timestamp_ms) :
+	    -1;
 	log_unlock(search->log);
 }
 
@@ -107,8 +108,8 @@ choose_largest(struct search *search)
 	int result;
 
 	search->timestamp_ms = -1;
-	for (size_t at = 0;
-	    (result = take(search->log, at, &candidate)) > 0; at++) {
+	for (size_t at = 0; (result = take(search->log, at, &candidate)) > 0;
+	     at++) {
 		if (candidate.max_timestamp_ms > search->timestamp_ms) {
 			search->timestamp_ms = candidate.max_timestamp_ms;
 			choose(search, candidate.segment);
@@ -118,7 +119,7 @@ choose_largest(struct search *search)
 	return result;
 }
 
-/* --- Which record -------------------------------------------------------------------- */
+/* --- Which record ------------------------------------------------------- */
 
 /* 1: found; 0: not in this batch; -1 with errno. */
 static int
@@ -140,8 +141,8 @@ search_batch(const struct search *search, struct file_scan *scan,
 		result = -1;
 	}
 	while (result == 0 && batch_reader_next(&reader, &record)) {
-		if (record.timestamp < search->timestamp_ms
-		    || record.offset < search->start_offset)
+		if (record.timestamp < search->timestamp_ms ||
+		    record.offset < search->start_offset)
 			continue;
 		*found = (struct log_position){
 			.offset = record.offset,
@@ -167,16 +168,16 @@ search_batches(const struct search *search, struct file_scan *scan,
 	struct batch batch;
 	int result = 0;
 
-	while (result == 0
-	    && (step = file_scan_next(scan, &batch)) != FILE_SCAN_END) {
+	while (result == 0 &&
+	    (step = file_scan_next(scan, &batch)) != FILE_SCAN_END) {
 		if (step == FILE_SCAN_ERROR)
 			return -1;
 		if (step != FILE_SCAN_BATCH) {
 			errno = EBADMSG;
 			return -1;
 		}
-		if (batch.max_timestamp >= search->timestamp_ms
-		    && batch.last_offset >= search->start_offset)
+		if (batch.max_timestamp >= search->timestamp_ms &&
+		    batch.last_offset >= search->start_offset)
 			result = search_batch(search, scan, &batch, found);
 	}
 	return result;
@@ -221,8 +222,9 @@ log_find_timestamp(struct log *log, int64_t timestamp_ms, int64_t upper_bound,
 {
 	static const struct log_position none = { -1, -1, -1 };
 	struct search search = { .log = log, .timestamp_ms = timestamp_ms };
-	int result = timestamp_ms == LOG_TIMESTAMP_MAX
-	    ? choose_largest(&search) : choose_first(&search);
+	int result = timestamp_ms == LOG_TIMESTAMP_MAX ?
+	    choose_largest(&search) :
+	    choose_first(&search);
 
 	*found = none;
 	if (result >= 0 && search.segment != NULL)

@@ -24,18 +24,18 @@ offset_index_fini(struct offset_index *index)
 static void
 reserve(struct offset_index *index, size_t cap)
 {
-	index->entries = xrealloc(index->entries,
-	    cap * sizeof(*index->entries));
+	index->entries =
+	    xrealloc(index->entries, cap * sizeof(*index->entries));
 	index->cap = cap;
 }
 
 void
-offset_index_append(struct offset_index *index, uint32_t relative_offset,
-    uint32_t position)
+offset_index_append(
+    struct offset_index *index, uint32_t relative_offset, uint32_t position)
 {
 	if (index->count > 0) {
-		const struct offset_index_entry *last
-		    = &index->entries[index->count - 1];
+		const struct offset_index_entry *last =
+		    &index->entries[index->count - 1];
 
 		assert(relative_offset > last->relative_offset);
 		assert(position >= last->position);
@@ -73,8 +73,8 @@ offset_index_lookup(const struct offset_index *index, uint32_t relative_offset,
 void
 offset_index_truncate(struct offset_index *index, uint32_t position)
 {
-	while (index->count > 0
-	    && index->entries[index->count - 1].position >= position)
+	while (index->count > 0 &&
+	    index->entries[index->count - 1].position >= position)
 		index->count--;
 }
 
@@ -86,13 +86,14 @@ take(struct offset_index *index, const uint8_t *p, int64_t log_size)
 		.relative_offset = be32_get(p),
 		.position = be32_get(p + 4),
 	};
-	const struct offset_index_entry *last = index->count == 0
-	    ? NULL : &index->entries[index->count - 1];
+	const struct offset_index_entry *last =
+	    index->count == 0 ? NULL : &index->entries[index->count - 1];
 
 	if (entry.relative_offset > INT32_MAX || entry.position >= log_size)
 		return false;
-	if (last != NULL && (entry.relative_offset <= last->relative_offset
-	    || entry.position < last->position))
+	if (last != NULL &&
+	    (entry.relative_offset <= last->relative_offset ||
+		entry.position < last->position))
 		return false;
 	index->entries[index->count++] = entry;
 	return true;
@@ -135,8 +136,8 @@ offset_index_read(struct offset_index *index, struct disk *disk,
 }
 
 int
-offset_index_write(const struct offset_index *index, struct disk *disk,
-    const char *path)
+offset_index_write(
+    const struct offset_index *index, struct disk *disk, const char *path)
 {
 	size_t len = index->count * OFFSET_INDEX_ENTRY_LEN;
 	uint8_t *data = xmalloc(len);

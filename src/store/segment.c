@@ -81,8 +81,8 @@ pin(struct segment *segment, int flags)
 		return fd;
 	pthread_mutex_lock(&segment->mutex);
 	path = segment_path_held(segment, ".log");
-	fd = fd_cache_pin_open(segment->files, &segment->file, path,
-	    O_RDWR | flags);
+	fd = fd_cache_pin_open(
+	    segment->files, &segment->file, path, O_RDWR | flags);
 	pthread_mutex_unlock(&segment->mutex);
 	free(path);
 	return fd;
@@ -125,8 +125,8 @@ segment_create(struct fd_cache *files, const char *directory,
 }
 
 struct segment *
-segment_open(struct fd_cache *files, const char *directory,
-    int64_t base_offset, int64_t size_bytes, int64_t modified_ms)
+segment_open(struct fd_cache *files, const char *directory, int64_t base_offset,
+    int64_t size_bytes, int64_t modified_ms)
 {
 	struct segment *segment = segment_new(files, directory, base_offset);
 
@@ -145,9 +145,9 @@ segment_ref(struct segment *segment)
 void
 segment_unref(struct segment *segment)
 {
-	if (segment == NULL
-	    || atomic_fetch_sub_explicit(&segment->refs, 1,
-		memory_order_acq_rel) != 1)
+	if (segment == NULL ||
+	    atomic_fetch_sub_explicit(
+		&segment->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	fd_cache_close(segment->files, &segment->file);
 	segment_indexes_fini(&segment->indexes);
@@ -156,7 +156,7 @@ segment_unref(struct segment *segment)
 	free(segment);
 }
 
-/* --- Active ------------------------------------------------------------------ */
+/* --- Active ------------------------------------------------------------- */
 
 /*
  * Reserve blocks ahead of a file that grows: the file system then finds them
@@ -196,8 +196,7 @@ write_pinned(struct segment *segment, int fd, const uint8_t *data, size_t len,
 {
 	int saved;
 
-	if (disk_pwrite(segment->disk, fd, data, len, segment->size_bytes)
-	    == 0)
+	if (disk_pwrite(segment->disk, fd, data, len, segment->size_bytes) == 0)
 		return 0;
 	saved = errno;
 	*damaged = cut(segment, fd) != 0;
@@ -240,8 +239,8 @@ write_indexes(struct segment *segment)
 {
 	char *offsets = segment_path(segment, ".index");
 	char *times = segment_path(segment, ".timeindex");
-	int result = segment_indexes_write(&segment->indexes, segment->disk,
-	    offsets, times);
+	int result = segment_indexes_write(
+	    &segment->indexes, segment->disk, offsets, times);
 
 	free(offsets);
 	free(times);
@@ -254,8 +253,8 @@ trim(struct segment *segment)
 	int fd;
 	int result;
 
-	if (segment->allocated_bytes == 0
-	    || segment->allocated_bytes == INT64_MAX)
+	if (segment->allocated_bytes == 0 ||
+	    segment->allocated_bytes == INT64_MAX)
 		return 0;
 	fd = segment_pin(segment);
 	if (fd < 0)
@@ -315,7 +314,7 @@ segment_recount(struct segment *segment)
 	segment->active = true;
 }
 
-/* --- Upkeep -------------------------------------------------------------------- */
+/* --- Upkeep ------------------------------------------------------------- */
 
 void
 segment_relax(struct segment *segment)
@@ -349,8 +348,8 @@ rename_if_there(struct disk *disk, const char *from, const char *to)
 {
 	if (disk_rename(disk, from, to) == 0 || errno == ENOENT)
 		return 0;
-	log_error("store", "cannot rename %s to %s: %s", from, to,
-	    strerror(errno));
+	log_error(
+	    "store", "cannot rename %s to %s: %s", from, to, strerror(errno));
 	return -1;
 }
 
@@ -376,14 +375,14 @@ segment_mark_deleted(struct segment *segment)
 }
 
 int
-segment_unlink_deleted(struct disk *disk, const char *directory,
-    int64_t base_offset)
+segment_unlink_deleted(
+    struct disk *disk, const char *directory, int64_t base_offset)
 {
 	int result = 0;
 
 	for (size_t i = 0; i < COUNT_OF(extensions); i++) {
-		char *path = path_of(directory, base_offset, extensions[i],
-		    ".deleted");
+		char *path =
+		    path_of(directory, base_offset, extensions[i], ".deleted");
 
 		if (disk_unlink(disk, path) != 0 && errno != ENOENT)
 			result = -1;

@@ -6,7 +6,8 @@
  * segment's but go with it.
  *
  * Life.  A segment is refcounted: the log has a reference, so has each read
- * in flight.  It is active (appended to) until segment_close, then only read.  Its descriptor lives in the fd_cache; segment_pin keeps it open.
+ * in flight.  It is active (appended to) until segment_close, then only read.
+ * Its descriptor lives in the fd_cache; segment_pin keeps it open.
  *
  * Guards.  L: the log's lock.  M: the segment's own mutex, a leaf.  LM: L
  * while the segment is active, M once it is closed.  What is LM of a closed
@@ -57,7 +58,7 @@ struct segment {
 	/* M */
 	pthread_mutex_t mutex;
 	char *directory;		/* where the files are */
-	const char *suffix;		/* behind their names: "" or ".deleted" */
+	const char *suffix;		/* of their names: "" or ".deleted" */
 
 	/* fd_cache's. */
 	struct cached_file file;
@@ -92,7 +93,7 @@ char *segment_path_held(const struct segment *segment, const char *extension);
 int segment_pin(struct segment *segment) WARN_UNUSED;
 void segment_unpin(struct segment *segment);
 
-/* --- Active: L --------------------------------------------------------------- */
+/* --- Active: L ---------------------------------------------------------- */
 
 /*
  * Write len bytes behind the last ones, and do not count them yet.  step_max
@@ -137,7 +138,7 @@ int segment_truncate(struct segment *segment, int64_t position) WARN_UNUSED;
  */
 void segment_recount(struct segment *segment);
 
-/* --- Looking up ---------------------------------------------------------------- */
+/* --- Looking up --------------------------------------------------------- */
 
 /*
  * A position at or before the batch that holds offset, from the index.  L if
@@ -175,7 +176,7 @@ int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms)
 int segment_max_timestamp_closed(struct segment *segment,
     int64_t *timestamp_ms) WARN_UNUSED;
 
-/* --- Upkeep ---------------------------------------------------------------------- */
+/* --- Upkeep ------------------------------------------------------------- */
 
 /* Free the indexes of a closed segment that were not used since last time. */
 void segment_relax(struct segment *segment);

@@ -31,8 +31,8 @@ segment_indexes_finish(struct segment_indexes *indexes)
 {
 	if (indexes->max_timestamp_ms >= 0)
 		time_index_append(&indexes->times, indexes->max_timestamp_ms,
-		    (uint32_t)(indexes->max_timestamp_offset
-			- indexes->base_offset));
+		    (uint32_t)(indexes->max_timestamp_offset -
+			indexes->base_offset));
 }
 
 void
@@ -68,12 +68,12 @@ recall(struct segment_indexes *indexes)
 	indexes->max_timestamp_ms = -1;
 	indexes->max_timestamp_offset = -1;
 	if (times->count > 0) {
-		const struct time_index_entry *last
-		    = &times->entries[times->count - 1];
+		const struct time_index_entry *last =
+		    &times->entries[times->count - 1];
 
 		indexes->max_timestamp_ms = last->timestamp_ms;
-		indexes->max_timestamp_offset
-		    = indexes->base_offset + last->relative_offset;
+		indexes->max_timestamp_offset =
+		    indexes->base_offset + last->relative_offset;
 	}
 }
 
@@ -87,7 +87,8 @@ segment_indexes_truncate(struct segment_indexes *indexes, int64_t position)
 	if (offsets->count > 0)
 		last = offsets->entries[offsets->count - 1].relative_offset;
 	/* A time entry is made with an offset entry, of that or before it. */
-	time_index_truncate(&indexes->times, offsets->count == 0 ? 0 : last + 1);
+	time_index_truncate(
+	    &indexes->times, offsets->count == 0 ? 0 : last + 1);
 	indexes->unindexed_bytes = 0;
 	recall(indexes);
 }
@@ -99,8 +100,8 @@ segment_indexes_full(const struct segment_indexes *indexes, int32_t len_max)
 	size_t times_max = (size_t)len_max / TIME_INDEX_ENTRY_LEN;
 
 	/* One slot of the time index is for the entry at the roll. */
-	return indexes->offsets.count >= offsets_max
-	    || indexes->times.count + 1 >= times_max;
+	return indexes->offsets.count >= offsets_max ||
+	    indexes->times.count + 1 >= times_max;
 }
 
 int
@@ -108,9 +109,9 @@ segment_indexes_read(struct segment_indexes *indexes, struct disk *disk,
     const char *offsets_path, const char *times_path, int64_t log_size)
 {
 	segment_indexes_fini(indexes);
-	if (offset_index_read(&indexes->offsets, disk, offsets_path, log_size)
-		!= 0
-	    || time_index_read(&indexes->times, disk, times_path) != 0) {
+	if (offset_index_read(
+		&indexes->offsets, disk, offsets_path, log_size) != 0 ||
+	    time_index_read(&indexes->times, disk, times_path) != 0) {
 		int saved = errno;
 
 		segment_indexes_fini(indexes);
@@ -135,8 +136,8 @@ static bool
 in_range(const struct segment_indexes *indexes, const struct batch *batch,
     int64_t next_offset)
 {
-	return batch->base_offset >= next_offset
-	    && batch->last_offset - indexes->base_offset <= INT32_MAX;
+	return batch->base_offset >= next_offset &&
+	    batch->last_offset - indexes->base_offset <= INT32_MAX;
 }
 
 int
@@ -149,12 +150,12 @@ segment_indexes_rebuild(struct segment_indexes *indexes, struct disk *disk,
 	struct file_scan scan;
 	struct batch batch;
 
-	file_scan_init(&scan, disk, fd, 0, log_size, buffer,
-	    REBUILD_BUFFER_LEN);
-	while ((step = file_scan_next(&scan, &batch)) == FILE_SCAN_BATCH
-	    && in_range(indexes, &batch, next_offset)) {
-		segment_indexes_add(indexes, &batch, scan.position,
-		    interval_bytes);
+	file_scan_init(
+	    &scan, disk, fd, 0, log_size, buffer, REBUILD_BUFFER_LEN);
+	while ((step = file_scan_next(&scan, &batch)) == FILE_SCAN_BATCH &&
+	    in_range(indexes, &batch, next_offset)) {
+		segment_indexes_add(
+		    indexes, &batch, scan.position, interval_bytes);
 		next_offset = batch.last_offset + 1;
 	}
 	free(buffer);

@@ -26,17 +26,17 @@ load(struct segment *segment, int fd)
 	    offsets, times, segment->size_bytes);
 
 	if (result != 0 && (errno == ENOENT || errno == EBADMSG)) {
-		log_info("store", "rebuilding %s: %s", offsets,
-		    strerror(errno));
-		result = segment_indexes_rebuild(&segment->indexes,
-		    segment->disk, fd, segment->size_bytes,
-		    REBUILD_INTERVAL_BYTES);
+		log_info(
+		    "store", "rebuilding %s: %s", offsets, strerror(errno));
+		result =
+		    segment_indexes_rebuild(&segment->indexes, segment->disk,
+			fd, segment->size_bytes, REBUILD_INTERVAL_BYTES);
 		/* Not writing them costs a rebuild next time. */
-		if (result == 0
-		    && segment_indexes_write(&segment->indexes, segment->disk,
-			offsets, times) != 0)
-			log_warn("store", "cannot write %s or %s: %s",
-			    offsets, times, strerror(errno));
+		if (result == 0 &&
+		    segment_indexes_write(
+			&segment->indexes, segment->disk, offsets, times) != 0)
+			log_warn("store", "cannot write %s or %s: %s", offsets,
+			    times, strerror(errno));
 	}
 	free(offsets);
 	free(times);
@@ -78,8 +78,8 @@ lookup(const struct segment *segment, int64_t offset)
 	if (offset < segment->base_offset)
 		return 0;
 	offset = MIN(offset - segment->base_offset, INT32_MAX);
-	if (!offset_index_lookup(&segment->indexes.offsets, (uint32_t)offset,
-	    &entry))
+	if (!offset_index_lookup(
+		&segment->indexes.offsets, (uint32_t)offset, &entry))
 		return 0;
 	return entry.position;
 }
@@ -87,8 +87,8 @@ lookup(const struct segment *segment, int64_t offset)
 int64_t
 segment_lookup(struct segment *segment, int64_t offset)
 {
-	return segment->active ? lookup(segment, offset)
-			       : segment_lookup_closed(segment, offset);
+	return segment->active ? lookup(segment, offset) :
+				 segment_lookup_closed(segment, offset);
 }
 
 int64_t
@@ -116,9 +116,9 @@ lookup_timestamp(const struct segment *segment, int64_t timestamp_ms)
 int64_t
 segment_lookup_timestamp(struct segment *segment, int64_t timestamp_ms)
 {
-	return segment->active
-	    ? lookup_timestamp(segment, timestamp_ms)
-	    : segment_lookup_timestamp_closed(segment, timestamp_ms);
+	return segment->active ?
+	    lookup_timestamp(segment, timestamp_ms) :
+	    segment_lookup_timestamp_closed(segment, timestamp_ms);
 }
 
 int64_t
@@ -168,8 +168,8 @@ segment_locate(struct segment *segment, int64_t offset, int64_t *position,
 
 	if (fd < 0)
 		return -1;
-	file_scan_init(&scan, segment->disk, fd, *position, end, buffer,
-	    sizeof(buffer));
+	file_scan_init(
+	    &scan, segment->disk, fd, *position, end, buffer, sizeof(buffer));
 	do
 		step = file_scan_next(&scan, &batch);
 	while (step == FILE_SCAN_BATCH && batch.last_offset < offset);
@@ -206,12 +206,12 @@ read_first_timestamp(struct segment *segment)
 
 	if (fd < 0)
 		return -1;
-	file_scan_init(&scan, segment->disk, fd, 0, segment->size_bytes,
-	    buffer, sizeof(buffer));
+	file_scan_init(&scan, segment->disk, fd, 0, segment->size_bytes, buffer,
+	    sizeof(buffer));
 	step = file_scan_next(&scan, &batch);
 	segment_unpin(segment);
-	segment->first_timestamp_ms
-	    = step == FILE_SCAN_BATCH ? batch.max_timestamp : -1;
+	segment->first_timestamp_ms =
+	    step == FILE_SCAN_BATCH ? batch.max_timestamp : -1;
 	return step == FILE_SCAN_ERROR ? -1 : 0;
 }
 

@@ -23,8 +23,8 @@ time_index_fini(struct time_index *index)
 static void
 reserve(struct time_index *index, size_t cap)
 {
-	index->entries = xrealloc(index->entries,
-	    cap * sizeof(*index->entries));
+	index->entries =
+	    xrealloc(index->entries, cap * sizeof(*index->entries));
 	index->cap = cap;
 }
 
@@ -37,13 +37,13 @@ follows(const struct time_index *index, int64_t timestamp_ms,
 	if (index->count == 0)
 		return timestamp_ms >= 0;
 	last = &index->entries[index->count - 1];
-	return timestamp_ms > last->timestamp_ms
-	    && relative_offset >= last->relative_offset;
+	return timestamp_ms > last->timestamp_ms &&
+	    relative_offset >= last->relative_offset;
 }
 
 void
-time_index_append(struct time_index *index, int64_t timestamp_ms,
-    uint32_t relative_offset)
+time_index_append(
+    struct time_index *index, int64_t timestamp_ms, uint32_t relative_offset)
 {
 	if (!follows(index, timestamp_ms, relative_offset))
 		return;
@@ -79,9 +79,8 @@ time_index_lookup(const struct time_index *index, int64_t timestamp_ms,
 void
 time_index_truncate(struct time_index *index, uint32_t relative_offset)
 {
-	while (index->count > 0
-	    && index->entries[index->count - 1].relative_offset
-	    >= relative_offset)
+	while (index->count > 0 &&
+	    index->entries[index->count - 1].relative_offset >= relative_offset)
 		index->count--;
 }
 
@@ -97,8 +96,8 @@ decode(struct time_index *index, const uint8_t *data, size_t len)
 		int64_t timestamp_ms = (int64_t)be64_get(data + at);
 		uint32_t relative_offset = be32_get(data + at + 8);
 
-		if (relative_offset > INT32_MAX
-		    || !follows(index, timestamp_ms, relative_offset))
+		if (relative_offset > INT32_MAX ||
+		    !follows(index, timestamp_ms, relative_offset))
 			return -1;
 		time_index_append(index, timestamp_ms, relative_offset);
 	}
@@ -126,8 +125,8 @@ time_index_read(struct time_index *index, struct disk *disk, const char *path)
 }
 
 int
-time_index_write(const struct time_index *index, struct disk *disk,
-    const char *path)
+time_index_write(
+    const struct time_index *index, struct disk *disk, const char *path)
 {
 	size_t len = index->count * TIME_INDEX_ENTRY_LEN;
 	uint8_t *data = xmalloc(len);

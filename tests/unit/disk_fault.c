@@ -11,8 +11,8 @@ of(struct disk *disk)
 
 /* Count an operation; 0, or the errno that it fails with. */
 static int
-count(struct disk_fault *fault, enum disk_operation operation,
-    const char *path, size_t *short_len)
+count(struct disk_fault *fault, enum disk_operation operation, const char *path,
+    size_t *short_len)
 {
 	int error = 0;
 
@@ -21,10 +21,10 @@ count(struct disk_fault *fault, enum disk_operation operation,
 	pthread_mutex_lock(&fault->mutex);
 	fault->counts[operation]++;
 	fault->total++;
-	if ((fault->operation == DISK_ANY
-	    || fault->operation == (int)operation)
-	    && (fault->path_part == NULL
-		|| strstr(path, fault->path_part) != NULL)) {
+	if ((fault->operation == DISK_ANY ||
+		fault->operation == (int)operation) &&
+	    (fault->path_part == NULL ||
+		strstr(path, fault->path_part) != NULL)) {
 		if (fault->skip > 0) {
 			fault->skip--;
 		} else if (fault->failed < fault->fail_max) {
@@ -48,8 +48,9 @@ count_fd(struct disk_fault *fault, enum disk_operation operation, int fd,
 
 	pthread_mutex_lock(&fault->mutex);
 	snprintf(path, sizeof(path), "%s",
-	    fd >= 0 && fd < DISK_FAULT_FDS && fault->paths[fd] != NULL
-		? fault->paths[fd] : "");
+	    fd >= 0 && fd < DISK_FAULT_FDS && fault->paths[fd] != NULL ?
+		fault->paths[fd] :
+		"");
 	pthread_mutex_unlock(&fault->mutex);
 	return count(fault, operation, path, short_len);
 }
@@ -88,8 +89,7 @@ fault_close(struct disk *disk, int fd)
 }
 
 static ssize_t
-fault_pread(struct disk *disk, int fd, void *data, size_t len,
-    int64_t position)
+fault_pread(struct disk *disk, int fd, void *data, size_t len, int64_t position)
 {
 	struct disk_fault *fault = of(disk);
 
@@ -105,14 +105,14 @@ write_part(struct disk_fault *fault, int fd, const struct iovec *iov,
 {
 	struct iovec part = { iov->iov_base, MIN(len, iov->iov_len) };
 
-	if (part.iov_len > 0
-	    && fault->real->pwritev(fault->real, fd, &part, 1, position) < 0)
+	if (part.iov_len > 0 &&
+	    fault->real->pwritev(fault->real, fd, &part, 1, position) < 0)
 		return;
 }
 
 static ssize_t
-fault_pwritev(struct disk *disk, int fd, const struct iovec *iov, int n,
-    int64_t position)
+fault_pwritev(
+    struct disk *disk, int fd, const struct iovec *iov, int n, int64_t position)
 {
 	struct disk_fault *fault = of(disk);
 	size_t short_len;

@@ -26,8 +26,8 @@ static char *
 make_root(void)
 {
 	const char *tmp = getenv("TMPDIR");
-	char *root = xasprintf("%s/klamm-test-XXXXXX",
-	    tmp == NULL ? "/tmp" : tmp);
+	char *root =
+	    xasprintf("%s/klamm-test-XXXXXX", tmp == NULL ? "/tmp" : tmp);
 
 	assert_non_null(mkdtemp(root));
 	return root;
@@ -47,8 +47,8 @@ fixture_init(struct fixture *fixture)
 		.now_ms = FIXTURE_NOW_MS,
 	};
 	log_settings_init(&fixture->open.settings);
-	fixture->log = log_create(&fixture->open,
-	    (struct uuid){ { 1, 2, 3, 4, 5, 6, 7, 8, 9 } });
+	fixture->log = log_create(
+	    &fixture->open, (struct uuid){ { 1, 2, 3, 4, 5, 6, 7, 8, 9 } });
 	assert_non_null(fixture->log);
 }
 
@@ -129,8 +129,9 @@ fixture_batch(struct buf *out, const struct fixture_batch *batch)
 	}
 	batch_builder_init(&builder, &options, out);
 	for (int i = 0; i < count; i++)
-		assert_int_equal(batch_builder_add(&builder,
-		    batch->timestamp_ms + i, SLICE_NULL, slice_of(value, len)),
+		assert_int_equal(
+		    batch_builder_add(&builder, batch->timestamp_ms + i,
+			SLICE_NULL, slice_of(value, len)),
 		    0);
 	assert_int_equal(batch_builder_finish(&builder), 0);
 	free(value);
@@ -196,8 +197,8 @@ fixture_read(struct fixture *fixture, int64_t offset, size_t max_bytes,
 	*len = read.len;
 	*data = xmalloc(read.len);
 	if (read.len > 0)
-		assert_int_equal(pread(read.fd, *data, read.len,
-		    read.position), (ssize_t)read.len);
+		assert_int_equal(pread(read.fd, *data, read.len, read.position),
+		    (ssize_t)read.len);
 	log_read_release(&read);
 	return KP_NONE;
 }
@@ -214,10 +215,10 @@ count_records(struct slice bytes, int64_t *offset)
 
 	buf_init(&scratch, 64 << 20);
 	while (batch_read(bytes, &batch) == 0) {
-		assert_true(batch_crc_valid(slice_of(bytes.data,
-		    batch.size_bytes)));
-		assert_int_equal(batch_reader_open(&reader, bytes, &scratch),
-		    KP_NONE);
+		assert_true(
+		    batch_crc_valid(slice_of(bytes.data, batch.size_bytes)));
+		assert_int_equal(
+		    batch_reader_open(&reader, bytes, &scratch), KP_NONE);
 		while (batch_reader_next(&reader, &record)) {
 			if (record.offset < *offset)
 				continue;
@@ -241,8 +242,9 @@ fixture_count_records(struct fixture *fixture, int64_t from, size_t max_bytes)
 	size_t len;
 
 	for (;;) {
-		assert_int_equal(fixture_read(fixture, from, max_bytes, &data,
-		    &len), KP_NONE);
+		assert_int_equal(
+		    fixture_read(fixture, from, max_bytes, &data, &len),
+		    KP_NONE);
 		if (len == 0)
 			break;
 		count += count_records(slice_of(data, len), &from);

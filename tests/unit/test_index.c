@@ -42,8 +42,8 @@ offset_lookup(void **state UNUSED)
 	assert_false(offset_index_lookup(&index, 9, &entry));
 	for (uint32_t offset = 10; offset < 1100; offset++) {
 		assert_true(offset_index_lookup(&index, offset, &entry));
-		assert_int_equal(entry.relative_offset,
-		    MIN(offset / 10 * 10, 1000));
+		assert_int_equal(
+		    entry.relative_offset, MIN(offset / 10 * 10, 1000));
 		assert_int_equal(entry.position, MIN(offset / 10 * 100, 10000));
 	}
 	offset_index_truncate(&index, 500);
@@ -54,8 +54,8 @@ offset_lookup(void **state UNUSED)
 static void
 offset_file(void **state UNUSED)
 {
-	static const uint8_t bytes[] = { 0, 0, 0, 7, 0, 0, 1, 0,
-		0, 1, 0, 0, 0, 2, 0, 0 };
+	static const uint8_t bytes[] = { 0, 0, 0, 7, 0, 0, 1, 0, 0, 1, 0, 0, 0,
+		2, 0, 0 };
 	struct offset_index index;
 	char *path = temp_path();
 	uint8_t *data;
@@ -71,23 +71,23 @@ offset_file(void **state UNUSED)
 	assert_memory_equal(data, bytes, len);
 	free(data);
 
-	assert_int_equal(offset_index_read(&index, disk_posix(), path,
-	    131073), 0);
+	assert_int_equal(
+	    offset_index_read(&index, disk_posix(), path, 131073), 0);
 	assert_int_equal(index.count, 2);
 	assert_int_equal(index.entries[1].position, 131072);
 	/* The second entry is beyond such a log. */
-	assert_int_equal(offset_index_read(&index, disk_posix(), path,
-	    131072), -1);
+	assert_int_equal(
+	    offset_index_read(&index, disk_posix(), path, 131072), -1);
 	assert_int_equal(errno, EBADMSG);
 	assert_int_equal(index.count, 0);
 	assert_int_equal(truncate(path, 15), 0);
-	assert_int_equal(offset_index_read(&index, disk_posix(), path,
-	    1 << 20), -1);
+	assert_int_equal(
+	    offset_index_read(&index, disk_posix(), path, 1 << 20), -1);
 	/* Zeroes behind the entries, as a kill of Kafka leaves them. */
 	assert_int_equal(truncate(path, 8), 0);
 	assert_int_equal(truncate(path, 80), 0);
-	assert_int_equal(offset_index_read(&index, disk_posix(), path,
-	    1 << 20), -1);
+	assert_int_equal(
+	    offset_index_read(&index, disk_posix(), path, 1 << 20), -1);
 	assert_int_equal(truncate(path, 0), 0);
 	assert_int_equal(offset_index_read(&index, disk_posix(), path, 0), 0);
 	drop_path(path);
@@ -127,8 +127,8 @@ time_lookup(void **state UNUSED)
 static void
 time_file(void **state UNUSED)
 {
-	static const uint8_t bytes[] = { 0, 0, 1, 0x8b, 0xcf, 0xe5, 0x68, 0,
-		0, 0, 0, 9 };
+	static const uint8_t bytes[] = { 0, 0, 1, 0x8b, 0xcf, 0xe5, 0x68, 0, 0,
+		0, 0, 9 };
 	struct time_index index;
 	char *path = temp_path();
 	uint8_t *data;
@@ -190,8 +190,8 @@ descriptors_are_bounded(void **state UNUSED)
 		fd_cache_close(cache, &files[i]);
 	}
 	assert_int_equal(fd_cache_count(cache), 0);
-	assert_int_equal(fd_cache_pin_open(cache, &files[0], "/nowhere/x", 0),
-	    -1);
+	assert_int_equal(
+	    fd_cache_pin_open(cache, &files[0], "/nowhere/x", 0), -1);
 	assert_int_equal(errno, ENOENT);
 	drop_path(path);
 	fd_cache_free(cache);

@@ -16,7 +16,8 @@ append_and_read_back(void **state)
 
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(fixture_must_append(fixture,
-		    &(struct fixture_batch){ .count = 3 }), i * 3);
+				     &(struct fixture_batch){ .count = 3 }),
+		    i * 3);
 	assert_int_equal(log_end_offset(fixture->log), 600);
 	assert_int_equal(fixture_count_records(fixture, 0, 1), 600);
 	assert_int_equal(fixture_count_records(fixture, 0, 1 << 20), 600);
@@ -32,8 +33,8 @@ reads_have_bounds(void **state)
 	struct log_read read = { .max_bytes = 1 << 20, .min_one_batch = true };
 
 	for (int i = 0; i < 10; i++)
-		fixture_must_append(fixture,
-		    &(struct fixture_batch){ .count = 2 });
+		fixture_must_append(
+		    fixture, &(struct fixture_batch){ .count = 2 });
 
 	/* Below the bound, and not inside a batch that passes it. */
 	read.offset = 4;
@@ -54,11 +55,9 @@ reads_have_bounds(void **state)
 	assert_null(read.segment);
 
 	read.offset = 21;
-	assert_int_equal(log_read(fixture->log, &read),
-	    KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(log_read(fixture->log, &read), KP_OFFSET_OUT_OF_RANGE);
 	read.offset = -1;
-	assert_int_equal(log_read(fixture->log, &read),
-	    KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(log_read(fixture->log, &read), KP_OFFSET_OUT_OF_RANGE);
 
 	/* Without the promise of one batch a small maximum gives nothing. */
 	read.offset = 0;
@@ -83,26 +82,27 @@ tail_and_index_agree(void **state)
 	fixture->open.settings.index_interval_bytes = 300;
 	log_settings_change(fixture->log, &fixture->open.settings);
 	for (int i = 0; i < 300; i++)
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .count = 1 + i % 4, .value_len = (size_t)(1 + i % 90) });
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){ .count = 1 + i % 4,
+			.value_len = (size_t)(1 + i % 90) });
 	/* A high watermark that did not move made the tail keep all. */
 	for (int64_t offset = 0; offset < log_end_offset(fixture->log);
-	    offset += 3) {
+	     offset += 3) {
 		for (int64_t bound = offset + 1;
-		    bound <= log_end_offset(fixture->log); bound += 97) {
+		     bound <= log_end_offset(fixture->log); bound += 97) {
 			tail.offset = offset;
 			tail.upper_bound = bound;
 			index = tail;
-			assert_int_equal(log_read(fixture->log, &tail),
-			    KP_NONE);
+			assert_int_equal(
+			    log_read(fixture->log, &tail), KP_NONE);
 			if (tail.unresolved)
-				assert_int_equal(log_read_resolve(&tail),
-				    KP_NONE);
+				assert_int_equal(
+				    log_read_resolve(&tail), KP_NONE);
 			size_t count = fixture->log->tail.count;
 
 			fixture->log->tail.count = 0;
-			assert_int_equal(log_read(fixture->log, &index),
-			    KP_NONE);
+			assert_int_equal(
+			    log_read(fixture->log, &index), KP_NONE);
 			fixture->log->tail.count = count;
 			assert_true(index.unresolved);
 			assert_int_equal(log_read_resolve(&index), KP_NONE);
@@ -131,22 +131,23 @@ rolls_by_size_and_reads_across(void **state)
 	small_segments(fixture, 2000);
 	for (int i = 0; i < 100; i++)
 		fixture_must_append(fixture,
-		    &(struct fixture_batch){ .value_len = 100,
-			.timestamp_ms = FIXTURE_NOW_MS + i });
+		    &(struct fixture_batch){
+			.value_len = 100, .timestamp_ms = FIXTURE_NOW_MS + i });
 	assert_true(log_segment_count(fixture->log) > 5);
 	assert_int_equal(fixture_count_records(fixture, 0, 1 << 20), 100);
-	assert_true(fixture_file_size(fixture, "00000000000000000000.index")
-	    > 0);
+	assert_true(
+	    fixture_file_size(fixture, "00000000000000000000.index") > 0);
 	/* One entry at least, and the last is for the roll. */
-	assert_true(fixture_file_size(fixture,
-	    "00000000000000000000.timeindex") >= 12);
+	assert_true(
+	    fixture_file_size(fixture, "00000000000000000000.timeindex") >= 12);
 
 	fixture_restart(fixture);
 	assert_true(log_segment_count(fixture->log) > 5);
 	assert_int_equal(log_end_offset(fixture->log), 100);
 	assert_int_equal(fixture_count_records(fixture, 0, 500), 100);
-	assert_int_equal(fixture_must_append(fixture,
-	    &(struct fixture_batch){ .count = 1 }), 100);
+	assert_int_equal(
+	    fixture_must_append(fixture, &(struct fixture_batch){ .count = 1 }),
+	    100);
 }
 
 static void
@@ -176,8 +177,8 @@ rolls_when_an_index_is_full(void **state)
 	fixture->open.settings.index_interval_bytes = 0;
 	log_settings_change(fixture->log, &fixture->open.settings);
 	for (int i = 0; i < 30; i++)
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .timestamp_ms = i });
+		fixture_must_append(
+		    fixture, &(struct fixture_batch){ .timestamp_ms = i });
 	assert_true(log_segment_count(fixture->log) >= 5);
 	assert_int_equal(fixture_count_records(fixture, 0, 1 << 20), 30);
 }
@@ -188,24 +189,22 @@ refuses_what_is_no_batch(void **state)
 	struct fixture *fixture = *state;
 	uint8_t garbage[100] = { 1 };
 	struct log_append append = {
-		.data = garbage, .len = sizeof(garbage), .now_ms = 1 };
+		.data = garbage, .len = sizeof(garbage), .now_ms = 1
+	};
 	struct buf bytes;
 
-	assert_int_equal(log_append(fixture->log, &append),
-	    KP_CORRUPT_MESSAGE);
+	assert_int_equal(log_append(fixture->log, &append), KP_CORRUPT_MESSAGE);
 	append.len = 0;
-	assert_int_equal(log_append(fixture->log, &append),
-	    KP_CORRUPT_MESSAGE);
+	assert_int_equal(log_append(fixture->log, &append), KP_CORRUPT_MESSAGE);
 	buf_init(&bytes, 1 << 20);
 	fixture_batch(&bytes, &(struct fixture_batch){ .count = 2 });
 	append.data = bytes.data;
 	append.len = bytes.len - 1;
-	assert_int_equal(log_append(fixture->log, &append),
-	    KP_CORRUPT_MESSAGE);
+	assert_int_equal(log_append(fixture->log, &append), KP_CORRUPT_MESSAGE);
 	append.len = bytes.len;
 	small_segments(fixture, (int32_t)bytes.len - 1);
-	assert_int_equal(log_append(fixture->log, &append),
-	    KP_RECORD_LIST_TOO_LARGE);
+	assert_int_equal(
+	    log_append(fixture->log, &append), KP_RECORD_LIST_TOO_LARGE);
 	assert_int_equal(log_end_offset(fixture->log), 0);
 	assert_int_equal(fixture_file_size(fixture, FIRST_LOG), 0);
 	buf_fini(&bytes);
@@ -227,14 +226,13 @@ replication_keeps_offsets(void **state)
 	assert_int_equal(log_append(fixture->log, &append), KP_NONE);
 	assert_int_equal(append.base_offset, 100);
 	assert_int_equal(log_end_offset(fixture->log), 104);
-	assert_int_equal(leader_epochs_latest(log_leader_epochs(
-	    fixture->log)), 7);
+	assert_int_equal(
+	    leader_epochs_latest(log_leader_epochs(fixture->log)), 7);
 	batch_patch(bytes.data, 103, 7);
-	assert_int_equal(log_append(fixture->log, &append),
-	    KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(
+	    log_append(fixture->log, &append), KP_OFFSET_OUT_OF_RANGE);
 	batch_patch(bytes.data, 104, -1);
-	assert_int_equal(log_append(fixture->log, &append),
-	    KP_CORRUPT_MESSAGE);
+	assert_int_equal(log_append(fixture->log, &append), KP_CORRUPT_MESSAGE);
 	assert_int_equal(log_end_offset(fixture->log), 104);
 	buf_fini(&bytes);
 }
@@ -243,8 +241,10 @@ static void
 duplicates_are_answered(void **state)
 {
 	struct fixture *fixture = *state;
-	struct fixture_batch batch = { .count = 2, .has_producer = true,
-		.producer_id = 77, .timestamp_ms = 5 };
+	struct fixture_batch batch = { .count = 2,
+		.has_producer = true,
+		.producer_id = 77,
+		.timestamp_ms = 5 };
 	struct log_append append;
 
 	assert_int_equal(fixture_must_append(fixture, &batch), 0);
@@ -281,30 +281,38 @@ finds_timestamps(void **state)
 
 	small_segments(fixture, 2000);
 	for (int i = 0; i < 100; i++)
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .count = 2, .value_len = 50,
-		    .timestamp_ms = 1000 + 10 * i });
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){ .count = 2,
+			.value_len = 50,
+			.timestamp_ms = 1000 + 10 * i });
 	for (int run = 0; run < 2; run++) {
 		for (int i = 0; i < 100; i++) {
-			assert_int_equal(log_find_timestamp(fixture->log,
-			    1000 + 10 * i - 8, INT64_MAX, &found), KP_NONE);
+			assert_int_equal(
+			    log_find_timestamp(fixture->log, 1000 + 10 * i - 8,
+				INT64_MAX, &found),
+			    KP_NONE);
 			assert_int_equal(found.offset, 2 * i);
 			assert_int_equal(found.timestamp_ms, 1000 + 10 * i);
 			assert_int_equal(found.leader_epoch, 3);
-			assert_int_equal(log_find_timestamp(fixture->log,
-			    1000 + 10 * i + 1, INT64_MAX, &found), KP_NONE);
+			assert_int_equal(
+			    log_find_timestamp(fixture->log, 1000 + 10 * i + 1,
+				INT64_MAX, &found),
+			    KP_NONE);
 			assert_int_equal(found.offset, 2 * i + 1);
 		}
-		assert_int_equal(log_find_timestamp(fixture->log, 1992,
-		    INT64_MAX, &found), KP_NONE);
+		assert_int_equal(
+		    log_find_timestamp(fixture->log, 1992, INT64_MAX, &found),
+		    KP_NONE);
 		assert_int_equal(found.offset, -1);
 		assert_int_equal(log_find_timestamp(fixture->log,
-		    LOG_TIMESTAMP_MAX, INT64_MAX, &found), KP_NONE);
+				     LOG_TIMESTAMP_MAX, INT64_MAX, &found),
+		    KP_NONE);
 		assert_int_equal(found.offset, 199);
 		assert_int_equal(found.timestamp_ms, 1991);
 		/* What is above the bound is not there. */
 		assert_int_equal(log_find_timestamp(fixture->log,
-		    LOG_TIMESTAMP_MAX, 199, &found), KP_NONE);
+				     LOG_TIMESTAMP_MAX, 199, &found),
+		    KP_NONE);
 		assert_int_equal(found.offset, -1);
 		assert_int_equal(found.timestamp_ms, -1);
 		fixture_restart(fixture);
@@ -320,8 +328,9 @@ retention_by_size(void **state)
 
 	small_segments(fixture, 2000);
 	for (int i = 0; i < 100; i++)
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .value_len = 100, .timestamp_ms = FIXTURE_NOW_MS });
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){
+			.value_len = 100, .timestamp_ms = FIXTURE_NOW_MS });
 	count = log_segment_count(fixture->log);
 	fixture->open.settings.retention_bytes = 5000;
 	log_settings_change(fixture->log, &fixture->open.settings);
@@ -336,15 +345,14 @@ retention_by_size(void **state)
 	/* Files wait for their delay with another name. */
 	assert_int_equal(fixture_file_size(fixture, FIRST_LOG), -1);
 	assert_true(fixture_file_size(fixture, FIRST_LOG ".deleted") > 0);
-	assert_int_equal(log_tidy(fixture->log, FIXTURE_NOW_MS),
-	    FIXTURE_NOW_MS + 60000);
+	assert_int_equal(
+	    log_tidy(fixture->log, FIXTURE_NOW_MS), FIXTURE_NOW_MS + 60000);
 	assert_true(fixture_file_size(fixture, FIRST_LOG ".deleted") > 0);
-	assert_int_equal(log_tidy(fixture->log, FIXTURE_NOW_MS + 60000),
-	    INT64_MAX);
-	assert_int_equal(fixture_file_size(fixture, FIRST_LOG ".deleted"),
-	    -1);
-	assert_int_equal(fixture_count_records(fixture,
-	    log_start_offset(fixture->log), 1 << 20),
+	assert_int_equal(
+	    log_tidy(fixture->log, FIXTURE_NOW_MS + 60000), INT64_MAX);
+	assert_int_equal(fixture_file_size(fixture, FIRST_LOG ".deleted"), -1);
+	assert_int_equal(fixture_count_records(
+			     fixture, log_start_offset(fixture->log), 1 << 20),
 	    100 - log_start_offset(fixture->log));
 }
 
@@ -356,8 +364,9 @@ retention_by_time_spares_what_is_not_committed(void **state)
 
 	small_segments(fixture, 1000);
 	for (int i = 0; i < 50; i++)
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .value_len = 100, .timestamp_ms = FIXTURE_NOW_MS + i });
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){
+			.value_len = 100, .timestamp_ms = FIXTURE_NOW_MS + i });
 	assert_int_equal(log_retain(fixture->log, later), 0);
 	log_high_watermark_set(fixture->log, 20);
 	assert_true(log_retain(fixture->log, later + 1000) > 0);
@@ -372,8 +381,9 @@ retention_by_time_spares_what_is_not_committed(void **state)
 	assert_int_equal(log_segment_count(fixture->log), 1);
 	assert_int_equal(log_size_bytes(fixture->log), 0);
 	assert_int_equal(log_retain(fixture->log, later + 1000), 0);
-	assert_int_equal(fixture_must_append(fixture,
-	    &(struct fixture_batch){ .count = 1 }), 50);
+	assert_int_equal(
+	    fixture_must_append(fixture, &(struct fixture_batch){ .count = 1 }),
+	    50);
 	fixture_restart(fixture);
 	assert_int_equal(log_start_offset(fixture->log), 50);
 	assert_int_equal(log_end_offset(fixture->log), 51);
@@ -386,12 +396,13 @@ delete_records_moves_the_start(void **state)
 
 	small_segments(fixture, 1000);
 	for (int i = 0; i < 50; i++)
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .value_len = 100, .timestamp_ms = FIXTURE_NOW_MS });
-	assert_int_equal(log_delete_records(fixture->log, 51),
-	    KP_OFFSET_OUT_OF_RANGE);
-	assert_int_equal(log_delete_records(fixture->log, -2),
-	    KP_OFFSET_OUT_OF_RANGE);
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){
+			.value_len = 100, .timestamp_ms = FIXTURE_NOW_MS });
+	assert_int_equal(
+	    log_delete_records(fixture->log, 51), KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(
+	    log_delete_records(fixture->log, -2), KP_OFFSET_OUT_OF_RANGE);
 	assert_int_equal(log_delete_records(fixture->log, 21), KP_NONE);
 	assert_int_equal(log_start_offset(fixture->log), 21);
 	assert_int_equal(log_delete_records(fixture->log, 3), KP_NONE);
@@ -415,13 +426,14 @@ reads_outlive_the_segment(void **state)
 {
 	struct fixture *fixture = *state;
 	struct log_read read = { .upper_bound = INT64_MAX,
-		.max_bytes = 1 << 20, .min_one_batch = true };
+		.max_bytes = 1 << 20,
+		.min_one_batch = true };
 	uint8_t byte;
 
 	small_segments(fixture, 1000);
 	for (int i = 0; i < 30; i++)
-		fixture_must_append(fixture,
-		    &(struct fixture_batch){ .value_len = 100 });
+		fixture_must_append(
+		    fixture, &(struct fixture_batch){ .value_len = 100 });
 	assert_int_equal(log_read(fixture->log, &read), KP_NONE);
 	assert_true(read.unresolved);
 	assert_int_equal(log_delete_records(fixture->log, 30), KP_NONE);
@@ -452,8 +464,7 @@ flush_moves_the_recovery_point(void **state)
 	assert_int_equal(log_flush_sync(&flush), 0);
 	log_flush_end(&flush, 0);
 	assert_int_equal(log_flushed_offset(fixture->log), 5);
-	assert_int_equal(disk_fault_count(&fixture->fault, DISK_FDATASYNC),
-	    1);
+	assert_int_equal(disk_fault_count(&fixture->fault, DISK_FDATASYNC), 1);
 	assert_true(log_flush_begin(fixture->log, &flush));
 	assert_int_equal(flush.sync_count, 1);
 	assert_int_equal(log_flush_sync(&flush), 0);
@@ -487,8 +498,8 @@ failed_sync_is_final(void **state)
 	struct events events = { 0 };
 	struct log_append append;
 
-	log_events_set(fixture->log, (struct log_events){ on_flushed,
-	    on_failed, &events });
+	log_events_set(fixture->log,
+	    (struct log_events){ on_flushed, on_failed, &events });
 	fixture_must_append(fixture, &(struct fixture_batch){ .count = 1 });
 	assert_int_equal(log_flush_all(fixture->log), 0);
 	assert_int_equal(events.flushed, 1);
@@ -501,12 +512,11 @@ failed_sync_is_final(void **state)
 	assert_true(log_is_offline(fixture->log));
 	assert_int_equal(log_flushed_offset(fixture->log), 1);
 	assert_int_equal(fixture_append(fixture,
-	    &(struct fixture_batch){ .count = 1 }, &append),
+			     &(struct fixture_batch){ .count = 1 }, &append),
 	    KP_KAFKA_STORAGE_ERROR);
 	/* Not retried. */
 	assert_int_equal(log_flush_all(fixture->log), -1);
-	assert_int_equal(disk_fault_count(&fixture->fault, DISK_FDATASYNC),
-	    2);
+	assert_int_equal(disk_fault_count(&fixture->fault, DISK_FDATASYNC), 2);
 	assert_int_equal(log_close(fixture->log), -1);
 	fixture->log = NULL;
 }
@@ -515,8 +525,9 @@ static void
 full_disk_heals(void **state)
 {
 	struct fixture *fixture = *state;
-	struct fixture_batch batch = { .count = 3, .has_producer = true,
-		.producer_id = 5 };
+	struct fixture_batch batch = {
+		.count = 3, .has_producer = true, .producer_id = 5
+	};
 	struct log_append append;
 	int64_t size;
 
@@ -545,17 +556,17 @@ broken_disk_fences(void **state)
 	struct events events = { 0 };
 	struct log_append append;
 
-	log_events_set(fixture->log, (struct log_events){ on_flushed,
-	    on_failed, &events });
+	log_events_set(fixture->log,
+	    (struct log_events){ on_flushed, on_failed, &events });
 	fixture_must_append(fixture, &(struct fixture_batch){ .count = 1 });
 	disk_fault_fail(&fixture->fault, DISK_PWRITE, ".log", 0, EIO);
 	assert_int_equal(fixture_append(fixture,
-	    &(struct fixture_batch){ .count = 1 }, &append),
+			     &(struct fixture_batch){ .count = 1 }, &append),
 	    KP_KAFKA_STORAGE_ERROR);
 	assert_true(log_is_offline(fixture->log));
 	assert_int_equal(events.failed, 1);
 	assert_int_equal(fixture_append(fixture,
-	    &(struct fixture_batch){ .count = 1 }, &append),
+			     &(struct fixture_batch){ .count = 1 }, &append),
 	    KP_KAFKA_STORAGE_ERROR);
 	assert_int_equal(events.failed, 1);
 }
@@ -569,7 +580,7 @@ cannot_cut_back(void **state)
 
 	disk_fault_fail_all(&fixture->fault, DISK_ANY, ".log", 0, ENOSPC);
 	assert_int_equal(fixture_append(fixture,
-	    &(struct fixture_batch){ .count = 1 }, &append),
+			     &(struct fixture_batch){ .count = 1 }, &append),
 	    KP_KAFKA_STORAGE_ERROR);
 	disk_fault_clear(&fixture->fault);
 	assert_true(log_is_offline(fixture->log));
@@ -585,12 +596,13 @@ roll_survives_failures(void **state)
 
 	small_segments(fixture, 500);
 	for (uint64_t skip = 0; skip < 40; skip++) {
-		disk_fault_fail(&fixture->fault, DISK_ANY, NULL, skip % 12,
-		    ENOSPC);
-		if (fixture_append(fixture, &(struct fixture_batch){
-		    .value_len = 300 }, &append) == KP_NONE)
-			log_high_watermark_set(fixture->log,
-			    log_end_offset(fixture->log));
+		disk_fault_fail(
+		    &fixture->fault, DISK_ANY, NULL, skip % 12, ENOSPC);
+		if (fixture_append(fixture,
+			&(struct fixture_batch){ .value_len = 300 },
+			&append) == KP_NONE)
+			log_high_watermark_set(
+			    fixture->log, log_end_offset(fixture->log));
 		failures += disk_fault_clear(&fixture->fault) > 0;
 		assert_false(log_is_offline(fixture->log));
 		assert_int_equal(fixture_count_records(fixture, 0, 1 << 20),
@@ -611,31 +623,35 @@ truncation(void **state)
 
 	small_segments(fixture, 1500);
 	for (int i = 0; i < 50; i++)
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .count = 2, .value_len = 60,
-		    .timestamp_ms = FIXTURE_NOW_MS + i });
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){ .count = 2,
+			.value_len = 60,
+			.timestamp_ms = FIXTURE_NOW_MS + i });
 	for (; end > 0; end -= 7) {
 		struct log_append append;
 
-		assert_int_equal(log_truncate_to(fixture->log, end,
-		    FIXTURE_NOW_MS), 0);
+		assert_int_equal(
+		    log_truncate_to(fixture->log, end, FIXTURE_NOW_MS), 0);
 		assert_int_equal(log_end_offset(fixture->log), end);
 		assert_true(log_high_watermark(fixture->log) <= end);
 		/* An offset inside a batch takes all of the batch along. */
-		assert_int_equal(fixture_count_records(fixture, 0, 1 << 20),
-		    end - end % 2);
-		assert_int_equal(fixture_append(fixture,
-		    &(struct fixture_batch){ .count = 1 }, &append), KP_NONE);
+		assert_int_equal(
+		    fixture_count_records(fixture, 0, 1 << 20), end - end % 2);
+		assert_int_equal(
+		    fixture_append(fixture,
+			&(struct fixture_batch){ .count = 1 }, &append),
+		    KP_NONE);
 		assert_int_equal(append.base_offset, end);
-		assert_int_equal(log_truncate_to(fixture->log, end,
-		    FIXTURE_NOW_MS), 0);
+		assert_int_equal(
+		    log_truncate_to(fixture->log, end, FIXTURE_NOW_MS), 0);
 	}
-	assert_int_equal(log_truncate_fully(fixture->log, 1000,
-	    FIXTURE_NOW_MS), 0);
+	assert_int_equal(
+	    log_truncate_fully(fixture->log, 1000, FIXTURE_NOW_MS), 0);
 	assert_int_equal(log_start_offset(fixture->log), 1000);
 	assert_int_equal(log_end_offset(fixture->log), 1000);
-	assert_int_equal(fixture_must_append(fixture,
-	    &(struct fixture_batch){ .count = 1 }), 1000);
+	assert_int_equal(
+	    fixture_must_append(fixture, &(struct fixture_batch){ .count = 1 }),
+	    1000);
 	fixture_restart(fixture);
 	assert_int_equal(log_start_offset(fixture->log), 1000);
 	assert_int_equal(log_end_offset(fixture->log), 1001);
@@ -655,10 +671,10 @@ leader_epochs_are_kept(void **state)
 	assert_true(fixture_file_size(fixture, LEADER_EPOCHS_FILE) > 0);
 	fixture_restart(fixture);
 	/* Nothing was appended in epoch 5, so it says nothing. */
-	assert_int_equal(leader_epochs_latest(log_leader_epochs(
-	    fixture->log)), 3);
-	assert_int_equal(leader_epochs_at(log_leader_epochs(fixture->log), 2),
-	    3);
+	assert_int_equal(
+	    leader_epochs_latest(log_leader_epochs(fixture->log)), 3);
+	assert_int_equal(
+	    leader_epochs_at(log_leader_epochs(fixture->log), 2), 3);
 }
 
 static void
@@ -668,8 +684,8 @@ files_are_opened_as_needed(void **state)
 
 	small_segments(fixture, 300);
 	for (int i = 0; i < 60; i++)
-		fixture_must_append(fixture,
-		    &(struct fixture_batch){ .value_len = 150 });
+		fixture_must_append(
+		    fixture, &(struct fixture_batch){ .value_len = 150 });
 	assert_true(log_segment_count(fixture->log) > 40);
 	assert_true(fd_cache_count(fixture->files) <= 16);
 	assert_int_equal(fixture_count_records(fixture, 0, 1 << 20), 60);
@@ -686,8 +702,8 @@ reserved_blocks_are_trimmed(void **state)
 	int64_t size;
 
 	for (int i = 0; i < 30; i++)
-		fixture_must_append(fixture,
-		    &(struct fixture_batch){ .value_len = 100000 });
+		fixture_must_append(
+		    fixture, &(struct fixture_batch){ .value_len = 100000 });
 	size = log_size_bytes(fixture->log);
 	assert_true(disk_fault_count(&fixture->fault, DISK_FALLOCATE) > 0);
 	assert_true(disk_fault_count(&fixture->fault, DISK_FALLOCATE) < 5);

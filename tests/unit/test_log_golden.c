@@ -34,13 +34,13 @@ struct golden {
 	size_t records;
 };
 
-/* --- Input --------------------------------------------------------------------- */
+/* --- Input -------------------------------------------------------------- */
 
 static json_t *
 load_expected(const char *archive)
 {
-	char *path = xasprintf("%s/tests/store/logdirs/%s.json.gz", SRCDIR,
-	    archive);
+	char *path =
+	    xasprintf("%s/tests/store/logdirs/%s.json.gz", SRCDIR, archive);
 	gzFile file = gzopen(path, "rb");
 	size_t size = 1 << 20;
 	char *text = xmalloc(size);
@@ -66,10 +66,11 @@ golden_init(struct golden *golden, const char *archive)
 	char *command;
 
 	*golden = (struct golden){ .archive = archive };
-	golden->root = xasprintf("%s/klamm-golden-XXXXXX",
-	    tmp == NULL ? "/tmp" : tmp);
+	golden->root =
+	    xasprintf("%s/klamm-golden-XXXXXX", tmp == NULL ? "/tmp" : tmp);
 	assert_non_null(mkdtemp(golden->root));
-	command = xasprintf("tar xzf '%s/tests/store/logdirs/%s.tar.gz' -C '%s'",
+	command = xasprintf("tar xzf '%s/tests/store/logdirs/%s.tar.gz' -C "
+			    "'%s'",
 	    SRCDIR, archive, golden->root);
 	assert_int_equal(system(command), 0);
 	free(command);
@@ -98,7 +99,7 @@ integer_of(const json_t *object, const char *name)
 	return json_integer_value(json_object_get(object, name));
 }
 
-/* --- Records -------------------------------------------------------------------- */
+/* --- Records ------------------------------------------------------------ */
 
 static void
 to_hex(const uint8_t *data, size_t len, char *text)
@@ -114,8 +115,9 @@ digest(struct slice bytes)
 	uint8_t hash[32];
 	char hex[65];
 
-	assert_int_equal(EVP_Digest(bytes.data, bytes.len, hash, NULL,
-	    EVP_sha256(), NULL), 1);
+	assert_int_equal(
+	    EVP_Digest(bytes.data, bytes.len, hash, NULL, EVP_sha256(), NULL),
+	    1);
 	to_hex(hash, sizeof(hash), hex);
 	return xasprintf("sha256:%s:%zu", hex, bytes.len);
 }
@@ -150,8 +152,8 @@ expect_headers(const json_t *expected, const struct record *record)
 	while (record_header_next(&left, &header)) {
 		const json_t *pair = json_array_get(expected, count++);
 
-		assert_true(slice_equal_str(header.key,
-		    json_string_value(json_array_get(pair, 0))));
+		assert_true(slice_equal_str(
+		    header.key, json_string_value(json_array_get(pair, 0))));
 		expect_bytes(json_array_get(pair, 1), header.value);
 	}
 	assert_int_equal(count, json_array_size(expected));
@@ -170,21 +172,19 @@ expect_record(const json_t *expected, const struct record *record)
 
 /* The records of one batch from offset on; control batches have none. */
 static size_t
-expect_batch(const json_t *expected, size_t at, struct slice bytes,
-    int64_t offset)
+expect_batch(
+    const json_t *expected, size_t at, struct slice bytes, int64_t offset)
 {
 	struct batch_reader reader;
 	struct record record;
 	struct buf scratch;
 
 	buf_init(&scratch, 64 << 20);
-	assert_int_equal(batch_reader_open(&reader, bytes, &scratch),
-	    KP_NONE);
-	while (!batch_is_control(&reader.batch)
-	    && batch_reader_next(&reader, &record)) {
+	assert_int_equal(batch_reader_open(&reader, bytes, &scratch), KP_NONE);
+	while (!batch_is_control(&reader.batch) &&
+	    batch_reader_next(&reader, &record)) {
 		if (record.offset >= offset)
-			expect_record(json_array_get(expected, at++),
-			    &record);
+			expect_record(json_array_get(expected, at++), &record);
 	}
 	assert_int_equal(reader.error, KP_NONE);
 	buf_fini(&scratch);
@@ -193,17 +193,17 @@ expect_batch(const json_t *expected, size_t at, struct slice bytes,
 
 /* One read's bytes, which begin with a whole batch. */
 static size_t
-expect_range(const json_t *expected, size_t at, struct slice bytes,
-    int64_t *offset)
+expect_range(
+    const json_t *expected, size_t at, struct slice bytes, int64_t *offset)
 {
 	struct batch batch;
 	int64_t from = *offset;
 
 	while (batch_read(bytes, &batch) == 0) {
-		assert_true(batch_crc_valid(slice_of(bytes.data,
-		    batch.size_bytes)));
-		at = expect_batch(expected, at, slice_of(bytes.data,
-		    batch.size_bytes), from);
+		assert_true(
+		    batch_crc_valid(slice_of(bytes.data, batch.size_bytes)));
+		at = expect_batch(
+		    expected, at, slice_of(bytes.data, batch.size_bytes), from);
 		*offset = batch.last_offset + 1;
 		bytes.data += batch.size_bytes;
 		bytes.len -= batch.size_bytes;
@@ -217,7 +217,8 @@ expect_records(struct golden *golden, struct log *log, const json_t *expected,
     size_t max_bytes)
 {
 	struct log_read read = { .max_bytes = max_bytes,
-		.min_one_batch = true, .upper_bound = INT64_MAX };
+		.min_one_batch = true,
+		.upper_bound = INT64_MAX };
 	int64_t offset = log_start_offset(log);
 	size_t at = 0;
 
@@ -233,10 +234,10 @@ expect_records(struct golden *golden, struct log *log, const json_t *expected,
 		if (read.len == 0)
 			break;
 		data = xmalloc(read.len);
-		assert_int_equal(pread(read.fd, data, read.len,
-		    read.position), (ssize_t)read.len);
-		at = expect_range(expected, at, slice_of(data, read.len),
-		    &offset);
+		assert_int_equal(pread(read.fd, data, read.len, read.position),
+		    (ssize_t)read.len);
+		at = expect_range(
+		    expected, at, slice_of(data, read.len), &offset);
 		free(data);
 		log_read_release(&read);
 	}
@@ -244,7 +245,7 @@ expect_records(struct golden *golden, struct log *log, const json_t *expected,
 	golden->records += at;
 }
 
-/* --- Look-ups and producers --------------------------------------------------------- */
+/* --- Look-ups and producers --------------------------------------------- */
 
 static void
 expect_timestamps(struct log *log, json_t *expected)
@@ -252,17 +253,19 @@ expect_timestamps(struct log *log, json_t *expected)
 	const char *timestamp;
 	json_t *answer;
 
-	json_object_foreach(expected, timestamp, answer) {
+	json_object_foreach(expected, timestamp, answer)
+	{
 		struct log_position found;
 
 		assert_int_equal(log_find_timestamp(log, atoll(timestamp),
-		    log_end_offset(log), &found), KP_NONE);
+				     log_end_offset(log), &found),
+		    KP_NONE);
 		assert_int_equal(found.offset, integer_at(answer, 1));
 		assert_int_equal(found.timestamp_ms, integer_at(answer, 2));
 		/* Kafka has -1 where its epoch file was cut or not there. */
 		if (integer_at(answer, 3) >= 0)
-			assert_int_equal(found.leader_epoch,
-			    integer_at(answer, 3));
+			assert_int_equal(
+			    found.leader_epoch, integer_at(answer, 3));
 	}
 }
 
@@ -274,26 +277,26 @@ expect_producers(struct log *log, const json_t *expected)
 	assert_int_equal(state->count, json_array_size(expected));
 	for (size_t i = 0; i < state->count; i++) {
 		const json_t *want = json_array_get(expected, i);
-		const struct producer *have = producer_state_find(state,
-		    integer_of(want, "pid"));
+		const struct producer *have =
+		    producer_state_find(state, integer_of(want, "pid"));
 		int32_t sequence = -1;
 
 		assert_non_null(have);
 		if (have->batch_count > 0)
-			sequence = have->batches[have->batch_count - 1]
-			    .last_sequence;
+			sequence =
+			    have->batches[have->batch_count - 1].last_sequence;
 		assert_int_equal(have->epoch, integer_of(want, "epoch"));
 		assert_int_equal(sequence, integer_of(want, "last_seq"));
-		assert_int_equal(have->last_timestamp_ms,
-		    integer_of(want, "last_ts"));
-		assert_int_equal(have->coordinator_epoch,
-		    integer_of(want, "coord_epoch"));
-		assert_int_equal(have->txn_first_offset,
-		    integer_of(want, "txn_start"));
+		assert_int_equal(
+		    have->last_timestamp_ms, integer_of(want, "last_ts"));
+		assert_int_equal(
+		    have->coordinator_epoch, integer_of(want, "coord_epoch"));
+		assert_int_equal(
+		    have->txn_first_offset, integer_of(want, "txn_start"));
 	}
 }
 
-/* --- A partition ----------------------------------------------------------------- */
+/* --- A partition -------------------------------------------------------- */
 
 /* The offset in one of the directory's checkpoints, 0 without. */
 static int64_t
@@ -315,8 +318,8 @@ checkpointed(const char *directory, const char *name, const char *topic,
 static void
 describe(struct golden *golden, const json_t *expected, struct log_open *open)
 {
-	const char *topic = json_string_value(json_object_get(expected,
-	    "topic"));
+	const char *topic =
+	    json_string_value(json_object_get(expected, "topic"));
 	int32_t partition = (int32_t)integer_of(expected, "partition");
 	char *directory = xasprintf("%s/%s", golden->root,
 	    json_string_value(json_object_get(expected, "dir")));
@@ -326,10 +329,10 @@ describe(struct golden *golden, const json_t *expected, struct log_open *open)
 		.disk = disk_posix(),
 		.files = golden->files,
 		.path = xasprintf("%s/%s-%d", directory, topic, partition),
-		.recovery_point = checkpointed(directory,
-		    CHECKPOINT_RECOVERY_POINTS, topic, partition),
-		.log_start_offset = checkpointed(directory,
-		    CHECKPOINT_LOG_STARTS, topic, partition),
+		.recovery_point = checkpointed(
+		    directory, CHECKPOINT_RECOVERY_POINTS, topic, partition),
+		.log_start_offset = checkpointed(
+		    directory, CHECKPOINT_LOG_STARTS, topic, partition),
 		.clean = access(mark, F_OK) == 0,
 		.now_ms = ARCHIVE_NOW_MS,
 	};
@@ -346,12 +349,12 @@ expect_log(struct golden *golden, struct log *log, const json_t *expected)
 	char id[UUID_TEXT_LEN + 1];
 
 	uuid_format(log_topic_id(log), id);
-	assert_string_equal(id, json_string_value(json_object_get(expected,
-	    "id")));
-	assert_int_equal(log_start_offset(log), integer_of(expected,
-	    "log_start"));
-	assert_int_equal(log_end_offset(log), integer_of(expected,
-	    "high_watermark"));
+	assert_string_equal(
+	    id, json_string_value(json_object_get(expected, "id")));
+	assert_int_equal(
+	    log_start_offset(log), integer_of(expected, "log_start"));
+	assert_int_equal(
+	    log_end_offset(log), integer_of(expected, "high_watermark"));
 	assert_int_equal(log_damage_count(log), 0);
 	expect_records(golden, log, records, 1);
 	expect_records(golden, log, records, 1 << 20);
@@ -401,7 +404,7 @@ check_archive(const char *archive, size_t partitions)
 
 	golden_init(&golden, archive);
 	json_array_foreach(golden.expected, i, expected)
-		check_partition(&golden, expected);
+	    check_partition(&golden, expected);
 	assert_int_equal(golden.partitions, partitions);
 	assert_true(golden.records > 0);
 	golden_fini(&golden);

@@ -23,8 +23,9 @@ static void
 append_some(struct fixture *fixture, int count)
 {
 	for (int i = 0; i < count; i++)
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .timestamp_ms = FIXTURE_NOW_MS + i });
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){
+			.timestamp_ms = FIXTURE_NOW_MS + i });
 }
 
 static void
@@ -42,8 +43,8 @@ make_file(struct fixture *fixture, const char *name, size_t len)
 	char *path = fixture_file(fixture, name);
 	uint8_t *data = xcalloc(1, len);
 
-	assert_int_equal(disk_write_file(disk_posix(), path, data, len, 0644),
-	    0);
+	assert_int_equal(
+	    disk_write_file(disk_posix(), path, data, len, 0644), 0);
 	free(data);
 	free(path);
 }
@@ -65,10 +66,10 @@ torn_at_every_byte(void **state)
 		truncate_file(fixture, FIRST ".log", size - cut);
 		fixture_kill(fixture, 0);
 		assert_int_equal(log_end_offset(fixture->log), whole);
-		assert_int_equal(fixture_file_size(fixture, FIRST ".log"),
-		    whole * batch);
-		assert_int_equal(fixture_count_records(fixture, 0, 1 << 20),
-		    whole);
+		assert_int_equal(
+		    fixture_file_size(fixture, FIRST ".log"), whole * batch);
+		assert_int_equal(
+		    fixture_count_records(fixture, 0, 1 << 20), whole);
 		append_some(fixture, (int)(5 - whole));
 		assert_int_equal(log_size_bytes(fixture->log), size);
 	}
@@ -109,12 +110,12 @@ zeroes_and_garbage_are_the_end(void **state)
 	size = log_size_bytes(fixture->log);
 	for (int fill = 0; fill <= 0xff; fill += 5) {
 		memset(garbage, fill, sizeof(garbage));
-		fixture_poke(fixture, FIRST ".log", size, garbage,
-		    sizeof(garbage));
+		fixture_poke(
+		    fixture, FIRST ".log", size, garbage, sizeof(garbage));
 		fixture_kill(fixture, 0);
 		assert_int_equal(log_end_offset(fixture->log), 5);
-		assert_int_equal(fixture_file_size(fixture, FIRST ".log"),
-		    size);
+		assert_int_equal(
+		    fixture_file_size(fixture, FIRST ".log"), size);
 		assert_int_equal(log_damage_count(fixture->log), 0);
 	}
 }
@@ -175,8 +176,8 @@ rot_is_kept_and_not_served(void **state)
 		/* The leader epoch is not covered by the checksum. */
 		if (at >= 12 && at < 16)
 			continue;
-		assert_int_equal(fixture_read(fixture, 7, 1, &data, &len),
-		    KP_NONE);
+		assert_int_equal(
+		    fixture_read(fixture, 7, 1, &data, &len), KP_NONE);
 		before = data[at];
 		free(data);
 		after = before ^ 0x80;
@@ -187,15 +188,14 @@ rot_is_kept_and_not_served(void **state)
 		assert_int_equal(log_size_bytes(fixture->log), size);
 		assert_int_equal(log_damage_count(fixture->log), 1);
 		expect_corrupt(fixture, 7);
-		assert_int_equal(fixture_count_records(fixture, 8, 1 << 20),
-		    12);
+		assert_int_equal(
+		    fixture_count_records(fixture, 8, 1 << 20), 12);
 		/* What is before ends where the damage begins. */
-		assert_int_equal(fixture_read(fixture, 3, 1 << 20, &data,
-		    &len), KP_NONE);
+		assert_int_equal(
+		    fixture_read(fixture, 3, 1 << 20, &data, &len), KP_NONE);
 		assert_int_equal(len, 4 * batch);
 		free(data);
-		fixture_poke(fixture, FIRST ".log", 7 * batch + at, &before,
-		    1);
+		fixture_poke(fixture, FIRST ".log", 7 * batch + at, &before, 1);
 		fixture_kill(fixture, 20);
 		assert_int_equal(log_damage_count(fixture->log), 0);
 	}
@@ -225,8 +225,8 @@ rot_at_the_end_keeps_its_offsets(void **state)
 	expect_corrupt(fixture, 9);
 	/* A torn tail above is still cut. */
 	append_some(fixture, 1);
-	fixture_poke(fixture, FIRST ".log", log_size_bytes(fixture->log) - 1,
-	    &byte, 1);
+	fixture_poke(
+	    fixture, FIRST ".log", log_size_bytes(fixture->log) - 1, &byte, 1);
 	fixture_kill(fixture, 15);
 	assert_int_equal(log_end_offset(fixture->log), 15);
 	assert_int_equal(log_damage_count(fixture->log), 1);
@@ -277,13 +277,14 @@ bad_indexes_are_rebuilt(void **state)
 				fixture_poke(fixture, names[i], 0, &byte, 1);
 			log_tidy(fixture->log, FIXTURE_NOW_MS);
 			log_tidy(fixture->log, FIXTURE_NOW_MS);
-			assert_int_equal(fixture_count_records(fixture, 0,
-			    1), 30);
+			assert_int_equal(
+			    fixture_count_records(fixture, 0, 1), 30);
 			assert_int_equal(log_find_timestamp(fixture->log,
-			    FIXTURE_NOW_MS + 3, 30, &found), KP_NONE);
+					     FIXTURE_NOW_MS + 3, 30, &found),
+			    KP_NONE);
 			assert_int_equal(found.offset, 3);
-			assert_true(fixture_file_size(fixture, names[i])
-			    % 4 == 0);
+			assert_true(
+			    fixture_file_size(fixture, names[i]) % 4 == 0);
 			fixture_restart(fixture);
 		}
 		free(path);
@@ -346,16 +347,17 @@ interrupted_operations(void **state)
 	make_file(fixture, "00000000000000000003.txnindex", 34);
 	make_file(fixture, "notes.txt", 8);
 	fixture_restart(fixture);
-	assert_int_equal(fixture_file_size(fixture,
-	    "00000000000000000900.log.deleted"), -1);
-	assert_int_equal(fixture_file_size(fixture,
-	    "00000000000000000900.index.deleted"), -1);
-	assert_int_equal(fixture_file_size(fixture,
-	    "00000000000000000006.log.cleaned"), -1);
-	assert_int_equal(fixture_file_size(fixture,
-	    "00000000000000000006.log.swap"), -1);
-	assert_int_equal(fixture_file_size(fixture,
-	    "00000000000000000090.index"), -1);
+	assert_int_equal(
+	    fixture_file_size(fixture, "00000000000000000900.log.deleted"), -1);
+	assert_int_equal(
+	    fixture_file_size(fixture, "00000000000000000900.index.deleted"),
+	    -1);
+	assert_int_equal(
+	    fixture_file_size(fixture, "00000000000000000006.log.cleaned"), -1);
+	assert_int_equal(
+	    fixture_file_size(fixture, "00000000000000000006.log.swap"), -1);
+	assert_int_equal(
+	    fixture_file_size(fixture, "00000000000000000090.index"), -1);
 	assert_int_equal(fixture_file_size(fixture, "notes.txt"), 8);
 	assert_int_equal(fixture_count_records(fixture, 0, 1), 12);
 
@@ -369,8 +371,8 @@ interrupted_operations(void **state)
 	free(to);
 	fixture_kill(fixture, 0);
 	assert_int_equal(fixture_file_size(fixture, FIRST ".log.swap"), -1);
-	assert_int_equal(fixture_file_size(fixture,
-	    "00000000000000000001.snapshot"), -1);
+	assert_int_equal(
+	    fixture_file_size(fixture, "00000000000000000001.snapshot"), -1);
 	assert_int_equal(fixture_count_records(fixture, 0, 1), 12);
 }
 
@@ -385,10 +387,11 @@ every_call_of_recovery_fails_once(void **state)
 
 	small_segments(fixture);
 	for (int i = 0; i < 20; i++)
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .has_producer = true, .producer_id = 9,
-		    .base_sequence = i,
-		    .timestamp_ms = FIXTURE_NOW_MS });
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){ .has_producer = true,
+			.producer_id = 9,
+			.base_sequence = i,
+			.timestamp_ms = FIXTURE_NOW_MS });
 	log_free(fixture->log);
 	fixture->log = NULL;
 	fixture->open.clean = false;
@@ -410,8 +413,8 @@ every_call_of_recovery_fails_once(void **state)
 		}
 		fixture_open(fixture);
 		assert_int_equal(log_end_offset(fixture->log), 20);
-		assert_int_equal(fixture_count_records(fixture, 0, 1 << 20),
-		    20);
+		assert_int_equal(
+		    fixture_count_records(fixture, 0, 1 << 20), 20);
 		assert_int_equal(log_producers(fixture->log)->count, 1);
 		log_free(fixture->log);
 		fixture->log = NULL;
@@ -462,10 +465,10 @@ damaged_epochs_are_derived(void **state)
 	fixture_restart(fixture);
 	fixture_poke(fixture, LEADER_EPOCHS_FILE, 0, &byte, 1);
 	fixture_restart(fixture);
-	assert_int_equal(leader_epochs_latest(log_leader_epochs(
-	    fixture->log)), 3);
-	assert_int_equal(leader_epochs_at(log_leader_epochs(fixture->log), 4),
-	    3);
+	assert_int_equal(
+	    leader_epochs_latest(log_leader_epochs(fixture->log)), 3);
+	assert_int_equal(
+	    leader_epochs_at(log_leader_epochs(fixture->log), 4), 3);
 }
 
 int

@@ -15,9 +15,9 @@
 
 struct shared {
 	struct fixture *fixture;
-	atomic_bool done;	/* nothing more is appended */
+	atomic_bool done; /* nothing more is appended */
 	atomic_int errors;
-	atomic_llong records;	/* read by tail readers, summed */
+	atomic_llong records; /* read by tail readers, summed */
 };
 
 static void
@@ -35,10 +35,13 @@ append_all(void *context)
 	for (int i = 0; i < APPENDS; i++) {
 		struct log_append append;
 
-		check(shared, fixture_append(shared->fixture,
-		    &(struct fixture_batch){ .value_len = (size_t)(1 + i % 99),
-			.timestamp_ms = FIXTURE_NOW_MS + i }, &append)
-		    == KP_NONE && append.base_offset == i);
+		check(shared,
+		    fixture_append(shared->fixture,
+			&(struct fixture_batch){
+			    .value_len = (size_t)(1 + i % 99),
+			    .timestamp_ms = FIXTURE_NOW_MS + i },
+			&append) == KP_NONE &&
+			append.base_offset == i);
 	}
 	atomic_store(&shared->done, true);
 	return NULL;
@@ -51,9 +54,10 @@ walk(struct shared *shared, struct slice bytes, int64_t offset)
 	struct batch batch;
 
 	while (batch_read(bytes, &batch) == 0) {
-		check(shared, batch.base_offset == offset
-		    && batch_crc_valid(slice_of(bytes.data,
-			batch.size_bytes)));
+		check(shared,
+		    batch.base_offset == offset &&
+			batch_crc_valid(
+			    slice_of(bytes.data, batch.size_bytes)));
 		offset = batch.last_offset + 1;
 		bytes.data += batch.size_bytes;
 		bytes.len -= batch.size_bytes;
@@ -66,8 +70,9 @@ static bool
 read_once(struct shared *shared, int64_t *offset, size_t max_bytes)
 {
 	struct log *log = shared->fixture->log;
-	struct log_read read = { .offset = *offset, .max_bytes = max_bytes,
-		.min_one_batch = true };
+	struct log_read read = {
+		.offset = *offset, .max_bytes = max_bytes, .min_one_batch = true
+	};
 	enum kp_error error;
 	uint8_t *data;
 
@@ -87,8 +92,8 @@ read_once(struct shared *shared, int64_t *offset, size_t max_bytes)
 	if (error != KP_NONE || read.len == 0)
 		return false;
 	data = xmalloc(read.len);
-	check(shared, pread(read.fd, data, read.len, read.position)
-	    == (ssize_t)read.len);
+	check(shared,
+	    pread(read.fd, data, read.len, read.position) == (ssize_t)read.len);
 	*offset = walk(shared, slice_of(data, read.len), *offset);
 	free(data);
 	log_read_release(&read);
@@ -118,8 +123,9 @@ read_again_and_again(void *context)
 
 		while (read_once(shared, &offset, 3000))
 			;
-		check(shared, log_find_timestamp(shared->fixture->log,
-		    FIXTURE_NOW_MS + 100, APPENDS, &found) == KP_NONE);
+		check(shared,
+		    log_find_timestamp(shared->fixture->log,
+			FIXTURE_NOW_MS + 100, APPENDS, &found) == KP_NONE);
 	}
 	return NULL;
 }
@@ -171,8 +177,8 @@ all_at_once(void **state)
 	settings->retention_bytes = 100000;
 	log_settings_change(shared.fixture->log, settings);
 	for (size_t i = 0; i < COUNT_OF(roles); i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, roles[i],
-		    &shared), 0);
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, roles[i], &shared), 0);
 	for (size_t i = 0; i < COUNT_OF(roles); i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(atomic_load(&shared.errors), 0);
@@ -184,8 +190,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(all_at_once, fixture_setup,
-		    fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+		    all_at_once, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

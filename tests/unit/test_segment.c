@@ -13,9 +13,9 @@ static void
 append_sizes(struct fixture *fixture, const size_t *sizes, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .value_len = sizes[i],
-		    .timestamp_ms = FIXTURE_NOW_MS + (int64_t)i });
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){ .value_len = sizes[i],
+			.timestamp_ms = FIXTURE_NOW_MS + (int64_t)i });
 }
 
 /* Batches larger and smaller than the buffer are found and checked alike. */
@@ -44,8 +44,7 @@ scan_with_any_buffer(void **state)
 			uint8_t *heap;
 
 			assert_int_equal(batch.base_offset, offset++);
-			assert_int_equal(file_scan_crc_valid(&scan, &batch),
-			    1);
+			assert_int_equal(file_scan_crc_valid(&scan, &batch), 1);
 			bytes = file_scan_bytes(&scan, &heap);
 			assert_int_equal(bytes.len, batch.size_bytes);
 			assert_true(batch_crc_valid(bytes));
@@ -77,10 +76,9 @@ scan_ends(void **state)
 	for (int64_t end = size / 2 + 1; end < size; end++) {
 		file_scan_init(&scan, &fixture->fault.disk, fd, 0, end, buffer,
 		    sizeof(buffer));
-		assert_int_equal(file_scan_next(&scan, &batch),
-		    FILE_SCAN_BATCH);
-		assert_int_equal(file_scan_next(&scan, &batch),
-		    FILE_SCAN_CUT);
+		assert_int_equal(
+		    file_scan_next(&scan, &batch), FILE_SCAN_BATCH);
+		assert_int_equal(file_scan_next(&scan, &batch), FILE_SCAN_CUT);
 		assert_int_equal(scan.position, size / 2);
 	}
 	/* The file is shorter than it was said to be. */
@@ -91,11 +89,11 @@ scan_ends(void **state)
 	assert_int_equal(file_scan_next(&scan, &batch), FILE_SCAN_ERROR);
 	/* Magic 9. */
 	fixture_poke(fixture, "00000000000000000000.log", 16, &byte, 1);
-	file_scan_init(&scan, &fixture->fault.disk, fd, 0, size, buffer,
-	    sizeof(buffer));
+	file_scan_init(
+	    &scan, &fixture->fault.disk, fd, 0, size, buffer, sizeof(buffer));
 	assert_int_equal(file_scan_next(&scan, &batch), FILE_SCAN_CORRUPT);
-	file_scan_init(&scan, &fixture->fault.disk, fd, 0, size, buffer,
-	    sizeof(buffer));
+	file_scan_init(
+	    &scan, &fixture->fault.disk, fd, 0, size, buffer, sizeof(buffer));
 	disk_fault_fail(&fixture->fault, DISK_PREAD, NULL, 0, EIO);
 	assert_int_equal(file_scan_next(&scan, &batch), FILE_SCAN_ERROR);
 	disk_fault_clear(&fixture->fault);
@@ -131,7 +129,8 @@ locate_from_any_place(void **state)
 	}
 	positions[0] = 1;
 	assert_int_equal(segment_locate(segment, 0, &positions[0],
-	    segment->size_bytes, &size_bytes), -1);
+			     segment->size_bytes, &size_bytes),
+	    -1);
 	assert_int_equal(errno, EBADMSG);
 }
 
@@ -149,16 +148,17 @@ index_entries_name_batches(void **state)
 	log_settings_change(fixture->log, &fixture->open.settings);
 	for (int i = 0; i < 300; i++) {
 		positions[i] = segment->size_bytes;
-		fixture_must_append(fixture, &(struct fixture_batch){
-		    .count = 2, .timestamp_ms = 1000 + i % 7 * 100 + i });
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){
+			.count = 2, .timestamp_ms = 1000 + i % 7 * 100 + i });
 	}
 	assert_true(offsets->count > 50);
 	for (size_t i = 0; i < offsets->count; i++) {
 		uint32_t relative = offsets->entries[i].relative_offset;
 
 		assert_int_equal(relative % 2, 1);
-		assert_int_equal(offsets->entries[i].position,
-		    positions[relative / 2]);
+		assert_int_equal(
+		    offsets->entries[i].position, positions[relative / 2]);
 	}
 	assert_true(times->count > 5);
 	for (size_t i = 0; i < times->count; i++) {
@@ -168,11 +168,9 @@ index_entries_name_batches(void **state)
 		    1000 + batch % 7 * 100 + batch + 1);
 	}
 	/* What truncation leaves is as if the rest had never been. */
-	assert_int_equal(log_truncate_to(fixture->log, 200, FIXTURE_NOW_MS),
-	    0);
+	assert_int_equal(log_truncate_to(fixture->log, 200, FIXTURE_NOW_MS), 0);
 	assert_int_equal(segment->size_bytes, positions[100]);
-	assert_true(offsets->entries[offsets->count - 1].relative_offset
-	    < 200);
+	assert_true(offsets->entries[offsets->count - 1].relative_offset < 200);
 	assert_true(times->entries[times->count - 1].relative_offset < 200);
 }
 
