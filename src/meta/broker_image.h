@@ -18,7 +18,6 @@ struct broker_image {
 	/* The whole registration, its slices in arena. */
 	struct kp_register_broker_record record;
 	struct arena arena;
-	uint8_t *bytes;
 };
 
 /* A new image with one reference; record is copied. */
@@ -31,7 +30,7 @@ const struct broker_image *broker_image_change(
     const struct kp_broker_registration_change_record *change);
 
 /* The endpoint that is called listener, or NULL. */
-const struct kp_register_broker_record_broker_endpoint *broker_image_endpoint(
+const struct kp_register_broker_record_end_point *broker_image_endpoint(
     const struct broker_image *broker, struct slice listener);
 
 const struct broker_image *broker_image_ref(const struct broker_image *broker);

@@ -46,6 +46,12 @@ struct broker_ops_feature {
 };
 const struct broker_ops_feature *broker_ops_features(size_t *count);
 
+/*
+ * Is it a feature of Kafka 4.3 at a level of its own?  One that we do not
+ * serve may be in a directory that Kafka wrote; it is kept.
+ */
+bool broker_ops_feature_tolerated(struct slice name, int16_t level);
+
 /* metadata.version of Kafka 4.3 (4.3-IV0), and the lowest we can open. */
 #define BROKER_OPS_METADATA_VERSION 30
 #define BROKER_OPS_METADATA_VERSION_MIN 7

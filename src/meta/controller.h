@@ -17,7 +17,7 @@
 #include "base/list.h"
 #include "meta/delta.h"
 #include "meta/image.h"
-#include "meta/record.h"
+#include "meta/metadata_record.h"
 #include "wire/error.h"
 
 struct config_set;
@@ -80,7 +80,6 @@ int controller_load(struct controller *controller) WARN_UNUSED;
  * show all that is in the image to the subscribers as one delta, on this
  * thread, and start the controller's thread.  0, or -1 with a line.
  */
-int controller_load(struct controller *controller) WARN_UNUSED;
 int controller_start(struct controller *controller) WARN_UNUSED;
 
 /* Queue op. */
@@ -107,8 +106,8 @@ bool controller_failed(struct controller *controller);
 const struct delta *controller_view(const struct controller *controller);
 
 /* Add a record to the batch and replay it into the view. */
-void controller_emit(struct controller *controller, enum record_type type,
-    const void *body);
+void controller_emit(struct controller *controller,
+    enum metadata_record_type type, const void *body);
 
 /* The offset that the next emitted record will get. */
 int64_t controller_next_offset(const struct controller *controller);
@@ -121,7 +120,7 @@ struct uuid controller_random_id(struct controller *controller);
 
 /* The version at which a record of the type is written at our level. */
 int16_t controller_record_version(const struct controller *controller,
-    enum record_type type);
+    enum metadata_record_type type);
 
 /*
  * Pick count replicas for a new partition among the registered brokers, in

@@ -17,7 +17,7 @@
 #include "base/map.h"
 #include "meta/image.h"
 
-struct record;
+struct metadata_record;
 
 /*
  * A topic that was created (old NULL), deleted (new NULL) or changed.  Both
@@ -96,6 +96,12 @@ struct delta *delta_new(const struct image *image);
 void delta_free(struct delta *delta);
 
 /*
+ * A delta that creates everything that image has, over an empty image: for
+ * subscribers at the start.  It is not to be replayed into or applied.
+ */
+struct delta *delta_of_image(const struct image *image);
+
+/*
  * Replay one decoded record.  -1 with one line in the log where it cannot be
  * true: an unknown partition, a feature beyond what we know.  The delta is
  * of no use then.
@@ -103,7 +109,7 @@ void delta_free(struct delta *delta);
  * Records between BeginTransaction and EndTransaction wait for the end, and
  * AbortTransaction drops them (KIP-866).
  */
-int delta_replay(struct delta *delta, const struct record *record)
+int delta_replay(struct delta *delta, const struct metadata_record *record)
     WARN_UNUSED;
 
 /* After the last record: are all topics whole?  -1 and a line if not. */

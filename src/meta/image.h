@@ -45,7 +45,7 @@ struct image_configs {
 struct image_kept {
 	int16_t api_key;	/* of the record that sets it */
 	struct slice identity;	/* what a later record replaces or removes */
-	struct slice value;	/* the framed record, see meta/record.h */
+	struct slice value;	/* framed, see meta/metadata_record.h */
 };
 
 struct image *image_new(void);

@@ -15,8 +15,10 @@
 
 #include "base/base.h"
 #include "base/uuid.h"
+#include "meta/metadata_snapshot.h"
 
 struct disk;
+struct fd_cache;
 struct metadata_log;
 
 struct metadata_log_settings {
@@ -72,8 +74,7 @@ int metadata_log_replay(struct metadata_log *log, metadata_log_record_fn fn,
 int metadata_log_begin_epoch(struct metadata_log *log) WARN_UNUSED;
 
 /*
- * Append framed records (meta/record.h) of one operation batch and sync
- * them.  The records stand in values one after the other, lens[i] bytes
+ * Append framed records (meta/metadata_record.h) and sync them.  They stand in values one after the other, lens[i] bytes
  * each.  *base_offset is the first one's offset.  More than 8 MiB are split
  * into several batches.
  */
@@ -93,19 +94,15 @@ bool metadata_log_snapshot_due(const struct metadata_log *log,
     int64_t now_ms);
 
 /*
- * Write a snapshot: begin, any number of records, then end, which makes it
- * visible and lets old segments and snapshots go.  end_offset is exclusive
- * and at the end of a batch; epoch is that batch's.  A failure is logged and
- * leaves the older snapshot in place.
+ * Write a snapshot: begin, any number of metadata_snapshot_write, then end,
+ * which makes it visible and lets old segments and snapshots go.  end_offset
+ * is exclusive and at the end of a batch; epoch is that batch's.  A failure
+ * is logged and leaves the older snapshot in place.
  */
-struct metadata_snapshot;
 struct metadata_snapshot *metadata_log_snapshot_begin(
     struct metadata_log *log, int64_t end_offset, int32_t epoch,
     int64_t last_timestamp_ms);
-int metadata_snapshot_write(struct metadata_snapshot *snapshot,
-    struct slice value) WARN_UNUSED;
-/* Finishes and frees it; -1 also where a write failed before. */
-int metadata_snapshot_end(struct metadata_snapshot *snapshot) WARN_UNUSED;
-void metadata_snapshot_abort(struct metadata_snapshot *snapshot);
+int metadata_log_snapshot_end(struct metadata_log *log,
+    struct metadata_snapshot *snapshot) WARN_UNUSED;
 
 #endif

@@ -23,7 +23,7 @@ struct kp_partition_record;
 #define PARTITION_IMAGE_ID_MAX 999999
 
 struct partition_image_ids {
-	const int32_t *ids;
+	int32_t *ids;
 	int32_t count;
 };
 
@@ -39,7 +39,7 @@ struct partition_image {
 	struct partition_image_ids adding;
 	struct partition_image_ids elr;
 	struct partition_image_ids last_known_elr;
-	const struct uuid *directories;	/* replicas.count of them */
+	struct uuid *directories;	/* replicas.count of them */
 };
 
 /* Directory ids with a meaning of their own (DirectoryId of Kafka). */

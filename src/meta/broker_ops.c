@@ -1,0 +1,153 @@
+#include "meta/broker_ops.h"
+
+#include "wire/generated/metadata_broker_registration_change_record.h"
+#include "wire/generated/metadata_partition_change_record.h"
+
+/*
+ * What we serve.  The features of groups, transactions, shares and streams
+ * join when their protocols are served; until then they are not advertised.
+ */
+static const struct broker_ops_feature features[] = {
+	{ "kraft.version", 0, 1, 0 },
+	{ "metadata.version", BROKER_OPS_METADATA_VERSION_MIN,
+	    BROKER_OPS_METADATA_VERSION, BROKER_OPS_METADATA_VERSION },
+};
+
+/* What else Kafka 4.3 may have finalized in a directory that it wrote. */
+static const struct broker_ops_feature tolerated[] = {
+	{ "eligible.leader.replicas.version", 0, 1, 0 },
+	{ "group.version", 0, 1, 0 },
+	{ "share.version", 0, 1, 0 },
+	{ "streams.version", 0, 1, 0 },
+	{ "transaction.version", 0, 2, 0 },
+};
+
+const struct broker_ops_feature *
+broker_ops_features(size_t *count)
+{
+	*count = COUNT_OF(features);
+	return features;
+}
+
+bool
+broker_ops_feature_tolerated(struct slice name, int16_t level)
+{
+	for (size_t i = 0; i < COUNT_OF(tolerated); i++)
+		if (slice_equal_str(name, tolerated[i].name))
+			return level >= tolerated[i].min &&
+			    level <= tolerated[i].max;
+	return false;
+}
+
+/* --- Registration ---------------------------------------------------------- */
+
+static void
+run_register(struct controller_op *op, struct controller *controller)
+{
+	struct register_broker_op *registration =
+	    CONTAINER_OF(op, struct register_broker_op, op);
+
+	registration->broker_epoch = controller_next_offset(controller);
+	registration->record.broker_epoch = registration->broker_epoch;
+	registration->record.fenced = true;
+	controller_emit(controller, METADATA_RECORD_REGISTER_BROKER,
+	    &registration->record);
+}
+
+void
+register_broker_op_init(struct register_broker_op *op)
+{
+	memset(op, 0, sizeof(*op));
+	op->op.run = run_register;
+}
+
+/* --- Unfencing ------------------------------------------------------------- */
+
+/*
+ * A broker that stands alone in the replicas leads: where nobody does, and
+ * anew where its last stop was unclean, so that the leader's epoch rises.
+ */
+static bool
+must_lead(const struct unfence_broker_op *op,
+    const struct partition_image *partition)
+{
+	if (partition->replicas.count != 1 ||
+	    partition->replicas.ids[0] != op->broker_id)
+		return false;
+	return partition->leader != op->broker_id ||
+	    partition->isr.count != 1 || op->unclean;
+}
+
+static void
+elect(struct controller *controller, const struct unfence_broker_op *op,
+    struct uuid topic_id, int32_t index,
+    const struct partition_image *partition)
+{
+	int32_t us = op->broker_id;
+	struct kp_partition_change_record change;
+
+	kp_defaults(&kp_partition_change_record, &change);
+	change.topic_id = topic_id;
+	change.partition_id = index;
+	change.leader = us;
+	change.isr = &us;
+	change.isr_count = 1;
+	if (partition->leader_recovery_state != 0)
+		change.leader_recovery_state = 0;
+	if (partition->elr.count > 0) {
+		change.eligible_leader_replicas = &us;
+		change.eligible_leader_replicas_count = 0;
+	}
+	if (partition->last_known_elr.count > 0) {
+		change.last_known_elr = &us;
+		change.last_known_elr_count = 0;
+	}
+	controller_emit(controller, METADATA_RECORD_PARTITION_CHANGE,
+	    &change);
+}
+
+/*
+ * The view changes under the iteration's feet, so the image, which does not,
+ * is walked; at the start nothing else is in the batch.
+ */
+static void
+elect_all(struct controller *controller, const struct unfence_broker_op *op)
+{
+	const struct image *image = controller_view(controller)->image;
+	const struct topic_image *topic;
+
+	for (size_t at = 0; (topic = image_topic_next(image, &at)) != NULL;)
+		for (int32_t i = 0; i < topic->partitions_count; i++)
+			if (must_lead(op, topic->partitions[i]))
+				elect(controller, op, topic->id, i,
+				    topic->partitions[i]);
+}
+
+static void
+run_unfence(struct controller_op *op, struct controller *controller)
+{
+	struct unfence_broker_op *unfence =
+	    CONTAINER_OF(op, struct unfence_broker_op, op);
+	const struct broker_image *broker =
+	    delta_broker(controller_view(controller), unfence->broker_id);
+	struct kp_broker_registration_change_record change;
+
+	if (broker == NULL) {
+		op->error = KP_BROKER_ID_NOT_REGISTERED;
+		return;
+	}
+	kp_defaults(&kp_broker_registration_change_record, &change);
+	change.broker_id = unfence->broker_id;
+	change.broker_epoch = broker->record.broker_epoch;
+	change.fenced = -1;
+	controller_emit(controller, METADATA_RECORD_BROKER_REGISTRATION_CHANGE,
+	    &change);
+	elect_all(controller, unfence);
+}
+
+void
+unfence_broker_op_init(struct unfence_broker_op *op)
+{
+	memset(op, 0, sizeof(*op));
+	op->op.run = run_unfence;
+}

@@ -1,0 +1,370 @@
+#include "meta/format.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "meta/broker_ops.h"
+#include "meta/metadata_record.h"
+#include "meta/metadata_snapshot.h"
+#include "store/disk.h"
+#include "store/meta_properties.h"
+#include "wire/codec.h"
+#include "wire/generated/control_voters_record.h"
+#include "wire/generated/metadata_feature_level_record.h"
+#include "wire/output.h"
+
+#define LOGGER "meta"
+#define METADATA_DIR "__cluster_metadata-0"
+#define BOOTSTRAP_FILE "bootstrap.checkpoint"
+
+/* Where a directory stands before anything is written. */
+struct place {
+	const char *path;
+	struct meta_properties meta;
+	bool formatted;
+};
+
+struct format {
+	const struct format_settings *settings;
+	struct format_result *result;
+	struct place *places;
+};
+
+/* --- Looking --------------------------------------------------------------- */
+
+/* Make the directory with those above it; there already is as good. */
+static int
+make_directory(struct disk *disk, const char *path)
+{
+	char *copy = xstrdup(path);
+	int result = 0;
+
+	for (char *slash = copy + 1; *slash != '\0' && result == 0; slash++) {
+		if (*slash != '/')
+			continue;
+		*slash = '\0';
+		if (disk_mkdir(disk, copy, 0755) != 0 && errno != EEXIST)
+			result = -1;
+		*slash = '/';
+	}
+	if (result == 0 && disk_mkdir(disk, copy, 0755) != 0 &&
+	    errno != EEXIST)
+		result = -1;
+	free(copy);
+	if (result != 0)
+		log_error(LOGGER, "cannot make %s: %s", path, strerror(errno));
+	return result;
+}
+
+static int
+any_name(void *context UNUSED, const char *name UNUSED)
+{
+	return 1;
+}
+
+/* A directory without meta.properties must be empty to become ours. */
+static int
+check_empty(struct disk *disk, const char *path)
+{
+	int found = disk_list(disk, path, any_name, NULL);
+
+	if (found == 0)
+		return 0;
+	if (found < 0)
+		log_error(LOGGER, "cannot list %s: %s", path, strerror(errno));
+	else
+		log_error(LOGGER, "%s has files but no meta.properties: it is "
+		    "no data directory of Kafka, or was not formatted to the "
+		    "end", path);
+	return -1;
+}
+
+static int
+look(struct format *format, struct place *place, const char *path)
+{
+	struct disk *disk = format->settings->disk;
+	char *why = NULL;
+
+	place->path = path;
+	meta_properties_init(&place->meta);
+	if (make_directory(disk, path) != 0)
+		return -1;
+	if (meta_properties_read(&place->meta, disk, path, &why) == 0) {
+		place->formatted = true;
+		return 0;
+	}
+	if (errno == ENOENT)
+		return check_empty(disk, path);
+	log_error(LOGGER, "%s/%s cannot be used: %s", path,
+	    META_PROPERTIES_FILE, why != NULL ? why : strerror(errno));
+	free(why);
+	return -1;
+}
+
+/* --- Checking -------------------------------------------------------------- */
+
+static int
+check_node(const struct format *format, const struct place *place)
+{
+	if (place->meta.node_id < 0 ||
+	    place->meta.node_id == format->settings->node_id)
+		return 0;
+	log_error(LOGGER, "%s is the data of node %d, but node.id is %d",
+	    place->path, place->meta.node_id, format->settings->node_id);
+	return -1;
+}
+
+static int
+check_cluster(struct format *format, const struct place *place)
+{
+	struct format_result *result = format->result;
+	const char *id = place->meta.cluster_id;
+
+	if (id == NULL)
+		return 0;
+	if (result->cluster_id == NULL)
+		result->cluster_id = xstrdup(id);
+	if (strcmp(result->cluster_id, id) == 0)
+		return 0;
+	log_error(LOGGER, "%s is of cluster %s, not of cluster %s",
+	    place->path, id, result->cluster_id);
+	return -1;
+}
+
+static int
+check_directory_id(const struct format *format, size_t index)
+{
+	struct uuid id = format->result->directory_ids[index];
+
+	for (size_t i = 0; i < index; i++) {
+		if (!uuid_equal(format->result->directory_ids[i], id))
+			continue;
+		log_error(LOGGER, "%s and %s have the same directory.id",
+		    format->places[i].path, format->places[index].path);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+check(struct format *format, size_t index)
+{
+	const struct place *place = &format->places[index];
+	struct uuid *id = &format->result->directory_ids[index];
+
+	if (place->formatted &&
+	    (check_node(format, place) != 0 ||
+		check_cluster(format, place) != 0))
+		return -1;
+	*id = place->meta.directory_id;
+	if (uuid_is_zero(*id))
+		*id = uuid_random(format->settings->rng);
+	return check_directory_id(format, index);
+}
+
+/* --- Writing --------------------------------------------------------------- */
+
+static int
+write_feature(struct metadata_snapshot *snapshot, const char *name,
+    int16_t level)
+{
+	const struct kp_feature_level_record record = {
+		.name = slice_str(name),
+		.feature_level = level,
+	};
+	struct buf bytes;
+	int result;
+
+	buf_init(&bytes, METADATA_RECORD_BATCH_LEN_MAX);
+	result = metadata_record_encode(&bytes, METADATA_RECORD_FEATURE_LEVEL,
+	    0, &record);
+	assert(result == 0);
+	result = metadata_snapshot_write(snapshot, buf_slice(&bytes));
+	buf_fini(&bytes);
+	return result;
+}
+
+static int
+write_bootstrap(const struct format *format, const char *directory)
+{
+	const struct metadata_snapshot_header header = {
+		.now_ms = clock_wall_ms(),
+		.mode = 0644,
+	};
+	char *path = xasprintf("%s/%s", directory, BOOTSTRAP_FILE);
+	struct metadata_snapshot *snapshot = metadata_snapshot_create(
+	    format->settings->disk, path, &header);
+	size_t count;
+	const struct broker_ops_feature *features =
+	    broker_ops_features(&count);
+	int result = 0;
+
+	free(path);
+	for (size_t i = 0; i < count && result == 0; i++)
+		if (features[i].bootstrap > 0)
+			result = write_feature(snapshot, features[i].name,
+			    features[i].bootstrap);
+	if (metadata_snapshot_end(snapshot) != 0)
+		result = -1;
+	return result;
+}
+
+/* The one voter, encoded, in arena. */
+static struct slice
+voters_record(const struct format *format, struct arena *arena)
+{
+	const struct format_settings *settings = format->settings;
+	struct kp_voters_record_endpoint endpoint = {
+		.name = slice_str(settings->controller_listener),
+		.host = slice_str(settings->controller_host),
+		.port = settings->controller_port,
+	};
+	struct kp_voters_record_voter voter = {
+		.voter_id = settings->node_id,
+		.voter_directory_id =
+		    format->result->directory_ids[settings->metadata_dir],
+		.endpoints = &endpoint,
+		.endpoints_count = 1,
+		.k_raft_version_feature = { 0, 1 },
+	};
+	const struct kp_voters_record record = {
+		.voters = &voter,
+		.voters_count = 1,
+	};
+	struct output output;
+	int result;
+
+	output_init(&output, arena);
+	result = kp_encode(&kp_voters_record, 0, &record, &output);
+	assert(result == 0 && output.count == 1);
+	return slice_of(output.pieces[0].data, output.pieces[0].len);
+}
+
+static int
+write_voters(const struct format *format, const char *directory)
+{
+	struct metadata_snapshot_header header = {
+		.now_ms = clock_wall_ms(),
+		.voters = true,
+		.kraft_version = 1,
+		.mode = 0400,
+	};
+	struct disk *disk = format->settings->disk;
+	char *metadata = xasprintf("%s/%s", directory, METADATA_DIR);
+	char *path = metadata_snapshot_path(metadata,
+	    (struct metadata_snapshot_id){ 0, 0 });
+	struct arena arena;
+	int result = make_directory(disk, metadata);
+
+	arena_init(&arena, SIZE_MAX);
+	header.last_timestamp_ms = header.now_ms;
+	header.voters_record = voters_record(format, &arena);
+	if (result == 0)
+		result = metadata_snapshot_end(
+		    metadata_snapshot_create(disk, path, &header));
+	arena_reset(&arena);
+	free(metadata);
+	free(path);
+	return result;
+}
+
+static int
+write_properties(const struct format *format, size_t index)
+{
+	const struct place *place = &format->places[index];
+	struct meta_properties meta;
+	int result;
+
+	meta_properties_init(&meta);
+	meta.version = 1;
+	meta.node_id = format->settings->node_id;
+	meta.cluster_id = format->result->cluster_id;
+	meta.directory_id = format->result->directory_ids[index];
+	result = meta_properties_write(&meta, format->settings->disk,
+	    place->path);
+	if (result != 0)
+		log_error(LOGGER, "cannot write %s/%s: %s", place->path,
+		    META_PROPERTIES_FILE, strerror(errno));
+	return result;
+}
+
+/* meta.properties comes last: a directory that has it is whole. */
+static int
+write_directory(struct format *format, size_t index)
+{
+	const struct place *place = &format->places[index];
+
+	if (place->formatted) {
+		if (!uuid_is_zero(place->meta.directory_id))
+			return 0;
+		return write_properties(format, index);
+	}
+	format->result->formatted = true;
+	if (write_bootstrap(format, place->path) != 0)
+		return -1;
+	if (index == format->settings->metadata_dir &&
+	    write_voters(format, place->path) != 0)
+		return -1;
+	return write_properties(format, index);
+}
+
+/* --- All ------------------------------------------------------------------- */
+
+static char *
+random_cluster_id(struct rng *rng)
+{
+	char text[UUID_TEXT_LEN + 1];
+
+	uuid_format(uuid_random(rng), text);
+	return xstrdup(text);
+}
+
+static int
+look_and_check(struct format *format)
+{
+	const struct format_settings *settings = format->settings;
+
+	for (size_t i = 0; i < settings->dirs_count; i++)
+		if (look(format, &format->places[i], settings->dirs[i]) != 0)
+			return -1;
+	if (settings->cluster_id != NULL)
+		format->result->cluster_id = xstrdup(settings->cluster_id);
+	for (size_t i = 0; i < settings->dirs_count; i++)
+		if (check(format, i) != 0)
+			return -1;
+	if (format->result->cluster_id == NULL)
+		format->result->cluster_id = random_cluster_id(settings->rng);
+	return 0;
+}
+
+int
+format_ensure(const struct format_settings *settings,
+    struct format_result *result)
+{
+	struct format format = { .settings = settings, .result = result };
+	int outcome;
+
+	memset(result, 0, sizeof(*result));
+	format.places = xcalloc(settings->dirs_count, sizeof(*format.places));
+	result->directory_ids =
+	    xcalloc(settings->dirs_count, sizeof(*result->directory_ids));
+	outcome = look_and_check(&format);
+	for (size_t i = 0; i < settings->dirs_count && outcome == 0; i++)
+		outcome = write_directory(&format, i);
+	for (size_t i = 0; i < settings->dirs_count; i++)
+		meta_properties_fini(&format.places[i].meta);
+	free(format.places);
+	return outcome;
+}
+
+void
+format_result_fini(struct format_result *result)
+{
+	free(result->cluster_id);
+	free(result->directory_ids);
+	memset(result, 0, sizeof(*result));
+}
