@@ -70,7 +70,7 @@ struct log {
 	struct list removals;		/* struct log_removal */
 	uint64_t names_version;		/* counts changes of names */
 	bool names_dirty;		/* names in path are not synced */
-	bool creation_dirty;		/* nor is path's own, nor its metadata */
+	bool creation_dirty;		/* nor path's own, nor metadata */
 	bool snapshot_dirty;		/* nor the newest producer snapshot */
 	bool closing;			/* a flush takes all that is dirty */
 	bool flushing;			/* between flush begin and end */

@@ -199,7 +199,7 @@ locate(const struct log_read *read, int64_t offset, int64_t hint,
 
 /* 1: found; 0: the segment has nothing at or above the offset; -1: errno. */
 static int
-resolve(struct log_read *read)
+resolve_once(struct log_read *read)
 {
 	int64_t position;
 	int64_t bound;
@@ -218,6 +218,32 @@ resolve(struct log_read *read)
 	}
 	settle(read, position, position + (int64_t)size_bytes);
 	return 1;
+}
+
+/*
+ * The same, and once more without what the index said if that led nowhere:
+ * the batches may be good all the same.
+ */
+static int
+resolve(struct log_read *read)
+{
+	int found = resolve_once(read);
+	int again;
+
+	if (found >= 0 || errno != EBADMSG)
+		return found;
+	if (read->from_position >= 0) {
+		again = read->from_position > 0 || read->bound_position > 0;
+		read->from_position = 0;
+		read->bound_position = 0;
+	} else {
+		again = segment_distrust(read->segment);
+	}
+	if (again > 0)
+		return resolve_once(read);
+	if (again == 0)
+		errno = EBADMSG;
+	return -1;
 }
 
 static enum kp_error
@@ -315,7 +341,7 @@ log_read_is_warm(const struct log_read *read)
 void
 log_read_release(struct log_read *read)
 {
-	if (read->fd >= 0)
+	if (read->segment != NULL && read->fd >= 0)
 		segment_unpin(read->segment);
 	segment_unref(read->segment);
 	read->segment = NULL;

@@ -54,6 +54,7 @@ struct segment {
 	bool indexes_loaded;
 	bool indexes_used;		/* since the last segment_relax */
 	bool timestamps_known;
+	bool indexes_rebuilt;		/* segment_distrust has done its work */
 
 	/* M */
 	pthread_mutex_t mutex;
@@ -162,7 +163,8 @@ int64_t segment_lookup_timestamp_closed(struct segment *segment,
 /*
  * The first batch behind position whose last offset is at least offset: 1 and
  * its position and size, 0 where [position, end) has none, -1 with errno,
- * EBADMSG where what stands there is no batch.  Reads the file.  Any lock.
+ * EBADMSG where what stands there is no batch, or one behind the offset, so
+ * that an index must have led there in error.  Reads the file.  Any lock.
  */
 int segment_locate(struct segment *segment, int64_t offset, int64_t *position,
     int64_t end, size_t *size_bytes) WARN_UNUSED;
@@ -175,6 +177,12 @@ int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms)
     WARN_UNUSED;
 int segment_max_timestamp_closed(struct segment *segment,
     int64_t *timestamp_ms) WARN_UNUSED;
+
+/*
+ * An index of this closed segment led to a wrong place: make new ones, once.
+ * 1 where that was done, 0 where it was before, -1 with errno.
+ */
+int segment_distrust(struct segment *segment) WARN_UNUSED;
 
 /* --- Upkeep ------------------------------------------------------------- */
 

@@ -13,10 +13,23 @@
 /* index.interval.bytes of an index that is made anew. */
 #define REBUILD_INTERVAL_BYTES 4096
 
-/*
- * M.  Read the index files, or make new ones where they cannot be believed:
- * they say nothing that the batches do not say.
- */
+/* M.  The indexes say nothing that the batches do not say. */
+static int
+rebuild(struct segment *segment, int fd, const char *offsets, const char *times)
+{
+	segment_indexes_fini(&segment->indexes);
+	if (segment_indexes_rebuild(&segment->indexes, segment->disk, fd,
+		segment->size_bytes, REBUILD_INTERVAL_BYTES) != 0)
+		return -1;
+	/* Not writing them costs a rebuild next time. */
+	if (segment_indexes_write(
+		&segment->indexes, segment->disk, offsets, times) != 0)
+		log_warn("store", "cannot write %s or %s: %s", offsets, times,
+		    strerror(errno));
+	return 0;
+}
+
+/* M.  Read the index files, or make new ones where they are unbelievable. */
 static int
 load(struct segment *segment, int fd)
 {
@@ -28,20 +41,45 @@ load(struct segment *segment, int fd)
 	if (result != 0 && (errno == ENOENT || errno == EBADMSG)) {
 		log_info(
 		    "store", "rebuilding %s: %s", offsets, strerror(errno));
-		result =
-		    segment_indexes_rebuild(&segment->indexes, segment->disk,
-			fd, segment->size_bytes, REBUILD_INTERVAL_BYTES);
-		/* Not writing them costs a rebuild next time. */
-		if (result == 0 &&
-		    segment_indexes_write(
-			&segment->indexes, segment->disk, offsets, times) != 0)
-			log_warn("store", "cannot write %s or %s: %s", offsets,
-			    times, strerror(errno));
+		result = rebuild(segment, fd, offsets, times);
 	}
 	free(offsets);
 	free(times);
 	segment->indexes_loaded = result == 0;
 	segment->timestamps_known |= result == 0;
+	return result;
+}
+
+/* M. */
+static int
+distrust(struct segment *segment, int fd)
+{
+	char *offsets = segment_path_held(segment, ".index");
+	char *times = segment_path_held(segment, ".timeindex");
+	int result;
+
+	log_warn("store", "%s is wrong; making a new one", offsets);
+	result = rebuild(segment, fd, offsets, times);
+	free(offsets);
+	free(times);
+	segment->indexes_rebuilt = true;
+	segment->indexes_loaded = result == 0;
+	return result == 0 ? 1 : -1;
+}
+
+int
+segment_distrust(struct segment *segment)
+{
+	int fd = segment_pin(segment);
+	int result = 0;
+
+	if (fd < 0)
+		return -1;
+	pthread_mutex_lock(&segment->mutex);
+	if (!segment->indexes_rebuilt)
+		result = distrust(segment, fd);
+	pthread_mutex_unlock(&segment->mutex);
+	segment_unpin(segment);
 	return result;
 }
 
@@ -156,6 +194,24 @@ segment_max_timestamp_closed(struct segment *segment, int64_t *timestamp_ms)
 	return 0;
 }
 
+/* Walk to the batch that has offset or more; the last step. */
+static enum file_scan_step
+walk_to(struct file_scan *scan, int64_t offset)
+{
+	int64_t from = scan->position;
+	enum file_scan_step step;
+	struct batch batch;
+
+	do
+		step = file_scan_next(scan, &batch);
+	while (step == FILE_SCAN_BATCH && batch.last_offset < offset);
+	/* Where an index leads there is nothing that it leads past. */
+	if (step == FILE_SCAN_BATCH && from > 0 && scan->position == from &&
+	    batch.base_offset > offset)
+		return FILE_SCAN_CORRUPT;
+	return step;
+}
+
 int
 segment_locate(struct segment *segment, int64_t offset, int64_t *position,
     int64_t end, size_t *size_bytes)
@@ -164,34 +220,22 @@ segment_locate(struct segment *segment, int64_t offset, int64_t *position,
 	int fd = segment_pin(segment);
 	enum file_scan_step step;
 	struct file_scan scan;
-	struct batch batch;
 
 	if (fd < 0)
 		return -1;
 	file_scan_init(
 	    &scan, segment->disk, fd, *position, end, buffer, sizeof(buffer));
-	do
-		step = file_scan_next(&scan, &batch);
-	while (step == FILE_SCAN_BATCH && batch.last_offset < offset);
+	step = walk_to(&scan, offset);
 	segment_unpin(segment);
-
-	switch (step) {
-	case FILE_SCAN_BATCH:
-		*position = scan.position;
-		*size_bytes = scan.size_bytes;
-		return 1;
-	case FILE_SCAN_END:
-		*position = end;
-		*size_bytes = 0;
-		return 0;
-	case FILE_SCAN_CUT:
-	case FILE_SCAN_CORRUPT:
+	if (step == FILE_SCAN_ERROR)
+		return -1;
+	if (step == FILE_SCAN_CUT || step == FILE_SCAN_CORRUPT) {
 		errno = EBADMSG;
 		return -1;
-	case FILE_SCAN_ERROR:
-		break;
 	}
-	return -1;
+	*position = scan.position;
+	*size_bytes = scan.size_bytes;
+	return step == FILE_SCAN_BATCH;
 }
 
 /* The time by which segment.ms counts is that of the first batch. */

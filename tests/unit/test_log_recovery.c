@@ -291,6 +291,45 @@ bad_indexes_are_rebuilt(void **state)
 	}
 }
 
+/* Every bit of an index that is believed, wrong: reads find out. */
+static void
+flipped_indexes_lead_nowhere(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char *const names[] = { FIRST ".index",
+		FIRST ".timeindex" };
+
+	fixture->open.settings.segment_bytes = 2000;
+	fixture->open.settings.index_interval_bytes = 100;
+	log_settings_change(fixture->log, &fixture->open.settings);
+	append_some(fixture, 60);
+	fixture_restart(fixture);
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		char *path = fixture_file(fixture, names[i]);
+		size_t len;
+		uint8_t *good = disk_read_file(disk_posix(), path, 1000, &len);
+
+		assert_non_null(good);
+		for (size_t bit = 0; bit < 8 * len; bit++) {
+			uint8_t byte = good[bit / 8] ^ (uint8_t)(1 << bit % 8);
+			struct log_position found;
+
+			fixture_poke(fixture, names[i], 0, good, len);
+			fixture_poke(
+			    fixture, names[i], (int64_t)bit / 8, &byte, 1);
+			fixture_kill(fixture, 60);
+			assert_int_equal(
+			    fixture_count_records(fixture, 0, 1), 60);
+			assert_int_equal(log_find_timestamp(fixture->log,
+					     FIXTURE_NOW_MS + 10, 60, &found),
+			    KP_NONE);
+		}
+		fixture_poke(fixture, names[i], 0, good, len);
+		free(good);
+		free(path);
+	}
+}
+
 /* Kafka preallocates index files, so a kill leaves zeroes. */
 static void
 preallocated_indexes_after_a_kill(void **state)
@@ -485,6 +524,7 @@ main(void)
 		TEST(rot_at_the_end_keeps_its_offsets),
 		TEST(rot_in_a_closed_segment),
 		TEST(bad_indexes_are_rebuilt),
+		TEST(flipped_indexes_lead_nowhere),
 		TEST(preallocated_indexes_after_a_kill),
 		TEST(not_so_clean),
 		TEST(interrupted_operations),
