@@ -403,10 +403,14 @@ escape_of(char c)
 	}
 }
 
-/* The number of bytes of the UTF-8 character at s, or 0 where it is none. */
+/*
+ * The number of bytes of the UTF-8 character at s, or 0 where it is none: cut,
+ * longer than needed, half a pair of surrogates, or beyond U+10FFFF.
+ */
 static size_t
 utf8_read(const char *s, uint32_t *c)
 {
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const uint8_t *p = (const uint8_t *)s;
 	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
 
@@ -418,6 +422,9 @@ utf8_read(const char *s, uint32_t *c)
 			return 0;
 		*c = *c << 6 | (p[i] & 0x3f);
 	}
+	if (*c < least[len] || *c > 0x10ffff ||
+	    (*c >= 0xd800 && *c <= 0xdfff))
+		return 0;
 	return len;
 }
 

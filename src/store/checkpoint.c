@@ -172,6 +172,9 @@ entry_parse(void *context, const struct slice *fields)
 
 	if (partition < 0 || partition > INT32_MAX || offset < 0)
 		return -1;
+	/* Zeros are what a crash leaves, never a name. */
+	if (memchr(fields[0].data, '\0', fields[0].len) != NULL)
+		return -1;
 	checkpoint_add(context, fields[0], (int32_t)partition, offset);
 	return 0;
 }
