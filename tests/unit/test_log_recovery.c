@@ -461,6 +461,97 @@ every_call_of_recovery_fails_once(void **state)
 	assert_true(failures > 30);
 }
 
+/* A log's life; what was flushed when it ended, in order or not. */
+static int64_t
+live(struct fixture *fixture)
+{
+	struct log *log = log_create(&fixture->open, (struct uuid){ { 3 } });
+	int64_t flushed = 0;
+	int64_t end;
+
+	if (log == NULL)
+		return 0;
+	for (int i = 0; i < 30; i++) {
+		struct log_append append;
+		struct buf bytes;
+		enum kp_error error;
+
+		buf_init(&bytes, 1 << 20);
+		fixture_batch(&bytes,
+		    &(struct fixture_batch){ .has_producer = true,
+			.producer_id = 4,
+			.base_sequence = (int32_t)log_end_offset(log),
+			.timestamp_ms = FIXTURE_NOW_MS + i });
+		append = (struct log_append){ .data = bytes.data,
+			.len = bytes.len,
+			.origin = LOG_CLIENT,
+			.now_ms = FIXTURE_NOW_MS };
+		log_lock(log);
+		error = log_append(log, &append);
+		log_unlock(log);
+		assert_true(
+		    error == KP_NONE || error == KP_KAFKA_STORAGE_ERROR);
+		buf_fini(&bytes);
+		if (i % 7 == 6 && log_flush_all(log) == 0)
+			assert_int_equal(
+			    log_flushed_offset(log), log_end_offset(log));
+		flushed = log_flushed_offset(log);
+		log_high_watermark_set(log, flushed);
+		if (i == 20 &&
+		    log_truncate_to(log, flushed, FIXTURE_NOW_MS) != 0)
+			assert_true(log_is_offline(log));
+		if (i == 25 && log_retain(log, FIXTURE_NOW_MS) < 0)
+			assert_true(log_segment_count(log) > 0);
+	}
+	log_tidy(log, FIXTURE_NOW_MS + 100000);
+	fixture->open.log_start_offset = log_start_offset(log);
+	end = log_end_offset(log);
+	return log_close(log) == 0 ? end : flushed;
+}
+
+/* Whatever fails in its life, nothing that was flushed is lost. */
+static void
+every_call_of_a_life_fails_once(void **state)
+{
+	static const int errors[] = { EIO, ENOSPC };
+	struct fixture *fixture = *state;
+	uint64_t skip = 0;
+	uint64_t failed;
+
+	small_segments(fixture);
+	fixture->open.settings.retention_bytes = 1500;
+	fixture->open.clean = false;
+	fixture->open.recovery_point = 0;
+	do {
+		int64_t flushed;
+
+		log_free(fixture->log);
+		fixture->log = NULL;
+		fixture_remove_tree(fixture->path);
+		fixture->open.log_start_offset = 0;
+		disk_fault_fail(&fixture->fault, DISK_ANY, NULL, skip / 2,
+		    errors[skip % 2]);
+		flushed = live(fixture);
+		failed = disk_fault_clear(&fixture->fault);
+		if (failed == 0)
+			assert_int_equal(flushed, 30);
+		skip++;
+		if (access(fixture->path, F_OK) != 0) {
+			assert_int_equal(flushed, 0);
+			continue;
+		}
+		fixture_open(fixture);
+		assert_true(log_end_offset(fixture->log) >= flushed);
+		assert_int_equal(log_damage_count(fixture->log), 0);
+		assert_int_equal(fixture_count_records(fixture,
+				     log_start_offset(fixture->log), 1 << 20),
+		    log_end_offset(fixture->log) -
+			log_start_offset(fixture->log));
+		append_some(fixture, 1);
+	} while (failed > 0);
+	assert_true(skip > 200);
+}
+
 static void
 a_start_ahead_of_the_data(void **state)
 {
@@ -529,6 +620,7 @@ main(void)
 		TEST(not_so_clean),
 		TEST(interrupted_operations),
 		TEST(every_call_of_recovery_fails_once),
+		TEST(every_call_of_a_life_fails_once),
 		TEST(a_start_ahead_of_the_data),
 		TEST(an_empty_directory_gets_a_log),
 		TEST(damaged_epochs_are_derived),
