@@ -1,0 +1,376 @@
+#include "meta/config_keys.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "meta/config_tables.h"
+
+const struct config_key *
+config_keys(enum config_table table, size_t *count)
+{
+	switch (table) {
+	case CONFIG_TABLE_BROKER:
+		*count = config_tables_broker_count;
+		return config_tables_broker;
+	case CONFIG_TABLE_TOPIC:
+		*count = config_tables_topic_count;
+		return config_tables_topic;
+	case CONFIG_TABLE_GROUP:
+		*count = config_tables_group_count;
+		return config_tables_group;
+	case CONFIG_TABLE_CLIENT_METRICS:
+		break;
+	}
+	*count = config_tables_client_metrics_count;
+	return config_tables_client_metrics;
+}
+
+const struct config_key *
+config_key_find(enum config_table table, struct slice name)
+{
+	size_t low = 0, high;
+	const struct config_key *keys = config_keys(table, &high);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = slice_compare(name, slice_str(keys[middle].name));
+
+		if (order == 0)
+			return &keys[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+/* --- Values ---------------------------------------------------------------- */
+
+static struct slice
+trimmed(struct slice s)
+{
+	while (s.len > 0 && isspace(s.data[0]))
+		s.data++, s.len--;
+	while (s.len > 0 && isspace(s.data[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+/* Room for the longest number that makes sense. */
+#define NUMBER_LEN_MAX 64
+
+static bool
+copy_number(struct slice value, char text[NUMBER_LEN_MAX])
+{
+	value = trimmed(value);
+	if (value.len == 0 || value.len >= NUMBER_LEN_MAX)
+		return false;
+	memcpy(text, value.data, value.len);
+	text[value.len] = '\0';
+	return true;
+}
+
+int
+config_key_int64(struct slice value, int64_t *number)
+{
+	char text[NUMBER_LEN_MAX], *end;
+
+	if (!copy_number(value, text))
+		return -1;
+	errno = 0;
+	*number = strtoll(text, &end, 10);
+	return errno == 0 && *end == '\0' ? 0 : -1;
+}
+
+int
+config_key_double(struct slice value, double *number)
+{
+	char text[NUMBER_LEN_MAX], *end;
+
+	if (!copy_number(value, text))
+		return -1;
+	*number = strtod(text, &end);
+	return *end == '\0' ? 0 : -1;
+}
+
+int
+config_key_bool(struct slice value, bool *flag)
+{
+	value = trimmed(value);
+	if (value.len == 4 &&
+	    strncasecmp((const char *)value.data, "true", 4) == 0)
+		*flag = true;
+	else if (value.len == 5 &&
+	    strncasecmp((const char *)value.data, "false", 5) == 0)
+		*flag = false;
+	else
+		return -1;
+	return 0;
+}
+
+/* --- Checks ---------------------------------------------------------------- */
+
+struct checking {
+	const struct config_key *key;
+	struct slice value;
+	struct arena *arena;
+	struct slice *message;
+};
+
+/* ConfigException of Kafka's ConfigDef. */
+static bool
+refuse(const struct checking *checking, const char *why)
+{
+	*checking->message = arena_printf(checking->arena,
+	    "Invalid value %.*s for configuration %s: %s",
+	    SLICE_ARG(checking->value), checking->key->name, why);
+	return false;
+}
+
+static bool
+check_range(const struct checking *checking, double number)
+{
+	const struct config_key *key = checking->key;
+	char why[96];
+
+	if (key->check != CONFIG_CHECK_RANGE)
+		return true;
+	if (key->has_min && number < key->min) {
+		snprintf(why, sizeof(why), "Value must be at least %.16g",
+		    key->min);
+		return refuse(checking, why);
+	}
+	if (key->has_max && number > key->max) {
+		snprintf(why, sizeof(why), "Value must be no more than %.16g",
+		    key->max);
+		return refuse(checking, why);
+	}
+	return true;
+}
+
+static bool
+check_integer(const struct checking *checking, int64_t min, int64_t max,
+    const char *type)
+{
+	int64_t number;
+	char why[48];
+
+	if (config_key_int64(checking->value, &number) != 0 || number < min ||
+	    number > max) {
+		snprintf(why, sizeof(why), "Not a number of type %s", type);
+		return refuse(checking, why);
+	}
+	if (checking->key->check == CONFIG_CHECK_GZIP_LEVEL && number != -1 &&
+	    (number < 1 || number > 9))
+		return refuse(checking, "Value must be between 1 and 9 or -1");
+	return check_range(checking, (double)number);
+}
+
+/* Is item among the values of a key, which a comma parts? */
+static bool
+is_one_of(const char *values, struct slice item, bool any_case)
+{
+	while (*values != '\0') {
+		size_t len = strcspn(values, ",");
+
+		if (len == item.len &&
+		    (any_case ? strncasecmp(values, (const char *)item.data,
+				    len) :
+				memcmp(values, item.data, len)) == 0)
+			return true;
+		values += len + (values[len] == ',');
+	}
+	return false;
+}
+
+static bool
+check_string(const struct checking *checking)
+{
+	const struct config_key *key = checking->key;
+	bool any_case = key->check == CONFIG_CHECK_ONE_OF_ANY_CASE;
+	struct slice why;
+
+	if (key->check == CONFIG_CHECK_NON_EMPTY && checking->value.len == 0)
+		return refuse(checking, "String must be non-empty");
+	if ((key->check != CONFIG_CHECK_ONE_OF && !any_case) ||
+	    is_one_of(key->values, trimmed(checking->value), any_case))
+		return true;
+	why = arena_printf(checking->arena, "String must be one of: %s",
+	    key->values);
+	return refuse(checking, (const char *)why.data);
+}
+
+/* The next item of a comma list, trimmed; false at the end. */
+static bool
+next_item(struct slice *list, struct slice *item)
+{
+	size_t len = 0;
+
+	if (slice_is_null(*list))
+		return false;
+	while (len < list->len && list->data[len] != ',')
+		len++;
+	*item = trimmed(slice_of(list->data, len));
+	if (len == list->len) {
+		*list = SLICE_NULL;
+	} else {
+		list->data += len + 1;
+		list->len -= len + 1;
+	}
+	return true;
+}
+
+static bool
+repeated(struct slice value, struct slice item)
+{
+	struct slice other;
+	size_t seen = 0;
+
+	while (next_item(&value, &other))
+		seen += slice_equal(other, item);
+	return seen > 1;
+}
+
+/* "p:b,p:b,…" or "*": partitions and brokers that are throttled. */
+static bool
+throttled_item(struct slice item)
+{
+	size_t colons = 0;
+
+	for (size_t i = 0; i < item.len; i++) {
+		if (item.data[i] == ':')
+			colons++;
+		else if (!isdigit(item.data[i]))
+			return false;
+	}
+	return colons == 1 && item.data[0] != ':' &&
+	    item.data[item.len - 1] != ':';
+}
+
+static bool
+check_throttled(const struct checking *checking)
+{
+	struct slice list = checking->value, item;
+
+	if (list.len == 0 || slice_equal_str(trimmed(list), "*"))
+		return true;
+	while (next_item(&list, &item))
+		if (item.len == 0 || !throttled_item(item))
+			return refuse(checking,
+			    "must be the literal '*' or a list of replicas in "
+			    "the form [partitionId]:[brokerId],...");
+	return true;
+}
+
+static bool
+check_list(const struct checking *checking)
+{
+	const struct config_key *key = checking->key;
+	struct slice list = checking->value, item;
+
+	if (key->check == CONFIG_CHECK_THROTTLED)
+		return check_throttled(checking);
+	if (key->check != CONFIG_CHECK_LIST)
+		return true;
+	if (trimmed(list).len == 0)
+		return (key->flags & CONFIG_EMPTY_OK) != 0 ||
+		    refuse(checking, "List must not be empty");
+	while (next_item(&list, &item)) {
+		if (item.len == 0)
+			return refuse(checking,
+			    "List must not contain empty entries");
+		if (key->values != NULL &&
+		    !is_one_of(key->values, item, false))
+			return refuse(checking,
+			    "List has an entry that is not valid");
+		if (repeated(checking->value, item))
+			return refuse(checking,
+			    "List must not contain duplicates");
+	}
+	return true;
+}
+
+static bool
+check_double(const struct checking *checking)
+{
+	double number;
+
+	if (config_key_double(checking->value, &number) != 0)
+		return refuse(checking, "Not a number of type DOUBLE");
+	return check_range(checking, number);
+}
+
+static bool
+check_bool(const struct checking *checking)
+{
+	bool flag;
+
+	return config_key_bool(checking->value, &flag) == 0 ||
+	    refuse(checking,
+		"Expected value to be either true or false");
+}
+
+/* ShareGroupAutoOffsetResetStrategy of Kafka. */
+static bool
+check_offset_reset(const struct checking *checking)
+{
+	struct slice value = trimmed(checking->value);
+	static const char duration[] = "by_duration:P";
+
+	if (slice_equal_str(value, "latest") ||
+	    slice_equal_str(value, "earliest") ||
+	    (value.len > sizeof(duration) - 1 &&
+		memcmp(value.data, duration, sizeof(duration) - 1) == 0))
+		return true;
+	return refuse(checking,
+	    "must be latest, earliest or by_duration:PnDTnHnMn.nS");
+}
+
+static bool
+check_null(const struct checking *checking)
+{
+	const struct config_key *key = checking->key;
+
+	if (key->check == CONFIG_CHECK_NON_NULL ||
+	    (key->check == CONFIG_CHECK_LIST &&
+		(key->flags & CONFIG_NULL_OK) == 0))
+		return refuse(checking, "entry must be non null");
+	return true;
+}
+
+bool
+config_key_check(const struct config_key *key, struct slice value,
+    struct arena *arena, struct slice *message)
+{
+	const struct checking checking = { key, value, arena, message };
+
+	if (slice_is_null(value))
+		return check_null(&checking);
+	if (key->check == CONFIG_CHECK_OFFSET_RESET)
+		return check_offset_reset(&checking);
+	switch ((enum config_type)key->type) {
+	case CONFIG_TYPE_BOOLEAN:
+		return check_bool(&checking);
+	case CONFIG_TYPE_INT:
+		return check_integer(&checking, INT32_MIN, INT32_MAX, "INT");
+	case CONFIG_TYPE_SHORT:
+		return check_integer(&checking, INT16_MIN, INT16_MAX,
+		    "SHORT");
+	case CONFIG_TYPE_LONG:
+		return check_integer(&checking, INT64_MIN, INT64_MAX, "LONG");
+	case CONFIG_TYPE_DOUBLE:
+		return check_double(&checking);
+	case CONFIG_TYPE_LIST:
+		return check_list(&checking);
+	case CONFIG_TYPE_STRING:
+	case CONFIG_TYPE_CLASS:
+	case CONFIG_TYPE_PASSWORD:
+		return check_string(&checking);
+	case CONFIG_TYPE_UNKNOWN:
+		break;
+	}
+	return true;
+}

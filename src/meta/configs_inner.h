@@ -1,0 +1,23 @@
+/*
+ * What the configs' own files share.
+ */
+#ifndef META_CONFIGS_INNER_H
+#define META_CONFIGS_INNER_H
+
+#include "meta/configs.h"
+#include "wire/error.h"
+
+/* The sets of a broker by level: dynamic, dynamic default, file; or NULL. */
+const struct config_set *configs_level(const struct configs *configs,
+    enum config_source level);
+
+/* A link of config_key.chain: a key, and what one of its units counts. */
+struct config_link {
+	struct slice name;
+	int64_t unit;
+};
+
+/* Take the first link off chain; false where there is none. */
+bool configs_chain_next(const char **chain, struct config_link *link);
+
+#endif
