@@ -432,9 +432,10 @@ node_stop(struct node *node)
 	producer_ids_free(node->producer_ids);
 	fetch_sessions_free(node->fetch_sessions);
 	network_free(node->network);
-	loop_group_free(node->loops);
 	controller_free(node->controller);
 	result = stop_storing(node);
+	/* The flusher may still have been waking a loop until it was joined. */
+	loop_group_free(node->loops);
 	format_result_fini(&node->format);
 	data_directories_fini(&node->directories);
 	configs_free(node->configs);
