@@ -311,7 +311,7 @@ replica_here(const struct partition *partition, int32_t node_id)
 static bool
 leader_here(const struct partition *partition, int32_t node_id)
 {
-	if (partition->leader < 0)
+	if (partition->leader < 0 || partition->leader_epoch < 0)
 		return false;
 	return node_id == PARTITION_ANY_NODE || node_id == partition->leader;
 }

@@ -1,0 +1,608 @@
+/* Fetch, ListOffsets and OffsetForLeaderEpoch, over real connections. */
+#include "unit/api_rig.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/log.h"
+#include "wire/batch_builder.h"
+#include "wire/generated/fetch.h"
+#include "wire/generated/list_offsets.h"
+#include "wire/generated/offset_for_leader_epoch.h"
+
+#define KEY KP_FETCH_KEY
+#define PARTITIONS 3
+
+struct setting {
+	struct api_rig rig;
+	struct api_client client;
+	struct uuid id;
+	struct partition *partitions[PARTITIONS];
+	/* A request for the first partition from offset 0, to be changed. */
+	struct kp_fetch_request body;
+	struct kp_fetch_request_topic topic;
+	struct kp_fetch_request_partition wanted[PARTITIONS + 1];
+};
+
+static int
+setup(void **state)
+{
+	struct setting *setting = xcalloc(1, sizeof(*setting));
+
+	log_set_level(LOG_ERROR);
+	api_rig_init(&setting->rig, false);
+	setting->id = api_rig_topic(&setting->rig, "topic", PARTITIONS);
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		setting->partitions[i] =
+		    api_rig_partition(&setting->rig, "topic", i);
+	api_client_init(&setting->client, &setting->rig);
+	kp_defaults(&kp_fetch_request, &setting->body);
+	setting->body.replica_id = -1;
+	setting->body.replica_state.replica_id = -1;
+	setting->body.min_bytes = 1;
+	setting->body.max_bytes = 1 << 20;
+	setting->body.session_epoch = -1;
+	setting->body.topics = &setting->topic;
+	setting->body.topics_count = 1;
+	setting->topic.topic = slice_str("topic");
+	setting->topic.topic_id = setting->id;
+	setting->topic.partitions = setting->wanted;
+	setting->topic.partitions_count = 1;
+	for (int32_t i = 0; i <= PARTITIONS; i++) {
+		kp_defaults_struct(
+		    &kp_fetch_request_partition_struct, &setting->wanted[i]);
+		setting->wanted[i].partition = i;
+		setting->wanted[i].partition_max_bytes = 1 << 20;
+	}
+	*state = setting;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct setting *setting = *state;
+
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		partition_unref(setting->partitions[i]);
+	api_client_fini(&setting->client);
+	api_rig_fini(&setting->rig);
+	free(setting);
+	return 0;
+}
+
+/* Append a batch of count records of 100 bytes; its size. */
+static size_t
+append_at(
+    struct setting *setting, int32_t partition, int count, int64_t timestamp)
+{
+	static const uint8_t value[100];
+	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+	struct batch_builder builder;
+	struct partition_append append = {
+		.node_id = RIG_NODE,
+		.origin = LOG_COORDINATOR,
+	};
+	struct buf bytes;
+	size_t len;
+
+	buf_init(&bytes, 1 << 24);
+	batch_builder_init(&builder, &options, &bytes);
+	for (int i = 0; i < count; i++)
+		assert_int_equal(
+		    batch_builder_add(&builder, timestamp + i, SLICE_NULL,
+			slice_of(value, sizeof(value))),
+		    0);
+	assert_int_equal(batch_builder_finish(&builder), 0);
+	append.data = bytes.data;
+	append.len = len = bytes.len;
+	assert_int_equal(
+	    partition_append(setting->partitions[partition], &append), KP_NONE);
+	buf_fini(&bytes);
+	return len;
+}
+
+static size_t
+append(struct setting *setting, int32_t partition, int count)
+{
+	return append_at(setting, partition, count, 1000);
+}
+
+static struct kp_fetch_response *
+fetch_all(struct setting *setting, int16_t version)
+{
+	return api_client_call(&setting->client, KEY, version, &setting->body);
+}
+
+static const struct kp_fetch_response_partition *
+fetch_at(struct setting *setting, int16_t version)
+{
+	struct kp_fetch_response *response = fetch_all(setting, version);
+
+	assert_int_equal(response->error_code, KP_NONE);
+	assert_int_equal(response->responses_count, 1);
+	return response->responses[0].partitions;
+}
+
+/* --- Records --------------------------------------------------------------- */
+
+static void
+every_version(void **state)
+{
+	struct setting *setting = *state;
+	size_t len = append(setting, 0, 3);
+
+	for (int16_t version = 4; version <= 18; version++) {
+		const struct kp_fetch_response_partition *answer =
+		    fetch_at(setting, version);
+		struct batch batch;
+
+		assert_int_equal(answer->error_code, KP_NONE);
+		assert_int_equal(answer->high_watermark, 3);
+		assert_int_equal(answer->last_stable_offset, 3);
+		assert_int_equal(answer->records.bytes.len, len);
+		assert_int_equal(batch_read(answer->records.bytes, &batch), 0);
+		assert_int_equal(batch.base_offset, 0);
+		assert_int_equal(batch.record_count, 3);
+		assert_int_equal(answer->aborted_transactions_count, -1);
+	}
+	setting->body.isolation_level = 1;
+	assert_int_equal(fetch_at(setting, 12)->aborted_transactions_count, 0);
+}
+
+/* Large answers leave by another way than small ones. */
+static void
+sizes_of_answers(void **state)
+{
+	struct setting *setting = *state;
+	size_t total = 0;
+
+	for (int i = 0; i < 300; i++)
+		total += append(setting, 0, 20);
+	setting->body.max_bytes = 1 << 30;
+	setting->wanted[0].partition_max_bytes = 1 << 30;
+	assert_int_equal(fetch_at(setting, 12)->records.bytes.len, total);
+	for (int64_t offset = 0; offset < 6000; offset += 77) {
+		const struct kp_fetch_response_partition *answer;
+		struct batch batch;
+
+		setting->wanted[0].fetch_offset = offset;
+		setting->wanted[0].partition_max_bytes = 50000;
+		answer = fetch_at(setting, 12);
+		assert_int_equal(answer->error_code, KP_NONE);
+		assert_int_equal(batch_read(answer->records.bytes, &batch), 0);
+		assert_int_equal(batch.base_offset, offset / 20 * 20);
+		assert_true(batch_crc_valid(
+		    slice_of(answer->records.bytes.data, batch.size_bytes)));
+		assert_true(answer->records.bytes.len <= 50000);
+	}
+}
+
+static void
+the_first_batch_is_whole(void **state)
+{
+	struct setting *setting = *state;
+	struct kp_fetch_response *response;
+	size_t len = append(setting, 0, 10);
+
+	append(setting, 1, 10);
+	setting->topic.partitions_count = 2;
+	setting->body.max_bytes = 10;
+	response = fetch_all(setting, 12);
+	assert_int_equal(
+	    response->responses[0].partitions[0].records.bytes.len, len);
+	assert_int_equal(
+	    response->responses[0].partitions[1].records.bytes.len, 0);
+	assert_int_equal(
+	    response->responses[0].partitions[1].high_watermark, 10);
+	setting->body.max_bytes = 0;
+	assert_int_equal(fetch_at(setting, 12)->records.bytes.len, len);
+	setting->body.max_bytes = 1 << 20;
+	setting->wanted[0].partition_max_bytes = 0;
+	assert_int_equal(fetch_at(setting, 12)->records.bytes.len, len);
+}
+
+static void
+errors_of_partitions(void **state)
+{
+	struct setting *setting = *state;
+	const struct kp_fetch_response_partition *answer;
+
+	append(setting, 0, 2);
+	setting->wanted[0].fetch_offset = 3;
+	answer = fetch_at(setting, 12);
+	assert_int_equal(answer->error_code, KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(answer->high_watermark, -1);
+	assert_int_equal(answer->log_start_offset, -1);
+	assert_int_equal(answer->aborted_transactions_count, -1);
+	assert_false(slice_is_null(answer->records.bytes));
+	setting->wanted[0].fetch_offset = -1;
+	assert_int_equal(
+	    fetch_at(setting, 12)->error_code, KP_OFFSET_OUT_OF_RANGE);
+	setting->wanted[0].fetch_offset = 0;
+	setting->wanted[0].current_leader_epoch = 5;
+	assert_int_equal(
+	    fetch_at(setting, 12)->error_code, KP_UNKNOWN_LEADER_EPOCH);
+	setting->wanted[0].current_leader_epoch = -1;
+	setting->wanted[0].partition_max_bytes = -1;
+	assert_int_equal(
+	    fetch_at(setting, 12)->error_code, KP_UNKNOWN_SERVER_ERROR);
+	setting->wanted[0].partition = 9;
+	answer = fetch_at(setting, 12);
+	assert_int_equal(answer->error_code, KP_UNKNOWN_TOPIC_OR_PARTITION);
+	assert_int_equal(answer->aborted_transactions_count, 0);
+	setting->topic.topic_id = (struct uuid){ { 4 } };
+	assert_int_equal(
+	    fetch_at(setting, 13)->error_code, KP_UNKNOWN_TOPIC_ID);
+	setting->body.isolation_level = 7;
+	assert_int_equal(
+	    fetch_all(setting, 13)->error_code, KP_UNKNOWN_SERVER_ERROR);
+}
+
+static void
+a_reader_that_parted_is_told(void **state)
+{
+	struct setting *setting = *state;
+	const struct kp_fetch_response_partition *answer;
+
+	append(setting, 0, 4);
+	setting->wanted[0].fetch_offset = 4;
+	setting->wanted[0].last_fetched_epoch = 3;
+	assert_int_equal(
+	    fetch_at(setting, 12)->error_code, KP_OFFSET_OUT_OF_RANGE);
+	setting->wanted[0].last_fetched_epoch = 0;
+	answer = fetch_at(setting, 12);
+	assert_int_equal(answer->error_code, KP_NONE);
+	assert_int_equal(answer->diverging_epoch.end_offset, -1);
+}
+
+/* A closed segment is read by its index, and the read ends with it. */
+static void
+older_segments(void **state)
+{
+	struct setting *setting = *state;
+	struct log *log = setting->partitions[0]->log;
+	size_t first = append(setting, 0, 5);
+	size_t second;
+
+	log_lock(log);
+	assert_int_equal(log_roll(log, clock_wall_ms()), 0);
+	log_unlock(log);
+	second = append(setting, 0, 6);
+	setting->body.min_bytes = 1 << 20;
+	setting->body.max_wait_ms = 20000;
+	assert_int_equal(fetch_at(setting, 12)->records.bytes.len, first);
+	setting->body.min_bytes = 1;
+	setting->wanted[0].fetch_offset = 5;
+	assert_int_equal(fetch_at(setting, 12)->records.bytes.len, second);
+}
+
+/* --- Waiting --------------------------------------------------------------- */
+
+static void
+data_ends_the_wait(void **state)
+{
+	struct setting *setting = *state;
+	struct kp_fetch_response *response;
+
+	setting->body.max_wait_ms = 20000;
+	setting->topic.partitions_count = PARTITIONS;
+	api_client_send(&setting->client, KEY, 12, &setting->body);
+	assert_true(api_client_quiet(&setting->client, 30));
+	append(setting, 2, 1);
+	response = api_client_receive(&setting->client, KEY, 12);
+	assert_true(response->responses[0].partitions[2].records.bytes.len > 0);
+
+	/* As many bytes as were asked for. */
+	setting->body.min_bytes = 1000;
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		setting->wanted[i].fetch_offset = i == 2;
+	api_client_send(&setting->client, KEY, 12, &setting->body);
+	append(setting, 0, 1);
+	append(setting, 1, 1);
+	assert_true(api_client_quiet(&setting->client, 30));
+	append(setting, 2, 10);
+	response = api_client_receive(&setting->client, KEY, 12);
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		assert_true(
+		    response->responses[0].partitions[i].records.bytes.len > 0);
+}
+
+static void
+time_ends_the_wait(void **state)
+{
+	struct setting *setting = *state;
+	int64_t began = clock_monotonic_ms();
+	const struct kp_fetch_response_partition *answer;
+
+	setting->body.max_wait_ms = 60;
+	answer = fetch_at(setting, 12);
+	assert_true(clock_monotonic_ms() - began >= 60);
+	assert_int_equal(answer->error_code, KP_NONE);
+	assert_int_equal(answer->records.bytes.len, 0);
+	assert_int_equal(answer->high_watermark, 0);
+}
+
+static void
+errors_end_the_wait(void **state)
+{
+	struct setting *setting = *state;
+	int64_t began = clock_monotonic_ms();
+
+	setting->body.max_wait_ms = 20000;
+	setting->wanted[0].fetch_offset = 9;
+	setting->topic.partitions_count = 2;
+	assert_int_equal(
+	    fetch_at(setting, 12)->error_code, KP_OFFSET_OUT_OF_RANGE);
+	/* Only partitions that are not there: nothing to wait for. */
+	setting->wanted[0].partition = 77;
+	setting->topic.partitions_count = 1;
+	assert_int_equal(
+	    fetch_at(setting, 12)->error_code, KP_UNKNOWN_TOPIC_OR_PARTITION);
+	assert_true(clock_monotonic_ms() - began < 10000);
+	/* Beside a good one they do not count. */
+	setting->wanted[1].partition = 0;
+	setting->topic.partitions_count = 2;
+	setting->body.max_wait_ms = 60;
+	began = clock_monotonic_ms();
+	fetch_all(setting, 12);
+	assert_true(clock_monotonic_ms() - began >= 60);
+}
+
+static void
+deletion_ends_the_wait(void **state)
+{
+	struct setting *setting = *state;
+	struct kp_fetch_response *response;
+
+	setting->body.max_wait_ms = 20000;
+	api_client_send(&setting->client, KEY, 13, &setting->body);
+	assert_true(api_client_quiet(&setting->client, 30));
+	api_rig_delete(&setting->rig, setting->id);
+	response = api_client_receive(&setting->client, KEY, 13);
+	assert_int_equal(response->responses[0].partitions[0].error_code,
+	    KP_UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+static void
+clients_may_leave_while_waiting(void **state)
+{
+	struct setting *setting = *state;
+	struct api_client other;
+
+	setting->body.max_wait_ms = 20000;
+	for (int i = 0; i < 20; i++) {
+		api_client_init(&other, &setting->rig);
+		api_client_send(&other, KEY, 12, &setting->body);
+		if (i % 2 == 0)
+			assert_true(api_client_quiet(&other, 2));
+		api_client_fini(&other);
+	}
+	append(setting, 0, 1);
+	assert_true(fetch_at(setting, 12)->records.bytes.len > 0);
+}
+
+/* --- Sessions -------------------------------------------------------------- */
+
+static void
+sessions_tell_what_is_new(void **state)
+{
+	struct setting *setting = *state;
+	struct kp_fetch_response *response;
+	int32_t id;
+
+	append(setting, 1, 1);
+	setting->topic.partitions_count = PARTITIONS;
+	setting->body.session_epoch = 0;
+	response = fetch_all(setting, 12);
+	id = response->session_id;
+	assert_true(id > 0);
+	assert_int_equal(response->responses[0].partitions_count, PARTITIONS);
+
+	/* The client has read partition 1; nothing else is new. */
+	setting->body.session_id = id;
+	setting->body.session_epoch = 1;
+	setting->topic.partitions = &setting->wanted[1];
+	setting->topic.partitions_count = 1;
+	setting->wanted[1].fetch_offset = 1;
+	response = fetch_all(setting, 12);
+	assert_int_equal(response->error_code, KP_NONE);
+	assert_int_equal(response->session_id, id);
+	assert_int_equal(response->responses_count, 0);
+
+	/* Something new in a partition that is not named any more. */
+	append(setting, 2, 1);
+	setting->body.topics_count = 0;
+	setting->body.session_epoch = 2;
+	response = fetch_all(setting, 12);
+	assert_int_equal(response->responses_count, 1);
+	assert_int_equal(response->responses[0].partitions_count, 1);
+	assert_int_equal(
+	    response->responses[0].partitions[0].partition_index, 2);
+	assert_true(slice_equal_str(response->responses[0].topic, "topic"));
+
+	/* The same epoch again, then a session that is not there. */
+	assert_int_equal(
+	    fetch_all(setting, 12)->error_code, KP_INVALID_FETCH_SESSION_EPOCH);
+	setting->body.session_epoch = 3;
+	assert_int_equal(fetch_all(setting, 13)->error_code,
+	    KP_FETCH_SESSION_TOPIC_ID_ERROR);
+	setting->body.session_id = id ^ 1;
+	response = fetch_all(setting, 12);
+	assert_int_equal(response->error_code, KP_FETCH_SESSION_ID_NOT_FOUND);
+	assert_int_equal(response->session_id, 0);
+}
+
+static void
+sessions_wait_too(void **state)
+{
+	struct setting *setting = *state;
+	struct kp_fetch_response *response;
+
+	setting->topic.partitions_count = PARTITIONS;
+	setting->body.session_epoch = 0;
+	response = fetch_all(setting, 17);
+	setting->body.session_id = response->session_id;
+	setting->body.session_epoch = 1;
+	setting->body.topics_count = 0;
+	setting->body.max_wait_ms = 20000;
+	api_client_send(&setting->client, KEY, 17, &setting->body);
+	assert_true(api_client_quiet(&setting->client, 30));
+	append(setting, 1, 1);
+	response = api_client_receive(&setting->client, KEY, 17);
+	assert_int_equal(response->responses_count, 1);
+	assert_int_equal(
+	    response->responses[0].partitions[0].partition_index, 1);
+	assert_true(uuid_equal(response->responses[0].topic_id, setting->id));
+}
+
+/* --- Lookups --------------------------------------------------------------- */
+
+static const struct kp_list_offsets_response_partition *
+list_at(struct setting *setting, int16_t version, int64_t timestamp)
+{
+	struct kp_list_offsets_request_partition partition;
+	struct kp_list_offsets_request_topic topic = {
+		.name = slice_str("topic"),
+		.partitions = &partition,
+		.partitions_count = 1,
+	};
+	struct kp_list_offsets_request body;
+	struct kp_list_offsets_response *response;
+
+	kp_defaults_struct(
+	    &kp_list_offsets_request_partition_struct, &partition);
+	kp_defaults(&kp_list_offsets_request, &body);
+	partition.timestamp = timestamp;
+	body.replica_id = -1;
+	body.topics = &topic;
+	body.topics_count = 1;
+	response = api_client_call(
+	    &setting->client, KP_LIST_OFFSETS_KEY, version, &body);
+	assert_int_equal(response->topics_count, 1);
+	assert_int_equal(response->topics[0].partitions_count, 1);
+	return response->topics[0].partitions;
+}
+
+static void
+offsets_are_listed(void **state)
+{
+	struct setting *setting = *state;
+	const struct kp_list_offsets_response_partition *found;
+
+	append_at(setting, 0, 3, 1000);
+	append_at(setting, 0, 3, 2000);
+	for (int16_t version = 1; version <= 11; version++) {
+		assert_int_equal(list_at(setting, version, -1)->offset, 6);
+		assert_int_equal(list_at(setting, version, -2)->offset, 0);
+		found = list_at(setting, version, 1500);
+		assert_int_equal(found->offset, 3);
+		assert_int_equal(found->timestamp, 2000);
+		assert_int_equal(list_at(setting, version, 9999)->offset, -1);
+		assert_int_equal(list_at(setting, version, -7)->error_code,
+		    KP_UNSUPPORTED_VERSION);
+	}
+	assert_int_equal(list_at(setting, 7, -3)->offset, 5);
+	assert_int_equal(
+	    list_at(setting, 6, -3)->error_code, KP_UNSUPPORTED_VERSION);
+	assert_int_equal(list_at(setting, 8, -4)->offset, 0);
+	found = list_at(setting, 9, -5);
+	assert_int_equal(found->error_code, KP_NONE);
+	assert_int_equal(found->offset, -1);
+	assert_int_equal(
+	    list_at(setting, 10, -6)->error_code, KP_UNSUPPORTED_VERSION);
+	assert_int_equal(list_at(setting, 11, INT64_MIN)->error_code,
+	    KP_UNSUPPORTED_VERSION);
+}
+
+static void
+listed_twice_is_refused(void **state)
+{
+	struct setting *setting = *state;
+	struct kp_list_offsets_request_partition partitions[3];
+	struct kp_list_offsets_request_topic topic = {
+		.name = slice_str("topic"),
+		.partitions = partitions,
+		.partitions_count = 3,
+	};
+	struct kp_list_offsets_request body;
+	struct kp_list_offsets_response *response;
+
+	kp_defaults(&kp_list_offsets_request, &body);
+	body.replica_id = -1;
+	body.topics = &topic;
+	body.topics_count = 1;
+	for (int i = 0; i < 3; i++) {
+		kp_defaults_struct(
+		    &kp_list_offsets_request_partition_struct, &partitions[i]);
+		partitions[i].partition_index = i == 1;
+		partitions[i].timestamp = -1;
+	}
+	response =
+	    api_client_call(&setting->client, KP_LIST_OFFSETS_KEY, 7, &body);
+	assert_int_equal(response->topics[0].partitions_count, 2);
+	assert_int_equal(
+	    response->topics[0].partitions[0].error_code, KP_INVALID_REQUEST);
+	assert_int_equal(response->topics[0].partitions[1].error_code, KP_NONE);
+}
+
+static void
+epoch_ends_are_told(void **state)
+{
+	struct setting *setting = *state;
+	struct kp_offset_for_leader_epoch_request_partition partition;
+	struct kp_offset_for_leader_epoch_request_topic topic = {
+		.topic = slice_str("topic"),
+		.partitions = &partition,
+		.partitions_count = 1,
+	};
+	struct kp_offset_for_leader_epoch_request body = { -1, &topic, 1 };
+
+	append(setting, 0, 4);
+	for (int16_t version = 2; version <= 4; version++) {
+		struct kp_offset_for_leader_epoch_response *response;
+
+		partition =
+		    (struct kp_offset_for_leader_epoch_request_partition){ 0,
+			    -1, 0 };
+		response = api_client_call(&setting->client,
+		    KP_OFFSET_FOR_LEADER_EPOCH_KEY, version, &body);
+		assert_int_equal(
+		    response->topics[0].partitions[0].leader_epoch, 0);
+		assert_int_equal(
+		    response->topics[0].partitions[0].end_offset, 4);
+		partition.leader_epoch = 5;
+		response = api_client_call(&setting->client,
+		    KP_OFFSET_FOR_LEADER_EPOCH_KEY, version, &body);
+		assert_int_equal(
+		    response->topics[0].partitions[0].error_code, KP_NONE);
+		assert_int_equal(
+		    response->topics[0].partitions[0].end_offset, -1);
+	}
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(every_version),
+		TEST(sizes_of_answers),
+		TEST(the_first_batch_is_whole),
+		TEST(errors_of_partitions),
+		TEST(a_reader_that_parted_is_told),
+		TEST(older_segments),
+		TEST(data_ends_the_wait),
+		TEST(time_ends_the_wait),
+		TEST(errors_end_the_wait),
+		TEST(deletion_ends_the_wait),
+		TEST(clients_may_leave_while_waiting),
+		TEST(sessions_tell_what_is_new),
+		TEST(sessions_wait_too),
+		TEST(offsets_are_listed),
+		TEST(listed_twice_is_refused),
+		TEST(epoch_ends_are_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
