@@ -21,9 +21,20 @@
 #define ARENA_REPLY_BYTES (256 * 1024 * 1024)
 
 extern const struct api api_api_versions;
+extern const struct api api_fetch;
+extern const struct api api_init_producer_id;
+extern const struct api api_list_offsets;
+extern const struct api api_offset_for_leader_epoch;
+extern const struct api api_produce;
 
+/* In the order of their keys. */
 static const struct api *const rows[] = {
+	&api_produce,
+	&api_fetch,
+	&api_list_offsets,
 	&api_api_versions,
+	&api_init_producer_id,
+	&api_offset_for_leader_epoch,
 };
 
 const struct api *const *

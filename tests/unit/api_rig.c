@@ -28,7 +28,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-/* --- The broker ------------------------------------------------------------ */
+/* --- The broker -------------------------------------------------------- */
 
 static void
 hold_sync(void *context, enum disk_operation operation, const char *path)
@@ -170,7 +170,7 @@ api_rig_fini(struct api_rig *rig)
 	temp_dir_remove(rig->directory);
 }
 
-/* --- Metadata -------------------------------------------------------------- */
+/* --- Metadata ---------------------------------------------------------- */
 
 static void
 delta_add(struct api_rig *rig, struct delta *delta,
@@ -263,7 +263,7 @@ api_rig_partition(struct api_rig *rig, const char *topic, int32_t index)
 	return partition;
 }
 
-/* --- Clients --------------------------------------------------------------- */
+/* --- Clients ----------------------------------------------------------- */
 
 void
 api_client_init(struct api_client *client, const struct api_rig *rig)

@@ -123,7 +123,7 @@ fetch_at(struct setting *setting, int16_t version)
 	return response->responses[0].partitions;
 }
 
-/* --- Records --------------------------------------------------------------- */
+/* --- Records ----------------------------------------------------------- */
 
 static void
 every_version(void **state)
@@ -276,7 +276,7 @@ older_segments(void **state)
 	assert_int_equal(fetch_at(setting, 12)->records.bytes.len, second);
 }
 
-/* --- Waiting --------------------------------------------------------------- */
+/* --- Waiting ----------------------------------------------------------- */
 
 static void
 data_ends_the_wait(void **state)
@@ -381,7 +381,7 @@ clients_may_leave_while_waiting(void **state)
 	assert_true(fetch_at(setting, 12)->records.bytes.len > 0);
 }
 
-/* --- Sessions -------------------------------------------------------------- */
+/* --- Sessions ---------------------------------------------------------- */
 
 static void
 sessions_tell_what_is_new(void **state)
@@ -455,7 +455,7 @@ sessions_wait_too(void **state)
 	assert_true(uuid_equal(response->responses[0].topic_id, setting->id));
 }
 
-/* --- Lookups --------------------------------------------------------------- */
+/* --- Lookups ----------------------------------------------------------- */
 
 static const struct kp_list_offsets_response_partition *
 list_at(struct setting *setting, int16_t version, int64_t timestamp)

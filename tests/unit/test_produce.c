@@ -311,7 +311,7 @@ too_few_replicas(void **state)
 	assert_int_equal(produce_at(setting, 9)->error_code, KP_NONE);
 }
 
-/* --- acks=-1 and what is durable -------------------------------------------- */
+/* --- acks=-1 and what is durable --------------------------------------- */
 
 static void
 acks_all_waits_for_the_sync(void **state)
