@@ -514,10 +514,7 @@ run_end(struct task *task)
 	struct connection_handler *handler = c->set->handler;
 	struct network *network = c->set->network;
 
-	assert(c->gone);
-	/* One that was begun meanwhile comes back here. */
-	if (c->outbox.count > 0)
-		return;
+	assert(c->gone && c->outbox.count == 0);
 	if (handler->freed != NULL)
 		handler->freed(handler, c);
 	inbox_clear(&c->inbox);
@@ -708,7 +705,7 @@ connection_set_frame_len_max(struct connection *c, size_t len)
 void
 exchange_begin(struct connection *c, struct exchange *exchange)
 {
-	assert(c->handling && exchange->release != NULL);
+	assert(c->handling && !c->gone && exchange->release != NULL);
 	exchange->connection = c;
 	exchange->state = EXCHANGE_PENDING;
 	outbox_push(&c->outbox, exchange);

@@ -55,7 +55,10 @@ struct exchange {
 	struct task task;		/* the owner's, for loop_post */
 };
 
-/* The request has begun.  Only inside the handler's frame function. */
+/*
+ * The request has begun.  Only inside the handler's frame function, and not
+ * after it has aborted the connection.
+ */
 void exchange_begin(struct connection *connection, struct exchange *exchange);
 
 /*

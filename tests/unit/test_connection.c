@@ -170,6 +170,40 @@ exclusive_request_holds_back_the_next(void **state UNUSED)
 	rig_complete_on_loop(true);
 	client_expect_frame(fd, 'x', 4);
 	client_expect_frame(fd, 'e', 5);
+	/* It goes on as well where the exclusive one has no reply. */
+	client_send(fd, "\0\0\0\1x\0\0\0\1e", 10);
+	RIG_UNTIL(rig.frames == 6);
+	rig_complete_on_loop(false);
+	client_expect_frame(fd, 'e', 1);
+	close(fd);
+}
+
+/* What had to wait gives its memory back as it is handled. */
+static void
+parked_frames_shrink_to_the_partial_one(void **state UNUSED)
+{
+	static uint8_t data[5 + 30 * 1004 + 3] = { 0, 0, 0, 1, 'x' };
+	int fd;
+
+	for (size_t at = 5; at + 3 < sizeof(data); at += 1004) {
+		be32_put(data + at, 1000);
+		memset(data + at + 4, 'e', 1000);
+	}
+	rig_start();
+	fd = client_open();
+	/* In one piece, so that one read brings all of it. */
+	client_send(fd, data, sizeof(data));
+	RIG_UNTIL(rig.frames == 1);
+	rig_step();
+	assert_int_equal(inbox_len(&rig.connection->inbox), 30 * 1004 + 3);
+	rig_complete_on_loop(true);
+	client_expect_frame(fd, 'x', 1);
+	for (int i = 0; i < 30; i++)
+		client_expect_frame(fd, 'e', 1000);
+	assert_int_equal(inbox_len(&rig.connection->inbox), 3);
+	assert_true(rig.connection->inbox.cap <= 512);
+	client_send(fd, "\1e", 2);
+	client_expect_frame(fd, 'e', 1);
 	close(fd);
 }
 
@@ -440,6 +474,35 @@ idle_connections_are_closed_one_a_pass(void **state UNUSED)
 	close(third);
 }
 
+/* Reading alone keeps it from being idle, and so does writing. */
+static void
+reads_and_writes_are_activity(void **state UNUSED)
+{
+	int fd;
+
+	rig.settings.idle_ms_max = 10000;
+	rig_start();
+	fd = client_open();
+	for (int i = 1; i <= 3; i++) {
+		pass_ms(6000);
+		client_send_frame(fd, 'n', 1);
+		RIG_UNTIL(rig.frames == i);
+	}
+	for (int i = 0; i < 3; i++)
+		client_send_frame(fd, 'p', 1);
+	RIG_UNTIL(rig.frames == 6);
+	for (int i = 0; i < 3; i++) {
+		pass_ms(6000);
+		rig_complete_on_loop(true);
+		client_expect_frame(fd, 'p', 1);
+	}
+	pass_ms(9000);
+	client_expect_nothing(fd);
+	pass_ms(1001);
+	client_expect_closed(fd);
+	close(fd);
+}
+
 /* The reply leaves, the next request waits (KIP-219). */
 static void
 mute_delays_the_next_request(void **state UNUSED)
@@ -577,9 +640,10 @@ memory_budget_is_kept(void **state UNUSED)
 
 		sent += n > 0 ? (size_t)n : 0;
 		rig_step();
+		assert_true(atomic_load(&budget->used) <=
+		    rig.settings.memory_max + POOR_READ_LEN);
 	}
-	assert_true(atomic_load(&budget->used) <=
-	    rig.settings.memory_max + POOR_READ_LEN);
+	assert_int_equal(rig.frames, 0);
 	client_send_frame(small, 'e', 2000);
 	client_expect_frame(small, 'e', 2000);
 	budget_give(budget, 999000);
@@ -938,6 +1002,7 @@ main(void)
 		TEST(frames_cut_anywhere),
 		TEST(pipelined_replies_leave_in_order),
 		TEST(exclusive_request_holds_back_the_next),
+		TEST(parked_frames_shrink_to_the_partial_one),
 		TEST(no_more_than_in_flight_max_are_handled),
 		TEST(ready_replies_make_room_in_the_same_pass),
 		TEST(client_that_never_reads_is_bounded),
@@ -949,6 +1014,7 @@ main(void)
 		TEST(deadline_starts_with_the_frame),
 		TEST(no_deadline_while_we_do_not_read),
 		TEST(idle_connections_are_closed_one_a_pass),
+		TEST(reads_and_writes_are_activity),
 		TEST(mute_delays_the_next_request),
 		TEST(dying_connection_cancels_and_releases_once),
 		TEST(cancel_may_complete_at_once),
