@@ -248,15 +248,29 @@ log_snapshot_write(struct log *log)
 
 /* The old segment is closed last, so that a failure leaves it as it was. */
 static int
-roll(struct log *log, int64_t now_ms)
+roll(struct log *log, int64_t base_offset, int64_t now_ms)
 {
 	struct segment *old = log_active(log);
 
 	if (segment_save(old) != 0 || log_snapshot_write(log) != 0 ||
-	    log_segment_add(log, log->end_offset, now_ms) != 0)
+	    log_segment_add(log, base_offset, now_ms) != 0)
 		return -1;
 	segment_close(old);
 	return 0;
+}
+
+static int
+roll_failed(struct log *log)
+{
+	log_write_failed(log, "begin a new segment", errno == EIO);
+	return -1;
+}
+
+int
+log_roll_at(struct log *log, int64_t base_offset, int64_t now_ms)
+{
+	assert(base_offset >= log->end_offset);
+	return roll(log, base_offset, now_ms) == 0 ? 0 : roll_failed(log);
 }
 
 int
@@ -264,12 +278,27 @@ log_roll(struct log *log, int64_t now_ms)
 {
 	if (log->offline)
 		return -1;
-	if (log_active(log)->base_offset == log->end_offset)
+	if (log_active(log)->size_bytes == 0)
 		return 0;
-	if (roll(log, now_ms) == 0)
-		return 0;
-	log_write_failed(log, "begin a new segment", errno == EIO);
-	return -1;
+	return log_roll_at(log, log->end_offset, now_ms);
+}
+
+int
+log_segment_replace(struct log *log, int64_t base_offset, int64_t now_ms)
+{
+	struct segment *old = log_active(log);
+
+	assert(old->size_bytes == 0 && base_offset > old->base_offset);
+	if (log_segment_add(log, base_offset, now_ms) != 0)
+		return roll_failed(log);
+	log->segment_count--;
+	log->segments[log->segment_count - 1] =
+	    log->segments[log->segment_count];
+	if (segment_mark_deleted(old) != 0)
+		log_warn("store", "%s keeps an empty segment at %" PRId64,
+		    log->path, old->base_offset);
+	segment_unref(old);
+	return 0;
 }
 
 void

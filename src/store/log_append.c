@@ -68,6 +68,9 @@ place(const struct log *log, struct log_append *append, struct append_sum *sum)
 		sum->first_offset = log->end_offset;
 		sum->last_offset = log->end_offset + sum->offset_count - 1;
 	}
+	/* Offsets in a segment are relative to its base, in 31 bits. */
+	if (sum->last_offset - sum->first_offset > INT32_MAX)
+		return KP_RECORD_LIST_TOO_LARGE;
 	append->base_offset = sum->first_offset;
 	append->last_offset = sum->last_offset;
 	append->max_timestamp_ms = sum->max_timestamp_ms;
@@ -116,20 +119,17 @@ must_roll(const struct log *log, const struct log_append *append)
 }
 
 /*
- * An active segment that is empty and still in the way has offsets too far
- * below the batches (a follower that skips); it gives way to a new one.
+ * An empty active segment that must roll is too far below what comes: a
+ * follower's, whose leader has nothing older.  Another takes its place.
  */
 static int
 roll(struct log *log, const struct log_append *append)
 {
 	struct segment *active = log_active(log);
 
-	if (active->base_offset != log->end_offset)
-		return log_roll(log, append->now_ms);
-	if (append->last_offset - active->base_offset <= INT32_MAX)
-		return 0;
-	errno = EOVERFLOW;
-	return -1;
+	if (active->size_bytes > 0)
+		return log_roll_at(log, append->base_offset, append->now_ms);
+	return log_segment_replace(log, append->base_offset, append->now_ms);
 }
 
 /* --- Producers ---------------------------------------------------------- */

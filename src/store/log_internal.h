@@ -96,6 +96,14 @@ void log_segment_push(struct log *log, struct segment *segment);
 int log_segment_add(struct log *log, int64_t base_offset, int64_t now_ms)
     WARN_UNUSED;
 
+/* Roll to a segment that begins at base_offset, not below the log's end. */
+int log_roll_at(struct log *log, int64_t base_offset, int64_t now_ms)
+    WARN_UNUSED;
+
+/* Put a new segment at base_offset in the place of the empty active one. */
+int log_segment_replace(struct log *log, int64_t base_offset, int64_t now_ms)
+    WARN_UNUSED;
+
 /* The index of the segment that covers offset: the last with base <= it. */
 size_t log_segment_find(const struct log *log, int64_t offset);
 

@@ -228,12 +228,46 @@ replication_keeps_offsets(void **state)
 	assert_int_equal(log_end_offset(fixture->log), 104);
 	assert_int_equal(
 	    leader_epochs_latest(log_leader_epochs(fixture->log)), 7);
+	/* Offsets may leave out more than a segment can hold. */
+	batch_patch(bytes.data, INT64_C(5) << 32, 8);
+	assert_int_equal(log_append(fixture->log, &append), KP_NONE);
+	assert_int_equal(log_segment_count(fixture->log), 2);
+	assert_int_equal(
+	    log_active_base_offset(fixture->log), INT64_C(5) << 32);
+	log_high_watermark_set(fixture->log, log_end_offset(fixture->log));
+	assert_int_equal(fixture_count_records(fixture, 0, 1), 8);
+	assert_int_equal(log_truncate_to(fixture->log, 104, FIXTURE_NOW_MS), 0);
 	batch_patch(bytes.data, 103, 7);
 	assert_int_equal(
 	    log_append(fixture->log, &append), KP_OFFSET_OUT_OF_RANGE);
 	batch_patch(bytes.data, 104, -1);
 	assert_int_equal(log_append(fixture->log, &append), KP_CORRUPT_MESSAGE);
 	assert_int_equal(log_end_offset(fixture->log), 104);
+	buf_fini(&bytes);
+}
+
+static void
+replication_may_begin_anywhere(void **state)
+{
+	struct fixture *fixture = *state;
+	struct log_append append = { .origin = LOG_REPLICATION,
+		.now_ms = FIXTURE_NOW_MS };
+	struct buf bytes;
+
+	buf_init(&bytes, 1 << 20);
+	fixture_batch(&bytes, &(struct fixture_batch){ .count = 4 });
+	batch_patch(bytes.data, INT64_C(7) << 32, 7);
+	append.data = bytes.data;
+	append.len = bytes.len;
+	assert_int_equal(log_append(fixture->log, &append), KP_NONE);
+	assert_int_equal(log_segment_count(fixture->log), 1);
+	assert_int_equal(fixture_file_size(fixture, FIRST_LOG), -1);
+	assert_int_equal(log_end_offset(fixture->log), (INT64_C(7) << 32) + 4);
+	log_high_watermark_set(fixture->log, log_end_offset(fixture->log));
+	fixture_restart(fixture);
+	assert_int_equal(
+	    fixture_count_records(fixture, log_start_offset(fixture->log), 1),
+	    4);
 	buf_fini(&bytes);
 }
 
@@ -746,6 +780,7 @@ main(void)
 		TEST(rolls_when_an_index_is_full),
 		TEST(refuses_what_is_no_batch),
 		TEST(replication_keeps_offsets),
+		TEST(replication_may_begin_anywhere),
 		TEST(duplicates_are_answered),
 		TEST(finds_timestamps),
 		TEST(retention_by_size),
