@@ -228,6 +228,16 @@ api_rig_topic(struct api_rig *rig, const char *name, int32_t partitions)
 }
 
 void
+api_rig_grow(struct api_rig *rig, struct uuid topic, int32_t from, int32_t to)
+{
+	struct delta *delta = delta_new(rig->image);
+
+	for (int32_t i = from; i < to; i++)
+		partition_add(rig, delta, topic, i);
+	delta_finish(rig, delta);
+}
+
+void
 api_rig_config(
     struct api_rig *rig, const char *topic, const char *key, const char *value)
 {

@@ -53,6 +53,10 @@ void api_rig_hold(struct api_rig *rig, bool held);
 struct uuid api_rig_topic(struct api_rig *rig, const char *name,
     int32_t partitions);
 
+/* Give a topic that has from partitions to of them. */
+void api_rig_grow(struct api_rig *rig, struct uuid topic, int32_t from,
+    int32_t to);
+
 /* Set a config of a topic; delete a topic. */
 void api_rig_config(struct api_rig *rig, const char *topic, const char *key,
     const char *value);
