@@ -1,0 +1,173 @@
+/*
+ * Adding partitions to topics: the checks in the order of Kafka's
+ * ReplicationControlManager.
+ */
+#include "base/base.h"
+#include "meta/assignment.h"
+#include "meta/topic_ops.h"
+
+struct addition {
+	struct create_partitions_op *op;
+	struct controller *controller;
+	const struct kp_create_partitions_request_topic *in;
+	struct kp_create_partitions_response_result *out;
+	const struct topic_image *topic;
+	struct assignment assignment;
+};
+
+static enum kp_error
+check_count(struct addition *addition)
+{
+	struct arena *arena = addition->op->arena;
+	int32_t now = addition->topic->partitions_count;
+	int32_t wanted = addition->in->count;
+
+	if (wanted > now && (int64_t)wanted - now <= CONTROLLER_RECORDS_MAX)
+		return KP_NONE;
+	if (wanted > now) {
+		addition->out->error_message = slice_str(
+		    "Excessively large number of partitions per request.");
+		return KP_POLICY_VIOLATION;
+	}
+	addition->out->error_message = wanted == now ?
+	    arena_printf(arena, "Topic already has %d partition(s).", now) :
+	    arena_printf(arena,
+		"The topic %.*s currently has %d partition(s); %d would not "
+		"be an increase.",
+		SLICE_ARG(addition->in->name), now, wanted);
+	return KP_INVALID_PARTITIONS;
+}
+
+static int32_t
+factor_of(const struct topic_image *topic)
+{
+	return topic->partitions[0]->replicas.count;
+}
+
+static enum kp_error
+take_assigned(struct addition *addition, int32_t added)
+{
+	const struct kp_create_partitions_request_topic *in = addition->in;
+	struct assignment *assignment = &addition->assignment;
+	struct arena *arena = addition->op->arena;
+
+	if (in->assignments_count != added) {
+		addition->out->error_message = arena_printf(arena,
+		    "Attempted to add %d additional partition(s), but only "
+		    "%d assignment(s) were specified.",
+		    added, in->assignments_count);
+		return KP_INVALID_REPLICA_ASSIGNMENT;
+	}
+	assignment->partitions_count = added;
+	assignment->partitions = arena_xcalloc(arena, (size_t)added,
+	    sizeof(*assignment->partitions));
+	for (int32_t i = 0; i < added; i++) {
+		const struct kp_create_partitions_request_assignment *a =
+		    &in->assignments[i];
+		enum kp_error error = assignment_check(addition->controller,
+		    a->broker_ids, a->broker_ids_count,
+		    factor_of(addition->topic), arena,
+		    &addition->out->error_message);
+
+		if (error != KP_NONE)
+			return error;
+		assignment_take(addition->controller, a->broker_ids,
+		    a->broker_ids_count, arena, &assignment->partitions[i]);
+	}
+	return KP_NONE;
+}
+
+static enum kp_error
+assign(struct addition *addition)
+{
+	int32_t added =
+	    addition->in->count - addition->topic->partitions_count;
+
+	if (addition->in->assignments_count >= 0)
+		return take_assigned(addition, added);
+	return assignment_place(addition->controller, added,
+	    factor_of(addition->topic), addition->op->arena,
+	    &addition->assignment, &addition->out->error_message);
+}
+
+static enum kp_error
+add(struct addition *addition)
+{
+	struct slice name = addition->in->name;
+	enum kp_error error;
+
+	if (!access_allowed(addition->op->access, ACCESS_ALTER, ACCESS_TOPIC,
+		name))
+		return KP_TOPIC_AUTHORIZATION_FAILED;
+	addition->topic =
+	    delta_topic(controller_view(addition->controller), name);
+	if (addition->topic == NULL)
+		return KP_UNKNOWN_TOPIC_OR_PARTITION;
+	error = check_count(addition);
+	if (error == KP_NONE)
+		error = assign(addition);
+	if (error == KP_NONE && !addition->op->request->validate_only)
+		assignment_emit(addition->controller, addition->topic->id,
+		    addition->topic->partitions_count,
+		    &addition->assignment, addition->op->arena);
+	return error;
+}
+
+static bool
+named_twice(const struct create_partitions_op *op, int32_t index, int32_t end)
+{
+	for (int32_t i = 0; i < end; i++)
+		if (i != index &&
+		    slice_equal(op->request->topics[i].name,
+			op->request->topics[index].name))
+			return true;
+	return false;
+}
+
+static void
+run_topic(struct create_partitions_op *op, struct controller *controller,
+    int32_t index)
+{
+	struct addition addition = {
+		.op = op,
+		.controller = controller,
+		.in = &op->request->topics[index],
+		.out = &op->response.results[op->response.results_count++],
+	};
+	enum kp_error error;
+
+	addition.out->name = addition.in->name;
+	if (op->request->timeout_ms <= 0) {
+		error = KP_REQUEST_TIMED_OUT;
+	} else if (named_twice(op, index, op->request->topics_count)) {
+		addition.out->error_message =
+		    slice_str("Duplicate topic name.");
+		error = KP_INVALID_REQUEST;
+	} else {
+		error = add(&addition);
+	}
+	addition.out->error_code = (int16_t)error;
+}
+
+static void
+run(struct controller_op *base, struct controller *controller)
+{
+	struct create_partitions_op *op =
+	    CONTAINER_OF(base, struct create_partitions_op, op);
+	int32_t count = MAX(op->request->topics_count, 0);
+
+	kp_defaults(&kp_create_partitions_response, &op->response);
+	op->response.results = kp_array(op->arena,
+	    &kp_create_partitions_response_result_struct, count);
+	assert(op->response.results != NULL);
+	for (int32_t i = 0; i < count; i++)
+		if (!named_twice(op, i, i))
+			run_topic(op, controller, i);
+}
+
+void
+create_partitions_op_init(struct create_partitions_op *op)
+{
+	memset(op, 0, sizeof(*op));
+	op->op.run = run;
+}
