@@ -20,6 +20,9 @@
 #define TIDY_INTERVAL_MS 60000
 #define TIDY_PAUSE_MS 1000
 
+/* How long a full segment waits for its sync at the most. */
+#define FLUSH_CHECK_INTERVAL_MAX_MS 10000
+
 /* A deletion's lines leave the checkpoints after this, many at once. */
 #define STALE_DELAY_MS 1000
 
@@ -30,6 +33,13 @@ log_manager_kick(struct log_manager *manager)
 	manager->kicked = true;
 	pthread_cond_signal(&manager->wake);
 	pthread_mutex_unlock(&manager->wake_lock);
+}
+
+static int64_t
+flush_interval(const struct log_manager_settings *settings)
+{
+	return MIN(settings->flush_check_interval_ms,
+	    FLUSH_CHECK_INTERVAL_MAX_MS);
 }
 
 void
@@ -48,7 +58,7 @@ log_manager_due_init(struct log_manager *manager)
 		    log_manager_after(now, s->high_watermark_interval_ms),
 		.producers_ms =
 		    log_manager_after(now, s->producer_check_interval_ms),
-		.flush_ms = log_manager_after(now, s->flush_check_interval_ms),
+		.flush_ms = log_manager_after(now, flush_interval(s)),
 		.doomed_ms = now,
 	};
 }
@@ -149,23 +159,36 @@ producers_expire(struct log_manager *manager)
 	log_manager_view_release(manager, &view);
 }
 
-/* flush.ms: submit the logs whose oldest unflushed record is that old. */
+/*
+ * Is it time to sync the log?  flush.ms says so, or a segment that is full:
+ * with klamm.flush=os nobody else does, and after a crash all that was not
+ * synced has to be checked.
+ */
+static bool
+flush_due(struct log *log, int64_t now_ms)
+{
+	int64_t since_ms, flush_ms;
+	bool segment_full;
+
+	log_lock(log);
+	since_ms = log_unflushed_since_ms(log);
+	flush_ms = log_settings(log)->flush_ms;
+	segment_full = log_recovery_point(log) < log_active_base_offset(log);
+	log_unlock(log);
+	return segment_full ||
+	    (since_ms >= 0 && log_manager_after(since_ms, flush_ms) <= now_ms);
+}
+
 static void
 flush_check(struct log_manager *manager)
 {
 	struct log_manager_view view = log_manager_view_take(manager);
-	int64_t now = clock_monotonic_ms();
+	int64_t now_ms = clock_monotonic_ms();
 
 	for (size_t i = 0; i < view.count; i++) {
-		struct log *log = view.logs[i]->log;
-		int64_t since, flush_ms;
-
-		log_lock(log);
-		since = log_unflushed_since_ms(log);
-		flush_ms = log_settings(log)->flush_ms;
-		log_unlock(log);
-		if (since >= 0 && log_manager_after(since, flush_ms) <= now)
-			flusher_submit(manager->settings.flusher, log);
+		if (flush_due(view.logs[i]->log, now_ms))
+			flusher_submit(manager->settings.flusher,
+			    view.logs[i]->log);
 	}
 	log_manager_view_release(manager, &view);
 }
@@ -476,7 +499,7 @@ log_manager_tick(struct log_manager *manager)
 		due->tidy_ms = now + tidy_run(manager);
 	if (due_take(&due->producers_ms, now, s->producer_check_interval_ms))
 		producers_expire(manager);
-	if (due_take(&due->flush_ms, now, s->flush_check_interval_ms))
+	if (due_take(&due->flush_ms, now, flush_interval(s)))
 		flush_check(manager);
 	if (due_take(&due->checkpoints_ms, now,
 		MIN(s->recovery_point_interval_ms, s->log_start_interval_ms)))

@@ -467,6 +467,12 @@ log_manager_load(
 
 /* --- stopping ------------------------------------------------------------ */
 
+/*
+ * Closing waits for the disk nearly all the time, and a journal commits what
+ * many threads wait for together.
+ */
+#define STOP_THREADS 32
+
 /* One log while it is closed. */
 struct stop_item {
 	struct managed_log *entry;
@@ -536,9 +542,7 @@ logs_close(struct log_manager *manager, size_t *count)
 		view.logs[i]->log = NULL;
 	}
 	map_fini(&manager->by_name);
-	parallel_run(
-	    manager->settings.recovery_thread_count * (int)manager->dir_count,
-	    view.count, item_close, items);
+	parallel_run(STOP_THREADS, view.count, item_close, items);
 	*count = view.count;
 	free(view.logs);
 	return items;

@@ -785,6 +785,27 @@ flush_ms_is_kept(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* What klamm.flush=os leaves in the page cache is synced when it is full. */
+static void
+full_segments_are_flushed(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 3);
+	rig_pass(rig, 10000);
+	flusher_drain(rig->flusher, log);
+	assert_int_equal(log_flushed_offset(log), 0);
+	log_lock(log);
+	assert_int_equal(log_roll(log, rig->wall_ms), 0);
+	log_unlock(log);
+	rig_pass(rig, 10000);
+	flusher_drain(rig->flusher, log);
+	assert_int_equal(log_flushed_offset(log), 3);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
 /* --- failing directories ------------------------------------------------- */
 
 static void
@@ -905,6 +926,7 @@ main(void)
 		cmocka_unit_test(recovery_points_are_what_was_flushed),
 		cmocka_unit_test(a_full_disk_delays_checkpoints_only),
 		cmocka_unit_test(flush_ms_is_kept),
+		cmocka_unit_test(full_segments_are_flushed),
 		cmocka_unit_test(one_bad_log_takes_its_directory_offline),
 		cmocka_unit_test(
 		    a_checkpoint_that_fails_takes_the_directory_offline),
