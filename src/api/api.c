@@ -20,21 +20,42 @@
 /* What the reply may add to that. */
 #define ARENA_REPLY_BYTES (256 * 1024 * 1024)
 
+extern const struct api api_alter_configs;
 extern const struct api api_api_versions;
+extern const struct api api_create_partitions;
+extern const struct api api_create_topics;
+extern const struct api api_delete_records;
+extern const struct api api_delete_topics;
+extern const struct api api_describe_cluster;
+extern const struct api api_describe_configs;
+extern const struct api api_describe_topic_partitions;
 extern const struct api api_fetch;
+extern const struct api api_incremental_alter_configs;
 extern const struct api api_init_producer_id;
 extern const struct api api_list_offsets;
+extern const struct api api_metadata;
 extern const struct api api_offset_for_leader_epoch;
 extern const struct api api_produce;
 
+/* In the order of their keys. */
 /* In the order of their keys. */
 static const struct api *const rows[] = {
 	&api_produce,
 	&api_fetch,
 	&api_list_offsets,
+	&api_metadata,
 	&api_api_versions,
+	&api_create_topics,
+	&api_delete_topics,
+	&api_delete_records,
 	&api_init_producer_id,
 	&api_offset_for_leader_epoch,
+	&api_describe_configs,
+	&api_alter_configs,
+	&api_create_partitions,
+	&api_incremental_alter_configs,
+	&api_describe_cluster,
+	&api_describe_topic_partitions,
 };
 
 const struct api *const *

@@ -24,6 +24,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/uuid.h"
 #include "coord/group_settings.h"
 #include "coord/shard.h"
 
@@ -41,7 +42,7 @@ struct kp_list_groups_response;
 struct kp_sync_group_request;
 struct kp_sync_group_response;
 struct loop_group;
-struct metadata_image;
+struct image;
 struct metadata_publisher;
 struct partition_manager;
 
@@ -58,7 +59,7 @@ struct group_call {
 
 /* What the coordinator works with; all of it outlives the coordinator. */
 struct group_services {
-	struct metadata_image *image;
+	struct image *image;
 	struct metadata_publisher *publisher;
 	struct controller *controller;
 	struct partition_manager *partitions;

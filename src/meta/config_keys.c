@@ -124,9 +124,13 @@ struct checking {
 static bool
 refuse(const struct checking *checking, const char *why)
 {
+	struct slice value = slice_is_null(checking->value) ?
+	    slice_str("null") :
+	    checking->value;
+
 	*checking->message = arena_printf(checking->arena,
-	    "Invalid value %.*s for configuration %s: %s",
-	    SLICE_ARG(checking->value), checking->key->name, why);
+	    "Invalid value %.*s for configuration %s: %s", SLICE_ARG(value),
+	    checking->key->name, why);
 	return false;
 }
 
