@@ -107,6 +107,8 @@ settings_log_manager(const struct configs *configs,
 	    configs_broker_int64(configs, "log.segment.delete.delay.ms");
 	settings->producer_check_interval_ms = configs_broker_int64(configs,
 	    "producer.id.expiration.check.interval.ms");
+	settings->flush_check_interval_ms = configs_broker_int64(configs,
+	    "log.flush.scheduler.interval.ms");
 }
 
 void

@@ -1,0 +1,106 @@
+/* Cold reads: what is in the page cache, and bringing it there. */
+#include "unit/unit.h"
+
+#include "base/worker.h"
+#include "store/cold_read.c"
+#include "unit/temp_dir.h"
+
+#include <semaphore.h>
+
+#define FILE_LEN (4 << 20)
+
+struct waiter {
+	struct cold_read read;
+	sem_t done;
+};
+
+static void
+on_done(struct cold_read *read)
+{
+	sem_post(&CONTAINER_OF(read, struct waiter, read)->done);
+}
+
+/* A file whose bytes are on the disk, so that its pages can be dropped. */
+static int
+file_make(const char *dir)
+{
+	char *path = xasprintf("%s/f", dir);
+	char *bytes = xcalloc(1, FILE_LEN);
+	int fd = open(path, O_RDWR | O_CREAT, 0644);
+
+	memset(bytes, 'x', FILE_LEN);
+	assert_int_equal(pwrite(fd, bytes, FILE_LEN, 0), FILE_LEN);
+	assert_int_equal(fdatasync(fd), 0);
+	free(bytes);
+	free(path);
+	return fd;
+}
+
+/* Drop the file's pages; false where its file system cannot. */
+static bool
+pages_drop(int fd)
+{
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM), 0);
+	return !cold_read_is_warm(fd, 0, FILE_LEN);
+}
+
+static void
+what_was_written_is_warm(void **state UNUSED)
+{
+	char *dir = temp_dir_make();
+	int fd = file_make(dir);
+
+	assert_true(cold_read_is_warm(fd, 0, FILE_LEN));
+	assert_true(cold_read_is_warm(fd, 4095, 2));
+	assert_true(cold_read_is_warm(fd, FILE_LEN - 1, 1));
+	assert_true(cold_read_is_warm(fd, 0, 0));
+	assert_true(warm_by_sample(fd, 0, FILE_LEN));
+	assert_false(warm_by_sample(fd, FILE_LEN - 1, 2));
+	close(fd);
+	temp_dir_remove(dir);
+}
+
+static void
+a_cold_read_warms_its_range(void **state UNUSED)
+{
+	char *dir = temp_dir_make();
+	int fd = file_make(dir);
+	struct worker_pool *pool = worker_pool_new("cold", 2);
+	struct waiter waiter = { .read = { .fd = fd,
+				     .position = 1 << 20,
+				     .len = 300000,
+				     .done = on_done } };
+
+	assert_non_null(pool);
+	sem_init(&waiter.done, 0, 0);
+	if (pages_drop(fd)) {
+		assert_false(cold_read_is_warm(fd, 1 << 20, 300000));
+		assert_false(warm_by_sample(fd, 1 << 20, 300000));
+	}
+	cold_read_start(&waiter.read, pool);
+	sem_wait(&waiter.done);
+	assert_true(cold_read_is_warm(fd, 1 << 20, 300000));
+	assert_true(warm_by_sample(fd, 1 << 20, 300000));
+	/* Beyond the end, and on no file, it ends all the same. */
+	waiter.read.position = FILE_LEN - 10;
+	cold_read_start(&waiter.read, pool);
+	sem_wait(&waiter.done);
+	waiter.read.fd = -1;
+	cold_read_start(&waiter.read, pool);
+	sem_wait(&waiter.done);
+	worker_pool_stop_free(pool);
+	close(fd);
+	temp_dir_remove(dir);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_written_is_warm),
+		cmocka_unit_test(a_cold_read_warms_its_range),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
