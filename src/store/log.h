@@ -205,8 +205,9 @@ struct log_append {
 /*
  * Append, in one write.  Errors: KP_CORRUPT_MESSAGE where data is not whole
  * batches of magic 2, KP_RECORD_LIST_TOO_LARGE beyond segment.bytes or 2^31
- * offsets, those of producer_state_check (CLIENT), KP_OFFSET_OUT_OF_RANGE where kept offsets go
- * back, KP_KAFKA_STORAGE_ERROR.  After an error nothing was appended.  Locked.
+ * offsets, those of producer_state_check (CLIENT), KP_OFFSET_OUT_OF_RANGE
+ * where kept offsets go back, KP_KAFKA_STORAGE_ERROR.  After an error nothing
+ * was appended.  Locked.
  */
 enum kp_error log_append(struct log *log, struct log_append *append)
     WARN_UNUSED;

@@ -32,6 +32,11 @@ open_segment(struct log *log, int64_t base_offset)
 	free(path);
 	if (result != 0)
 		return -1;
+	if (st.st_size > INT32_MAX) {
+		/* Positions in an index are 31 bits; Kafka's rule too. */
+		errno = EFBIG;
+		return -1;
+	}
 	segment = segment_open(log->files, log->path, base_offset, st.st_size,
 	    st.st_mtim.tv_sec * INT64_C(1000) + st.st_mtim.tv_nsec / 1000000);
 	log_segment_push(log, segment);
@@ -137,7 +142,7 @@ load_unclean(
 	if (log->end_offset < log->recovery_point)
 		log_warn("store",
 		    "%s ends at offset %" PRId64 ", below the recovery point "
-						 "%" PRId64,
+		    "%" PRId64,
 		    log->path, log->end_offset, log->recovery_point);
 	log->recovery_point = MIN(log->recovery_point, log->end_offset);
 	log_names_changed(log);

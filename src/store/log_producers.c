@@ -41,25 +41,35 @@ log_producers_describe(
 
 /* The coordinator epoch of a transaction's marker; -1 where it is none. */
 static int
+parse_marker(const struct record *record, int32_t *coordinator_epoch)
+{
+	int type;
+
+	if (record->key.len < CONTROL_KEY_LEN ||
+	    record->value.len < CONTROL_MARKER_LEN)
+		return -1;
+	type = be16_get(record->key.data + 2);
+	if (type != CONTROL_ABORT && type != CONTROL_COMMIT)
+		return -1;
+	*coordinator_epoch = (int32_t)be32_get(record->value.data + 2);
+	return 0;
+}
+
+static int
 read_marker(struct slice bytes, int32_t *coordinator_epoch)
 {
 	struct batch_reader reader;
 	struct record record;
 	struct buf scratch;
-	int type;
+	int result = -1;
 
 	/* Markers are never compressed, so there is nothing to unpack. */
 	buf_init(&scratch, 0);
-	if (batch_reader_open(&reader, bytes, &scratch) != KP_NONE ||
-	    !batch_reader_next(&reader, &record) ||
-	    record.key.len < CONTROL_KEY_LEN ||
-	    record.value.len < CONTROL_MARKER_LEN)
-		return -1;
-	type = be16_get(record.key.data + 2);
-	if (type != CONTROL_ABORT && type != CONTROL_COMMIT)
-		return -1;
-	*coordinator_epoch = (int32_t)be32_get(record.value.data + 2);
-	return 0;
+	if (batch_reader_open(&reader, bytes, &scratch) == KP_NONE &&
+	    batch_reader_next(&reader, &record))
+		result = parse_marker(&record, coordinator_epoch);
+	buf_fini(&scratch);
+	return result;
 }
 
 static void

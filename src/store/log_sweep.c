@@ -51,6 +51,9 @@ take_suffix(struct slice *name, const char *suffix)
 	return true;
 }
 
+/* Beyond this a segment's offsets could pass what 64 bits hold. */
+#define NUMBER_MAX (INT64_MAX - UINT32_MAX)
+
 /* The number that a name begins with; -1 where it is not 20 digits. */
 static int64_t
 number_of(struct slice name)
@@ -62,7 +65,8 @@ number_of(struct slice name)
 	for (size_t i = 0; i < name.len; i++) {
 		int digit = name.data[i] - '0';
 
-		if (digit < 0 || digit > 9 || number > (INT64_MAX - digit) / 10)
+		if (digit < 0 || digit > 9 ||
+		    number > (NUMBER_MAX - digit) / 10)
 			return -1;
 		number = number * 10 + digit;
 	}
