@@ -297,6 +297,34 @@ partition_delete(struct partition *partition)
 	wakeup_post_all(&fired);
 }
 
+static enum kp_error
+delete_records_locked(
+    struct partition *partition, int32_t node_id, int64_t offset)
+{
+	const struct log_settings *settings = &partition->settings.log;
+	enum kp_error error;
+
+	error = partition_check(partition, node_id, true, PARTITION_ANY_EPOCH);
+	if (error != KP_NONE)
+		return error;
+	if (settings->cleanup_compact && !settings->cleanup_delete)
+		return KP_POLICY_VIOLATION;
+	return log_delete_records(partition->log, offset);
+}
+
+enum kp_error
+partition_delete_records(struct partition *partition, int32_t node_id,
+    int64_t offset, int64_t *log_start)
+{
+	enum kp_error error;
+
+	log_lock(partition->log);
+	error = delete_records_locked(partition, node_id, offset);
+	*log_start = error == KP_NONE ? log_start_offset(partition->log) : -1;
+	log_unlock(partition->log);
+	return error;
+}
+
 static bool
 replica_here(const struct partition *partition, int32_t node_id)
 {

@@ -180,6 +180,15 @@ enum kp_error partition_find_epoch_end(struct partition *partition,
     struct leader_epoch_end *end) WARN_UNUSED;
 
 /*
+ * DeleteRecords: let the log begin at offset, or at the high watermark for
+ * -1; *log_start_offset is where it begins then, -1 on errors.  Errors:
+ * KP_POLICY_VIOLATION on a topic that is compacted and never deletes,
+ * KP_OFFSET_OUT_OF_RANGE above the high watermark.
+ */
+enum kp_error partition_delete_records(struct partition *partition,
+    int32_t node_id, int64_t offset, int64_t *log_start_offset) WARN_UNUSED;
+
+/*
  * Someone who waits until the high watermark has reached offset.  node and
  * result are guarded by the partition's lock while it waits, result is the
  * waiter's when its task runs.

@@ -387,9 +387,3 @@ partition_manager_wants(void *context, struct slice topic, int32_t partition,
 	image_read_unlock(manager->image);
 	return wanted;
 }
-
-int64_t
-partition_manager_high_watermark(void *context UNUSED, struct log *log)
-{
-	return log_high_watermark(log);
-}

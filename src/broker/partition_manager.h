@@ -14,8 +14,6 @@
 struct configs;
 struct delta;
 struct image;
-struct log;
-struct log_manager;
 struct log_settings;
 struct partition;
 struct partition_context;
@@ -55,7 +53,6 @@ void partition_manager_apply(void *context, const struct delta *delta);
 /* For the log manager's hooks, with context manager. */
 bool partition_manager_wants(void *context, struct slice topic,
     int32_t partition, struct uuid topic_id, struct log_settings *settings);
-int64_t partition_manager_high_watermark(void *context, struct log *log);
 
 /* The number of partitions; any thread. */
 size_t partition_manager_count(struct partition_manager *manager);

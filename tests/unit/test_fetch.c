@@ -1,10 +1,13 @@
 /* Fetch, ListOffsets and OffsetForLeaderEpoch, over real connections. */
 #include "unit/api_rig.h"
 
+#include <fcntl.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/log.h"
 #include "wire/batch_builder.h"
+#include "wire/generated/delete_records.h"
 #include "wire/generated/fetch.h"
 #include "wire/generated/list_offsets.h"
 #include "wire/generated/offset_for_leader_epoch.h"
@@ -276,6 +279,64 @@ older_segments(void **state)
 	assert_int_equal(fetch_at(setting, 12)->records.bytes.len, second);
 }
 
+/* Let the system forget what it has of the log's files. */
+static void
+forget_pages(struct log *log)
+{
+	struct log_read read = {
+		.upper_bound = INT64_MAX, .max_bytes = 1, .min_one_batch = true
+	};
+
+	assert_int_equal(log_flush_all(log), 0);
+	log_lock(log);
+	assert_int_equal(log_read(log, &read), KP_NONE);
+	log_unlock(log);
+	assert_int_equal(log_read_resolve(&read), KP_NONE);
+	assert_int_equal(posix_fadvise(read.fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	log_read_release(&read);
+}
+
+/* Several clients at once, on partitions whose segments have left memory. */
+static void
+cold_data_is_read(void **state)
+{
+	struct setting *setting = *state;
+	struct api_client other;
+	struct kp_fetch_response *response;
+	size_t total[PARTITIONS] = { 0 };
+
+	for (int32_t i = 0; i < PARTITIONS; i++) {
+		struct log *log = setting->partitions[i]->log;
+
+		for (int j = 0; j < 50; j++)
+			total[i] += append(setting, i, 100);
+		log_lock(log);
+		assert_int_equal(log_roll(log, clock_wall_ms()), 0);
+		log_unlock(log);
+		append(setting, i, 1);
+		forget_pages(log);
+		/* Twice, so that indexes are given up as well. */
+		log_tidy(log, clock_wall_ms());
+		log_tidy(log, clock_wall_ms());
+	}
+	setting->topic.partitions_count = PARTITIONS;
+	setting->body.max_bytes = 1 << 30;
+	api_client_init(&other, &setting->rig);
+	api_client_send(&other, KEY, 12, &setting->body);
+	for (int round = 0; round < 2; round++) {
+		response = fetch_all(setting, 12);
+		for (int32_t i = 0; i < PARTITIONS; i++)
+			assert_int_equal(response->responses[0]
+					     .partitions[i]
+					     .records.bytes.len,
+			    total[i]);
+	}
+	response = api_client_receive(&other, KEY, 12);
+	assert_int_equal(
+	    response->responses[0].partitions[2].records.bytes.len, total[2]);
+	api_client_fini(&other);
+}
+
 /* --- Waiting ----------------------------------------------------------- */
 
 static void
@@ -545,6 +606,47 @@ listed_twice_is_refused(void **state)
 	assert_int_equal(response->topics[0].partitions[1].error_code, KP_NONE);
 }
 
+static const struct kp_delete_records_response_partition *
+delete_at(struct setting *setting, int64_t offset)
+{
+	struct kp_delete_records_request_partition partition = { 0, offset };
+	struct kp_delete_records_request_topic topic = {
+		.name = slice_str("topic"),
+		.partitions = &partition,
+		.partitions_count = 1,
+	};
+	struct kp_delete_records_request body = { &topic, 1, 1000 };
+	struct kp_delete_records_response *response =
+	    api_client_call(&setting->client, KP_DELETE_RECORDS_KEY, 2, &body);
+
+	return response->topics[0].partitions;
+}
+
+static void
+records_are_deleted(void **state)
+{
+	struct setting *setting = *state;
+
+	append(setting, 0, 4);
+	append(setting, 0, 4);
+	assert_int_equal(
+	    delete_at(setting, 9)->error_code, KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(
+	    delete_at(setting, -2)->error_code, KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(delete_at(setting, 3)->low_watermark, 3);
+	assert_int_equal(delete_at(setting, 1)->low_watermark, 3);
+	assert_int_equal(
+	    fetch_at(setting, 12)->error_code, KP_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(list_at(setting, 4, -2)->offset, 3);
+	setting->wanted[0].fetch_offset = 3;
+	assert_int_equal(fetch_at(setting, 12)->log_start_offset, 3);
+	assert_int_equal(delete_at(setting, -1)->low_watermark, 8);
+	api_rig_config(&setting->rig, "topic", "cleanup.policy", "compact");
+	assert_int_equal(
+	    delete_at(setting, -1)->error_code, KP_POLICY_VIOLATION);
+	assert_int_equal(delete_at(setting, -1)->low_watermark, -1);
+}
+
 static void
 epoch_ends_are_told(void **state)
 {
@@ -592,6 +694,7 @@ main(void)
 		TEST(errors_of_partitions),
 		TEST(a_reader_that_parted_is_told),
 		TEST(older_segments),
+		TEST(cold_data_is_read),
 		TEST(data_ends_the_wait),
 		TEST(time_ends_the_wait),
 		TEST(errors_end_the_wait),
@@ -601,6 +704,7 @@ main(void)
 		TEST(sessions_wait_too),
 		TEST(offsets_are_listed),
 		TEST(listed_twice_is_refused),
+		TEST(records_are_deleted),
 		TEST(epoch_ends_are_told),
 	};
 
