@@ -332,7 +332,6 @@ configs_log_settings(const struct configs *configs, struct slice topic,
 	    s->max_compaction_lag_ms);
 	s->producer_id_expiration_ms =
 	    configs_broker_int64(configs, "producer.id.expiration.ms");
-	s->preallocate = topic_bool(&view, "preallocate", s->preallocate);
 	policy = configs_topic(configs, topic, "cleanup.policy", &view.arena);
 	s->cleanup_delete = list_has(policy, "delete");
 	s->cleanup_compact = list_has(policy, "compact");
