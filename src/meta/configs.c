@@ -269,18 +269,6 @@ topic_int32(struct topic_view *view, const char *key, int32_t otherwise)
 }
 
 static bool
-topic_bool(struct topic_view *view, const char *key, bool otherwise)
-{
-	bool flag;
-
-	if (config_key_bool(configs_topic(view->configs, view->topic, key,
-				&view->arena),
-		&flag) != 0)
-		return otherwise;
-	return flag;
-}
-
-static bool
 list_has(struct slice list, const char *word)
 {
 	size_t len = strlen(word), start = 0;
