@@ -254,7 +254,7 @@ client_that_never_reads_is_bounded(void **state UNUSED)
 {
 	size_t bound, backlog;
 	struct connection *c;
-	int fd, before;
+	int fd, before, sent = 0;
 
 	rig.settings.output_len_max = 100000;
 	rig_start();
@@ -264,13 +264,12 @@ client_that_never_reads_is_bounded(void **state UNUSED)
 	for (int quiet = 0; quiet < 20;) {
 		static uint8_t data[4 + 50000] = { 0, 0, 50000 >> 8,
 			50000 & 0xff, 'e' };
-		size_t at = 0;
-		ssize_t n;
+		ssize_t n = send(fd, data, sizeof(data), MSG_NOSIGNAL);
 
-		/* A frame is sent whole or what is left of it never. */
-		n = send(fd, data + at, sizeof(data) - at, MSG_NOSIGNAL);
 		quiet = n > 0 ? 0 : quiet + 1;
+		sent += n == (ssize_t)sizeof(data);
 		rig_step();
+		/* The rest of one that was cut is never sent. */
 		if (n > 0 && n < (ssize_t)sizeof(data))
 			break;
 	}
@@ -284,7 +283,8 @@ client_that_never_reads_is_bounded(void **state UNUSED)
 	assert_true(inbox_len(&c->inbox) <= CONNECTION_SET_SCRATCH_LEN);
 	assert_false(c->reading);
 	/* When it reads after all, everything goes on. */
-	for (int i = 0; i < before; i++) {
+	assert_true(before < sent);
+	for (int i = 0; i < sent; i++) {
 		static uint8_t back[4 + 50000];
 
 		client_expect_bytes(fd, back, sizeof(back));
