@@ -197,6 +197,8 @@ log_segment_add(struct log *log, int64_t base_offset, int64_t now_ms)
 
 	if (segment == NULL)
 		return -1;
+	if (log->settings.preallocate)
+		segment_reserve(segment, log->settings.segment_bytes);
 	segment->jitter_ms = pick_jitter(&log->settings);
 	log_segment_push(log, segment);
 	log_names_changed(log);

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <inttypes.h>
 
+/* Fewer bytes than that are the file system's rounding and its own. */
+#define RESERVED_LEN_MIN (64 << 10)
+
 /* --- What is there ------------------------------------------------------ */
 
 static int
@@ -15,6 +18,18 @@ read_metadata(struct log *log)
 		return 0;
 	log->topic_id = UUID_ZERO;
 	return errno == ENOENT || errno == EBADMSG ? 0 : -1;
+}
+
+/*
+ * A crash leaves blocks behind the size that were reserved for appends; they
+ * are to be used, or given back with the next close.
+ */
+static int64_t
+reserved_bytes(const struct stat *st)
+{
+	int64_t blocks = (int64_t)st->st_blocks * 512;
+
+	return blocks > st->st_size + RESERVED_LEN_MIN ? blocks : 0;
 }
 
 static int
@@ -39,6 +54,7 @@ open_segment(struct log *log, int64_t base_offset)
 	}
 	segment = segment_open(log->files, log->path, base_offset, st.st_size,
 	    st.st_mtim.tv_sec * INT64_C(1000) + st.st_mtim.tv_nsec / 1000000);
+	segment->allocated_bytes = reserved_bytes(&st);
 	log_segment_push(log, segment);
 	return 0;
 }

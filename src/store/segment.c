@@ -180,6 +180,18 @@ reserve(struct segment *segment, int fd, int64_t end, int64_t size_max)
 		segment->allocated_bytes = INT64_MAX;
 }
 
+void
+segment_reserve(struct segment *segment, int64_t len)
+{
+	int fd = segment_pin(segment);
+
+	if (fd < 0)
+		return;
+	if (disk_fallocate(segment->disk, fd, 0, len) == 0)
+		segment->allocated_bytes = len;
+	segment_unpin(segment);
+}
+
 /* Free what was reserved behind the size, and what a failed write left. */
 static int
 cut(struct segment *segment, int fd)

@@ -105,6 +105,12 @@ void segment_unpin(struct segment *segment);
 int segment_write(struct segment *segment, const uint8_t *data, size_t len,
     int64_t size_max, bool *damaged) WARN_UNUSED;
 
+/*
+ * Reserve blocks for len bytes, for a topic that wants all of them at once;
+ * the size stays what it is.  What fails here fails again with an append.
+ */
+void segment_reserve(struct segment *segment, int64_t len);
+
 /* Count a batch that stands behind what was counted: size, times, indexes. */
 void segment_account(struct segment *segment, const struct batch *batch,
     int32_t index_interval_bytes);

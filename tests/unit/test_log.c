@@ -746,6 +746,43 @@ reserved_blocks_are_trimmed(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, size);
 	assert_true(st.st_blocks * 512 < size + (64 << 10));
+
+	/* Also those that a kill left. */
+	for (int i = 0; i < 30; i++)
+		fixture_must_append(
+		    fixture, &(struct fixture_batch){ .value_len = 100000 });
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_blocks * 512 > st.st_size + (64 << 10));
+	fixture_kill(fixture, 0);
+	fixture_restart(fixture);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 2 * size);
+	assert_true(st.st_blocks * 512 < st.st_size + (64 << 10));
+	free(path);
+}
+
+static void
+preallocation_keeps_the_size(void **state)
+{
+	struct fixture *fixture = *state;
+	char *path = fixture_file(fixture, "00000000000000000001.log");
+	struct stat st;
+
+	fixture->open.settings.preallocate = true;
+	fixture->open.settings.segment_bytes = 4 << 20;
+	log_settings_change(fixture->log, &fixture->open.settings);
+	fixture_must_append(fixture, &(struct fixture_batch){ .count = 1 });
+	assert_int_equal(log_roll(fixture->log, FIXTURE_NOW_MS), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_true(st.st_blocks * 512 >= 4 << 20);
+	for (int i = 0; i < 20; i++)
+		fixture_must_append(
+		    fixture, &(struct fixture_batch){ .value_len = 100000 });
+	assert_int_equal(disk_fault_count(&fixture->fault, DISK_FALLOCATE), 1);
+	assert_int_equal(log_roll(fixture->log, FIXTURE_NOW_MS), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_blocks * 512 < st.st_size + (64 << 10));
 	free(path);
 }
 
@@ -797,6 +834,7 @@ main(void)
 		TEST(leader_epochs_are_kept),
 		TEST(files_are_opened_as_needed),
 		TEST(reserved_blocks_are_trimmed),
+		TEST(preallocation_keeps_the_size),
 		TEST(creation_is_cheap),
 	};
 
