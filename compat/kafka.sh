@@ -43,7 +43,7 @@ kafka_script() {
 	cat >"$1/bin/$2" <<-END
 	#!/bin/sh
 	home=\$(cd "\$(dirname "\$0")/.." && pwd)
-	exec java \${KAFKA_OPTS:--Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1} \\
+	exec java \${KAFKA_OPTS:--Xmx256m} -Xlog:disable \\
 		-Dlog4j2.configurationFile="\$home/log4j2.properties" \\
 		-cp "\${CLASSPATH:+\$CLASSPATH:}\$home/libs/*" $3 "\$@"
 	END
