@@ -139,8 +139,9 @@ void log_manager_release(struct log_manager *manager, struct log *log);
 
 /*
  * Delete a log, which the caller holds and goes on holding: its name is free
- * at once, its directory is renamed and removed after the delay.  Appends to it fail from here on.  KP_NONE, or KP_KAFKA_STORAGE_ERROR after
- * a logged line.  Blocks: not for a loop.
+ * at once, its directory is renamed and removed after the delay.  Appends to
+ * it fail from here on.  KP_NONE, or KP_KAFKA_STORAGE_ERROR after a logged
+ * line.  Blocks: not for a loop.
  */
 enum kp_error log_manager_delete(
     struct log_manager *manager, struct log *log) WARN_UNUSED;
