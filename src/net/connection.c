@@ -83,12 +83,8 @@ update_writing(struct connection *c)
 	}
 }
 
-/*
- * Go on with what had to stop, at the end of this pass.  Whatever changes an
- * answer of may_handle or may_read for the better calls this.
- */
-static void
-resume_later(struct connection *c)
+void
+connection_resume(struct connection *c)
 {
 	if (c->handling || !may_handle(c))
 		return;
@@ -153,7 +149,7 @@ run_flush(struct task *task)
 	if (c->closing && c->outbox.count == 0)
 		connection_abort(c, c->close_reason);
 	else
-		resume_later(c);
+		connection_resume(c);
 }
 
 /* --- Frames -------------------------------------------------------------- */
@@ -487,7 +483,7 @@ on_unmute(struct timer *timer)
 	struct connection *c = CONTAINER_OF(timer, struct connection, unmute);
 
 	c->muted = false;
-	resume_later(c);
+	connection_resume(c);
 }
 
 /* There may be memory again; if not, the next read finds out. */
@@ -501,7 +497,7 @@ on_retry(struct timer *timer)
 		return;
 	}
 	c->starved = false;
-	resume_later(c);
+	connection_resume(c);
 }
 
 /* --- Life ---------------------------------------------------------------- */
@@ -698,43 +694,6 @@ void
 connection_set_frame_len_max(struct connection *c, size_t len)
 {
 	c->frame_len_max = len;
-}
-
-/* --- Exchanges ----------------------------------------------------------- */
-
-void
-exchange_begin(struct connection *c, struct exchange *exchange)
-{
-	assert(c->handling && !c->gone && exchange->release != NULL);
-	exchange->connection = c;
-	exchange->state = EXCHANGE_PENDING;
-	outbox_push(&c->outbox, exchange);
-	c->exclusives += exchange->exclusive;
-}
-
-void
-exchange_complete(struct exchange *exchange, bool reply)
-{
-	struct connection *c = exchange->connection;
-
-	assert(exchange->state == EXCHANGE_PENDING);
-	assert(loop_current() == c->set->loop);
-	c->exclusives -= exchange->exclusive;
-	if (reply && !c->gone) {
-		outbox_ready(&c->outbox, exchange);
-	} else {
-		exchange->state = EXCHANGE_NO_REPLY;
-		outbox_remove(&c->outbox, exchange);
-		exchange->release(exchange);
-	}
-	if (c->gone) {
-		if (c->outbox.count == 0)
-			loop_defer(c->set->loop, &c->end);
-		return;
-	}
-	if (outbox_can_send(&c->outbox) || c->closing)
-		loop_defer_last(c->set->loop, &c->flush);
-	resume_later(c);
 }
 
 /* --- Accessors ----------------------------------------------------------- */

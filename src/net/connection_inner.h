@@ -73,4 +73,10 @@ struct connection {
 void connection_open(struct connection_set *set,
     const struct connection_origin *origin);
 
+/*
+ * Go on with what had to stop, at the end of this pass.  Whatever may let a
+ * connection handle frames or read again calls this.
+ */
+void connection_resume(struct connection *connection);
+
 #endif

@@ -26,7 +26,7 @@ struct listener_settings {
 	int send_buffer_bytes;		/* socket.send.buffer.bytes, -1: none */
 	int receive_buffer_bytes;	/* socket.receive.buffer.bytes */
 	int32_t connections_max;	/* max.connections of this listener */
-	bool deferred;			/* accept only from listener_accept on */
+	bool deferred;			/* accepts after listener_accept */
 	transport_open_fn transport;	/* NULL: tcp_open */
 	void *transport_context;
 };
@@ -35,9 +35,9 @@ struct listener_settings {
 void listener_defaults(struct listener_settings *settings);
 
 /*
- * Bind, and accept from now on unless it is deferred.  The network's loops run.  settings and their
- * texts are copied.  NULL where the address cannot be had; one line in the
- * log says why.  It belongs to the network.
+ * Bind, and accept from now on unless it is deferred.  The network's loops
+ * run.  settings and their texts are copied.  NULL where the address cannot
+ * be had; one line in the log says why.  It belongs to the network.
  */
 struct listener *listener_new(struct network *network,
     const struct listener_settings *settings) WARN_UNUSED;

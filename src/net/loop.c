@@ -29,7 +29,7 @@ struct loop {
 	int64_t armed_ms;		/* timer_event's moment, -1: none */
 	int64_t now_ms;
 	bool entered;			/* now_ms is of this pass */
-	struct list posted_here;	/* by this thread, which needs no lock */
+	struct list posted_here;	/* by this thread, without a lock */
 	struct list deferred;
 	struct list deferred_last;
 

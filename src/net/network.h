@@ -2,8 +2,8 @@
  * Network: all connections of the process, with the settings, the limits and
  * the counters that they share.
  *
- * Order of life: loop_group_new, network_new, loop_group_start, listener_new…,
- * network_stop, loop_group_stop, network_free, loop_group_free.
+ * Order of life: loop_group_new, network_new, loop_group_start, listener_new
+ * once or more, network_stop, loop_group_stop, network_free, loop_group_free.
  */
 #ifndef NET_NETWORK_H
 #define NET_NETWORK_H
