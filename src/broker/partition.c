@@ -138,7 +138,7 @@ on_flushed(struct log *log, void *context)
 }
 
 static void
-on_failed(struct log *log UNUSED, void *context)
+on_failed(struct log *log, void *context)
 {
 	struct partition *partition = context;
 	struct list fired;
@@ -147,6 +147,8 @@ on_failed(struct log *log UNUSED, void *context)
 	waiters_fail(partition, KP_KAFKA_STORAGE_ERROR, &fired);
 	long_poll_interrupt(partition, &fired);
 	wakeup_post_all(&fired);
+	if (partition->context->logs != NULL)
+		log_manager_log_failed(partition->context->logs, log);
 }
 
 /* --- Life -------------------------------------------------------------- */
