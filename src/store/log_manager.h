@@ -14,8 +14,9 @@
  * log_manager_find or log_manager_create on, and gives it back with
  * log_manager_release; a deleted log is freed when its last holder did that.
  *
- * Thread-safe, except new, load, start, stop and free.  Takes its own lock
- * before a log's, and a log's lock never together with another's.
+ * Thread-safe, except new, load, start, stop and free; create and delete are
+ * one thread's at a time.  Takes its own lock before a log's, and a log's lock
+ * never together with another's.
  */
 #ifndef STORE_LOG_MANAGER_H
 #define STORE_LOG_MANAGER_H
