@@ -132,6 +132,8 @@ emit_partition(struct controller *controller, struct uuid topic_id,
 	record.replicas = (int32_t *)(uintptr_t)partition->replicas;
 	record.replicas_count = partition->replicas_count;
 	record.leader = isr[0];
+	record.leader_epoch = 0;
+	record.partition_epoch = 0;
 	record.directories = (struct uuid *)(uintptr_t)partition->directories;
 	record.directories_count = partition->replicas_count;
 	controller_emit(controller, METADATA_RECORD_PARTITION, &record);
