@@ -172,9 +172,8 @@ loop_free(struct loop *loop)
 	if (loop == NULL)
 		return;
 	assert(!loop->started);
-	assert(list_empty(&loop->mailbox) && list_empty(&loop->posted_here));
-	assert(list_empty(&loop->deferred) &&
-	    list_empty(&loop->deferred_last));
+	assert(list_empty(&loop->posted_here) &&
+	    list_empty(&loop->deferred) && list_empty(&loop->deferred_last));
 	close_events(loop);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop);

@@ -36,8 +36,8 @@ struct loop_counters {
 struct loop *loop_new(int index) WARN_UNUSED;
 
 /*
- * Free a loop that does not run.  Nothing may be left in it: no posted or
- * deferred tasks, no events; timers are forgotten.  NULL is allowed.
+ * Free a loop that does not run.  Timers are forgotten, and so are tasks that
+ * other threads posted after its end.  NULL is allowed.
  */
 void loop_free(struct loop *loop);
 

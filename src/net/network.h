@@ -84,7 +84,11 @@ struct network *network_new(struct loop_group *loops,
  */
 int network_stop(struct network *network, int64_t deadline_ms) WARN_UNUSED;
 
-/* Free it with its listeners; the loops have been stopped.  NULL is allowed. */
+/*
+ * Free it with its listeners; the loops have been stopped.  After network_stop
+ * has failed it stays in memory, as far as there are connections.  NULL is
+ * allowed.
+ */
 void network_free(struct network *network);
 
 /* What has been done so far.  Any thread. */

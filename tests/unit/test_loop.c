@@ -227,7 +227,11 @@ stop_runs_what_is_posted_by_what_is_posted(void **state UNUSED)
 	loop_post(loop, &chain[0]);
 	loop_stop(loop);
 	assert_int_equal(done, COUNT_OF(chain));
+	/* Too late: it is forgotten. */
+	chain[0] = (struct task){ .run = run_chain };
+	loop_post(loop, &chain[0]);
 	loop_free(loop);
+	assert_int_equal(done, COUNT_OF(chain));
 }
 
 static void
