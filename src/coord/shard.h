@@ -28,6 +28,7 @@
 #ifndef COORD_SHARD_H
 #define COORD_SHARD_H
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/list.h"
@@ -68,12 +69,14 @@ struct shard_kind {
 	void (*loaded)(struct shard *shard);
 	/* Answer what is parked with error and drop all state. */
 	void (*unloaded)(struct shard *shard, enum kp_error error);
+	/* The answer to a client for an error of the log. */
+	enum kp_error (*log_error)(enum kp_error error);
 };
 
 /*
  * Something that has to happen once all that has been appended so far is
- * committed.  ready is called under the lock, with KP_NONE or with what went
- * wrong; the node is free again then.
+ * committed.  ready is called under the lock, from shard_leave, with KP_NONE or
+ * with the answer for what went wrong; the node is free again then.
  */
 struct shard_wait {
 	struct list_node node;
@@ -120,7 +123,9 @@ struct shard {
 	int64_t wake_ms;		/* asked of the host; INT64_MAX none */
 	int64_t watch_offset;		/* asked of the host; -1 none */
 	struct list emitted;		/* records not yet appended */
-	size_t emitted_bytes;
+	struct arena emitted_arena;	/* what they are made of */
+	int32_t emitted_count;
+	bool emitted_failed;		/* there was no room for one */
 };
 
 /* host and settings must outlive the shard. */
@@ -178,8 +183,9 @@ void shard_emit_applied(struct shard *shard,
 
 /*
  * Append what was emitted as one batch and replay it.  On error nothing is
- * appended or replayed, and the error is the log's own (MESSAGE_TOO_LARGE
- * where it does not fit into one batch).  KP_NONE where nothing was emitted.
+ * appended or replayed, and what was emitted is forgotten; the error is the
+ * kind's answer for the log's (MESSAGE_TOO_LARGE where it does not fit into
+ * one batch).  KP_NONE where nothing was emitted.
  * Lock held.
  */
 enum kp_error shard_append(struct shard *shard) WARN_UNUSED;
@@ -216,7 +222,10 @@ void shard_timer_stop(struct shard *shard, struct shard_timer *timer);
  */
 void shard_advance(struct shard *shard, enum kp_error error);
 
-/* Run the timers that are due.  No lock held. */
-void shard_tick(struct shard *shard);
+/*
+ * Run the timers that are due.  When to call again, on clock_monotonic_ms;
+ * INT64_MAX for never.  No lock held.
+ */
+int64_t shard_tick(struct shard *shard) WARN_UNUSED;
 
 #endif

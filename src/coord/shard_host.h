@@ -3,8 +3,8 @@
  * partition of an internal topic (partition_host.h), tests have one that
  * holds back the high watermark or fails.
  *
- * append, read and high_watermark are called with the shard's lock held,
- * watch and wake without it.
+ * append, read and the two offsets are called with the shard's lock held, watch
+ * and wake without it.
  */
 #ifndef COORD_SHARD_HOST_H
 #define COORD_SHARD_HOST_H
@@ -23,13 +23,13 @@ struct shard_host {
 	    size_t len, int64_t *end_offset);
 
 	/*
-	 * Put whole batches from offset on into buf, up to its maximum, and
-	 * report the offset behind them.  Nothing is put there at the end of
-	 * the log, which is the end of what was appended, not the high
-	 * watermark.
+	 * Append batches from the one that holds offset on to buf, about
+	 * max_bytes, but the first one whole; the last one may be cut.
+	 * Nothing is put there at the end of the log, which is the end of
+	 * what was appended, not the high watermark.
 	 */
 	enum kp_error (*read)(struct shard_host *host, int64_t offset,
-	    struct buf *buf, int64_t *end_offset);
+	    size_t max_bytes, struct buf *buf);
 
 	int64_t (*log_start_offset)(struct shard_host *host);
 	int64_t (*high_watermark)(struct shard_host *host);
@@ -41,10 +41,10 @@ struct shard_host {
 	void (*watch)(struct shard_host *host, int64_t offset);
 
 	/*
-	 * Call shard_tick at about deadline_ms of clock_monotonic_ms or
-	 * later.  A new wake-up takes the place of the one before.
+	 * Call shard_tick soon, on a thread of the host's own, and then
+	 * whenever the time that shard_tick returned has come.
 	 */
-	void (*wake)(struct shard_host *host, int64_t deadline_ms);
+	void (*wake)(struct shard_host *host);
 };
 
 #endif

@@ -1,0 +1,81 @@
+/*
+ * Group shard: the groups and committed offsets of one partition of
+ * __consumer_offsets.
+ *
+ * The functions below are the operations: each enters the shard, decides,
+ * appends, and answers call when what it appended is committed; an error of
+ * entering (NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS) is the call's.
+ * Requests, responses and what they hold belong to the shard until the call
+ * is done; responses are made in call->arena.
+ *
+ * Any thread, no lock held.
+ */
+#ifndef COORD_GROUP_SHARD_H
+#define COORD_GROUP_SHARD_H
+
+#include "base/map.h"
+#include "coord/group_coordinator.h"
+#include "coord/group_settings.h"
+#include "coord/shard.h"
+
+struct group_shard {
+	struct shard shard;
+	const struct group_settings *settings;
+
+	/* guarded by the shard's lock */
+	struct map groups;		/* struct group, by id */
+	struct shard_timer expiry;	/* of offsets and empty groups */
+};
+
+/* host and the settings outlive the shard. */
+void group_shard_init(struct group_shard *shard,
+    const struct group_settings *settings,
+    const struct shard_settings *shard_settings, struct shard_host *host,
+    int32_t partition);
+/* The shard is closed. */
+void group_shard_fini(struct group_shard *shard);
+
+void group_shard_join(struct group_shard *shard, struct group_call *call,
+    const struct kp_join_group_request *request,
+    struct kp_join_group_response *response);
+void group_shard_sync(struct group_shard *shard, struct group_call *call,
+    const struct kp_sync_group_request *request,
+    struct kp_sync_group_response *response);
+void group_shard_heartbeat(struct group_shard *shard, struct group_call *call,
+    const struct kp_heartbeat_request *request);
+void group_shard_leave(struct group_shard *shard, struct group_call *call,
+    const struct kp_leave_group_request *request,
+    struct kp_leave_group_response *response);
+void group_shard_commit(struct group_shard *shard, struct group_call *call,
+    struct group_commit *commit);
+void group_shard_fetch(struct group_shard *shard, struct group_call *call,
+    struct group_fetch *fetch);
+void group_shard_delete_offsets(struct group_shard *shard,
+    struct group_call *call, struct slice group_id,
+    struct group_topic *topics, int32_t topics_count);
+void group_shard_delete(struct group_shard *shard, struct group_call *call,
+    struct slice group_id);
+
+/* A topic was deleted: drop its offsets, in all groups. */
+void group_shard_topic_deleted(struct group_shard *shard, struct slice topic,
+    struct uuid topic_id);
+
+/*
+ * Add to list, whose entries live in arena, the groups that pass the
+ * request's filters.  KP_COORDINATOR_LOAD_IN_PROGRESS where the shard loads;
+ * one that is not led here adds nothing.
+ */
+struct group_list {
+	struct kp_list_groups_response_group *groups;
+	int32_t count;
+	int32_t capacity;
+};
+enum kp_error group_shard_list(struct group_shard *shard, struct arena *arena,
+    const struct kp_list_groups_request *request, struct group_list *list);
+
+/* Describe a classic group; group->error_code is set too. */
+void group_shard_describe(struct group_shard *shard, struct arena *arena,
+    int16_t version, struct slice group_id,
+    struct kp_describe_groups_response_group *group);
+
+#endif
