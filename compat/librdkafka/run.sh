@@ -1,0 +1,119 @@
+#!/bin/bash
+# librdkafka's own broker tests.  The npm package of its JavaScript client
+# carries the whole source tree, tests included.  One process per test number:
+# a test that times out takes its process down, and every later test with it.
+. "$(cd "$(dirname "$0")" && pwd)/../lib.sh"
+. "$HERE/kafka.sh"
+
+PACKAGE=@confluentinc/kafka-javascript@1.10.1
+PACKAGE_SHA256=ada7d703bb1d3237e2292bfabf438d663b6160c9f1ac2a2406b5dc4257c81b66
+LIMIT=1200
+
+# Some topics are made with three replicas, which a single node cannot have.
+librdkafka_make() {
+	need npm npm
+	need g++ g++
+	need javac default-jdk-headless
+	local home
+	home=$(kafka_home)
+	cd "$1"
+	npm pack --silent $PACKAGE
+	sha256_is *.tgz $PACKAGE_SHA256
+	tar xzf *.tgz --strip-components=3 package/deps/librdkafka
+	rm -- *.tgz
+	sed -i 's/, 3, 5000);/, 1, 5000);/; s/(), 1, 3);/(), 1, 1);/' \
+		tests/0*.c tests/0*.cpp
+	./configure --disable-gssapi --disable-curl
+	make -j2 libs
+	make -j2 -C tests build
+	make -C tests/java KAFKA_PATH="$home"
+}
+
+prepare() {
+	need jq jq
+	kafka_home >/dev/null
+	cached librdkafka-2.15.1 librdkafka_make >/dev/null
+}
+
+# numbers: of the tests to run; a number may stand for several tests
+numbers() {
+	local list=(tests.allow tests.later)
+	[ -z "${QUICK:-}" ] || list=(tests.quick)
+	sed 's/[[:space:]]*#.*//; /^$/d' "${list[@]}" | while read -r name; do
+		# shellcheck disable=SC2254
+		case $name in ${ONLY:-*}) echo "${name%%_*}" ;; esac
+	done | sort -u
+}
+
+# runner NUMBER [OPTIONS]: run it, its report is $WORK/reports/NUMBER.json
+runner() {
+	local number=$1 source
+	shift
+	source=$(cached librdkafka-2.15.1 librdkafka_make)
+	cd "$source/tests"
+	export LD_LIBRARY_PATH=../src:../src-cpp TEST_KAFKA_VERSION=4.3.1 \
+		KAFKA_PATH="$(kafka_home)" BROKERS=$BOOTSTRAP \
+		RDKAFKA_TEST_CONF=$WORK/test.conf TESTS=$number \
+		TEST_REPORT=$WORK/reports/$number.json
+	timeout -k 5 $LIMIT ./test-runner -p1 -L -K -E "$@"
+}
+
+# states NUMBER: "name state" of each of its tests
+states() {
+	jq -r '.tests | to_entries[] | select(.key != "<MAIN>") |
+		select(.value.state != "SKIPPED") |
+		"\(.key)\t\(.value.state)"' "$WORK/reports/$1.json" 2>/dev/null
+}
+
+# why NUMBER: what the first failed assertion said
+why() {
+	sed 's/\x1b\[[0-9;]*[A-Za-z]//g' "$WORK/logs/$1.log" | grep -aE \
+		'Test failed|TEST FAILURE|### Test|timed out|assert' -A1 |
+		grep -avE '^--|^### Test "' | tail -1 | tr '\t' ' ' |
+		cut -c1-120
+}
+
+# number N: its tests' lines of the results.  What fails is run once more: the
+# suite has limits of seconds, and other tests run beside it.
+number() {
+	local try state name begin=$SECONDS
+	for try in 1 2; do
+		rm -f "$WORK/reports/$1.json"
+		(runner "$1") >"$WORK/logs/$1.log" 2>&1 </dev/null || :
+		states "$1" >"$WORK/reports/$1.states" || :
+		! grep -qv PASSED "$WORK/reports/$1.states" &&
+			[ -s "$WORK/reports/$1.states" ] && break
+		cp "$WORK/logs/$1.log" "$WORK/logs/$1.try$try.log"
+	done
+	[ -s "$WORK/reports/$1.states" ] ||
+		printf '%s\tNONE\n' "$1" >"$WORK/reports/$1.states"
+	while IFS=$'\t' read -r name state; do
+		case $state in
+		PASSED) printf '%s\tpass\t%s s%s\n' "$name" \
+			$((SECONDS - begin)) "${try#1}" ;;
+		*) printf '%s\tfail\t%s\n' "$name" "$(why "$1")" ;;
+		esac
+	done <"$WORK/reports/$1.states"
+}
+
+# Its time limit for a new topic to appear does not stretch, so let the broker
+# and the disk warm up first.
+warm_up() {
+	local number
+	for number in 0012 0030; do
+		(runner $number -Q) >"$WORK/logs/warm-$number.log" 2>&1 || :
+	done
+}
+
+case ${1:-} in
+--number) number "$2" ;;
+--prepare) prepare ;;
+--stopped) ;;
+*)
+	mkdir -p "$WORK/reports"
+	printf '%s\n' "bootstrap.servers=$BOOTSTRAP" \
+		'test.timeout.multiplier=3' >"$WORK/test.conf"
+	warm_up
+	numbers | xargs -r -P "${JOBS:-2}" -I{} "$PWD/run.sh" --number {}
+	;;
+esac
