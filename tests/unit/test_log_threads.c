@@ -7,11 +7,13 @@
 
 #include "wire/batch_reader.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #define APPENDS 3000
+#define LEAD_MAX 100
 
 struct shared {
 	struct fixture *fixture;
@@ -27,6 +29,23 @@ check(struct shared *shared, bool good)
 		atomic_fetch_add(&shared->errors, 1);
 }
 
+/*
+ * Let the others keep up: the flusher is never further behind than this, and
+ * with it readers and retention have something to do all the time.
+ */
+static void
+wait_for_flush(struct log *log)
+{
+	int64_t behind;
+
+	do {
+		sched_yield();
+		log_lock(log);
+		behind = log_unflushed_messages(log);
+		log_unlock(log);
+	} while (behind > LEAD_MAX);
+}
+
 static void *
 append_all(void *context)
 {
@@ -35,6 +54,7 @@ append_all(void *context)
 	for (int i = 0; i < APPENDS; i++) {
 		struct log_append append;
 
+		wait_for_flush(shared->fixture->log);
 		check(shared,
 		    fixture_append(shared->fixture,
 			&(struct fixture_batch){
@@ -118,7 +138,7 @@ read_again_and_again(void *context)
 	struct shared *shared = context;
 	struct log_position found;
 
-	while (!atomic_load(&shared->done)) {
+	do {
 		int64_t offset = 0;
 
 		while (read_once(shared, &offset, 3000))
@@ -126,7 +146,7 @@ read_again_and_again(void *context)
 		check(shared,
 		    log_find_timestamp(shared->fixture->log,
 			FIXTURE_NOW_MS + 100, APPENDS, &found) == KP_NONE);
-	}
+	} while (!atomic_load(&shared->done));
 	return NULL;
 }
 
@@ -148,6 +168,18 @@ flush_always(void *context)
 	return NULL;
 }
 
+static bool
+begins_at_zero(struct log *log)
+{
+	int64_t start;
+
+	log_lock(log);
+	start = log_start_offset(log);
+	log_unlock(log);
+	return start == 0;
+}
+
+/* Until all is appended, and retention has let something go. */
 static void *
 clean_up(void *context)
 {
@@ -155,7 +187,7 @@ clean_up(void *context)
 	struct log *log = shared->fixture->log;
 	int64_t now_ms = FIXTURE_NOW_MS;
 
-	while (!atomic_load(&shared->done)) {
+	while (!atomic_load(&shared->done) || begins_at_zero(log)) {
 		check(shared, log_retain(log, now_ms) >= 0);
 		now_ms += 30000;
 		log_tidy(log, now_ms);
