@@ -1,4 +1,4 @@
-/* Produce and InitProducerId's neighbours, over real connections. */
+/* Produce, over real connections. */
 #include "unit/api_rig.h"
 
 #include "base/clock.h"
