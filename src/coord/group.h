@@ -1,0 +1,236 @@
+/*
+ * Group: a classic group with its members, and its committed offsets.
+ *
+ * A group exists from the first record or join that names it until it is
+ * deleted or expires.  Its members are soft state, as in Kafka: only a
+ * generation that was synced is in the log.
+ *
+ * States and transitions (ClassicGroupState of Kafka):
+ *
+ *     Empty -> PreparingRebalance -> CompletingRebalance -> Stable
+ *     Stable, CompletingRebalance -> PreparingRebalance -> Empty
+ *
+ * Everything here is guarded by the shard's lock.
+ */
+#ifndef COORD_GROUP_H
+#define COORD_GROUP_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "coord/group_shard.h"
+
+enum group_state {
+	GROUP_EMPTY,
+	GROUP_PREPARING,
+	GROUP_COMPLETING,
+	GROUP_STABLE,
+};
+
+/* A protocol that a member offers; the name and the bytes are owned. */
+struct group_protocol {
+	struct slice name;
+	struct slice metadata;
+};
+
+/* A parked JoinGroup or SyncGroup; call NULL: none. */
+struct group_join {
+	struct group_call *call;
+	struct kp_join_group_response *response;
+};
+
+struct group_sync {
+	struct group_call *call;
+	struct kp_sync_group_response *response;
+};
+
+struct group_member {
+	struct group *group;
+	struct list_node node;		/* in group->members */
+	struct slice id;		/* owned, as are the next four */
+	struct slice instance_id;	/* null: a dynamic member */
+	struct slice client_id;
+	struct slice client_host;
+	struct slice assignment;
+	int32_t session_timeout_ms;
+	int32_t rebalance_timeout_ms;
+	struct group_protocol *protocols;
+	int32_t protocols_count;
+	struct group_join join;
+	struct group_sync sync;
+	bool is_new;			/* joined, and has had no answer yet */
+	bool must_sync;			/* in this generation */
+	struct shard_timer session;
+};
+
+/* An id that was handed out, and whose bearer has not joined yet. */
+struct group_pending {
+	struct group *group;
+	struct list_node node;		/* in group->pending */
+	struct slice id;		/* owned */
+	struct shard_timer session;
+};
+
+struct group {
+	struct group_shard *shard;
+	struct slice id;		/* owned */
+	enum group_state state;
+	bool was_empty;			/* before it was PREPARING */
+	bool member_added;		/* during the initial delay */
+	int64_t state_since_ms;		/* wall clock; -1 unknown */
+	int32_t generation;
+	struct slice protocol_type;	/* owned; null: none */
+	struct slice protocol;		/* owned; null: none */
+	struct group_member *leader;	/* or NULL */
+	struct list members;
+	struct map members_by_id;
+	struct list pending;
+	int32_t pending_count;
+	struct shard_timer join_timer;
+	struct shard_timer sync_timer;
+	int64_t delay_ms;		/* of the initial rebalance: this one */
+	int64_t delay_left_ms;		/* and what may still be added */
+	struct map offsets;		/* struct group_offset_entry */
+	struct map transactions;	/* struct group_transaction */
+};
+
+/* The group, or NULL. */
+struct group *group_find(struct group_shard *shard, struct slice id);
+
+/* A new, empty group in the shard. */
+struct group *group_create(struct group_shard *shard, struct slice id);
+
+/* Free it; nobody is parked and no timer runs any more. */
+void group_free(struct group *group);
+
+/* The name of its state, as Kafka's tools show it. */
+const char *group_state_name(enum group_state state);
+
+/* Enter state now. */
+void group_enter(struct group *group, enum group_state state);
+
+/* Replace the owned slice with a copy of value. */
+void group_own(struct slice *owned, struct slice value);
+
+/* --- Members --------------------------------------------------------------- */
+
+static inline int32_t
+group_member_count(const struct group *group)
+{
+	return (int32_t)group->members_by_id.count;
+}
+
+struct group_member *group_member_find(const struct group *group,
+    struct slice id);
+struct group_member *group_member_by_instance(const struct group *group,
+    struct slice instance_id);
+
+/* What a member needs to be made; all is copied. */
+struct group_member_new {
+	struct slice id;
+	struct slice instance_id;
+	struct slice client_id;
+	struct slice client_host;
+	int32_t session_timeout_ms;
+	int32_t rebalance_timeout_ms;
+};
+
+/* Add a member without protocols; the first one becomes the leader. */
+struct group_member *group_member_add(struct group *group,
+    const struct group_member_new *new);
+
+/* Take it out and free it; its parked calls have been answered. */
+void group_member_remove(struct group_member *member);
+
+/* Give the member another id, and find it by that. */
+void group_member_rename(struct group_member *member, struct slice id);
+
+void group_member_set_protocols(struct group_member *member,
+    const struct kp_join_group_request *request);
+bool group_member_same_protocols(const struct group_member *member,
+    const struct kp_join_group_request *request);
+
+/* What it said with the group's protocol; "" where it has not that. */
+struct slice group_member_metadata(const struct group_member *member);
+
+struct group_pending *group_pending_find(const struct group *group,
+    struct slice id);
+struct group_pending *group_pending_add(struct group *group, struct slice id);
+void group_pending_remove(struct group_pending *pending);
+
+/* Start or restart the time within which it has to be heard of. */
+void group_member_touch(struct group_member *member);
+
+/* --- Protocols ------------------------------------------------------------- */
+
+/* Do all members support the protocol? */
+bool group_protocol_supported(const struct group *group, struct slice name);
+
+/* Could a member that offers these join? */
+bool group_accepts(const struct group *group,
+    const struct kp_join_group_request *request);
+
+/* The protocol that the members vote for; there are members. */
+struct slice group_vote(const struct group *group);
+
+/*
+ * Is the topic subscribed to by a member?  Groups that are not of consumers
+ * subscribe to nothing; one whose subscriptions do not parse, to everything.
+ */
+bool group_subscribed(const struct group *group, struct slice topic);
+
+/* --- Rebalancing (group_rebalance.c) --------------------------------------- */
+
+/* A member was added, left or changed: rebalance, or go on with one. */
+void group_rebalance(struct group *group);
+
+/* Begin a rebalance from Stable, CompletingRebalance or Empty. */
+void group_prepare(struct group *group);
+
+/* While PREPARING: complete the join phase where all have joined. */
+void group_try_complete(struct group *group);
+
+/* A member that has left or died: out with it, and what follows from that. */
+void group_member_gone(struct group_member *member);
+
+/* Answer a parked call, if there is one. */
+void group_answer_join(struct group_member *member, enum kp_error error);
+void group_answer_sync(struct group_member *member, enum kp_error error);
+
+/* Fill a join's answer with the generation as it is. */
+void group_fill_join(const struct group_member *member, struct arena *arena,
+    struct kp_join_group_response *response, bool with_members);
+
+/* Is it a member, and this its generation?  (validateMember of Kafka) */
+enum kp_error group_check_member(const struct group *group,
+    struct slice member_id, struct slice instance_id,
+    struct group_member **member);
+
+/* All sessions begin anew: after loading. */
+void group_start_sessions(struct group *group);
+
+/* Answer everybody with error and stop all timers. */
+void group_abandon(struct group *group, enum kp_error error);
+
+/* --- Records (group_record.c) ---------------------------------------------- */
+
+/* Emit the group as it is, with the members' assignments from sync NULL. */
+void group_emit(struct group *group);
+void group_emit_tombstone(struct group *group);
+
+/* Replay a record of either kind; -1 where it is malformed. */
+int group_replay_metadata(struct group_shard *shard,
+    const struct shard_record *record);
+
+/* --- Offsets (group_offsets.c) --------------------------------------------- */
+
+int group_replay_offset(struct group_shard *shard,
+    const struct shard_record *record);
+void group_replay_end(struct group_shard *shard, int64_t producer_id,
+    bool committed);
+void group_offsets_free(struct group *group);
+void group_emit_offset_tombstones(struct group *group);
+
+/* Drop what has expired; the group too, where nothing is left of it. */
+void group_expire(struct group *group, int64_t now_ms);
+
+#endif

@@ -1,0 +1,197 @@
+/*
+ * Groups as administrators see them: list, describe, delete.
+ */
+#include <ctype.h>
+#include <strings.h>
+
+#include "coord/group.h"
+#include "wire/generated/describe_groups.h"
+#include "wire/generated/list_groups.h"
+
+/* From this version on a group that is not there is an error. */
+#define VERSION_NOT_FOUND 6
+
+/* --- Listing --------------------------------------------------------------- */
+
+static struct slice
+trimmed(struct slice s)
+{
+	while (s.len > 0 && isspace(s.data[0]))
+		s.data++, s.len--;
+	while (s.len > 0 && isspace(s.data[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+/* No filter lets everything pass. */
+static bool
+passes(const struct slice *filter, int32_t count, const char *name)
+{
+	for (int32_t i = 0; i < count; i++) {
+		struct slice wanted = trimmed(filter[i]);
+
+		if (wanted.len == strlen(name) &&
+		    strncasecmp((const char *)wanted.data, name,
+			wanted.len) == 0)
+			return true;
+	}
+	return count <= 0;
+}
+
+static struct kp_list_groups_response_group *
+add_entry(struct group_list *list, struct arena *arena)
+{
+	if (list->count == list->capacity) {
+		int32_t capacity = MAX(list->capacity * 2, 16);
+		struct kp_list_groups_response_group *groups =
+		    arena_xcalloc(arena, (size_t)capacity, sizeof(*groups));
+
+		if (list->count > 0)
+			memcpy(groups, list->groups,
+			    (size_t)list->count * sizeof(*groups));
+		list->groups = groups;
+		list->capacity = capacity;
+	}
+	return &list->groups[list->count++];
+}
+
+static void
+list_group(const struct group *group, struct arena *arena,
+    struct group_list *list)
+{
+	struct kp_list_groups_response_group *entry = add_entry(list, arena);
+
+	entry->group_id = arena_copy(arena, group->id);
+	entry->protocol_type = slice_is_null(group->protocol_type) ?
+	    slice_str("") :
+	    arena_copy(arena, group->protocol_type);
+	entry->group_state = slice_str(group_state_name(group->state));
+	entry->group_type = slice_str("classic");
+}
+
+enum kp_error
+group_shard_list(struct group_shard *shard, struct arena *arena,
+    const struct kp_list_groups_request *request, struct group_list *list)
+{
+	enum kp_error error = shard_enter(&shard->shard);
+	const struct group *group;
+
+	if (error != KP_NONE)
+		return error == KP_NOT_COORDINATOR ? KP_NONE : error;
+	if (passes(request->types_filter, request->types_filter_count,
+		"classic"))
+		for (size_t at = 0; (group = map_next(&shard->groups, &at)) !=
+		     NULL;)
+			if (passes(request->states_filter,
+				request->states_filter_count,
+				group_state_name(group->state)))
+				list_group(group, arena, list);
+	shard_leave(&shard->shard);
+	return KP_NONE;
+}
+
+/* --- Describing ------------------------------------------------------------ */
+
+static void
+describe_member(const struct group_member *member, struct arena *arena,
+    struct kp_describe_groups_response_member *out)
+{
+	bool stable = member->group->state == GROUP_STABLE;
+
+	out->member_id = arena_copy(arena, member->id);
+	out->group_instance_id = arena_copy(arena, member->instance_id);
+	out->client_id = arena_copy(arena, member->client_id);
+	out->client_host = arena_copy(arena, member->client_host);
+	out->member_metadata = stable ?
+	    arena_copy(arena, group_member_metadata(member)) :
+	    slice_str("");
+	out->member_assignment = arena_copy(arena, member->assignment);
+}
+
+static void
+describe(const struct group *group, struct arena *arena,
+    struct kp_describe_groups_response_group *out)
+{
+	size_t count = (size_t)group_member_count(group);
+
+	out->group_state = slice_str(group_state_name(group->state));
+	out->protocol_type = slice_is_null(group->protocol_type) ?
+	    slice_str("") :
+	    arena_copy(arena, group->protocol_type);
+	out->protocol_data = group->state != GROUP_STABLE ||
+		slice_is_null(group->protocol) ?
+	    slice_str("") :
+	    arena_copy(arena, group->protocol);
+	out->members = arena_xcalloc(arena, count, sizeof(*out->members));
+	LIST_FOR_EACH (node, &group->members)
+		describe_member(LIST_ENTRY(node, struct group_member, node),
+		    arena, &out->members[out->members_count++]);
+}
+
+void
+group_shard_describe(struct group_shard *shard, struct arena *arena,
+    int16_t version, struct slice group_id,
+    struct kp_describe_groups_response_group *out)
+{
+	enum kp_error error = shard_enter(&shard->shard);
+	const struct group *group;
+
+	out->group_id = group_id;
+	out->error_code = (int16_t)error;
+	if (error != KP_NONE)
+		return;
+	group = group_find(shard, group_id);
+	if (group != NULL) {
+		describe(group, arena, out);
+	} else {
+		out->group_state = slice_str("Dead");
+		if (version >= VERSION_NOT_FOUND) {
+			out->error_code = KP_GROUP_ID_NOT_FOUND;
+			out->error_message = arena_printf(arena,
+			    "Group %.*s not found.", SLICE_ARG(group_id));
+		}
+	}
+	shard_leave(&shard->shard);
+}
+
+/* --- Deleting -------------------------------------------------------------- */
+
+static enum kp_error
+delete_group(struct group *group)
+{
+	struct shard *shard = &group->shard->shard;
+	enum kp_error error;
+
+	group_emit_offset_tombstones(group);
+	group_emit_tombstone(group);
+	/* In bulk: each tombstone stands for itself, the group's comes last. */
+	error = shard_append_bulk(shard);
+	if (error == KP_NONE) {
+		group_abandon(group, KP_NOT_COORDINATOR);
+		group_free(group);
+	}
+	return error;
+}
+
+void
+group_shard_delete(struct group_shard *shard, struct group_call *call,
+    struct slice group_id)
+{
+	enum kp_error error = shard_enter(&shard->shard);
+	struct group *group;
+
+	if (error != KP_NONE) {
+		call->call.error = error;
+		call->call.done(&call->call);
+		return;
+	}
+	group = group_find(shard, group_id);
+	if (group == NULL)
+		error = KP_GROUP_ID_NOT_FOUND;
+	else if (group->state != GROUP_EMPTY)
+		error = KP_NON_EMPTY_GROUP;
+	else
+		error = delete_group(group);
+	shard_reply(&shard->shard, &call->call, error);
+	shard_leave(&shard->shard);
+}

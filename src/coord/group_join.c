@@ -1,0 +1,412 @@
+/*
+ * JoinGroup (KIP-345 static members, KIP-394 member ids first).
+ */
+#include "base/rng.h"
+#include "base/uuid.h"
+#include "coord/group.h"
+#include "wire/generated/join_group.h"
+
+/* A join that is parked cannot heartbeat; its client is given this long. */
+#define NEW_MEMBER_SESSION_MS (5 * 60 * 1000)
+
+/* From here on a new member is first told its id. */
+#define VERSION_ID_REQUIRED 4
+/* From here on a leader that came back is told not to assign. */
+#define VERSION_SKIP_ASSIGNMENT 9
+
+struct joining {
+	struct group *group;
+	struct group_call *call;
+	const struct kp_join_group_request *request;
+	struct kp_join_group_response *response;
+};
+
+static struct shard *
+shard_of(const struct joining *joining)
+{
+	return &joining->group->shard->shard;
+}
+
+static void
+answer(struct joining *joining, enum kp_error error)
+{
+	shard_reply(shard_of(joining), &joining->call->call, error);
+}
+
+static void
+park(struct joining *joining, struct group_member *member)
+{
+	member->join.call = joining->call;
+	member->join.response = joining->response;
+}
+
+/* The member joins again while it waits already: the old wait is over. */
+static void
+replace_parked(struct group_member *member)
+{
+	group_answer_join(member, KP_UNKNOWN_MEMBER_ID);
+}
+
+static struct slice
+new_member_id(const struct joining *joining)
+{
+	struct slice base = slice_is_null(joining->request->group_instance_id) ?
+	    joining->call->client_id :
+	    joining->request->group_instance_id;
+	struct rng rng;
+	uint8_t b[16];
+
+	rng_init_random(&rng);
+	rng_bytes(&rng, b, sizeof(b));
+	b[6] = (b[6] & 0x0f) | 0x40;
+	b[8] = (b[8] & 0x3f) | 0x80;
+	return arena_printf(joining->call->arena,
+	    "%.*s-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+	    "%02x%02x%02x%02x%02x%02x",
+	    SLICE_ARG(base), b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7],
+	    b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+/* --- Members --------------------------------------------------------------- */
+
+static int32_t
+rebalance_timeout_of(const struct kp_join_group_request *request)
+{
+	return request->rebalance_timeout_ms >= 0 ?
+	    request->rebalance_timeout_ms :
+	    request->session_timeout_ms;
+}
+
+static void
+update_member(struct joining *joining, struct group_member *member)
+{
+	const struct kp_join_group_request *request = joining->request;
+
+	group_member_set_protocols(member, request);
+	member->session_timeout_ms = request->session_timeout_ms;
+	member->rebalance_timeout_ms = rebalance_timeout_of(request);
+	group_own(&member->client_id, joining->call->client_id);
+	group_own(&member->client_host, joining->call->client_host);
+}
+
+static void
+add_member(struct joining *joining, struct slice id)
+{
+	struct group *group = joining->group;
+	const struct kp_join_group_request *request = joining->request;
+	const struct group_member_new new = {
+		.id = id,
+		.instance_id = request->group_instance_id,
+		.client_id = joining->call->client_id,
+		.client_host = joining->call->client_host,
+		.session_timeout_ms = request->session_timeout_ms,
+		.rebalance_timeout_ms = rebalance_timeout_of(request),
+	};
+	struct group_member *member;
+
+	if (list_empty(&group->members))
+		group_own(&group->protocol_type, request->protocol_type);
+	member = group_member_add(group, &new);
+	group_member_set_protocols(member, request);
+	member->is_new = true;
+	if (group->state == GROUP_PREPARING && group->was_empty)
+		group->member_added = true;
+	shard_timer_start(shard_of(joining), &member->session,
+	    NEW_MEMBER_SESSION_MS);
+	park(joining, member);
+	group_rebalance(group);
+}
+
+static void
+rejoin(struct joining *joining, struct group_member *member)
+{
+	replace_parked(member);
+	update_member(joining, member);
+	park(joining, member);
+	group_rebalance(joining->group);
+}
+
+/* The answer that it had, or would have had: nothing has changed for it. */
+static void
+answer_current(struct joining *joining, const struct group_member *member,
+    bool with_members)
+{
+	group_fill_join(member, joining->call->arena, joining->response,
+	    with_members);
+	answer(joining, KP_NONE);
+}
+
+/* --- Static members -------------------------------------------------------- */
+
+/*
+ * The instance has come back under no id: it takes the old member's place.
+ * Whoever waits under the old id is fenced.
+ */
+static void
+take_place(struct joining *joining, struct group_member *member,
+    struct slice id)
+{
+	group_answer_join(member, KP_FENCED_INSTANCE_ID);
+	group_answer_sync(member, KP_FENCED_INSTANCE_ID);
+	group_member_rename(member, id);
+	update_member(joining, member);
+	group_member_touch(member);
+}
+
+/* In a stable group whose vote stays the same, nobody else need notice. */
+static void
+resume_stable(struct joining *joining, struct group_member *member,
+    struct slice old_id)
+{
+	struct group *group = joining->group;
+	bool leads = group->leader == member;
+	enum kp_error error;
+
+	group_emit(group);
+	error = shard_append(shard_of(joining));
+	if (error != KP_NONE) {
+		group_member_rename(member, old_id);
+		answer(joining, error);
+		return;
+	}
+	group_fill_join(member, joining->call->arena, joining->response,
+	    leads && joining->call->version >= VERSION_SKIP_ASSIGNMENT);
+	if (leads && joining->call->version >= VERSION_SKIP_ASSIGNMENT)
+		joining->response->skip_assignment = true;
+	else if (leads)
+		joining->response->leader = old_id;
+	answer(joining, KP_NONE);
+}
+
+static void
+replace_static(struct joining *joining, struct group_member *member)
+{
+	struct group *group = joining->group;
+	struct slice old_id = arena_copy(joining->call->arena, member->id);
+	bool stable = group->state == GROUP_STABLE;
+
+	take_place(joining, member, new_member_id(joining));
+	if (stable && slice_equal(group_vote(group), group->protocol)) {
+		resume_stable(joining, member, old_id);
+		return;
+	}
+	park(joining, member);
+	group_rebalance(group);
+}
+
+/* --- The request ----------------------------------------------------------- */
+
+static void
+require_id(struct joining *joining, struct slice id)
+{
+	struct group_pending *pending =
+	    group_pending_add(joining->group, id);
+
+	shard_timer_start(shard_of(joining), &pending->session,
+	    joining->request->session_timeout_ms);
+	joining->response->member_id = id;
+	answer(joining, KP_MEMBER_ID_REQUIRED);
+}
+
+static void
+join_unknown(struct joining *joining)
+{
+	struct slice instance_id = joining->request->group_instance_id;
+	struct group_member *member =
+	    group_member_by_instance(joining->group, instance_id);
+
+	if (member != NULL)
+		replace_static(joining, member);
+	else if (slice_is_null(instance_id) &&
+	    joining->call->version >= VERSION_ID_REQUIRED)
+		require_id(joining, new_member_id(joining));
+	else
+		add_member(joining, new_member_id(joining));
+}
+
+static void
+join_pending(struct joining *joining, struct group_pending *pending)
+{
+	struct slice id = arena_copy(joining->call->arena, pending->id);
+
+	group_pending_remove(pending);
+	if (slice_is_null(joining->request->group_instance_id))
+		add_member(joining, id);
+	else
+		answer(joining, KP_UNKNOWN_SERVER_ERROR);
+}
+
+static void
+join_member(struct joining *joining, struct group_member *member)
+{
+	struct group *group = joining->group;
+	bool same = group_member_same_protocols(member, joining->request);
+	bool leads = group->leader == member;
+
+	switch (group->state) {
+	case GROUP_PREPARING:
+		rejoin(joining, member);
+		return;
+	case GROUP_COMPLETING:
+		if (same)
+			answer_current(joining, member, leads);
+		else
+			rejoin(joining, member);
+		return;
+	case GROUP_STABLE:
+		if (same && !leads)
+			answer_current(joining, member, false);
+		else
+			rejoin(joining, member);
+		return;
+	case GROUP_EMPTY:
+		answer(joining, KP_UNKNOWN_MEMBER_ID);
+		return;
+	}
+}
+
+static void
+join_known(struct joining *joining)
+{
+	const struct kp_join_group_request *request = joining->request;
+	struct group_pending *pending =
+	    group_pending_find(joining->group, request->member_id);
+	struct group_member *member;
+	enum kp_error error;
+
+	if (pending != NULL) {
+		join_pending(joining, pending);
+		return;
+	}
+	error = group_check_member(joining->group, request->member_id,
+	    request->group_instance_id, &member);
+	if (error != KP_NONE)
+		answer(joining, error);
+	else
+		join_member(joining, member);
+}
+
+static int32_t
+awaiting_join(const struct group *group)
+{
+	int32_t count = 0;
+
+	LIST_FOR_EACH (node, &group->members)
+		count += LIST_ENTRY(node, struct group_member, node)
+			     ->join.call != NULL;
+	return count;
+}
+
+/* group.max.size: those who are in stay in. */
+static bool
+has_room(const struct group *group, struct slice member_id)
+{
+	const struct group_member *member =
+	    group_member_find(group, member_id);
+	int32_t most = group->shard->settings->members_max;
+
+	switch (group->state) {
+	case GROUP_EMPTY:
+		return true;
+	case GROUP_PREPARING:
+		return (member != NULL && member->join.call != NULL) ||
+		    awaiting_join(group) < most;
+	case GROUP_COMPLETING:
+	case GROUP_STABLE:
+		return member != NULL || group_member_count(group) < most;
+	}
+	return false;
+}
+
+static void
+refuse_full(struct joining *joining)
+{
+	struct group_pending *pending =
+	    group_pending_find(joining->group, joining->request->member_id);
+
+	if (pending != NULL)
+		group_pending_remove(pending);
+	joining->response->member_id = slice_str("");
+	answer(joining, KP_GROUP_MAX_SIZE_REACHED);
+}
+
+static void
+join_group(struct joining *joining)
+{
+	const struct kp_join_group_request *request = joining->request;
+
+	if (!has_room(joining->group, request->member_id))
+		refuse_full(joining);
+	else if (!group_accepts(joining->group, request))
+		answer(joining, KP_INCONSISTENT_GROUP_PROTOCOL);
+	else if (request->member_id.len == 0)
+		join_unknown(joining);
+	else
+		join_known(joining);
+}
+
+/*
+ * A join that makes the group writes it down, whatever becomes of the join:
+ * the group exists from then on.
+ */
+static void
+join_new_group(struct joining *joining, struct group_shard *shard)
+{
+	enum kp_error error;
+
+	joining->group = group_create(shard, joining->request->group_id);
+	group_emit(joining->group);
+	error = shard_append(&shard->shard);
+	if (error == KP_NONE) {
+		join_group(joining);
+		return;
+	}
+	group_free(joining->group);
+	shard_reply(&shard->shard, &joining->call->call, error);
+}
+
+static enum kp_error
+check_request(const struct group_shard *shard,
+    const struct kp_join_group_request *request)
+{
+	const struct group_settings *settings = shard->settings;
+
+	if (request->group_id.len == 0)
+		return KP_INVALID_GROUP_ID;
+	if (request->session_timeout_ms < settings->session_timeout_min_ms ||
+	    request->session_timeout_ms > settings->session_timeout_max_ms)
+		return KP_INVALID_SESSION_TIMEOUT;
+	return KP_NONE;
+}
+
+void
+group_shard_join(struct group_shard *shard, struct group_call *call,
+    const struct kp_join_group_request *request,
+    struct kp_join_group_response *response)
+{
+	struct joining joining = {
+		.call = call,
+		.request = request,
+		.response = response,
+	};
+	enum kp_error error = shard_enter(&shard->shard);
+
+	response->member_id = request->member_id;
+	if (error != KP_NONE) {
+		call->call.error = error;
+		call->call.done(&call->call);
+		return;
+	}
+	error = check_request(shard, request);
+	joining.group = group_find(shard, request->group_id);
+	if (error == KP_NONE && joining.group == NULL &&
+	    request->member_id.len != 0)
+		error = KP_UNKNOWN_MEMBER_ID;
+	if (error != KP_NONE)
+		shard_reply(&shard->shard, &call->call, error);
+	else if (joining.group == NULL)
+		join_new_group(&joining, shard);
+	else
+		join_group(&joining);
+	shard_leave(&shard->shard);
+}

@@ -1,0 +1,709 @@
+/*
+ * Committed offsets: commit, fetch, delete, expire, and replay.
+ *
+ * An offset that was committed inside a transaction waits in the transaction
+ * until its marker comes (KIP-98); then the one with the higher position in
+ * the log wins.
+ */
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "coord/group.h"
+#include "coord/java_hash.h"
+#include "wire/codec.h"
+#include "wire/generated/group_offset_commit.h"
+
+/* What Kafka 4.3 writes, and for commits that bring a retention time. */
+#define VALUE_VERSION 4
+#define VALUE_VERSION_EXPIRY 1
+
+/* A partition's offset, as the map's value; its key stands in front. */
+struct group_offset_entry {
+	struct slice key;		/* owned: partition, topic */
+	struct slice topic;		/* in key */
+	int32_t partition;
+	int64_t record_offset;		/* of the record that says so */
+	int64_t offset;
+	int32_t leader_epoch;
+	struct slice metadata;		/* owned */
+	int64_t commit_ms;
+	int64_t expire_ms;		/* -1: by the retention time */
+	struct uuid topic_id;
+	bool tombstone;			/* in transactions only */
+};
+
+/* What one producer's open transaction will do to the group's offsets. */
+struct group_transaction {
+	int64_t producer_id;
+	struct map offsets;		/* struct group_offset_entry */
+};
+
+/* --- Entries --------------------------------------------------------------- */
+
+#define KEY_PREFIX_LEN sizeof(uint32_t)
+
+static void
+entry_free(struct group_offset_entry *entry)
+{
+	free((void *)(uintptr_t)entry->key.data);
+	free((void *)(uintptr_t)entry->metadata.data);
+	free(entry);
+}
+
+/* The key of topic and partition, on the heap. */
+static struct slice
+make_key(struct slice topic, int32_t partition)
+{
+	uint8_t *key = xmalloc(KEY_PREFIX_LEN + topic.len);
+
+	be32_put(key, (uint32_t)partition);
+	if (topic.len > 0)
+		memcpy(key + KEY_PREFIX_LEN, topic.data, topic.len);
+	return slice_of(key, KEY_PREFIX_LEN + topic.len);
+}
+
+static struct group_offset_entry *
+entry_find(const struct map *map, struct slice topic, int32_t partition)
+{
+	struct slice key = make_key(topic, partition);
+	struct group_offset_entry *entry = map_get(map, key);
+
+	free((void *)(uintptr_t)key.data);
+	return entry;
+}
+
+static void
+entry_put(struct map *map, struct group_offset_entry *entry)
+{
+	struct group_offset_entry *old = map_set(map, entry->key, entry);
+
+	if (old != NULL)
+		entry_free(old);
+}
+
+static void
+entry_drop(struct map *map, struct slice key)
+{
+	struct group_offset_entry *old = map_remove(map, key);
+
+	if (old != NULL)
+		entry_free(old);
+}
+
+static struct group_offset_entry *
+entry_new(struct slice topic, int32_t partition)
+{
+	struct group_offset_entry *entry = xcalloc(1, sizeof(*entry));
+
+	entry->key = make_key(topic, partition);
+	entry->topic = slice_of(entry->key.data + KEY_PREFIX_LEN, topic.len);
+	entry->partition = partition;
+	return entry;
+}
+
+static void
+entries_free(struct map *map)
+{
+	struct group_offset_entry *entry;
+
+	for (size_t at = 0; (entry = map_next(map, &at)) != NULL;)
+		entry_free(entry);
+	map_fini(map);
+}
+
+/* --- Transactions ---------------------------------------------------------- */
+
+static struct group_transaction *
+transaction_of(struct group *group, int64_t producer_id)
+{
+	struct group_transaction *transaction =
+	    map_get(&group->transactions, MAP_KEY(producer_id));
+
+	if (transaction != NULL)
+		return transaction;
+	transaction = xcalloc(1, sizeof(*transaction));
+	transaction->producer_id = producer_id;
+	map_init(&transaction->offsets);
+	map_set(&group->transactions, MAP_KEY(transaction->producer_id),
+	    transaction);
+	return transaction;
+}
+
+static void
+transaction_free(struct group_transaction *transaction)
+{
+	entries_free(&transaction->offsets);
+	free(transaction);
+}
+
+void
+group_offsets_free(struct group *group)
+{
+	struct group_transaction *transaction;
+
+	entries_free(&group->offsets);
+	for (size_t at = 0; (transaction = map_next(&group->transactions,
+				 &at)) != NULL;)
+		transaction_free(transaction);
+	map_fini(&group->transactions);
+}
+
+static bool
+pending_in_transaction(const struct group *group, struct slice topic,
+    int32_t partition)
+{
+	const struct group_transaction *transaction;
+
+	for (size_t at = 0; (transaction = map_next(&group->transactions,
+				 &at)) != NULL;)
+		if (entry_find(&transaction->offsets, topic, partition) !=
+		    NULL)
+			return true;
+	return false;
+}
+
+/* --- Replaying ------------------------------------------------------------- */
+
+static void
+apply(struct group *group, struct group_offset_entry *entry)
+{
+	const struct group_offset_entry *old =
+	    map_get(&group->offsets, entry->key);
+
+	if (old != NULL && old->record_offset > entry->record_offset) {
+		entry_free(entry);
+	} else if (entry->tombstone) {
+		entry_drop(&group->offsets, entry->key);
+		entry_free(entry);
+	} else {
+		entry_put(&group->offsets, entry);
+	}
+}
+
+static int
+decode_value(struct slice bytes, struct arena *arena,
+    struct kp_offset_commit_value *value)
+{
+	int version;
+
+	if (bytes.len < sizeof(int16_t))
+		return -1;
+	version = (int16_t)be16_get(bytes.data);
+	return kp_decode(&kp_offset_commit_value, version,
+	    slice_of(bytes.data + 2, bytes.len - 2), arena, value);
+}
+
+static struct group_offset_entry *
+entry_of(const struct shard_record *record,
+    const struct kp_offset_commit_key *key,
+    const struct kp_offset_commit_value *value)
+{
+	struct group_offset_entry *entry =
+	    entry_new(key->topic, key->partition);
+
+	entry->record_offset = record->offset;
+	entry->tombstone = slice_is_null(record->value);
+	if (entry->tombstone)
+		return entry;
+	entry->offset = value->offset;
+	entry->leader_epoch = value->leader_epoch;
+	entry->commit_ms = value->commit_timestamp;
+	entry->expire_ms = value->expire_timestamp;
+	entry->topic_id = value->topic_id;
+	group_own(&entry->metadata, value->metadata);
+	return entry;
+}
+
+/* A tombstone ends what transactions wanted, too. */
+static void
+drop_pending(struct group *group, struct slice key)
+{
+	struct group_transaction *transaction;
+
+	for (size_t at = 0; (transaction = map_next(&group->transactions,
+				 &at)) != NULL;)
+		entry_drop(&transaction->offsets, key);
+}
+
+static void
+replay(struct group_shard *shard, const struct shard_record *record,
+    const struct kp_offset_commit_key *key,
+    const struct kp_offset_commit_value *value)
+{
+	struct group *group = group_find(shard, key->group);
+	struct group_offset_entry *entry;
+
+	if (group == NULL && slice_is_null(record->value))
+		return;
+	if (group == NULL)
+		group = group_create(shard, key->group);
+	entry = entry_of(record, key, value);
+	if (record->producer_id >= 0 && !entry->tombstone) {
+		entry_put(&transaction_of(group, record->producer_id)->offsets,
+		    entry);
+		return;
+	}
+	if (entry->tombstone)
+		drop_pending(group, entry->key);
+	apply(group, entry);
+}
+
+int
+group_replay_offset(struct group_shard *shard,
+    const struct shard_record *record)
+{
+	struct kp_offset_commit_value value = { .offset = -1 };
+	struct kp_offset_commit_key key;
+	struct arena arena;
+	int result;
+
+	arena_init(&arena, 65536 + 16 * record->value.len);
+	result = kp_decode(&kp_offset_commit_key, 0, record->key, &arena,
+	    &key);
+	if (result == 0 && !slice_is_null(record->value))
+		result = decode_value(record->value, &arena, &value);
+	if (result == 0)
+		replay(shard, record, &key, &value);
+	arena_reset(&arena);
+	return result;
+}
+
+void
+group_replay_end(struct group_shard *shard, int64_t producer_id,
+    bool committed)
+{
+	struct group_transaction *transaction;
+	struct group_offset_entry *entry;
+	struct group *group;
+
+	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;) {
+		transaction =
+		    map_remove(&group->transactions, MAP_KEY(producer_id));
+		if (transaction == NULL)
+			continue;
+		for (size_t e = 0; committed &&
+		     (entry = map_next(&transaction->offsets, &e)) != NULL;) {
+			map_remove(&transaction->offsets, entry->key);
+			apply(group, entry);
+		}
+		transaction_free(transaction);
+	}
+}
+
+/* --- Committing ------------------------------------------------------------ */
+
+static void
+touch(struct group *group, struct slice member_id)
+{
+	struct group_member *member = group_member_find(group, member_id);
+
+	if (member != NULL && (group->state == GROUP_STABLE ||
+		group->state == GROUP_PREPARING))
+		group_member_touch(member);
+}
+
+static enum kp_error
+check_commit(const struct group *group, const struct group_commit *commit)
+{
+	struct group_member *member;
+	enum kp_error error;
+
+	if (commit->generation_id < 0 && group->state == GROUP_EMPTY)
+		return KP_NONE;
+	if (commit->generation_id < 0 && commit->member_id.len == 0 &&
+	    slice_is_null(commit->instance_id))
+		return KP_UNKNOWN_MEMBER_ID;
+	error = group_check_member(group, commit->member_id,
+	    commit->instance_id, &member);
+	if (error != KP_NONE)
+		return error;
+	if (commit->generation_id != group->generation)
+		return KP_ILLEGAL_GENERATION;
+	return group->state == GROUP_COMPLETING ? KP_REBALANCE_IN_PROGRESS :
+						  KP_NONE;
+}
+
+/* From this version on a group that is not there has a name of its own. */
+#define VERSION_GROUP_NOT_FOUND 9
+
+static enum kp_error
+find_for_commit(struct group_shard *shard, const struct group_call *call,
+    const struct group_commit *commit, struct group **group)
+{
+	*group = group_find(shard, commit->group_id);
+	if (*group != NULL)
+		return check_commit(*group, commit);
+	if (commit->generation_id < 0)
+		return KP_NONE;	/* the record will make it */
+	return call->version >= VERSION_GROUP_NOT_FOUND ?
+	    KP_GROUP_ID_NOT_FOUND :
+	    KP_ILLEGAL_GENERATION;
+}
+
+static void
+emit_offset(struct group_shard *shard, const struct group_commit *commit,
+    const struct group_topic *topic, const struct group_offset *offset,
+    int64_t now_ms)
+{
+	const struct kp_offset_commit_key key = {
+		.group = commit->group_id,
+		.topic = topic->name,
+		.partition = offset->partition,
+	};
+	struct kp_offset_commit_value value;
+
+	kp_defaults(&kp_offset_commit_value, &value);
+	value.offset = offset->offset;
+	value.leader_epoch = offset->leader_epoch;
+	value.metadata = slice_is_null(offset->metadata) ? slice_str("") :
+							   offset->metadata;
+	value.commit_timestamp = now_ms;
+	value.topic_id = topic->id;
+	if (commit->retention_ms >= 0)
+		value.expire_timestamp = now_ms + commit->retention_ms;
+	shard_emit(&shard->shard, &kp_offset_commit_key, &key,
+	    &kp_offset_commit_value, &value,
+	    commit->retention_ms >= 0 ? VALUE_VERSION_EXPIRY : VALUE_VERSION);
+}
+
+static void
+emit_all(struct group_shard *shard, struct group_commit *commit)
+{
+	size_t most = (size_t)shard->settings->metadata_max;
+	int64_t now_ms = clock_wall_ms();
+
+	for (int32_t t = 0; t < commit->topics_count; t++) {
+		struct group_topic *topic = &commit->topics[t];
+
+		for (int32_t i = 0; i < topic->offsets_count; i++) {
+			struct group_offset *offset = &topic->offsets[i];
+
+			if (offset->error != KP_NONE)
+				continue;
+			if (java_hash_utf16_len(offset->metadata) > most)
+				offset->error = KP_OFFSET_METADATA_TOO_LARGE;
+			else
+				emit_offset(shard, commit, topic, offset,
+				    now_ms);
+		}
+	}
+}
+
+void
+group_shard_commit(struct group_shard *shard, struct group_call *call,
+    struct group_commit *commit)
+{
+	enum kp_error error = shard_enter(&shard->shard);
+	struct group *group;
+
+	if (error != KP_NONE) {
+		call->call.error = error;
+		call->call.done(&call->call);
+		return;
+	}
+	error = find_for_commit(shard, call, commit, &group);
+	if (error == KP_NONE) {
+		if (group != NULL)
+			touch(group, commit->member_id);
+		emit_all(shard, commit);
+		error = shard_append(&shard->shard);
+	}
+	shard_reply(&shard->shard, &call->call, error);
+	shard_leave(&shard->shard);
+}
+
+/* --- Fetching -------------------------------------------------------------- */
+
+static bool
+ids_differ(struct uuid a, struct uuid b)
+{
+	return !uuid_is_zero(a) && !uuid_is_zero(b) && !uuid_equal(a, b);
+}
+
+static void
+fill_none(struct group_offset *offset)
+{
+	offset->offset = -1;
+	offset->leader_epoch = -1;
+	offset->metadata = slice_str("");
+}
+
+static void
+fill_offset(const struct group *group, const struct group_fetch *fetch,
+    const struct group_topic *topic, struct group_offset *offset,
+    struct arena *arena)
+{
+	const struct group_offset_entry *entry = group == NULL ?
+	    NULL :
+	    entry_find(&group->offsets, topic->name, offset->partition);
+
+	fill_none(offset);
+	if (fetch->require_stable && group != NULL &&
+	    pending_in_transaction(group, topic->name, offset->partition)) {
+		offset->error = KP_UNSTABLE_OFFSET_COMMIT;
+		return;
+	}
+	if (entry == NULL || ids_differ(entry->topic_id, topic->id))
+		return;
+	offset->offset = entry->offset;
+	offset->leader_epoch = entry->leader_epoch;
+	offset->metadata = arena_copy(arena, entry->metadata);
+}
+
+static struct group_topic *
+topic_of(struct group_fetch *fetch, struct slice name)
+{
+	for (int32_t i = 0; i < fetch->topics_count; i++)
+		if (slice_equal(fetch->topics[i].name, name))
+			return &fetch->topics[i];
+	return NULL;
+}
+
+/* Make room in the topic for one more, by doubling. */
+static struct group_offset *
+add_offset(struct group_topic *topic, struct arena *arena)
+{
+	size_t count = (size_t)topic->offsets_count;
+	struct group_offset *offsets;
+
+	if ((count & (count - 1)) == 0) {
+		offsets = arena_xcalloc(arena, MAX(count * 2, 1),
+		    sizeof(*offsets));
+		if (count > 0)
+			memcpy(offsets, topic->offsets,
+			    count * sizeof(*offsets));
+		topic->offsets = offsets;
+	}
+	topic->offsets_count++;
+	return &topic->offsets[count];
+}
+
+/* All that the group has committed, topic by topic. */
+static void
+list_all(const struct group *group, struct group_fetch *fetch,
+    struct arena *arena)
+{
+	const struct group_offset_entry *entry;
+	struct group_topic *topic;
+
+	fetch->topics_count = 0;
+	fetch->topics = arena_xcalloc(arena,
+	    group == NULL ? 0 : group->offsets.count,
+	    sizeof(*fetch->topics));
+	if (group == NULL)
+		return;
+	for (size_t at = 0; (entry = map_next(&group->offsets, &at)) !=
+	     NULL;) {
+		topic = topic_of(fetch, entry->topic);
+		if (topic == NULL) {
+			topic = &fetch->topics[fetch->topics_count++];
+			topic->name = arena_copy(arena, entry->topic);
+			topic->id = entry->topic_id;
+		}
+		add_offset(topic, arena)->partition = entry->partition;
+	}
+}
+
+void
+group_shard_fetch(struct group_shard *shard, struct group_call *call,
+    struct group_fetch *fetch)
+{
+	enum kp_error error = shard_enter(&shard->shard);
+	const struct group *group;
+
+	if (error != KP_NONE) {
+		call->call.error = error;
+		call->call.done(&call->call);
+		return;
+	}
+	group = group_find(shard, fetch->group_id);
+	if (fetch->all)
+		list_all(group, fetch, call->arena);
+	for (int32_t t = 0; t < fetch->topics_count; t++) {
+		struct group_topic *topic = &fetch->topics[t];
+
+		for (int32_t i = 0; i < topic->offsets_count; i++)
+			if (topic->offsets[i].error == KP_NONE)
+				fill_offset(group, fetch, topic,
+				    &topic->offsets[i], call->arena);
+	}
+	shard_reply(&shard->shard, &call->call, KP_NONE);
+	shard_leave(&shard->shard);
+}
+
+/* --- Deleting -------------------------------------------------------------- */
+
+static void
+emit_tombstone(struct group *group, struct slice topic, int32_t partition)
+{
+	const struct kp_offset_commit_key key = {
+		.group = group->id,
+		.topic = topic,
+		.partition = partition,
+	};
+
+	shard_emit(&group->shard->shard, &kp_offset_commit_key, &key, NULL,
+	    NULL, 0);
+}
+
+void
+group_emit_offset_tombstones(struct group *group)
+{
+	const struct group_transaction *transaction;
+	const struct group_offset_entry *entry;
+
+	for (size_t at = 0; (entry = map_next(&group->offsets, &at)) != NULL;)
+		emit_tombstone(group, entry->topic, entry->partition);
+	for (size_t at = 0; (transaction = map_next(&group->transactions,
+				 &at)) != NULL;)
+		for (size_t e = 0;
+		     (entry = map_next(&transaction->offsets, &e)) != NULL;)
+			emit_tombstone(group, entry->topic, entry->partition);
+}
+
+static bool
+has_offset(const struct group *group, struct slice topic, int32_t partition)
+{
+	return entry_find(&group->offsets, topic, partition) != NULL ||
+	    pending_in_transaction(group, topic, partition);
+}
+
+static void
+delete_topic(struct group *group, struct group_topic *topic)
+{
+	enum kp_error error = KP_NONE;
+
+	if (topic->known && group_subscribed(group, topic->name))
+		error = KP_GROUP_SUBSCRIBED_TO_TOPIC;
+	for (int32_t i = 0; i < topic->offsets_count; i++) {
+		struct group_offset *offset = &topic->offsets[i];
+
+		if (offset->error != KP_NONE)
+			continue;
+		offset->error = error;
+		if (error == KP_NONE &&
+		    has_offset(group, topic->name, offset->partition))
+			emit_tombstone(group, topic->name,
+			    offset->partition);
+	}
+}
+
+static enum kp_error
+check_delete_offsets(const struct group *group, struct slice group_id)
+{
+	if (group_id.len == 0)
+		return KP_INVALID_GROUP_ID;
+	if (group == NULL)
+		return KP_GROUP_ID_NOT_FOUND;
+	if (!list_empty(&group->members) &&
+	    !slice_equal_str(group->protocol_type, "consumer"))
+		return KP_NON_EMPTY_GROUP;
+	return KP_NONE;
+}
+
+void
+group_shard_delete_offsets(struct group_shard *shard, struct group_call *call,
+    struct slice group_id, struct group_topic *topics, int32_t topics_count)
+{
+	enum kp_error error = shard_enter(&shard->shard);
+	struct group *group;
+
+	if (error != KP_NONE) {
+		call->call.error = error;
+		call->call.done(&call->call);
+		return;
+	}
+	group = group_find(shard, group_id);
+	error = check_delete_offsets(group, group_id);
+	for (int32_t i = 0; error == KP_NONE && i < topics_count; i++)
+		delete_topic(group, &topics[i]);
+	if (error == KP_NONE)
+		error = shard_append(&shard->shard);
+	shard_reply(&shard->shard, &call->call, error);
+	shard_leave(&shard->shard);
+}
+
+static void
+emit_of_topic(struct group *group, const struct map *map, struct slice topic,
+    struct uuid topic_id)
+{
+	const struct group_offset_entry *entry;
+
+	for (size_t at = 0; (entry = map_next(map, &at)) != NULL;)
+		if (slice_equal(entry->topic, topic) &&
+		    !ids_differ(entry->topic_id, topic_id))
+			emit_tombstone(group, topic, entry->partition);
+}
+
+/* Should the append fail, the offsets stay; they expire in their time. */
+void
+group_shard_topic_deleted(struct group_shard *shard, struct slice topic,
+    struct uuid topic_id)
+{
+	const struct group_transaction *transaction;
+	struct group *group;
+
+	if (shard_enter(&shard->shard) != KP_NONE)
+		return;
+	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;) {
+		emit_of_topic(group, &group->offsets, topic, topic_id);
+		for (size_t t = 0; (transaction = map_next(
+					&group->transactions, &t)) != NULL;)
+			emit_of_topic(group, &transaction->offsets, topic,
+			    topic_id);
+	}
+	if (shard_append_bulk(&shard->shard) != KP_NONE)
+		shard_discard(&shard->shard);
+	shard_leave(&shard->shard);
+}
+
+/* --- Expiring -------------------------------------------------------------- */
+
+/* From when on does the offset's time count?  -1: it does not. */
+static int64_t
+expiry_base_ms(const struct group *group,
+    const struct group_offset_entry *entry)
+{
+	if (slice_is_null(group->protocol_type))
+		return entry->commit_ms;
+	if (group->state == GROUP_EMPTY)
+		return group->state_since_ms >= 0 ? group->state_since_ms :
+						    entry->commit_ms;
+	if (group->state == GROUP_STABLE &&
+	    slice_equal_str(group->protocol_type, "consumer") &&
+	    !group_subscribed(group, entry->topic))
+		return entry->commit_ms;
+	return -1;
+}
+
+static bool
+expired(const struct group *group, const struct group_offset_entry *entry,
+    int64_t now_ms)
+{
+	int64_t base_ms = expiry_base_ms(group, entry);
+
+	if (base_ms < 0 ||
+	    pending_in_transaction(group, entry->topic, entry->partition))
+		return false;
+	if (entry->expire_ms >= 0)
+		return now_ms >= entry->expire_ms;
+	return now_ms - base_ms >= group->shard->settings->retention_ms;
+}
+
+void
+group_expire(struct group *group, int64_t now_ms)
+{
+	struct shard *shard = &group->shard->shard;
+	const struct group_offset_entry *entry;
+
+	for (size_t at = 0; (entry = map_next(&group->offsets, &at)) != NULL;)
+		if (expired(group, entry, now_ms))
+			emit_tombstone(group, entry->topic, entry->partition);
+	if (shard_append_bulk(shard) != KP_NONE)
+		return;
+	if (group->state != GROUP_EMPTY || group->offsets.count > 0 ||
+	    group->transactions.count > 0 || group->pending_count > 0)
+		return;
+	group_emit_tombstone(group);
+	if (shard_append(shard) == KP_NONE)
+		group_free(group);
+}

@@ -1,0 +1,138 @@
+#include "coord/group_shard.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "coord/group.h"
+#include "wire/generated/group_group_metadata.h"
+#include "wire/generated/group_legacy_offset_commit.h"
+#include "wire/generated/group_offset_commit.h"
+
+static struct group_shard *
+of(struct shard *shard)
+{
+	return CONTAINER_OF(shard, struct group_shard, shard);
+}
+
+/*
+ * Groups of the protocols that are not served yet are skipped: their records
+ * stay in the log for when they are.
+ */
+static int
+replay(struct shard *shard, const struct shard_record *record)
+{
+	switch (record->type) {
+	case KP_OFFSET_COMMIT_TYPE:
+	case KP_LEGACY_OFFSET_COMMIT_TYPE:
+		return group_replay_offset(of(shard), record);
+	case KP_GROUP_METADATA_TYPE:
+		return group_replay_metadata(of(shard), record);
+	default:
+		return 0;
+	}
+}
+
+static void
+replay_end(struct shard *shard, int64_t producer_id, bool committed)
+{
+	group_replay_end(of(shard), producer_id, committed);
+}
+
+/* --- Expiry ---------------------------------------------------------------- */
+
+static void
+expiry_fired(struct shard_timer *timer, struct shard *base)
+{
+	struct group_shard *shard =
+	    CONTAINER_OF(timer, struct group_shard, expiry);
+	int64_t now_ms = clock_wall_ms();
+	struct group *group;
+
+	/* The map allows the current entry to go. */
+	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;)
+		group_expire(group, now_ms);
+	shard_timer_start(base, timer, shard->settings->retention_check_ms);
+}
+
+/* --- Loading and unloading ------------------------------------------------- */
+
+static void
+loaded(struct shard *base)
+{
+	struct group_shard *shard = of(base);
+	struct group *group;
+
+	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;)
+		group_start_sessions(group);
+	shard->expiry.fired = expiry_fired;
+	shard_timer_start(base, &shard->expiry,
+	    shard->settings->retention_check_ms);
+}
+
+static void
+unloaded(struct shard *base, enum kp_error error)
+{
+	struct group_shard *shard = of(base);
+	struct group *group;
+
+	shard_timer_stop(base, &shard->expiry);
+	for (size_t at = 0; (group = map_next(&shard->groups, &at)) !=
+	     NULL;) {
+		group_abandon(group, error);
+		group_free(group);
+	}
+	map_fini(&shard->groups);
+	map_init(&shard->groups);
+}
+
+/* CoordinatorOperationExceptionHelper of Kafka. */
+static enum kp_error
+log_error_answer(enum kp_error error)
+{
+	switch (error) {
+	case KP_UNKNOWN_TOPIC_OR_PARTITION:
+	case KP_NOT_ENOUGH_REPLICAS:
+	case KP_REQUEST_TIMED_OUT:
+		return KP_COORDINATOR_NOT_AVAILABLE;
+	case KP_NOT_LEADER_OR_FOLLOWER:
+	case KP_KAFKA_STORAGE_ERROR:
+		return KP_NOT_COORDINATOR;
+	case KP_MESSAGE_TOO_LARGE:
+	case KP_RECORD_LIST_TOO_LARGE:
+	case KP_INVALID_FETCH_SIZE:
+		return KP_UNKNOWN_SERVER_ERROR;
+	case KP_NETWORK_EXCEPTION:
+		return KP_COORDINATOR_LOAD_IN_PROGRESS;
+	default:
+		return error;
+	}
+}
+
+static const struct shard_kind group_kind = {
+	.topic = "__consumer_offsets",
+	.replay = replay,
+	.replay_end = replay_end,
+	.loaded = loaded,
+	.unloaded = unloaded,
+	.log_error = log_error_answer,
+};
+
+void
+group_shard_init(struct group_shard *shard,
+    const struct group_settings *settings,
+    const struct shard_settings *shard_settings, struct shard_host *host,
+    int32_t partition)
+{
+	memset(shard, 0, sizeof(*shard));
+	shard->settings = settings;
+	map_init(&shard->groups);
+	shard_init(&shard->shard, &group_kind, shard_settings, host,
+	    partition);
+}
+
+void
+group_shard_fini(struct group_shard *shard)
+{
+	assert(shard->groups.count == 0);
+	map_fini(&shard->groups);
+	shard_fini(&shard->shard);
+}
