@@ -189,6 +189,8 @@ open_services(struct node *node)
 		.controller = node->controller,
 		.partitions = node->partitions,
 		.loops = node->loops,
+		.nodes = &node->configs->node_id,
+		.nodes_count = 1,
 	};
 
 	settings_group(node->configs, &group_settings);
@@ -366,6 +368,8 @@ node_start(struct node *node)
 		return -1;
 	controller_subscribe(node->controller, partition_manager_apply,
 	    node->partitions);
+	controller_subscribe(
+	    node->controller, group_coordinator_apply, node->groups);
 	if (controller_start(node->controller) != 0 ||
 	    join_cluster(node) != 0)
 		return -1;

@@ -41,9 +41,9 @@ struct kp_list_groups_request;
 struct kp_list_groups_response;
 struct kp_sync_group_request;
 struct kp_sync_group_response;
+struct delta;
 struct loop_group;
 struct image;
-struct metadata_publisher;
 struct partition_manager;
 
 struct group_call {
@@ -60,23 +60,31 @@ struct group_call {
 /* What the coordinator works with; all of it outlives the coordinator. */
 struct group_services {
 	struct image *image;
-	struct metadata_publisher *publisher;
 	struct controller *controller;
 	struct partition_manager *partitions;
 	struct loop_group *loops;
+	const int32_t *nodes;		/* the brokers that this process is */
+	int32_t nodes_count;
 };
 
 /*
- * A coordinator that leads nothing yet.  settings are copied.
+ * A coordinator that leads nothing yet.  settings and nodes are copied.
  */
 struct group_coordinator *group_coordinator_new(
     const struct group_settings *settings,
     const struct group_services *services);
 
 /*
- * Take over the partitions of __consumer_offsets that this process leads, and
- * follow the metadata from now on.  Returns when everything on disk has been
- * loaded.  Call after the partitions have been opened and the loops run.
+ * Subscribe with context coordinator, behind the partition manager: a
+ * controller_subscriber_fn.  Takes over the partitions of __consumer_offsets
+ * that this process leads, and drops the offsets of deleted topics.  The loops
+ * run.
+ */
+void group_coordinator_apply(void *context, const struct delta *delta);
+
+/*
+ * Load what has been taken over; later ones are loaded in the background.
+ * Returns when everything on disk has been loaded.
  */
 void group_coordinator_start(struct group_coordinator *coordinator);
 

@@ -113,7 +113,7 @@ static const struct shard_kind group_kind = {
 	.replay_end = replay_end,
 	.loaded = loaded,
 	.unloaded = unloaded,
-	.log_error = log_error_answer,
+	.answer_for = log_error_answer,
 };
 
 void

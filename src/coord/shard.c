@@ -98,7 +98,7 @@ wait_timer_fired(struct shard_timer *timer, struct shard *shard)
 	while ((wait = wait_first(shard)) != NULL &&
 	    wait->deadline_ms <= now_ms)
 		wait_end(shard, wait,
-		    shard->kind->log_error(KP_REQUEST_TIMED_OUT));
+		    shard->kind->answer_for(KP_REQUEST_TIMED_OUT));
 	if (wait != NULL)
 		shard_timers_set(&shard->timers, timer, wait->deadline_ms);
 }
@@ -375,7 +375,7 @@ append(struct shard *shard, bool bulk)
 	while (error == KP_NONE && shard->emitted_count != 0)
 		error = batch_append(shard, bulk ? 1 : shard->emitted_count);
 	shard_discard(shard);
-	return error == KP_NONE ? KP_NONE : shard->kind->log_error(error);
+	return error == KP_NONE ? KP_NONE : shard->kind->answer_for(error);
 }
 
 enum kp_error
@@ -476,7 +476,7 @@ shard_advance(struct shard *shard, enum kp_error error)
 			committed_update(shard);
 		else
 			unload(shard, SHARD_FAILED,
-			    shard->kind->log_error(error));
+			    shard->kind->answer_for(error));
 	}
 	shard_leave(shard);
 }

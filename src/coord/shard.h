@@ -70,7 +70,7 @@ struct shard_kind {
 	/* Answer what is parked with error and drop all state. */
 	void (*unloaded)(struct shard *shard, enum kp_error error);
 	/* The answer to a client for an error of the log. */
-	enum kp_error (*log_error)(enum kp_error error);
+	enum kp_error (*answer_for)(enum kp_error error);
 };
 
 /*
