@@ -1,0 +1,853 @@
+/*
+ * Classic groups and offsets on a shard whose log is in memory and whose
+ * clock is stepped: scenarios, and random members against invariants.
+ */
+#include "unit/unit.h"
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/rng.h"
+#include "coord/group.h"
+#include "coord/group_shard.h"
+#include "wire/batch.h"
+#include "wire/generated/describe_groups.h"
+#include "wire/generated/heartbeat.h"
+#include "wire/generated/join_group.h"
+#include "wire/generated/leave_group.h"
+#include "wire/generated/list_groups.h"
+#include "wire/generated/sync_group.h"
+
+/* --- The world: a clock, a log, a shard ------------------------------------ */
+
+struct world {
+	int64_t now_ms;
+	struct clock_source clock;
+	struct shard_host host;
+	struct buf log;
+	int64_t end_offset;
+	int64_t high_watermark;
+	bool holds_back;	/* the high watermark stays where it is */
+	enum kp_error append_error;
+	struct group_settings settings;
+	struct shard_settings shard_settings;
+	struct group_shard shard;
+	int32_t epoch;
+	struct arena arena;
+};
+
+static int64_t
+world_wall_ms(void *context)
+{
+	return 1700000000000 + ((struct world *)context)->now_ms;
+}
+
+static int64_t
+world_monotonic_us(void *context)
+{
+	return ((struct world *)context)->now_ms * 1000;
+}
+
+static enum kp_error
+host_append(struct shard_host *host, uint8_t *data, size_t len,
+    int64_t *end_offset)
+{
+	struct world *world = CONTAINER_OF(host, struct world, host);
+	struct batch batch;
+
+	if (world->append_error != KP_NONE)
+		return world->append_error;
+	batch_patch(data, world->end_offset, world->epoch);
+	assert_int_equal(batch_read(slice_of(data, len), &batch), 0);
+	assert_int_equal(batch.size_bytes, len);
+	assert_int_equal(buf_append(&world->log, data, len), 0);
+	*end_offset = world->end_offset = batch.last_offset + 1;
+	if (!world->holds_back)
+		world->high_watermark = world->end_offset;
+	return KP_NONE;
+}
+
+static enum kp_error
+host_read(struct shard_host *host, int64_t offset, size_t max_bytes UNUSED,
+    struct buf *out)
+{
+	struct world *world = CONTAINER_OF(host, struct world, host);
+	struct batch batch;
+	size_t at = 0;
+
+	while (batch_read(slice_of(world->log.data + at, world->log.len - at),
+		   &batch) == 0 &&
+	    batch.last_offset < offset)
+		at += batch.size_bytes;
+	assert_int_equal(buf_append(out, world->log.data + at,
+			     world->log.len - at),
+	    0);
+	return KP_NONE;
+}
+
+static int64_t
+host_log_start(struct shard_host *host UNUSED)
+{
+	return 0;
+}
+
+static int64_t
+host_high_watermark(struct shard_host *host)
+{
+	return CONTAINER_OF(host, struct world, host)->high_watermark;
+}
+
+static void
+host_watch(struct shard_host *host UNUSED, int64_t offset UNUSED)
+{
+}
+
+static void
+host_wake(struct shard_host *host UNUSED)
+{
+}
+
+static void
+world_load(struct world *world)
+{
+	group_shard_init(&world->shard, &world->settings,
+	    &world->shard_settings, &world->host, 0);
+	assert_true(shard_elect(&world->shard.shard, ++world->epoch));
+	shard_load(&world->shard.shard, world->epoch);
+}
+
+static void
+world_unload(struct world *world)
+{
+	shard_resign(&world->shard.shard);
+	group_shard_fini(&world->shard);
+}
+
+static void
+world_init(struct world *world)
+{
+	memset(world, 0, sizeof(*world));
+	world->clock = (struct clock_source){ world_wall_ms,
+		world_monotonic_us, world };
+	clock_install(&world->clock);
+	world->host = (struct shard_host){
+		.append = host_append,
+		.read = host_read,
+		.log_start_offset = host_log_start,
+		.high_watermark = host_high_watermark,
+		.watch = host_watch,
+		.wake = host_wake,
+	};
+	world->settings = GROUP_SETTINGS_DEFAULT;
+	world->settings.rebalance_delay_ms = 0;
+	world->shard_settings = (struct shard_settings){
+		.batch_bytes_max = 1048588,
+		.load_bytes = 5242880,
+		.commit_timeout_ms = 5000,
+	};
+	buf_init(&world->log, SIZE_MAX);
+	arena_init(&world->arena, SIZE_MAX);
+	world_load(world);
+}
+
+static void
+world_fini(struct world *world)
+{
+	world_unload(world);
+	buf_fini(&world->log);
+	arena_reset(&world->arena);
+	clock_install(NULL);
+}
+
+static void
+world_restart(struct world *world)
+{
+	world_unload(world);
+	world_load(world);
+}
+
+/* Let time pass, with every timer on the way. */
+static void
+world_pass(struct world *world, int64_t ms)
+{
+	int64_t end_ms = world->now_ms + ms, next_ms;
+
+	for (;;) {
+		next_ms = shard_tick(&world->shard.shard);
+		if (next_ms > end_ms)
+			break;
+		world->now_ms = MAX(next_ms, world->now_ms);
+	}
+	world->now_ms = end_ms;
+}
+
+/* --- A member -------------------------------------------------------------- */
+
+struct client {
+	struct world *world;
+	struct group_call call;
+	bool pending;
+	int version;
+	char name[32];
+	struct slice id;
+	struct slice instance_id;
+	struct slice topics;		/* its subscription, as bytes */
+	int32_t generation;
+	int32_t session_ms;
+	struct kp_join_group_request join;
+	struct kp_join_group_request_protocol protocol;
+	struct kp_join_group_response joined;
+	struct kp_sync_group_request sync;
+	struct kp_sync_group_response synced;
+};
+
+static void
+on_done(struct shard_call *call)
+{
+	struct group_call *group_call =
+	    CONTAINER_OF(call, struct group_call, call);
+	struct client *client =
+	    CONTAINER_OF(group_call, struct client, call);
+
+	assert_true(client->pending);
+	client->pending = false;
+}
+
+static void
+client_init(struct client *client, struct world *world, const char *name)
+{
+	memset(client, 0, sizeof(*client));
+	client->world = world;
+	client->version = 9;
+	client->id = slice_str("");
+	client->session_ms = 10000;
+	client->topics = slice_str("meta");
+	snprintf(client->name, sizeof(client->name), "%s", name);
+}
+
+static void
+client_begin(struct client *client)
+{
+	assert_false(client->pending);
+	memset(&client->call, 0, sizeof(client->call));
+	client->call.call.done = on_done;
+	client->call.arena = &client->world->arena;
+	client->call.version = (int16_t)client->version;
+	client->call.client_id = slice_str(client->name);
+	client->call.client_host = slice_str("/127.0.0.1");
+	client->pending = true;
+}
+
+static void
+client_join(struct client *client)
+{
+	client_begin(client);
+	kp_defaults(&kp_join_group_request, &client->join);
+	kp_defaults(&kp_join_group_response, &client->joined);
+	client->protocol.name = slice_str("range");
+	client->protocol.metadata = client->topics;
+	client->join.group_id = slice_str("g");
+	client->join.session_timeout_ms = client->session_ms;
+	client->join.rebalance_timeout_ms = 30000;
+	client->join.member_id = client->id;
+	client->join.group_instance_id = client->instance_id;
+	client->join.protocol_type = slice_str("consumer");
+	client->join.protocols = &client->protocol;
+	client->join.protocols_count = 1;
+	group_shard_join(&client->world->shard, &client->call, &client->join,
+	    &client->joined);
+}
+
+/* Take over what the answer to a join says. */
+static enum kp_error
+client_joined(struct client *client)
+{
+	assert_false(client->pending);
+	if (client->call.call.error == KP_MEMBER_ID_REQUIRED ||
+	    client->call.call.error == KP_NONE)
+		client->id = client->joined.member_id;
+	if (client->call.call.error == KP_NONE)
+		client->generation = client->joined.generation_id;
+	return client->call.call.error;
+}
+
+/* Join with the detour over the id; parked or answered on return. */
+static void
+client_join_with_id(struct client *client)
+{
+	client_join(client);
+	if (client->pending ||
+	    client_joined(client) != KP_MEMBER_ID_REQUIRED)
+		return;
+	client_join(client);
+}
+
+static bool
+client_leads(const struct client *client)
+{
+	return slice_equal(client->joined.leader, client->id);
+}
+
+/* The leader gives each member its own id as the assignment. */
+static void
+client_sync(struct client *client)
+{
+	struct kp_sync_group_request_assignment *assignments;
+	int32_t count = client->joined.members_count;
+
+	client_begin(client);
+	kp_defaults(&kp_sync_group_request, &client->sync);
+	kp_defaults(&kp_sync_group_response, &client->synced);
+	assignments = arena_xcalloc(&client->world->arena, (size_t)count,
+	    sizeof(*assignments));
+	for (int32_t i = 0; i < count; i++) {
+		assignments[i].member_id = client->joined.members[i].member_id;
+		assignments[i].assignment =
+		    client->joined.members[i].member_id;
+	}
+	client->sync.group_id = slice_str("g");
+	client->sync.generation_id = client->generation;
+	client->sync.member_id = client->id;
+	client->sync.group_instance_id = client->instance_id;
+	client->sync.assignments = assignments;
+	client->sync.assignments_count = client_leads(client) ? count : 0;
+	group_shard_sync(&client->world->shard, &client->call, &client->sync,
+	    &client->synced);
+}
+
+static enum kp_error
+client_heartbeat(struct client *client)
+{
+	struct kp_heartbeat_request request;
+
+	client_begin(client);
+	kp_defaults(&kp_heartbeat_request, &request);
+	request.group_id = slice_str("g");
+	request.generation_id = client->generation;
+	request.member_id = client->id;
+	request.group_instance_id = client->instance_id;
+	group_shard_heartbeat(&client->world->shard, &client->call, &request);
+	assert_false(client->pending);
+	return client->call.call.error;
+}
+
+static enum kp_error
+client_leave(struct client *client)
+{
+	struct kp_leave_group_request_member member = { .member_id =
+							    client->id };
+	struct kp_leave_group_request request = {
+		.group_id = slice_str("g"),
+		.members = &member,
+		.members_count = 1,
+	};
+	struct kp_leave_group_response response;
+
+	client_begin(client);
+	client->call.version = 5;
+	kp_defaults(&kp_leave_group_response, &response);
+	group_shard_leave(&client->world->shard, &client->call, &request,
+	    &response);
+	assert_false(client->pending);
+	assert_int_equal(client->call.call.error, KP_NONE);
+	return (enum kp_error)response.members[0].error_code;
+}
+
+static enum kp_error
+client_commit(struct client *client, int32_t generation, int64_t offset)
+{
+	struct group_offset position = { .partition = 0, .offset = offset,
+		.leader_epoch = -1, .metadata = slice_str("note") };
+	struct group_topic topic = { .name = slice_str("t"),
+		.offsets = &position, .offsets_count = 1 };
+	struct group_commit commit = {
+		.group_id = slice_str("g"),
+		.generation_id = generation,
+		.member_id = generation < 0 ? slice_str("") : client->id,
+		.retention_ms = -1,
+		.topics = &topic,
+		.topics_count = 1,
+	};
+
+	client_begin(client);
+	group_shard_commit(&client->world->shard, &client->call, &commit);
+	assert_false(client->pending);
+	return client->call.call.error != KP_NONE ? client->call.call.error :
+						    position.error;
+}
+
+static int64_t
+client_fetch(struct client *client)
+{
+	struct group_offset position = { .partition = 0 };
+	struct group_topic topic = { .name = slice_str("t"),
+		.offsets = &position, .offsets_count = 1 };
+	struct group_fetch fetch = { .group_id = slice_str("g"),
+		.member_epoch = -1, .topics = &topic, .topics_count = 1 };
+
+	client_begin(client);
+	group_shard_fetch(&client->world->shard, &client->call, &fetch);
+	assert_false(client->pending);
+	assert_int_equal(client->call.call.error, KP_NONE);
+	return position.offset;
+}
+
+static void
+assert_slice(struct slice a, struct slice b)
+{
+	assert_true(slice_equal(a, b));
+}
+
+/* Two members in a stable generation; the first one leads. */
+static void
+two_members(struct world *world, struct client *a, struct client *b)
+{
+	client_init(a, world, "a");
+	client_init(b, world, "b");
+	client_join_with_id(a);
+	assert_int_equal(client_joined(a), KP_NONE);
+	client_join_with_id(b);
+	assert_true(b->pending);
+	assert_int_equal(client_heartbeat(a), KP_REBALANCE_IN_PROGRESS);
+	client_join(a);
+	assert_int_equal(client_joined(a), KP_NONE);
+	assert_int_equal(client_joined(b), KP_NONE);
+	assert_int_equal(a->generation, b->generation);
+	client_sync(b);
+	assert_true(b->pending);
+	client_sync(a);
+	assert_false(a->pending);
+	assert_false(b->pending);
+}
+
+/* --- Scenarios ------------------------------------------------------------- */
+
+static void
+members_join_sync_and_get_what_the_leader_gave(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	assert_true(client_leads(&a));
+	assert_int_equal(a.joined.members_count, 2);
+	assert_int_equal(b.joined.members_count, 0);
+	assert_slice(a.synced.assignment, a.id);
+	assert_slice(b.synced.assignment, b.id);
+	assert_int_equal(client_heartbeat(&b), KP_NONE);
+	world_fini(&world);
+}
+
+static void
+a_new_member_is_told_its_id_first(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_MEMBER_ID_REQUIRED);
+	assert_memory_equal(a.id.data, "a-", 2);
+	client_init(&a, &world, "old");
+	a.version = 3;
+	client_join(&a);
+	assert_true(a.pending);	/* the pending id is waited for */
+	world_pass(&world, 60000);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	world_fini(&world);
+}
+
+static void
+the_initial_delay_lets_others_in(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b;
+
+	world_init(&world);
+	world.settings.rebalance_delay_ms = 3000;
+	client_init(&a, &world, "a");
+	client_init(&b, &world, "b");
+	client_join_with_id(&a);
+	world_pass(&world, 2000);
+	client_join_with_id(&b);
+	world_pass(&world, 3500);
+	assert_true(a.pending);		/* b prolonged the delay */
+	world_pass(&world, 3000);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(client_joined(&b), KP_NONE);
+	assert_int_equal(a.generation, b.generation);
+	world_fini(&world);
+}
+
+static void
+a_silent_member_is_dropped(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	for (int i = 0; i < 4; i++) {
+		world_pass(&world, 4000);
+		(void)client_heartbeat(&a);
+	}
+	assert_int_equal(client_heartbeat(&b), KP_UNKNOWN_MEMBER_ID);
+	assert_int_equal(client_heartbeat(&a), KP_REBALANCE_IN_PROGRESS);
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(a.joined.members_count, 1);
+	world_fini(&world);
+}
+
+static void
+leaving_rebalances_those_who_stay(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	assert_int_equal(client_leave(&b), KP_NONE);
+	assert_int_equal(client_leave(&b), KP_UNKNOWN_MEMBER_ID);
+	assert_int_equal(client_heartbeat(&a), KP_REBALANCE_IN_PROGRESS);
+	assert_int_equal(client_leave(&a), KP_NONE);
+	assert_int_equal(client_heartbeat(&a), KP_UNKNOWN_MEMBER_ID);
+	world_fini(&world);
+}
+
+static void
+a_static_member_comes_back_without_a_rebalance(void **state UNUSED)
+{
+	struct world world;
+	struct client a, again;
+	struct slice old_id;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	a.instance_id = slice_str("inst");
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_sync(&a);
+	old_id = a.id;
+	client_init(&again, &world, "a");
+	again.instance_id = slice_str("inst");
+	client_join(&again);
+	assert_int_equal(client_joined(&again), KP_NONE);
+	assert_int_equal(again.generation, a.generation);
+	assert_true(again.joined.skip_assignment);
+	assert_false(slice_equal(again.id, old_id));
+	assert_int_equal(client_heartbeat(&a), KP_FENCED_INSTANCE_ID);
+	client_sync(&again);
+	assert_slice(again.synced.assignment, old_id);
+	world_fini(&world);
+}
+
+static void
+groups_and_offsets_survive_a_restart(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	assert_int_equal(client_commit(&a, a.generation, 42), KP_NONE);
+	assert_int_equal(client_commit(&a, a.generation + 1, 43),
+	    KP_ILLEGAL_GENERATION);
+	world_restart(&world);
+	assert_int_equal(client_fetch(&a), 42);
+	assert_int_equal(client_heartbeat(&a), KP_NONE);
+	assert_int_equal(client_heartbeat(&b), KP_NONE);
+	client_sync(&b);
+	assert_slice(b.synced.assignment, b.id);
+	assert_int_equal(client_commit(&b, -1, 44), KP_UNKNOWN_MEMBER_ID);
+	world_fini(&world);
+}
+
+static void
+simple_consumers_commit_without_a_group(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	assert_int_equal(client_fetch(&a), -1);
+	assert_int_equal(client_commit(&a, -1, 7), KP_NONE);
+	assert_int_equal(client_commit(&a, 3, 8), KP_UNKNOWN_MEMBER_ID);
+	assert_int_equal(client_fetch(&a), 7);
+	world_restart(&world);
+	assert_int_equal(client_fetch(&a), 7);
+	world_fini(&world);
+}
+
+static void
+offsets_expire_and_the_group_with_them(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	assert_int_equal(client_commit(&a, -1, 7), KP_NONE);
+	world_pass(&world, world.settings.retention_ms -
+		world.settings.retention_check_ms);
+	assert_int_equal(client_fetch(&a), 7);
+	world_pass(&world, 2 * world.settings.retention_check_ms);
+	assert_int_equal(client_fetch(&a), -1);
+	assert_null(group_find(&world.shard, slice_str("g")));
+	world_restart(&world);
+	assert_null(group_find(&world.shard, slice_str("g")));
+	world_fini(&world);
+}
+
+static void
+answers_wait_for_the_high_watermark(void **state UNUSED)
+{
+	struct group_offset position = { .partition = 0, .offset = 5,
+		.metadata = slice_str("") };
+	struct group_topic topic = { .name = slice_str("t"),
+		.offsets = &position, .offsets_count = 1 };
+	struct group_commit commit = { .group_id = slice_str("g"),
+		.generation_id = -1, .member_id = slice_str(""),
+		.retention_ms = -1, .topics = &topic, .topics_count = 1 };
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	world.holds_back = true;
+	client_begin(&a);
+	group_shard_commit(&world.shard, &a.call, &commit);
+	assert_true(a.pending);
+	world.high_watermark = world.end_offset;
+	shard_advance(&world.shard.shard, KP_NONE);
+	assert_false(a.pending);
+	assert_int_equal(a.call.call.error, KP_NONE);
+	world_fini(&world);
+}
+
+static void
+a_failed_append_leaves_no_trace(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	assert_int_equal(client_commit(&a, -1, 5), KP_NOT_COORDINATOR);
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_NOT_COORDINATOR);
+	world.append_error = KP_NONE;
+	assert_int_equal(client_fetch(&a), -1);
+	assert_null(group_find(&world.shard, slice_str("g")));
+	world_fini(&world);
+}
+
+static void
+a_full_group_refuses(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b, c;
+
+	world_init(&world);
+	world.settings.members_max = 2;
+	two_members(&world, &a, &b);
+	client_init(&c, &world, "c");
+	client_join(&c);
+	assert_int_equal(client_joined(&c), KP_GROUP_MAX_SIZE_REACHED);
+	world_fini(&world);
+}
+
+static void
+deleting_needs_an_empty_group(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b, admin;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	client_init(&admin, &world, "admin");
+	client_begin(&admin);
+	group_shard_delete(&world.shard, &admin.call, slice_str("g"));
+	assert_int_equal(admin.call.call.error, KP_NON_EMPTY_GROUP);
+	assert_int_equal(client_commit(&a, a.generation, 1), KP_NONE);
+	assert_int_equal(client_leave(&a), KP_NONE);
+	assert_int_equal(client_leave(&b), KP_NONE);
+	client_begin(&admin);
+	group_shard_delete(&world.shard, &admin.call, slice_str("g"));
+	assert_int_equal(admin.call.call.error, KP_NONE);
+	assert_int_equal(client_fetch(&admin), -1);
+	world_restart(&world);
+	assert_int_equal(client_fetch(&admin), -1);
+	world_fini(&world);
+}
+
+/* --- Random members -------------------------------------------------------- */
+
+#define CLIENTS 6
+#define STEPS 400
+
+/*
+ * No two members of one generation have the same assignment, and a member's
+ * assignment is what the leader of that generation gave it: its own id.
+ */
+static void
+check_owners(const struct client *clients, const bool *synced)
+{
+	for (int i = 0; i < CLIENTS; i++) {
+		if (!synced[i] || clients[i].synced.assignment.len == 0)
+			continue;
+		assert_slice(clients[i].synced.assignment, clients[i].id);
+		for (int j = 0; j < i; j++)
+			if (synced[j] &&
+			    clients[j].generation == clients[i].generation)
+				assert_false(slice_equal(
+				    clients[j].synced.assignment,
+				    clients[i].synced.assignment));
+	}
+}
+
+enum doing { IDLE, JOINING, SYNCING, STABLE };
+
+static void
+collect(struct client *client, enum doing *doing, bool *synced)
+{
+	enum kp_error error = client->call.call.error;
+
+	if (client->pending)
+		return;
+	if (*doing == JOINING) {
+		error = client_joined(client);
+		*doing = error == KP_NONE ? SYNCING : IDLE;
+		if (error == KP_NONE)
+			client_sync(client);
+		else if (error == KP_MEMBER_ID_REQUIRED) {
+			*doing = JOINING;
+			client_join(client);
+		} else {
+			client->id = slice_str("");
+		}
+	} else if (*doing == SYNCING) {
+		*synced = error == KP_NONE;
+		*doing = error == KP_NONE ? STABLE : IDLE;
+		if (error == KP_UNKNOWN_MEMBER_ID)
+			client->id = slice_str("");
+	}
+}
+
+static void
+act(struct rng *rng, struct client *client, enum doing *doing, bool *synced)
+{
+	enum kp_error error;
+
+	if (client->pending)
+		return;
+	switch (*doing) {
+	case IDLE:
+		*synced = false;
+		client_join(client);
+		*doing = JOINING;
+		break;
+	case STABLE:
+		if (rng_below(rng, 12) == 0) {
+			(void)client_leave(client);
+			client->id = slice_str("");
+			*doing = IDLE;
+			*synced = false;
+			break;
+		}
+		error = client_heartbeat(client);
+		if (error == KP_NONE)
+			break;
+		if (error == KP_UNKNOWN_MEMBER_ID)
+			client->id = slice_str("");
+		*doing = IDLE;
+		*synced = false;
+		break;
+	case JOINING:
+	case SYNCING:
+		break;
+	}
+}
+
+static void
+run_seed(uint64_t seed)
+{
+	enum doing doing[CLIENTS] = { IDLE };
+	bool synced[CLIENTS] = { false };
+	struct client clients[CLIENTS];
+	struct world world;
+	struct rng rng;
+	char name[16];
+
+	rng_init(&rng, seed);
+	world_init(&world);
+	world.settings.rebalance_delay_ms =
+	    rng_below(&rng, 2) == 0 ? 0 : 3000;
+	for (int i = 0; i < CLIENTS; i++) {
+		snprintf(name, sizeof(name), "c%d", i);
+		client_init(&clients[i], &world, name);
+	}
+	for (int step = 0; step < STEPS; step++) {
+		size_t i = rng_below(&rng, CLIENTS);
+
+		act(&rng, &clients[i], &doing[i], &synced[i]);
+		for (int j = 0; j < CLIENTS; j++)
+			collect(&clients[j], &doing[j], &synced[j]);
+		check_owners(clients, synced);
+		world_pass(&world, (int64_t)rng_below(&rng, 1500));
+	}
+	/* Silence: sessions and rebalances end, and whoever waits is answered. */
+	world_pass(&world, 3600 * 1000);
+	for (int j = 0; j < CLIENTS; j++)
+		assert_false(clients[j].pending);
+	world_unload(&world);
+	buf_fini(&world.log);
+	arena_reset(&world.arena);
+	clock_install(NULL);
+}
+
+static void
+random_members_never_share_an_assignment(void **state UNUSED)
+{
+	const char *text = getenv("KLAMM_SEED");
+
+	if (text != NULL) {
+		run_seed(strtoull(text, NULL, 10));
+		return;
+	}
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		fprintf(stderr, "\rKLAMM_SEED=%d ", (int)seed);
+		run_seed(seed);
+	}
+	fprintf(stderr, "\n");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    members_join_sync_and_get_what_the_leader_gave),
+		cmocka_unit_test(a_new_member_is_told_its_id_first),
+		cmocka_unit_test(the_initial_delay_lets_others_in),
+		cmocka_unit_test(a_silent_member_is_dropped),
+		cmocka_unit_test(leaving_rebalances_those_who_stay),
+		cmocka_unit_test(
+		    a_static_member_comes_back_without_a_rebalance),
+		cmocka_unit_test(groups_and_offsets_survive_a_restart),
+		cmocka_unit_test(simple_consumers_commit_without_a_group),
+		cmocka_unit_test(offsets_expire_and_the_group_with_them),
+		cmocka_unit_test(answers_wait_for_the_high_watermark),
+		cmocka_unit_test(a_failed_append_leaves_no_trace),
+		cmocka_unit_test(a_full_group_refuses),
+		cmocka_unit_test(deleting_needs_an_empty_group),
+		cmocka_unit_test(random_members_never_share_an_assignment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
