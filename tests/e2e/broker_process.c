@@ -148,8 +148,8 @@ broker_process_start(struct broker_process *broker, ...)
 	broker_process_restart(broker);
 }
 
-static int
-await_end(struct broker_process *broker)
+int
+broker_process_wait(struct broker_process *broker)
 {
 	int status;
 
@@ -164,7 +164,7 @@ void
 broker_process_kill(struct broker_process *broker)
 {
 	kill(broker->pid, SIGKILL);
-	(void)await_end(broker);
+	(void)broker_process_wait(broker);
 }
 
 void
@@ -173,7 +173,7 @@ broker_process_stop(struct broker_process *broker)
 	int status;
 
 	kill(broker->pid, SIGTERM);
-	status = await_end(broker);
+	status = broker_process_wait(broker);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		die(broker, "after SIGTERM the broker ended with status %d",
 		    status);

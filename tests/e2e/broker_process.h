@@ -46,6 +46,9 @@ void broker_process_address(const struct broker_process *broker,
 /* A connected TCP socket to the broker; the caller closes it. */
 int broker_process_connect(const struct broker_process *broker);
 
+/* Wait for its end, however it comes; the result is waitpid's status. */
+int broker_process_wait(struct broker_process *broker);
+
 /* True where the broker's output has a line that contains text. */
 bool broker_process_logged(const struct broker_process *broker,
     const char *text);

@@ -1,0 +1,563 @@
+/*
+ * The command line: exit codes, texts, configuration from all its sources,
+ * readiness and stopping.
+ */
+#include "unit/unit.h"
+#include "unit/temp_dir.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "config.h"
+#include "e2e/broker_process.h"
+#include "e2e/program.h"
+#include "e2e/raw_client.h"
+#include "e2e/raw_topic.h"
+#include "wire/error.h"
+#include "wire/generated/create_topics.h"
+#include "wire/generated/fetch.h"
+#include "wire/generated/metadata.h"
+#include "wire/generated/produce.h"
+
+#define RUNNING "Transitioning from RECOVERY to RUNNING"
+#define STARTED "Kafka Server started"
+
+/* --- Runs that end by themselves ----------------------------------------- */
+
+/* The texts on both outputs, on the heap. */
+struct ended {
+	int code;
+	char *out;
+	char *err;
+};
+
+static struct ended
+ended(struct program *program)
+{
+	struct ended ended;
+
+	ended.code = program_wait(program);
+	ended.out = program_out(program);
+	ended.err = program_err(program);
+	program_fini(program);
+	return ended;
+}
+
+static void
+ended_fini(struct ended *ended)
+{
+	free(ended->out);
+	free(ended->err);
+}
+
+static struct ended
+run(const char *const *arguments)
+{
+	struct program program;
+
+	program_start(&program, NULL, arguments);
+	return ended(&program);
+}
+
+#define RUN(...) run(PROGRAM_ARGUMENTS(__VA_ARGS__))
+
+static void
+expect_help(struct ended help, const char *text)
+{
+	assert_int_equal(help.code, 0);
+	assert_non_null(strstr(help.out, text));
+	assert_string_equal(help.err, "");
+	ended_fini(&help);
+}
+
+static void
+test_help(void **state UNUSED)
+{
+	expect_help(RUN("--help"), "usage: klamm COMMAND");
+	expect_help(RUN("-h"), "usage: klamm COMMAND");
+	expect_help(RUN("serve", "--help"), "--port-file FILE");
+	expect_help(RUN("serve", "-h"), "usage: klamm serve");
+}
+
+static void
+test_version(void **state UNUSED)
+{
+	struct ended version = RUN("--version");
+
+	assert_int_equal(version.code, 0);
+	assert_string_equal(version.out,
+	    "klamm " PACKAGE_VERSION " (Apache Kafka 4.3)\n");
+	assert_string_equal(version.err, "");
+	ended_fini(&version);
+}
+
+static void
+expect_usage(struct ended usage, const char *text)
+{
+	assert_int_equal(usage.code, 2);
+	assert_non_null(strstr(usage.err, text));
+	assert_string_equal(usage.out, "");
+	ended_fini(&usage);
+}
+
+static void
+test_usage(void **state UNUSED)
+{
+	expect_usage(run((const char *const[]){ NULL }), "usage: klamm COMMAND");
+	expect_usage(RUN("fly"), "fly");
+	expect_usage(RUN("serve", "--fly"), "--fly");
+	expect_usage(RUN("serve", "--port"), "--port");
+	expect_usage(RUN("serve", "--port", "x"), "--port x");
+	expect_usage(RUN("serve", "--port", "65536"), "--port 65536");
+	expect_usage(RUN("serve", "--port", "-1"), "--port -1");
+	expect_usage(RUN("serve", "--override", "x"), "--override x");
+	expect_usage(RUN("serve", "--override", "=x"), "--override =x");
+	expect_usage(RUN("serve", "--log-format", "xml"), "xml");
+	expect_usage(RUN("serve", "one", "two"), "one properties file");
+}
+
+/* --- Configuration ------------------------------------------------------- */
+
+/* What --check-config says to a file that holds the line. */
+static struct ended
+check_config(const char *line)
+{
+	char *dir = temp_dir_make();
+	char *path = xasprintf("%s/server.properties", dir);
+	struct ended result;
+
+	temp_dir_put(dir, "server.properties", line);
+	result = RUN("serve", path, "--check-config");
+	free(path);
+	temp_dir_remove(dir);
+	return result;
+}
+
+/* One line of complaint, with text in it. */
+static void
+expect_refused(struct ended refused, const char *text)
+{
+	assert_int_equal(refused.code, 1);
+	assert_int_equal(program_count(refused.out, "\n") +
+		program_count(refused.err, "\n"),
+	    1);
+	if (strstr(refused.out, text) == NULL &&
+	    strstr(refused.err, text) == NULL)
+		fail_msg("no \"%s\" in: %s%s", text, refused.out, refused.err);
+	ended_fini(&refused);
+}
+
+static void
+test_bad_values_are_refused(void **state UNUSED)
+{
+	expect_refused(check_config("num.partitions=x"), "num.partitions");
+	expect_refused(check_config("num.partitions=0"), "num.partitions");
+	expect_refused(check_config("log.retention.hours=1.5"),
+	    "log.retention.hours");
+	expect_refused(check_config("auto.create.topics.enable=maybe"),
+	    "auto.create.topics.enable");
+	expect_refused(check_config("klamm.flush=never"), "klamm.flush");
+	expect_refused(check_config("log.dirs="), "log.dirs");
+	expect_refused(check_config("node.id=-3"), "node.id");
+	expect_refused(check_config("node.id=1\nbroker.id=2"), "broker.id");
+	expect_refused(check_config("listeners=9092"), "9092");
+	expect_refused(check_config("listeners=A://h:1"), "A");
+	expect_refused(check_config("listeners=PLAINTEXT://h:x"), "h:x");
+	expect_refused(check_config("listeners=PLAINTEXT://h:1,"
+				    "PLAINTEXT://h:2"), "PLAINTEXT");
+	expect_refused(check_config("advertised.listeners="
+				    "PLAINTEXT://0.0.0.0:1"), "0.0.0.0");
+	expect_refused(check_config("a\\u00zz=b"), "server.properties:1");
+	expect_refused(RUN("serve", "/nowhere/x", "--check-config"),
+	    "/nowhere/x");
+}
+
+/* What would weaken security by being ignored is refused until it is there. */
+static void
+test_security_is_not_ignored(void **state UNUSED)
+{
+	expect_refused(check_config("listeners=SSL://localhost:9093"), "SSL");
+	expect_refused(check_config("listeners=SASL_PLAINTEXT://:9093"),
+	    "SASL_PLAINTEXT");
+	expect_refused(check_config("authorizer.class.name="
+	    "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+	    "authorizer.class.name");
+}
+
+static void
+expect_accepted(struct ended accepted, size_t lines)
+{
+	assert_int_equal(accepted.code, 0);
+	assert_string_equal(accepted.err, "");
+	assert_int_equal(program_count(accepted.out, "\n"), lines);
+	ended_fini(&accepted);
+}
+
+static void
+test_what_others_configure_is_accepted(void **state UNUSED)
+{
+	expect_accepted(RUN("serve", "--check-config"), 0);
+	expect_accepted(check_config("zookeeper.connect=localhost:2181"), 0);
+	expect_accepted(check_config("confluent.metrics.enable=true"), 0);
+	expect_accepted(check_config("metric.reporters=a.B"), 0);
+	expect_accepted(check_config("num.network.threads=3"), 0);
+	expect_accepted(check_config("process.roles=broker,controller\n"
+	    "node.id=1\n"
+	    "controller.quorum.bootstrap.servers=localhost:9093\n"
+	    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
+	    "inter.broker.listener.name=PLAINTEXT\n"
+	    "advertised.listeners=PLAINTEXT://localhost:9092,"
+	    "CONTROLLER://localhost:9093\n"
+	    "controller.listener.names=CONTROLLER\n"
+	    "listener.security.protocol.map=CONTROLLER:PLAINTEXT,"
+	    "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT\n"
+	    "num.io.threads=8\n"
+	    "log.dirs=/tmp/kraft-combined-logs\n"), 0);
+	/* What nobody knows may be a slip. */
+	expect_accepted(check_config("num.partitons=1"), 1);
+}
+
+/* How many partitions does a topic get that asks for the default? */
+static int32_t
+default_partitions(const struct broker_process *broker)
+{
+	struct kp_create_topics_request_topic topic = {
+		.name = slice_str("default"),
+		.num_partitions = -1,
+		.replication_factor = -1,
+	};
+	struct kp_create_topics_request request = {
+		.topics = &topic,
+		.topics_count = 1,
+		.timeout_ms = 30000,
+		.validate_only = true,
+	};
+	const struct kp_create_topics_response *response;
+	struct raw_client client;
+	int32_t partitions;
+
+	raw_client_init(&client, broker);
+	response = raw_client_call(&client, KP_CREATE_TOPICS_KEY, 5, &request);
+	assert_int_equal(response->topics[0].error_code, KP_NONE);
+	partitions = response->topics[0].num_partitions;
+	raw_client_fini(&client);
+	return partitions;
+}
+
+static void
+test_sources_of_configuration(void **state UNUSED)
+{
+	char *dir = temp_dir_make();
+	char *path = xasprintf("%s/server.properties", dir);
+	struct broker_process broker;
+
+	temp_dir_put(dir, "server.properties", "num.partitions = 2\n");
+	broker_process_start(&broker, path, NULL);
+	assert_int_equal(default_partitions(&broker), 2);
+	broker_process_stop(&broker);
+
+	/* The environment beats the file, the command line both. */
+	setenv("KAFKA_NUM_PARTITIONS", "3", 1);
+	broker_process_restart(&broker);
+	assert_int_equal(default_partitions(&broker), 3);
+	broker_process_stop(&broker);
+	unsetenv("KAFKA_NUM_PARTITIONS");
+
+	setenv("KAFKA_CFG_NUM_PARTITIONS", "4", 1);
+	broker_process_restart(&broker);
+	assert_int_equal(default_partitions(&broker), 4);
+	broker_process_stop(&broker);
+
+	broker.arguments[broker.arguments_count++] = "--override";
+	broker.arguments[broker.arguments_count++] = "num.partitions=5";
+	broker_process_restart(&broker);
+	assert_int_equal(default_partitions(&broker), 5);
+	unsetenv("KAFKA_CFG_NUM_PARTITIONS");
+
+	broker_process_fini(&broker);
+	free(path);
+	temp_dir_remove(dir);
+}
+
+static void
+expect_cluster(const struct broker_process *broker, const char *id)
+{
+	const struct kp_metadata_response *response;
+	struct raw_client client;
+
+	raw_client_init(&client, broker);
+	response = raw_client_call(&client, KP_METADATA_KEY, 9, NULL);
+	assert_true(slice_equal_str(response->cluster_id, id));
+	raw_client_fini(&client);
+}
+
+static void
+test_cluster_id(void **state UNUSED)
+{
+	static const char id[] = "MkU3OEVBNTcwNTJENDM2Qk";
+	struct broker_process broker;
+	char *data;
+
+	setenv("CLUSTER_ID", id, 1);
+	broker_process_start(&broker, NULL);
+	expect_cluster(&broker, id);
+	broker_process_stop(&broker);
+	unsetenv("CLUSTER_ID");
+
+	/* The directory remembers it, and is not taken by another cluster. */
+	broker_process_restart(&broker);
+	expect_cluster(&broker, id);
+	broker_process_stop(&broker);
+	setenv("KAFKA_CLUSTER_ID", "AAAAAAAAAAAAAAAAAAAAAA", 1);
+	data = xasprintf("%s/data", broker.directory);
+	expect_refused(RUN("serve", "--data-dir", data, "--port", "0"), id);
+	unsetenv("KAFKA_CLUSTER_ID");
+
+	broker_process_fini(&broker);
+	free(data);
+}
+
+/* --- Where it cannot serve ----------------------------------------------- */
+
+static void
+test_a_second_broker_is_refused(void **state UNUSED)
+{
+	struct broker_process broker;
+	struct ended second;
+	char *data, *port;
+
+	broker_process_start(&broker, NULL);
+	data = xasprintf("%s/data", broker.directory);
+	expect_refused(RUN("serve", "--data-dir", data, "--port", "0"), data);
+	free(data);
+
+	/* Another directory, but the same port. */
+	data = xasprintf("%s/other", broker.directory);
+	port = xasprintf("%d", broker.port);
+	second = RUN("serve", "--data-dir", data, "--port", port);
+	assert_int_equal(second.code, 1);
+	assert_non_null(strstr(second.out, "in use"));
+	assert_null(strstr(second.out, STARTED));
+	ended_fini(&second);
+	assert_int_equal(default_partitions(&broker), 1);
+	broker_process_fini(&broker);
+	free(data);
+	free(port);
+}
+
+static void
+test_foreign_directories_are_refused(void **state UNUSED)
+{
+	char *dir = temp_dir_make();
+	char *file = xasprintf("%s/letters", dir);
+
+	temp_dir_put(dir, "letters", "Dear Milena");
+	expect_refused(RUN("serve", "--data-dir", dir, "--port", "0"), dir);
+	expect_refused(RUN("serve", "--data-dir", file, "--port", "0"), file);
+	assert_true(temp_dir_has(dir, "letters"));
+	assert_false(temp_dir_has(dir, "meta.properties"));
+	free(file);
+	temp_dir_remove(dir);
+}
+
+/* --- Serving ------------------------------------------------------------- */
+
+/* With nothing said about data and where: ./klamm-data. */
+static void
+test_readiness_is_said_once(void **state UNUSED)
+{
+	char *dir = temp_dir_make(), *out, *err;
+	struct program program;
+
+	setenv("KAFKA_LISTENERS", "PLAINTEXT://localhost:0", 1);
+	program_start(&program, dir, PROGRAM_ARGUMENTS("serve"));
+	unsetenv("KAFKA_LISTENERS");
+	program_await(&program, STARTED);
+	assert_true(temp_dir_has(dir, "klamm-data/meta.properties"));
+	kill(program.pid, SIGTERM);
+	assert_int_equal(program_wait(&program), 0);
+	out = program_out(&program);
+	err = program_err(&program);
+	assert_int_equal(program_count(out, RUNNING), 1);
+	assert_int_equal(program_count(out, STARTED), 1);
+	assert_true(strstr(out, RUNNING) < strstr(out, STARTED));
+	assert_int_equal(out[0], '[');
+	assert_non_null(strstr(out,
+	    "] INFO [KafkaRaftServer nodeId=1] Kafka Server started "
+	    "(kafka.server.KafkaRaftServer)\n"));
+	assert_string_equal(err, "");
+	program_fini(&program);
+	free(out);
+	free(err);
+	temp_dir_remove(dir);
+}
+
+static void
+test_log_lines_as_json(void **state UNUSED)
+{
+	char *dir = temp_dir_make(), *out, *line;
+	struct program program;
+
+	program_start(&program, NULL,
+	    PROGRAM_ARGUMENTS("serve", "--data-dir", dir, "--port", "0",
+		"--log-format", "json"));
+	program_await(&program, STARTED);
+	kill(program.pid, SIGINT);
+	assert_int_equal(program_wait(&program), 0);
+	out = program_out(&program);
+	for (line = strtok(out, "\n"); line != NULL; line = strtok(NULL, "\n"))
+		assert_true(line[0] == '{' && line[strlen(line) - 1] == '}');
+	program_fini(&program);
+	free(out);
+	temp_dir_remove(dir);
+}
+
+/* The port file is there when, and only when, the port is served. */
+static void
+test_port_file(void **state UNUSED)
+{
+	struct broker_process broker;
+	char *port, *text;
+
+	broker_process_start(&broker, NULL);
+	assert_true(broker_process_logged(&broker, STARTED));
+	text = temp_dir_get(broker.directory, "port");
+	port = xasprintf("%d\n", broker.port);
+	assert_string_equal(text, port);
+	free(text);
+	free(port);
+	broker_process_fini(&broker);
+}
+
+static void
+test_a_port_file_that_cannot_be_written(void **state UNUSED)
+{
+	char *dir = temp_dir_make();
+	struct ended failed = RUN("serve", "--data-dir", dir, "--port", "0",
+	    "--port-file", "/nowhere/port");
+
+	assert_int_equal(failed.code, 1);
+	assert_non_null(strstr(failed.out, "/nowhere/port"));
+	ended_fini(&failed);
+	temp_dir_remove(dir);
+}
+
+static void
+test_hangup_is_survived(void **state UNUSED)
+{
+	struct broker_process broker;
+
+	broker_process_start(&broker, NULL);
+	kill(broker.pid, SIGHUP);
+	assert_int_equal(default_partitions(&broker), 1);
+	/* It still ends as it should, which fini checks. */
+	broker_process_fini(&broker);
+}
+
+/* A client that is deaf to its answers holds the stop up for a while. */
+static void
+make_deaf_client(struct raw_client *client,
+    const struct broker_process *broker)
+{
+	enum { REQUESTS = 64, VALUE_LEN = 900000 };
+	struct kp_fetch_request_partition partition = {
+		.current_leader_epoch = -1,
+		.log_start_offset = -1,
+		.partition_max_bytes = 1 << 20,
+	};
+	struct kp_fetch_request_topic topic = {
+		.topic = slice_str("deaf"),
+		.partitions = &partition,
+		.partitions_count = 1,
+	};
+	struct kp_fetch_request request = {
+		.replica_id = -1,
+		.max_bytes = 1 << 20,
+		.session_epoch = -1,
+		.topics = &topic,
+		.topics_count = 1,
+		.rack_id = slice_str(""),
+	};
+	char *value = xmalloc(VALUE_LEN);
+
+	memset(value, 'v', VALUE_LEN);
+	raw_client_init(client, broker);
+	raw_topic_create(client, "deaf", 1);
+	(void)raw_client_call(client, KP_PRODUCE_KEY,
+	    RAW_TOPIC_PRODUCE_VERSION,
+	    raw_topic_produce(client, "deaf", -1,
+		slice_of(value, VALUE_LEN)));
+	for (int i = 0; i < REQUESTS; i++)
+		raw_client_request(client, KP_FETCH_KEY, 11, i, &request);
+	free(value);
+}
+
+/* The second signal is for those who cannot wait; nothing acked is lost. */
+static void
+test_a_second_signal_is_quick(void **state UNUSED)
+{
+	struct broker_process broker;
+	struct raw_client client;
+	int status;
+
+	broker_process_start(&broker, NULL);
+	make_deaf_client(&client, &broker);
+	kill(broker.pid, SIGTERM);
+	while (!broker_process_logged(&broker, "stopping: "))
+		usleep(1000);
+	kill(broker.pid, SIGTERM);
+	status = broker_process_wait(&broker);
+	assert_true((WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) ||
+	    (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+	raw_client_fini(&client);
+
+	broker_process_restart(&broker);
+	raw_client_init(&client, &broker);
+	assert_int_equal(raw_topic_end(&client, "deaf"), 1);
+	raw_client_fini(&client);
+	broker_process_fini(&broker);
+}
+
+/* One signal ends it, whatever its clients wait for. */
+static void
+test_a_stop_does_not_wait_for_clients(void **state UNUSED)
+{
+	struct broker_process broker;
+	struct raw_client client;
+	int64_t begin;
+
+	broker_process_start(&broker, NULL);
+	make_deaf_client(&client, &broker);
+	begin = clock_monotonic_ms();
+	broker_process_stop(&broker);
+	assert_true(clock_monotonic_ms() - begin < 10000);
+	raw_client_fini(&client);
+	broker_process_fini(&broker);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_bad_values_are_refused),
+		cmocka_unit_test(test_security_is_not_ignored),
+		cmocka_unit_test(test_what_others_configure_is_accepted),
+		cmocka_unit_test(test_sources_of_configuration),
+		cmocka_unit_test(test_cluster_id),
+		cmocka_unit_test(test_a_second_broker_is_refused),
+		cmocka_unit_test(test_foreign_directories_are_refused),
+		cmocka_unit_test(test_readiness_is_said_once),
+		cmocka_unit_test(test_log_lines_as_json),
+		cmocka_unit_test(test_port_file),
+		cmocka_unit_test(test_a_port_file_that_cannot_be_written),
+		cmocka_unit_test(test_hangup_is_survived),
+		cmocka_unit_test(test_a_second_signal_is_quick),
+		cmocka_unit_test(test_a_stop_does_not_wait_for_clients),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
