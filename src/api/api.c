@@ -24,26 +24,45 @@ extern const struct api api_alter_configs;
 extern const struct api api_api_versions;
 extern const struct api api_create_partitions;
 extern const struct api api_create_topics;
+extern const struct api api_delete_groups;
 extern const struct api api_delete_records;
 extern const struct api api_delete_topics;
 extern const struct api api_describe_cluster;
 extern const struct api api_describe_configs;
+extern const struct api api_describe_groups;
 extern const struct api api_describe_topic_partitions;
 extern const struct api api_fetch;
+extern const struct api api_find_coordinator;
+extern const struct api api_heartbeat;
 extern const struct api api_incremental_alter_configs;
 extern const struct api api_init_producer_id;
+extern const struct api api_join_group;
+extern const struct api api_leave_group;
+extern const struct api api_list_groups;
 extern const struct api api_list_offsets;
 extern const struct api api_metadata;
+extern const struct api api_offset_commit;
+extern const struct api api_offset_delete;
+extern const struct api api_offset_fetch;
 extern const struct api api_offset_for_leader_epoch;
 extern const struct api api_produce;
+extern const struct api api_sync_group;
 
-/* In the order of their keys. */
 /* In the order of their keys. */
 static const struct api *const rows[] = {
 	&api_produce,
 	&api_fetch,
 	&api_list_offsets,
 	&api_metadata,
+	&api_offset_commit,
+	&api_offset_fetch,
+	&api_find_coordinator,
+	&api_join_group,
+	&api_heartbeat,
+	&api_leave_group,
+	&api_sync_group,
+	&api_describe_groups,
+	&api_list_groups,
 	&api_api_versions,
 	&api_create_topics,
 	&api_delete_topics,
@@ -53,7 +72,9 @@ static const struct api *const rows[] = {
 	&api_describe_configs,
 	&api_alter_configs,
 	&api_create_partitions,
+	&api_delete_groups,
 	&api_incremental_alter_configs,
+	&api_offset_delete,
 	&api_describe_cluster,
 	&api_describe_topic_partitions,
 };
@@ -192,6 +213,7 @@ api_dispatch(struct connection_handler *handler, struct connection *connection,
 		return;
 	}
 	request->arena.size_bytes_max += ARENA_REPLY_BYTES;
+	request->exchange.exclusive = (api->flags & API_PIPELINED) == 0;
 	exchange_begin(connection, &request->exchange);
 	if (served)
 		handle(request);

@@ -45,6 +45,11 @@ enum {
 	 * from 0 on, because old clients look for them (KAFKA-18659).
 	 */
 	API_ADVERTISED_FROM_ZERO = 1 << 1,
+	/*
+	 * Later requests of the connection need not wait until this one is
+	 * answered: for Produce and Fetch, which keep their order themselves.
+	 */
+	API_PIPELINED = 1 << 2,
 };
 
 struct api {

@@ -331,4 +331,5 @@ handle_fetch(struct request *request)
 }
 
 const struct api api_fetch =
-    API_ROW(fetch, API_ENTRIES, .fail = fetch_answer_error);
+    API_ROW(fetch, API_ENTRIES, .fail = fetch_answer_error,
+	.flags = API_PIPELINED);

@@ -529,4 +529,4 @@ handle_produce(struct request *request)
 }
 
 const struct api api_produce = API_ROW(produce, API_ENTRIES,
-    .flags = API_BORROWS_FRAME | API_ADVERTISED_FROM_ZERO);
+    .flags = API_BORROWS_FRAME | API_ADVERTISED_FROM_ZERO | API_PIPELINED);

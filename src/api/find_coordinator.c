@@ -1,0 +1,241 @@
+/*
+ * FindCoordinator, versions 0-6: who looks after groups; from version 4 on
+ * for several at once.
+ *
+ * The first call for a group makes __consumer_offsets and is answered when
+ * its coordinators serve, where Kafka answers COORDINATOR_NOT_AVAILABLE until
+ * then.  Transactional ids and share partitions have no coordinator yet: the
+ * answer is COORDINATOR_NOT_AVAILABLE.
+ */
+#include "api/api.h"
+#include "api/brokers.h"
+#include "coord/group_coordinator.h"
+#include "wire/generated/find_coordinator.h"
+
+#define VERSION_BATCH 4
+#define VERSION_SHARE 6
+
+#define OFFSETS_TOPIC SLICE_LITERAL("__consumer_offsets")
+
+enum key_type { KEY_GROUP, KEY_TRANSACTION, KEY_SHARE };
+
+/* A request that waits for the topic. */
+struct state {
+	struct request *request;
+	enum kp_error error;
+};
+
+/* --- Answers --------------------------------------------------------------- */
+
+static void
+fill_error(const struct request *request, enum kp_error error,
+    struct kp_find_coordinator_response_coordinator *entry)
+{
+	entry->error_code = (int16_t)error;
+	entry->error_message = slice_str(kp_error_message(error));
+	if (error == KP_NONE)
+		entry->error_message =
+		    slice_str(request->version < VERSION_BATCH ? "NONE" : "");
+}
+
+static void
+fill_unknown(struct slice key,
+    struct kp_find_coordinator_response_coordinator *entry)
+{
+	entry->key = key;
+	entry->node_id = -1;
+	entry->host = slice_str("");
+	entry->port = -1;
+}
+
+/* The broker that leads the partition, as the request's listener shows it. */
+static enum kp_error
+fill_leader(struct request *request, int32_t index,
+    struct kp_find_coordinator_response_coordinator *entry)
+{
+	const struct image *image = request->server->image;
+	const struct topic_image *topic = image_topic(image, OFFSETS_TOPIC);
+	const struct partition_image *partition = topic == NULL ?
+	    NULL :
+	    topic_image_partition(topic, index);
+	const struct kp_register_broker_record_end_point *endpoint;
+
+	if (partition == NULL || !brokers_alive(request, partition->leader))
+		return KP_COORDINATOR_NOT_AVAILABLE;
+	endpoint = brokers_endpoint(request,
+	    image_broker(image, partition->leader));
+	assert(endpoint != NULL);
+	entry->node_id = partition->leader;
+	entry->host = arena_copy(&request->arena, endpoint->host);
+	entry->port = endpoint->port;
+	return KP_NONE;
+}
+
+static enum kp_error
+find_group(struct request *request, struct slice key, enum kp_error prepared,
+    struct kp_find_coordinator_response_coordinator *entry)
+{
+	int32_t index =
+	    group_coordinator_partition(request->server->groups, key);
+	enum kp_error error;
+
+	if (prepared != KP_NONE)
+		return KP_COORDINATOR_NOT_AVAILABLE;
+	image_read_lock(request->server->image);
+	error = fill_leader(request, index, entry);
+	image_read_unlock(request->server->image);
+	return error;
+}
+
+/* "group:topic id:partition" (SharePartitionKey of Kafka). */
+static bool
+share_key_valid(struct slice key)
+{
+	const uint8_t *end = key.data + key.len;
+	const uint8_t *first = memchr(key.data, ':', key.len);
+	const uint8_t *second;
+	struct uuid id;
+
+	if (first == NULL || first == key.data)
+		return false;
+	second = memchr(first + 1, ':', (size_t)(end - first - 1));
+	if (second == NULL || second + 1 == end ||
+	    uuid_parse(slice_of(first + 1, (size_t)(second - first - 1)),
+		&id) != 0)
+		return false;
+	for (const uint8_t *digit = second + 1; digit < end; digit++)
+		if (*digit < '0' || *digit > '9')
+			return false;
+	return true;
+}
+
+static enum kp_error
+find(struct request *request, struct slice key, enum kp_error prepared,
+    struct kp_find_coordinator_response_coordinator *entry)
+{
+	const struct kp_find_coordinator_request *body = request->body;
+
+	switch (body->key_type) {
+	case KEY_GROUP:
+		if (!request_allows(request, ACL_DESCRIBE, ACL_RESOURCE_GROUP,
+			key))
+			return KP_GROUP_AUTHORIZATION_FAILED;
+		return find_group(request, key, prepared, entry);
+	case KEY_TRANSACTION:
+		if (!request_allows(request, ACL_DESCRIBE,
+			ACL_RESOURCE_TRANSACTIONAL_ID, key))
+			return KP_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+		return KP_COORDINATOR_NOT_AVAILABLE;
+	case KEY_SHARE:
+		if (request->version < VERSION_SHARE || !share_key_valid(key))
+			return KP_INVALID_REQUEST;
+		if (!request_allows(request, ACL_CLUSTER_ACTION,
+			ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME))
+			return KP_CLUSTER_AUTHORIZATION_FAILED;
+		return KP_COORDINATOR_NOT_AVAILABLE;
+	default:
+		return KP_INVALID_REQUEST;
+	}
+}
+
+static void
+fill(struct request *request, struct slice key, enum kp_error prepared,
+    struct kp_find_coordinator_response_coordinator *entry)
+{
+	fill_unknown(key, entry);
+	fill_error(request, find(request, key, prepared, entry), entry);
+}
+
+static void
+reply_one(struct request *request, enum kp_error prepared)
+{
+	const struct kp_find_coordinator_request *body = request->body;
+	struct kp_find_coordinator_response *response =
+	    request_response_new(request);
+	struct kp_find_coordinator_response_coordinator entry;
+
+	fill(request, body->key, prepared, &entry);
+	response->error_code = entry.error_code;
+	response->error_message = entry.error_message;
+	response->node_id = entry.node_id;
+	response->host = entry.host;
+	response->port = entry.port;
+	request_reply(request, response);
+}
+
+static void
+reply(struct request *request, enum kp_error prepared)
+{
+	const struct kp_find_coordinator_request *body = request->body;
+	struct kp_find_coordinator_response *response;
+	size_t count = (size_t)MAX(body->coordinator_keys_count, 0);
+
+	if (request->version < VERSION_BATCH) {
+		reply_one(request, prepared);
+		return;
+	}
+	response = request_response_new(request);
+	response->coordinators = arena_xcalloc(
+	    &request->arena, count, sizeof(*response->coordinators));
+	response->coordinators_count = (int32_t)count;
+	for (size_t i = 0; i < count; i++)
+		fill(request, body->coordinator_keys[i], prepared,
+		    &response->coordinators[i]);
+	request_reply(request, response);
+}
+
+/* --- The topic ------------------------------------------------------------- */
+
+static void
+answer(struct request *request)
+{
+	const struct state *state = request->state;
+
+	reply(request, state->error);
+}
+
+/* On any thread. */
+static void
+ready(void *context, enum kp_error error)
+{
+	struct state *state = context;
+
+	state->error = error;
+	request_post(state->request, answer);
+}
+
+/* Is there a key that the request may ask a group's coordinator for? */
+static bool
+wants_group(const struct request *request)
+{
+	const struct kp_find_coordinator_request *body = request->body;
+
+	if (body->key_type != KEY_GROUP)
+		return false;
+	if (request->version < VERSION_BATCH)
+		return request_allows(request, ACL_DESCRIBE,
+		    ACL_RESOURCE_GROUP, body->key);
+	for (int32_t i = 0; i < body->coordinator_keys_count; i++)
+		if (request_allows(request, ACL_DESCRIBE, ACL_RESOURCE_GROUP,
+			body->coordinator_keys[i]))
+			return true;
+	return false;
+}
+
+static void
+handle_find_coordinator(struct request *request)
+{
+	struct state *state;
+
+	if (!wants_group(request)) {
+		reply(request, KP_NONE);
+		return;
+	}
+	state = arena_xcalloc(&request->arena, 1, sizeof(*state));
+	state->request = request;
+	request->state = state;
+	group_coordinator_prepare(request->server->groups, ready, state);
+}
+
+const struct api api_find_coordinator =
+    API_ROW(find_coordinator, API_ENTRIES);

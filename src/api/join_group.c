@@ -1,0 +1,91 @@
+/*
+ * JoinGroup, versions 0-9.  The answer comes when the rebalance completes.
+ */
+#include "api/api.h"
+#include "api/coordinated.h"
+#include "wire/generated/join_group.h"
+
+/* From here on there is a null for "no protocol". */
+#define VERSION_NULLABLE 7
+
+struct state {
+	struct group_call *call;
+	struct kp_join_group_response *response;
+};
+
+/* Without generation and members; an empty member id after some errors. */
+static void
+clear(const struct request *request, enum kp_error error,
+    struct kp_join_group_response *response)
+{
+	const struct kp_join_group_request *body = request->body;
+
+	response->error_code = (int16_t)error;
+	response->generation_id = -1;
+	response->protocol_type = SLICE_NULL;
+	response->protocol_name = SLICE_NULL;
+	response->leader = slice_str("");
+	response->skip_assignment = false;
+	response->members_count = 0;
+	if (slice_is_null(response->member_id) || response->member_id.len == 0)
+		response->member_id = body->member_id;
+	if (error == KP_GROUP_MAX_SIZE_REACHED)
+		response->member_id = slice_str("");
+}
+
+static void
+reply(struct request *request, struct kp_join_group_response *response)
+{
+	if (request->version < VERSION_NULLABLE &&
+	    slice_is_null(response->protocol_name))
+		response->protocol_name = slice_str("");
+	request_reply(request, response);
+}
+
+static void
+fail_join_group(struct request *request, enum kp_error error)
+{
+	struct kp_join_group_response *response = request_response_new(request);
+
+	clear(request, error, response);
+	reply(request, response);
+}
+
+static void
+answer(struct request *request)
+{
+	struct state *state = request->state;
+	enum kp_error error = state->call->call.error;
+
+	if (error != KP_NONE)
+		clear(request, error, state->response);
+	reply(request, state->response);
+}
+
+static void
+handle_join_group(struct request *request)
+{
+	struct kp_join_group_request *body = request->body;
+	struct coordinated *all;
+	struct state *state;
+
+	if (!coordinated_allowed(request, ACL_READ, body->group_id)) {
+		request_fail(request, KP_GROUP_AUTHORIZATION_FAILED);
+		return;
+	}
+	if (body->group_id.len == 0) {
+		request_fail(request, KP_INVALID_GROUP_ID);
+		return;
+	}
+	all = coordinated_new(request, answer);
+	state = arena_xcalloc(&request->arena, 1, sizeof(*state));
+	state->call = coordinated_call(all);
+	state->response = request_response_new(request);
+	request->state = state;
+	group_coordinator_join(request->server->groups, state->call, body,
+	    state->response);
+	coordinated_wait(all);
+}
+
+const struct api api_join_group = API_ROW(join_group, API_ENTRIES,
+    .fail = fail_join_group);
