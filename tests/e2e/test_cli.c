@@ -104,7 +104,9 @@ expect_usage(struct ended usage, const char *text)
 static void
 test_usage(void **state UNUSED)
 {
-	expect_usage(run((const char *const[]){ NULL }), "usage: klamm COMMAND");
+	const char *const nothing[] = { NULL };
+
+	expect_usage(run(nothing), "usage: klamm COMMAND");
 	expect_usage(RUN("fly"), "fly");
 	expect_usage(RUN("serve", "--fly"), "--fly");
 	expect_usage(RUN("serve", "--port"), "--port");
