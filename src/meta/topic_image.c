@@ -14,6 +14,20 @@ topic_image_new(struct slice name, struct uuid id)
 	return topic;
 }
 
+/*
+ * Partitions are allocated in powers of two, so that adding one after the
+ * other costs few reallocations; grow relies on it, also for clones.
+ */
+static size_t
+capacity_for(size_t count)
+{
+	size_t capacity = 1;
+
+	while (capacity < count)
+		capacity *= 2;
+	return capacity;
+}
+
 struct topic_image *
 topic_image_clone(const struct topic_image *old)
 {
@@ -21,7 +35,8 @@ topic_image_clone(const struct topic_image *old)
 	size_t count = (size_t)old->partitions_count;
 
 	topic->partitions_count = old->partitions_count;
-	topic->partitions = xmalloc(count * sizeof(*topic->partitions));
+	topic->partitions = xmalloc(capacity_for(count) *
+	    sizeof(*topic->partitions));
 	for (size_t i = 0; i < count; i++)
 		topic->partitions[i] = old->partitions[i] == NULL ? NULL
 		    : partition_image_ref(old->partitions[i]);
@@ -34,15 +49,9 @@ grow(struct topic_image *topic, int32_t count)
 {
 	size_t old = (size_t)topic->partitions_count;
 
-	/* By doubling, as records add one partition after the other. */
-	if ((old & (old - 1)) == 0 || (size_t)count > old + 1) {
-		size_t capacity = 1;
-
-		while (capacity < (size_t)count)
-			capacity *= 2;
+	if (old == 0 || capacity_for((size_t)count) > capacity_for(old))
 		topic->partitions = xrealloc(topic->partitions,
-		    capacity * sizeof(*topic->partitions));
-	}
+		    capacity_for((size_t)count) * sizeof(*topic->partitions));
 	for (size_t i = old; i < (size_t)count; i++)
 		topic->partitions[i] = NULL;
 	topic->partitions_count = count;
