@@ -25,7 +25,7 @@ struct state {
 	enum kp_error error;
 };
 
-/* --- Answers --------------------------------------------------------------- */
+/* --- Answers ------------------------------------------------------------- */
 
 static void
 fill_error(const struct request *request, enum kp_error error,
@@ -184,7 +184,7 @@ reply(struct request *request, enum kp_error prepared)
 	request_reply(request, response);
 }
 
-/* --- The topic ------------------------------------------------------------- */
+/* --- The topic ----------------------------------------------------------- */
 
 static void
 answer(struct request *request)

@@ -20,7 +20,7 @@ struct state {
 /* What a partition's code is until the coordinator has spoken. */
 #define UNDECIDED INT16_MAX
 
-/* --- Answers --------------------------------------------------------------- */
+/* --- Answers ------------------------------------------------------------- */
 
 static void
 fill_topic(struct request *request,
@@ -98,7 +98,7 @@ answer(struct request *request)
 	request_reply(request, response);
 }
 
-/* --- What can be committed ------------------------------------------------- */
+/* --- What can be committed ----------------------------------------------- */
 
 static bool
 may_read(const struct request *request, struct slice topic)
@@ -191,7 +191,7 @@ take_topics(struct request *request, struct state *state)
 	return count;
 }
 
-/* --- The request ----------------------------------------------------------- */
+/* --- The request --------------------------------------------------------- */
 
 static void
 handle_offset_commit(struct request *request)

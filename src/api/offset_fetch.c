@@ -37,7 +37,7 @@ may_describe(const struct request *request, struct slice topic)
 	    request, ACL_DESCRIBE, ACL_RESOURCE_TOPIC, topic);
 }
 
-/* --- What is asked for ----------------------------------------------------- */
+/* --- What is asked for --------------------------------------------------- */
 
 /* The request of a version below 8 in the shape of 8. */
 static struct kp_offset_fetch_request_group *
@@ -85,7 +85,7 @@ state_of(struct request *request)
 	return state;
 }
 
-/* --- Answers --------------------------------------------------------------- */
+/* --- Answers ------------------------------------------------------------- */
 
 static void
 fill_none(struct kp_offset_fetch_response_group_partition *partition,
@@ -298,7 +298,7 @@ fail_offset_fetch(struct request *request, enum kp_error error)
 	reply(request, state);
 }
 
-/* --- The request ----------------------------------------------------------- */
+/* --- The request --------------------------------------------------------- */
 
 /* What has to be said of a topic's partitions without the coordinator. */
 static enum kp_error

@@ -27,7 +27,7 @@ group_own(struct slice *owned, struct slice value)
 	*owned = copy;
 }
 
-/* --- The group ------------------------------------------------------------- */
+/* --- The group ----------------------------------------------------------- */
 
 struct group *
 group_find(struct group_shard *shard, struct slice id)
@@ -95,7 +95,7 @@ group_enter(struct group *group, enum group_state state)
 	group->state_since_ms = clock_wall_ms();
 }
 
-/* --- Members --------------------------------------------------------------- */
+/* --- Members ------------------------------------------------------------- */
 
 struct group_member *
 group_member_find(const struct group *group, struct slice id)
@@ -236,7 +236,7 @@ group_member_metadata(const struct group_member *member)
 	return protocol == NULL ? slice_str("") : protocol->metadata;
 }
 
-/* --- Pending ids ----------------------------------------------------------- */
+/* --- Pending ids --------------------------------------------------------- */
 
 struct group_pending *
 group_pending_find(const struct group *group, struct slice id)
@@ -278,7 +278,7 @@ group_pending_remove(struct group_pending *pending)
 	free(pending);
 }
 
-/* --- Sessions -------------------------------------------------------------- */
+/* --- Sessions ------------------------------------------------------------ */
 
 void
 group_member_touch(struct group_member *member)
@@ -315,7 +315,7 @@ pending_fired(struct shard_timer *timer, struct shard *shard UNUSED)
 		group_try_complete(group);
 }
 
-/* --- Protocols ------------------------------------------------------------- */
+/* --- Protocols ----------------------------------------------------------- */
 
 bool
 group_protocol_supported(const struct group *group, struct slice name)
@@ -394,7 +394,7 @@ group_vote(const struct group *group)
 	return winner;
 }
 
-/* --- Subscriptions --------------------------------------------------------- */
+/* --- Subscriptions ------------------------------------------------------- */
 
 /* Does the subscription name the topic?  True also where it does not parse. */
 static bool

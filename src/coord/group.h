@@ -111,7 +111,7 @@ void group_enter(struct group *group, enum group_state state);
 /* Replace the owned slice with a copy of value. */
 void group_own(struct slice *owned, struct slice value);
 
-/* --- Members --------------------------------------------------------------- */
+/* --- Members ------------------------------------------------------------- */
 
 static inline int32_t
 group_member_count(const struct group *group)
@@ -160,7 +160,7 @@ void group_pending_remove(struct group_pending *pending);
 /* Start or restart the time within which it has to be heard of. */
 void group_member_touch(struct group_member *member);
 
-/* --- Protocols ------------------------------------------------------------- */
+/* --- Protocols ----------------------------------------------------------- */
 
 /* Do all members support the protocol? */
 bool group_protocol_supported(const struct group *group, struct slice name);
@@ -178,7 +178,7 @@ struct slice group_vote(const struct group *group);
  */
 bool group_subscribed(const struct group *group, struct slice topic);
 
-/* --- Rebalancing (group_rebalance.c) --------------------------------------- */
+/* --- Rebalancing (group_rebalance.c) ------------------------------------- */
 
 /* A member was added, left or changed: rebalance, or go on with one. */
 void group_rebalance(struct group *group);
@@ -211,7 +211,7 @@ void group_start_sessions(struct group *group);
 /* Answer everybody with error and stop all timers. */
 void group_abandon(struct group *group, enum kp_error error);
 
-/* --- Records (group_record.c) ---------------------------------------------- */
+/* --- Records (group_record.c) -------------------------------------------- */
 
 /* Emit the group as it is, with the members' assignments from sync NULL. */
 void group_emit(struct group *group);
@@ -221,7 +221,7 @@ void group_emit_tombstone(struct group *group);
 int group_replay_metadata(struct group_shard *shard,
     const struct shard_record *record);
 
-/* --- Offsets (group_offsets.c) --------------------------------------------- */
+/* --- Offsets (group_offsets.c) ------------------------------------------- */
 
 int group_replay_offset(struct group_shard *shard,
     const struct shard_record *record);

@@ -11,7 +11,7 @@
 /* From this version on a group that is not there is an error. */
 #define VERSION_NOT_FOUND 6
 
-/* --- Listing --------------------------------------------------------------- */
+/* --- Listing ------------------------------------------------------------- */
 
 static struct slice
 trimmed(struct slice s)
@@ -90,7 +90,7 @@ group_shard_list(struct group_shard *shard, struct arena *arena,
 	return KP_NONE;
 }
 
-/* --- Describing ------------------------------------------------------------ */
+/* --- Describing ---------------------------------------------------------- */
 
 static void
 describe_member(const struct group_member *member, struct arena *arena,
@@ -154,7 +154,7 @@ group_shard_describe(struct group_shard *shard, struct arena *arena,
 	shard_leave(&shard->shard);
 }
 
-/* --- Deleting -------------------------------------------------------------- */
+/* --- Deleting ------------------------------------------------------------ */
 
 static enum kp_error
 delete_group(struct group *group)

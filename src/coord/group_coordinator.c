@@ -10,7 +10,7 @@
 #include "meta/delta.h"
 #include "net/loop_group.h"
 
-/* --- Life ------------------------------------------------------------------ */
+/* --- Life ---------------------------------------------------------------- */
 
 struct group_coordinator *
 group_coordinator_new(const struct group_settings *settings,
@@ -53,7 +53,7 @@ group_coordinator_free(struct group_coordinator *coordinator)
 	free(coordinator);
 }
 
-/* --- Tenures --------------------------------------------------------------- */
+/* --- Tenures ------------------------------------------------------------- */
 
 static void
 tenure_ended(void *context)
@@ -164,7 +164,7 @@ group_coordinator_find(struct group_coordinator *coordinator,
 	return tenure;
 }
 
-/* --- Loading --------------------------------------------------------------- */
+/* --- Loading ------------------------------------------------------------- */
 
 /* A shard to be loaded in the background. */
 struct load {
@@ -256,7 +256,7 @@ group_coordinator_start(struct group_coordinator *coordinator)
 	free((void *)tenures);
 }
 
-/* --- Stopping -------------------------------------------------------------- */
+/* --- Stopping ------------------------------------------------------------ */
 
 static void topic_drop(struct group_coordinator *coordinator);
 
@@ -280,7 +280,7 @@ group_coordinator_stop(struct group_coordinator *coordinator)
 	pthread_mutex_unlock(&coordinator->mutex);
 }
 
-/* --- Following the metadata ------------------------------------------------ */
+/* --- Following the metadata ---------------------------------------------- */
 
 static bool
 is_ours(const struct group_coordinator *coordinator, int32_t node_id)

@@ -23,7 +23,7 @@ enter(struct group_coordinator *coordinator, struct group_call *call,
 	return tenure;
 }
 
-/* --- Classic groups -------------------------------------------------------- */
+/* --- Classic groups ------------------------------------------------------ */
 
 void
 group_coordinator_join(struct group_coordinator *coordinator,
@@ -80,7 +80,7 @@ group_coordinator_leave(struct group_coordinator *coordinator,
 	group_tenure_unref(tenure);
 }
 
-/* --- Offsets --------------------------------------------------------------- */
+/* --- Offsets ------------------------------------------------------------- */
 
 void
 group_coordinator_commit(struct group_coordinator *coordinator,
@@ -122,7 +122,7 @@ group_coordinator_delete_offsets(struct group_coordinator *coordinator,
 	group_tenure_unref(tenure);
 }
 
-/* --- Administration -------------------------------------------------------- */
+/* --- Administration ------------------------------------------------------ */
 
 enum kp_error
 group_coordinator_list(struct group_coordinator *coordinator,

@@ -20,7 +20,7 @@ struct creation {
 	enum kp_error error;
 };
 
-/* --- Done ------------------------------------------------------------------ */
+/* --- Done ---------------------------------------------------------------- */
 
 static void
 answer_all(struct group_coordinator *coordinator, enum kp_error error)
@@ -93,7 +93,7 @@ created(struct controller_op *op)
 		run_answer(&creation->task);
 }
 
-/* --- The request ----------------------------------------------------------- */
+/* --- The request --------------------------------------------------------- */
 
 static int32_t
 live_brokers(const struct image *image)
@@ -120,9 +120,9 @@ replication_factor(const struct group_coordinator *coordinator)
 	image_read_unlock(image);
 	if (wanted <= live)
 		return (int16_t)wanted;
-	log_info("coord", "offsets.topic.replication.factor is %d, but there "
-	    "are %d live brokers: %.*s gets as many replicas", wanted, live,
-	    SLICE_ARG(GROUP_COORDINATOR_TOPIC));
+	log_info("coord", "%.*s gets %d replicas, not the %d of "
+	    "offsets.topic.replication.factor: so many brokers are live",
+	    SLICE_ARG(GROUP_COORDINATOR_TOPIC), live, wanted);
 	return (int16_t)live;
 }
 

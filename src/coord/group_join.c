@@ -67,7 +67,7 @@ new_member_id(const struct joining *joining)
 	    b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
-/* --- Members --------------------------------------------------------------- */
+/* --- Members ------------------------------------------------------------- */
 
 static int32_t
 rebalance_timeout_of(const struct kp_join_group_request *request)
@@ -136,7 +136,7 @@ answer_current(struct joining *joining, const struct group_member *member,
 	answer(joining, KP_NONE);
 }
 
-/* --- Static members -------------------------------------------------------- */
+/* --- Static members ------------------------------------------------------ */
 
 /*
  * The instance has come back under no id: it takes the old member's place.
@@ -194,7 +194,7 @@ replace_static(struct joining *joining, struct group_member *member)
 	group_rebalance(group);
 }
 
-/* --- The request ----------------------------------------------------------- */
+/* --- The request --------------------------------------------------------- */
 
 static void
 require_id(struct joining *joining, struct slice id)

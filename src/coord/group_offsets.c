@@ -37,7 +37,7 @@ struct group_transaction {
 	struct map offsets;		/* struct group_offset_entry */
 };
 
-/* --- Entries --------------------------------------------------------------- */
+/* --- Entries ------------------------------------------------------------- */
 
 #define KEY_PREFIX_LEN sizeof(uint32_t)
 
@@ -110,7 +110,7 @@ entries_free(struct map *map)
 	map_fini(map);
 }
 
-/* --- Transactions ---------------------------------------------------------- */
+/* --- Transactions -------------------------------------------------------- */
 
 static struct group_transaction *
 transaction_of(struct group *group, int64_t producer_id)
@@ -161,7 +161,7 @@ pending_in_transaction(const struct group *group, struct slice topic,
 	return false;
 }
 
-/* --- Replaying ------------------------------------------------------------- */
+/* --- Replaying ----------------------------------------------------------- */
 
 static void
 apply(struct group *group, struct group_offset_entry *entry)
@@ -289,7 +289,7 @@ group_replay_end(struct group_shard *shard, int64_t producer_id,
 	}
 }
 
-/* --- Committing ------------------------------------------------------------ */
+/* --- Committing ---------------------------------------------------------- */
 
 static void
 touch(struct group *group, struct slice member_id)
@@ -411,7 +411,7 @@ group_shard_commit(struct group_shard *shard, struct group_call *call,
 	shard_leave(&shard->shard);
 }
 
-/* --- Fetching -------------------------------------------------------------- */
+/* --- Fetching ------------------------------------------------------------ */
 
 static bool
 ids_differ(struct uuid a, struct uuid b)
@@ -530,7 +530,7 @@ group_shard_fetch(struct group_shard *shard, struct group_call *call,
 	shard_leave(&shard->shard);
 }
 
-/* --- Deleting -------------------------------------------------------------- */
+/* --- Deleting ------------------------------------------------------------ */
 
 static void
 emit_tombstone(struct group *group, struct slice topic, int32_t partition)
@@ -656,7 +656,7 @@ group_shard_topic_deleted(struct group_shard *shard, struct slice topic,
 	shard_leave(&shard->shard);
 }
 
-/* --- Expiring -------------------------------------------------------------- */
+/* --- Expiring ------------------------------------------------------------ */
 
 /* From when on does the offset's time count?  -1: it does not. */
 static int64_t

@@ -14,7 +14,7 @@ shard_of(const struct group *group)
 	return &group->shard->shard;
 }
 
-/* --- Answers --------------------------------------------------------------- */
+/* --- Answers ------------------------------------------------------------- */
 
 static void
 fill_members(const struct group *group, struct arena *arena,
@@ -92,7 +92,7 @@ group_answer_sync(struct group_member *member, enum kp_error error)
 	shard_reply(shard_of(group), &sync.call->call, error);
 }
 
-/* --- Completing the join phase --------------------------------------------- */
+/* --- Completing the join phase ------------------------------------------- */
 
 static int64_t
 rebalance_timeout_ms(const struct group *group)
@@ -209,7 +209,7 @@ group_try_complete(struct group *group)
 		complete(group);
 }
 
-/* --- Timers ---------------------------------------------------------------- */
+/* --- Timers -------------------------------------------------------------- */
 
 /*
  * The first members of a group come one after the other: as long as new ones
@@ -264,7 +264,7 @@ sync_timer_fired(struct shard_timer *timer, struct shard *shard UNUSED)
 		group_prepare(group);
 }
 
-/* --- Preparing ------------------------------------------------------------- */
+/* --- Preparing ----------------------------------------------------------- */
 
 static void
 forget_syncs(struct group *group)
@@ -336,7 +336,7 @@ group_member_gone(struct group_member *member)
 	group_rebalance(group);
 }
 
-/* --- Checks ---------------------------------------------------------------- */
+/* --- Checks -------------------------------------------------------------- */
 
 enum kp_error
 group_check_member(const struct group *group, struct slice member_id,
@@ -354,7 +354,7 @@ group_check_member(const struct group *group, struct slice member_id,
 	return *member == NULL ? KP_UNKNOWN_MEMBER_ID : KP_NONE;
 }
 
-/* --- Loading and giving up ------------------------------------------------- */
+/* --- Loading and giving up ----------------------------------------------- */
 
 void
 group_start_sessions(struct group *group)

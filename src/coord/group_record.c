@@ -67,7 +67,7 @@ group_emit_tombstone(struct group *group)
 	    NULL, NULL, 0);
 }
 
-/* --- Replaying ------------------------------------------------------------- */
+/* --- Replaying ----------------------------------------------------------- */
 
 /* A member knows the one protocol that the generation had. */
 static void

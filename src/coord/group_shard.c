@@ -37,7 +37,7 @@ replay_end(struct shard *shard, int64_t producer_id, bool committed)
 	group_replay_end(of(shard), producer_id, committed);
 }
 
-/* --- Expiry ---------------------------------------------------------------- */
+/* --- Expiry -------------------------------------------------------------- */
 
 static void
 expiry_fired(struct shard_timer *timer, struct shard *base)
@@ -53,7 +53,7 @@ expiry_fired(struct shard_timer *timer, struct shard *base)
 	shard_timer_start(base, timer, shard->settings->retention_check_ms);
 }
 
-/* --- Loading and unloading ------------------------------------------------- */
+/* --- Loading and unloading ----------------------------------------------- */
 
 static void
 loaded(struct shard *base)

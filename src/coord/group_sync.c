@@ -19,7 +19,7 @@ enter(struct group_shard *shard, struct group_call *call)
 	return false;
 }
 
-/* --- SyncGroup ------------------------------------------------------------- */
+/* --- SyncGroup ----------------------------------------------------------- */
 
 /* Assignments from the leader; who is not named gets an empty one. */
 static void
@@ -174,7 +174,7 @@ group_shard_sync(struct group_shard *shard, struct group_call *call,
 	shard_leave(&shard->shard);
 }
 
-/* --- Heartbeat ------------------------------------------------------------- */
+/* --- Heartbeat ----------------------------------------------------------- */
 
 static enum kp_error
 heartbeat(struct group *group, const struct kp_heartbeat_request *request)
@@ -210,7 +210,7 @@ group_shard_heartbeat(struct group_shard *shard, struct group_call *call,
 	shard_leave(&shard->shard);
 }
 
-/* --- LeaveGroup ------------------------------------------------------------ */
+/* --- LeaveGroup ---------------------------------------------------------- */
 
 /* Parked calls are answered, but nothing follows from it yet. */
 static void

@@ -14,7 +14,7 @@ host_of(struct shard_host *host)
 	return CONTAINER_OF(host, struct partition_host, host);
 }
 
-/* --- The log --------------------------------------------------------------- */
+/* --- The log ------------------------------------------------------------- */
 
 static enum kp_error
 host_append(struct shard_host *base, uint8_t *data, size_t len,
@@ -103,7 +103,7 @@ host_high_watermark(struct shard_host *base)
 	return partition_high_watermark(host_of(base)->partition);
 }
 
-/* --- Ends ------------------------------------------------------------------ */
+/* --- Ends ---------------------------------------------------------------- */
 
 /* Has the host nothing left to wait for?  Locked. */
 static bool
@@ -159,7 +159,7 @@ arrive(struct partition_host *host, bool *flag)
 	return !closing;
 }
 
-/* --- The high watermark ---------------------------------------------------- */
+/* --- The high watermark -------------------------------------------------- */
 
 static void
 run_advance(struct task *task)
@@ -191,7 +191,7 @@ host_watch(struct shard_host *base, int64_t offset)
 	pthread_mutex_unlock(&host->mutex);
 }
 
-/* --- Time ------------------------------------------------------------------ */
+/* --- Time ---------------------------------------------------------------- */
 
 static void
 tick(struct partition_host *host)
@@ -234,7 +234,7 @@ host_wake(struct shard_host *base)
 	pthread_mutex_unlock(&host->mutex);
 }
 
-/* --- Life ------------------------------------------------------------------ */
+/* --- Life ---------------------------------------------------------------- */
 
 void
 partition_host_init(struct partition_host *host, struct partition *partition,

@@ -52,7 +52,7 @@ shard_fini(struct shard *shard)
 	pthread_mutex_destroy(&shard->mutex);
 }
 
-/* --- Waiting and answering ------------------------------------------------ */
+/* --- Waiting and answering ----------------------------------------------- */
 
 static struct shard_wait *
 wait_first(const struct shard *shard)
@@ -136,7 +136,7 @@ shard_reply(struct shard *shard, struct shard_call *call, enum kp_error error)
 	shard_await(shard, &call->wait);
 }
 
-/* --- Entering and leaving ------------------------------------------------- */
+/* --- Entering and leaving ------------------------------------------------ */
 
 enum kp_error
 shard_enter(struct shard *shard)
@@ -208,7 +208,7 @@ shard_leave(struct shard *shard)
 	calls_finish(&farewell.finished);
 }
 
-/* --- Writing -------------------------------------------------------------- */
+/* --- Writing ------------------------------------------------------------- */
 
 /* prefix and then the message, in the arena; null where there is no room. */
 static struct slice
@@ -390,7 +390,7 @@ shard_append_bulk(struct shard *shard)
 	return append(shard, true);
 }
 
-/* --- Timers --------------------------------------------------------------- */
+/* --- Timers -------------------------------------------------------------- */
 
 void
 shard_timer_start(struct shard *shard, struct shard_timer *timer,
@@ -424,7 +424,7 @@ shard_tick(struct shard *shard)
 	return next_ms;
 }
 
-/* --- Leadership and commits ----------------------------------------------- */
+/* --- Leadership and commits ---------------------------------------------- */
 
 bool
 shard_elect(struct shard *shard, int32_t epoch)
