@@ -63,19 +63,29 @@ register_broker_op_init(struct register_broker_op *op)
 
 /* --- Unfencing ------------------------------------------------------------- */
 
+/* No replica is in sync: then the last one that was, or the only one, may. */
+static bool
+may_lead(const struct partition_image *partition, int32_t id)
+{
+	if (!partition_image_ids_contain(partition->replicas, id))
+		return false;
+	return partition->replicas.count == 1 ||
+	    partition_image_ids_contain(partition->isr, id) ||
+	    partition_image_ids_contain(partition->elr, id);
+}
+
 /*
- * A broker that stands alone in the replicas leads: where nobody does, and
- * anew where its last stop was unclean, so that the leader's epoch rises.
+ * The broker has nobody beside it, so it leads all that it may: where it does
+ * not yet, and anew where its last stop was unclean, so that the leader's
+ * epoch rises.
  */
 static bool
 must_lead(const struct unfence_broker_op *op,
     const struct partition_image *partition)
 {
-	if (partition->replicas.count != 1 ||
-	    partition->replicas.ids[0] != op->broker_id)
-		return false;
-	return partition->leader != op->broker_id ||
-	    partition->isr.count != 1 || op->unclean;
+	return may_lead(partition, op->broker_id) &&
+	    (partition->leader != op->broker_id ||
+		partition->isr.count != 1 || op->unclean);
 }
 
 static void

@@ -116,6 +116,37 @@ load_record(void *context, const struct metadata_log_record *in)
 	return result;
 }
 
+/* Alone we can lead only what we have a replica of. */
+static int
+check_replicas(const struct controller *controller,
+    const struct topic_image *topic)
+{
+	int32_t id = controller->settings.node_id;
+
+	for (int32_t i = 0; i < topic->partitions_count; i++) {
+		if (partition_image_ids_contain(
+			topic->partitions[i]->replicas, id))
+			continue;
+		log_error(LOGGER, "metadata: partition %.*s-%d has no replica "
+		    "on node %d, which is alone",
+		    SLICE_ARG(topic->name), i, id);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+check_topics(const struct controller *controller)
+{
+	const struct image *image = controller->settings.image;
+	const struct topic_image *topic;
+
+	for (size_t at = 0; (topic = image_topic_next(image, &at)) != NULL;)
+		if (check_replicas(controller, topic) != 0)
+			return -1;
+	return 0;
+}
+
 int
 controller_load(struct controller *controller)
 {
@@ -132,7 +163,7 @@ controller_load(struct controller *controller)
 		image_apply(controller->settings.image, delta);
 	}
 	delta_free(delta);
-	return result;
+	return result == 0 ? check_topics(controller) : -1;
 }
 
 /* --- A batch --------------------------------------------------------------- */
@@ -166,15 +197,13 @@ static int
 append(struct controller *controller)
 {
 	struct metadata_log *log = controller->settings.log;
-	int64_t base;
+	int result;
 
-	if (metadata_log_append(log, buf_slice(&controller->values),
-		controller->lens, controller->records_count, &base) != 0) {
+	result = metadata_log_append(log, buf_slice(&controller->values),
+	    controller->lens, controller->records_count);
+	if (metadata_log_failed(log))
 		set_failed(controller);
-		return -1;
-	}
-	assert(base == controller->base_offset);
-	return 0;
+	return result;
 }
 
 /* Append, make durable, apply, publish. */
@@ -187,8 +216,7 @@ commit(struct controller *controller)
 		return KP_NONE;
 	if (append(controller) != 0)
 		return KP_KAFKA_STORAGE_ERROR;
-	view->offset = controller->base_offset +
-	    (int64_t)controller->records_count - 1;
+	view->offset = metadata_log_end_offset(controller->settings.log) - 1;
 	view->epoch = metadata_log_epoch(controller->settings.log);
 	view->timestamp_ms = clock_wall_ms();
 	image_apply(controller->settings.image, view);
@@ -274,19 +302,52 @@ drain(struct task *task)
 
 /* --- Starting -------------------------------------------------------------- */
 
+static void
+emit_fence(struct controller *controller, const struct broker_image *broker)
+{
+	struct kp_broker_registration_change_record change;
+
+	kp_defaults(&kp_broker_registration_change_record, &change);
+	change.broker_id = broker->id;
+	change.broker_epoch = broker->record.broker_epoch;
+	change.fenced = 1;
+	controller_emit(controller,
+	    METADATA_RECORD_BROKER_REGISTRATION_CHANGE, &change);
+}
+
+/* Fence all brokers that are not, but the one with the id except. */
+static void
+emit_fences(struct controller *controller, int32_t except)
+{
+	const struct broker_image *broker;
+
+	for (size_t at = 0; (broker = image_broker_next(
+				 controller->settings.image, &at)) != NULL;)
+		if (!broker->fenced && broker->id != except)
+			emit_fence(controller, broker);
+}
+
+/*
+ * What the last run left undone.  Brokers that it knew of and that are not
+ * this node are gone: whoever is alone has nobody else.
+ */
 static int
 bootstrap(struct controller *controller)
 {
-	enum kp_error error;
+	struct metadata_log *log = controller->settings.log;
+	enum kp_error error = KP_NONE;
+	int result = 0;
 
 	begin_batch(controller);
 	if (controller->abort_open_transaction)
 		controller_emit_abort(controller);
-	if (metadata_log_empty(controller->settings.log))
-		controller_emit_bootstrap(controller);
-	error = commit(controller);
+	emit_fences(controller, controller->settings.node_id);
+	if (metadata_log_empty(log))
+		result = controller_emit_bootstrap(controller, log);
+	if (result == 0)
+		error = commit(controller);
 	end_batch(controller);
-	return error == KP_NONE ? 0 : -1;
+	return result == 0 && error == KP_NONE ? 0 : -1;
 }
 
 int
@@ -388,22 +449,8 @@ controller_call(struct controller *controller, struct controller_op *op)
 static void
 fence_brokers(struct controller *controller)
 {
-	const struct broker_image *broker;
-
 	begin_batch(controller);
-	for (size_t at = 0; (broker = image_broker_next(
-				 controller->settings.image, &at)) != NULL;) {
-		const struct kp_broker_registration_change_record change = {
-			.broker_id = broker->id,
-			.broker_epoch = broker->record.broker_epoch,
-			.fenced = 1,
-		};
-
-		if (!broker->fenced)
-			controller_emit(controller,
-			    METADATA_RECORD_BROKER_REGISTRATION_CHANGE,
-			    &change);
-	}
+	emit_fences(controller, -1);
 	/* Nobody is left to be told, so this is not published. */
 	if (controller->records_count > 0 && append(controller) != 0)
 		log_warn(LOGGER, "the broker could not be fenced");
@@ -447,6 +494,12 @@ controller_failed(struct controller *controller)
 	failed = controller->failed;
 	pthread_mutex_unlock(&controller->lock);
 	return failed;
+}
+
+int16_t
+controller_kraft_version(const struct controller *controller)
+{
+	return metadata_log_kraft_version(controller->settings.log);
 }
 
 /* --- For operations -------------------------------------------------------- */

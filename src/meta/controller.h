@@ -100,6 +100,9 @@ void controller_free(struct controller *controller);
 /* Is the metadata log unable to take records (a failed write or sync)? */
 bool controller_failed(struct controller *controller);
 
+/* kraft.version of the metadata log, 0 or 1; fixed from the load on. */
+int16_t controller_kraft_version(const struct controller *controller);
+
 /* --- for the run functions of operations ------------------------------- */
 
 /* The metadata as it will be. */

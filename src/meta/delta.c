@@ -94,6 +94,23 @@ take_features(struct delta *delta, const struct image *image)
 	}
 }
 
+static void
+take_kept(struct delta *delta, const struct image *image)
+{
+	const struct image_kept *kept;
+
+	for (size_t at = 0; (kept = image_kept_next(image, &at)) != NULL;) {
+		struct delta_kept *change = xcalloc(1, sizeof(*change));
+
+		change->api_key = kept->api_key;
+		change->identity = own(kept->identity);
+		change->value = own(kept->value);
+		delta->kept = xrealloc(delta->kept,
+		    (delta->kept_count + 1) * sizeof(*delta->kept));
+		delta->kept[delta->kept_count++] = change;
+	}
+}
+
 struct delta *
 delta_of_image(const struct image *image)
 {
@@ -103,6 +120,8 @@ delta_of_image(const struct image *image)
 	take_brokers(delta, image);
 	take_configs(delta, image);
 	take_features(delta, image);
+	take_kept(delta, image);
+	delta->producer_id_next = image_producer_id_next(image);
 	delta->offset = image_offset(image);
 	delta->epoch = image_epoch(image);
 	delta->timestamp_ms = image_timestamp_ms(image);
@@ -210,7 +229,9 @@ delta_check(const struct delta *delta)
 	for (size_t i = 0; i < delta->topics_count; i++) {
 		const struct topic_image *topic = delta->topics[i]->new;
 
-		if (topic == NULL || topic_image_complete(topic))
+		if (topic == NULL ||
+		    (topic->partitions_count > 0 &&
+			topic_image_complete(topic)))
 			continue;
 		delta_complain("topic %.*s lacks some of its partitions",
 		    SLICE_ARG(topic->name));

@@ -112,7 +112,10 @@ struct delta *delta_of_image(const struct image *image);
 int delta_replay(struct delta *delta, const struct metadata_record *record)
     WARN_UNUSED;
 
-/* After the last record: are all topics whole?  -1 and a line if not. */
+/*
+ * After the last record: has each topic all of its partitions, and one at
+ * least?  -1 and a line if not.
+ */
 int delta_check(const struct delta *delta) WARN_UNUSED;
 
 /* Is a metadata transaction open after the records so far? */

@@ -110,7 +110,15 @@ static int
 replay_topic(struct delta *delta, const struct kp_topic_record *record)
 {
 	struct delta_topic *change;
+	const char *reason;
 
+	/* Names become directories' names. */
+	if (!topic_image_name_valid(record->name, &reason)) {
+		delta_complain("a topic is created with an impossible name: "
+			       "%s",
+		    reason);
+		return -1;
+	}
 	if (delta_topic_by_id(delta, record->topic_id) != NULL ||
 	    delta_topic(delta, record->name) != NULL) {
 		delta_complain("topic %.*s is created twice",
@@ -128,7 +136,7 @@ replay_topic(struct delta *delta, const struct kp_topic_record *record)
 static void
 drop_configs(struct delta *delta, struct slice topic);
 
-/* Names stay as keys until the delta goes, so they are not left dangling. */
+/* The name goes with the topic that it belongs to, and so do its keys. */
 static void
 forget_name(struct delta *delta, struct delta_topic *change)
 {
@@ -212,13 +220,32 @@ replay_partition_change(struct delta *delta,
 	    partition_image_change(old, record));
 }
 
-static int
-clear_elr_of(struct delta *delta, struct uuid id)
+static bool
+partition_has_elr(const struct partition_image *partition)
 {
-	struct topic_image *topic = writable_topic(delta, id);
+	return partition != NULL &&
+	    (partition->elr.count > 0 || partition->last_known_elr.count > 0);
+}
 
+static bool
+topic_has_elr(const struct topic_image *topic)
+{
 	for (int32_t i = 0; i < topic->partitions_count; i++)
-		if (topic->partitions[i] != NULL &&
+		if (partition_has_elr(topic->partitions[i]))
+			return true;
+	return false;
+}
+
+static int
+clear_elr_of(struct delta *delta, const struct topic_image *shown)
+{
+	struct topic_image *topic;
+
+	if (shown == NULL || !topic_has_elr(shown))
+		return 0;
+	topic = writable_topic(delta, shown->id);
+	for (int32_t i = 0; i < topic->partitions_count; i++)
+		if (partition_has_elr(topic->partitions[i]) &&
 		    set_partition(topic, i,
 			partition_image_clear_elr(topic->partitions[i])) != 0)
 			return -1;
@@ -232,12 +259,11 @@ clear_elr_of_all(struct delta *delta)
 
 	for (size_t at = 0; (topic = image_topic_next(delta->image, &at)) !=
 	     NULL;)
-		if (delta_topic_by_id(delta, topic->id) != NULL &&
-		    clear_elr_of(delta, topic->id) != 0)
+		if (clear_elr_of(delta, delta_topic_by_id(delta, topic->id)) !=
+		    0)
 			return -1;
 	for (size_t i = 0; i < delta->topics_count; i++)
-		if (delta->topics[i]->new != NULL &&
-		    clear_elr_of(delta, delta->topics[i]->id) != 0)
+		if (clear_elr_of(delta, delta->topics[i]->new) != 0)
 			return -1;
 	return 0;
 }
@@ -245,12 +271,9 @@ clear_elr_of_all(struct delta *delta)
 static int
 replay_clear_elr(struct delta *delta, const struct kp_clear_elr_record *record)
 {
-	const struct topic_image *topic;
-
 	if (record->topic_name.len == 0)
 		return clear_elr_of_all(delta);
-	topic = delta_topic(delta, record->topic_name);
-	return topic == NULL ? 0 : clear_elr_of(delta, topic->id);
+	return clear_elr_of(delta, delta_topic(delta, record->topic_name));
 }
 
 /* --- Brokers --------------------------------------------------------------- */
@@ -291,9 +314,10 @@ replay_registration_change(struct delta *delta,
 	const struct broker_image *old =
 	    delta_broker(delta, record->broker_id);
 
-	if (old == NULL) {
-		delta_complain("broker %d changes, but is not registered",
-		    record->broker_id);
+	if (old == NULL || old->record.broker_epoch != record->broker_epoch) {
+		delta_complain("broker %d changes in epoch %ld, but is not "
+			       "registered in that",
+		    record->broker_id, record->broker_epoch);
 		return -1;
 	}
 	set_broker(delta, record->broker_id,
@@ -419,6 +443,19 @@ replay_feature(struct delta *delta,
 	change.name = own(record->name);
 	change.level = record->feature_level;
 	APPEND(delta->features, delta->features_count, change);
+	return 0;
+}
+
+static int
+replay_producer_ids(struct delta *delta,
+    const struct kp_producer_ids_record *record)
+{
+	if (record->next_producer_id < 0) {
+		delta_complain("%ld is no producer id",
+		    record->next_producer_id);
+		return -1;
+	}
+	delta->producer_id_next = record->next_producer_id;
 	return 0;
 }
 
@@ -580,8 +617,8 @@ replay_value(struct delta *delta, struct slice value)
 
 	arena_init(&arena, SIZE_MAX);
 	result = metadata_record_decode(value, &arena, &record, &reason);
-	if (result == 0)
-		result = replay_one(delta, &record);
+	assert(result == 0);	/* it was decoded once already */
+	result = replay_one(delta, &record);
 	arena_reset(&arena);
 	return result;
 }
@@ -620,12 +657,8 @@ replay_one(struct delta *delta, const struct metadata_record *record)
 		return replay_config(delta, body);
 	case METADATA_RECORD_FEATURE_LEVEL:
 		return replay_feature(delta, body);
-	case METADATA_RECORD_PRODUCER_IDS: {
-		const struct kp_producer_ids_record *ids = body;
-
-		delta->producer_id_next = ids->next_producer_id;
-		return 0;
-	}
+	case METADATA_RECORD_PRODUCER_IDS:
+		return replay_producer_ids(delta, body);
 	case METADATA_RECORD_REGISTER_BROKER: {
 		const struct kp_register_broker_record *broker = body;
 

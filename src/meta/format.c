@@ -19,12 +19,13 @@
 
 #define LOGGER "meta"
 #define METADATA_DIR "__cluster_metadata-0"
-#define BOOTSTRAP_FILE "bootstrap.checkpoint"
+#define METADATA_VERSION "metadata.version"
 
 /* Where a directory stands before anything is written. */
 struct place {
 	const char *path;
 	struct meta_properties meta;
+	struct stat st;			/* tells two names of one directory */
 	bool formatted;
 };
 
@@ -93,6 +94,11 @@ look(struct format *format, struct place *place, const char *path)
 	meta_properties_init(&place->meta);
 	if (make_directory(disk, path) != 0)
 		return -1;
+	if (disk_stat(disk, path, &place->st) != 0) {
+		log_error(LOGGER, "cannot look at %s: %s", path,
+		    strerror(errno));
+		return -1;
+	}
 	if (meta_properties_read(&place->meta, disk, path, &why) == 0) {
 		place->formatted = true;
 		return 0;
@@ -103,6 +109,25 @@ look(struct format *format, struct place *place, const char *path)
 	    META_PROPERTIES_FILE, why != NULL ? why : strerror(errno));
 	free(why);
 	return -1;
+}
+
+/* log.dirs may name a directory twice, in two ways. */
+static int
+check_distinct(const struct format *format, size_t index)
+{
+	const struct place *place = &format->places[index];
+
+	for (size_t i = 0; i < index; i++) {
+		const struct place *other = &format->places[i];
+
+		if (other->st.st_ino != place->st.st_ino ||
+		    other->st.st_dev != place->st.st_dev)
+			continue;
+		log_error(LOGGER, "%s and %s are the same directory",
+		    other->path, place->path);
+		return -1;
+	}
+	return 0;
 }
 
 /* --- Checking -------------------------------------------------------------- */
@@ -150,6 +175,27 @@ check_directory_id(const struct format *format, size_t index)
 	return 0;
 }
 
+/*
+ * Where data is but no metadata, a disk is missing: a fresh metadata log would
+ * make strays of all partitions.
+ */
+static int
+check_metadata_dir(const struct format *format)
+{
+	const struct place *metadata =
+	    &format->places[format->settings->metadata_dir];
+
+	for (size_t i = 0; i < format->settings->dirs_count; i++) {
+		if (metadata->formatted || !format->places[i].formatted)
+			continue;
+		log_error(LOGGER, "%s, which is to hold the metadata, is "
+		    "empty, but %s is in use",
+		    metadata->path, format->places[i].path);
+		return -1;
+	}
+	return 0;
+}
+
 static int
 check(struct format *format, size_t index)
 {
@@ -188,6 +234,7 @@ write_feature(struct metadata_snapshot *snapshot, const char *name,
 	return result;
 }
 
+/* metadata.version comes first; it says how to read the rest. */
 static int
 write_bootstrap(const struct format *format, const char *directory)
 {
@@ -195,17 +242,21 @@ write_bootstrap(const struct format *format, const char *directory)
 		.now_ms = clock_wall_ms(),
 		.mode = 0644,
 	};
-	char *path = xasprintf("%s/%s", directory, BOOTSTRAP_FILE);
+	char *path = xasprintf("%s/%s", directory,
+	    METADATA_SNAPSHOT_BOOTSTRAP);
 	struct metadata_snapshot *snapshot = metadata_snapshot_create(
 	    format->settings->disk, path, &header);
 	size_t count;
 	const struct broker_ops_feature *features =
 	    broker_ops_features(&count);
-	int result = 0;
+	int result;
 
 	free(path);
+	result = write_feature(snapshot, METADATA_VERSION,
+	    BROKER_OPS_METADATA_VERSION);
 	for (size_t i = 0; i < count && result == 0; i++)
-		if (features[i].bootstrap > 0)
+		if (features[i].bootstrap > 0 &&
+		    strcmp(features[i].name, METADATA_VERSION) != 0)
 			result = write_feature(snapshot, features[i].name,
 			    features[i].bootstrap);
 	if (metadata_snapshot_end(snapshot) != 0)
@@ -309,7 +360,11 @@ write_directory(struct format *format, size_t index)
 	if (index == format->settings->metadata_dir &&
 	    write_voters(format, place->path) != 0)
 		return -1;
-	return write_properties(format, index);
+	if (write_properties(format, index) != 0)
+		return -1;
+	log_info(LOGGER, "Formatted %s for cluster %s", place->path,
+	    format->result->cluster_id);
+	return 0;
 }
 
 /* --- All ------------------------------------------------------------------- */
@@ -329,8 +384,11 @@ look_and_check(struct format *format)
 	const struct format_settings *settings = format->settings;
 
 	for (size_t i = 0; i < settings->dirs_count; i++)
-		if (look(format, &format->places[i], settings->dirs[i]) != 0)
+		if (look(format, &format->places[i], settings->dirs[i]) != 0 ||
+		    check_distinct(format, i) != 0)
 			return -1;
+	if (check_metadata_dir(format) != 0)
+		return -1;
 	if (settings->cluster_id != NULL)
 		format->result->cluster_id = xstrdup(settings->cluster_id);
 	for (size_t i = 0; i < settings->dirs_count; i++)

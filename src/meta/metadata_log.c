@@ -1,4 +1,4 @@
-#include "meta/metadata_log.h"
+#include "meta/metadata_log_inner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,37 +16,20 @@
 #include "store/log.h"
 #include "store/partition_metadata.h"
 #include "wire/codec.h"
-#include "wire/generated/control_k_raft_version_record.h"
 #include "wire/generated/control_leader_change_message.h"
-#include "wire/generated/control_voters_record.h"
+#include "wire/generated/metadata_begin_transaction_record.h"
+#include "wire/generated/metadata_end_transaction_record.h"
 
 #define LOGGER "meta"
 #define NAME "__cluster_metadata-0"
 
 /* Segments of this log, and the one file that is being read. */
 #define OPEN_FILES_MAX 16
-#define READ_LEN (1024 * 1024)
 
-struct metadata_log {
-	/* immutable */
-	struct metadata_log_settings settings;
-	struct disk *disk;
-	char *directory;
-
-	/* the controller's thread */
-	struct fd_cache *files;
-	struct log *log;
-	int32_t epoch;			/* 0 until one has begun */
-	int16_t kraft_version;
-	struct slice voters;		/* owned: an encoded VotersRecord */
-	bool has_data;
-	bool failed;
-	int64_t active_base;		/* of the segment that is written */
-	int64_t active_size;		/* what its file must have */
-	int64_t snapshot_end;		/* of the newest; 0: none */
-	int64_t snapshot_ms;		/* when it was made, or we began */
-	int64_t bytes_since;		/* appended behind it */
-};
+/* Half of what Kafka reads; one record more still fits. */
+#define BATCH_LEN_MAX (METADATA_RECORD_BATCH_LEN_MAX / 2)
+/* What a batch adds to a record's value. */
+#define BATCH_RECORD_LEN_MAX 32
 
 void
 metadata_log_settings_init(struct metadata_log_settings *settings)
@@ -86,22 +69,74 @@ fill_open(const struct metadata_log *log, struct log_open *open)
 	open->settings.retention_bytes = -1;
 }
 
-/* Kafka loads this log as after an unclean stop, always; so do we. */
+static bool
+has_suffix(const char *name, const char *suffix)
+{
+	size_t len = strlen(name), suffix_len = strlen(suffix);
+
+	return len > suffix_len &&
+	    strcmp(name + len - suffix_len, suffix) == 0;
+}
+
+static int
+is_segment(void *context UNUSED, const char *name)
+{
+	return has_suffix(name, ".log");
+}
+
+/* 1 where the directory has records, 0 where it does not, or is not there. */
+static int
+has_segments(struct metadata_log *log)
+{
+	int found = disk_list(log->disk, log->directory, is_segment, NULL);
+
+	return found < 0 && errno == ENOENT ? 0 : found;
+}
+
+/*
+ * Kafka loads this log as after an unclean stop, always; so do we.  It does
+ * not need partition.metadata either.
+ */
 static struct log *
 open_log(struct metadata_log *log)
 {
 	struct log_open open;
 	struct uuid id;
+	int found = 1;
 
 	fill_open(log, &open);
 	if (partition_metadata_read(log->disk, log->directory, &id) == 0)
 		return log_open(&open);
-	if (errno != ENOENT) {
-		log_error(LOGGER, "%s/%s: %s", log->directory,
-		    PARTITION_METADATA_FILE, strerror(errno));
-		return NULL;
-	}
-	return log_create(&open, topic_id());
+	if (errno == ENOENT)
+		found = has_segments(log);
+	else
+		found = -1;
+	if (found == 0)
+		return log_create(&open, topic_id());
+	if (found == 1 &&
+	    partition_metadata_write(log->disk, log->directory, topic_id()) ==
+		0)
+		return log_open(&open);
+	log_error(LOGGER, "%s/%s: %s", log->directory,
+	    PARTITION_METADATA_FILE, strerror(errno));
+	return NULL;
+}
+
+/* A snapshot that was being written when the last run was killed. */
+static int
+remove_part(void *context, const char *name)
+{
+	struct metadata_log *log = context;
+	char *path;
+
+	if (!has_suffix(name, METADATA_SNAPSHOT_SUFFIX ".part"))
+		return 0;
+	path = xasprintf("%s/%s", log->directory, name);
+	if (disk_unlink(log->disk, path) != 0)
+		log_warn(LOGGER, "cannot remove %s: %s", path,
+		    strerror(errno));
+	free(path);
+	return 0;
 }
 
 static char *
@@ -111,8 +146,8 @@ active_path(struct metadata_log *log)
 }
 
 /* Take what the log's active file has for what it must have. */
-static int
-note_active(struct metadata_log *log)
+int
+metadata_log_note_active(struct metadata_log *log)
 {
 	struct stat st;
 	char *path;
@@ -141,13 +176,18 @@ metadata_log_open(const struct metadata_log_settings *settings)
 	log->disk = settings->disk;
 	log->directory = xasprintf("%s/%s", settings->log_dir, NAME);
 	log->settings.log_dir = NULL;
+	log->voters_count = -1;
 	log->files = fd_cache_new(log->disk, OPEN_FILES_MAX);
 	log->snapshot_ms = clock_wall_ms();
 	log->log = open_log(log);
-	if (log->log != NULL && note_active(log) == 0)
-		return log;
-	metadata_log_close(log);
-	return NULL;
+	if (log->log == NULL || metadata_log_note_active(log) != 0) {
+		metadata_log_close(log);
+		return NULL;
+	}
+	if (disk_list(log->disk, log->directory, remove_part, log) < 0)
+		log_warn(LOGGER, "cannot list %s: %s", log->directory,
+		    strerror(errno));
+	return log;
 }
 
 void
@@ -162,309 +202,6 @@ metadata_log_close(struct metadata_log *log)
 	free((void *)(uintptr_t)log->voters.data);
 	free(log->directory);
 	free(log);
-}
-
-/* --- Control records ------------------------------------------------------- */
-
-static int
-note_kraft_version(struct metadata_log *log, struct slice value)
-{
-	struct kp_k_raft_version_record record;
-	struct arena arena;
-	int result;
-
-	arena_init(&arena, READ_LEN);
-	result = kp_decode(&kp_k_raft_version_record, 0, value, &arena,
-	    &record);
-	if (result == 0)
-		log->kraft_version = record.k_raft_version;
-	arena_reset(&arena);
-	return result;
-}
-
-static int
-check_voters(const struct metadata_log *log,
-    const struct kp_voters_record *record)
-{
-	if (record->voters_count == 1 &&
-	    record->voters[0].voter_id == log->settings.node_id)
-		return 0;
-	log_error(LOGGER, "%s is of a quorum of %d voters; a single node "
-	    "serves only its own metadata", log->directory,
-	    record->voters_count);
-	return -1;
-}
-
-static int
-note_voters(struct metadata_log *log, struct slice value)
-{
-	struct kp_voters_record record;
-	struct arena arena;
-	int result;
-
-	arena_init(&arena, READ_LEN);
-	result = kp_decode(&kp_voters_record, 0, value, &arena, &record);
-	if (result == 0)
-		result = check_voters(log, &record);
-	arena_reset(&arena);
-	if (result == 0) {
-		free((void *)(uintptr_t)log->voters.data);
-		log->voters = slice_of(slice_dup(value), value.len);
-	}
-	return result;
-}
-
-static int
-note_control(struct metadata_log *log,
-    const struct metadata_snapshot_record *record)
-{
-	enum control_record_type type;
-
-	if (control_record_key_read(record->key, &type) != 0)
-		return -1;
-	if (type == CONTROL_RECORD_KRAFT_VERSION)
-		return note_kraft_version(log, record->value);
-	if (type == CONTROL_RECORD_KRAFT_VOTERS)
-		return note_voters(log, record->value);
-	return 0;
-}
-
-/* --- Replaying ------------------------------------------------------------- */
-
-struct replay {
-	struct metadata_log *log;
-	metadata_log_record_fn fn;
-	void *context;
-	int64_t from;			/* records below are not shown */
-	int32_t epoch;
-	bool snapshot;
-};
-
-static int
-replay_record(void *context, const struct metadata_snapshot_record *record)
-{
-	struct replay *replay = context;
-	struct metadata_log_record out = {
-		.offset = record->offset,
-		.epoch = replay->epoch,
-		.timestamp_ms = record->timestamp_ms,
-		.value = record->value,
-		.batch_end = record->batch_end,
-		.snapshot = replay->snapshot,
-	};
-
-	if (record->control)
-		return note_control(replay->log, record);
-	if (!replay->snapshot && record->offset < replay->from)
-		return 0;
-	replay->log->has_data = true;
-	return replay->fn(replay->context, &out);
-}
-
-struct newest {
-	struct metadata_snapshot_id id;
-	bool found;
-};
-
-static int
-note_newest(void *context, const char *name)
-{
-	struct newest *newest = context;
-	struct metadata_snapshot_id id;
-
-	if (metadata_snapshot_name_parse(name, &id) != 0)
-		return 0;
-	if (!newest->found || id.end_offset > newest->id.end_offset ||
-	    (id.end_offset == newest->id.end_offset &&
-		id.epoch > newest->id.epoch))
-		newest->id = id;
-	newest->found = true;
-	return 0;
-}
-
-static int
-replay_snapshot(struct replay *replay, struct metadata_snapshot_id id)
-{
-	struct metadata_log *log = replay->log;
-	char *path = metadata_snapshot_path(log->directory, id);
-	struct slice bytes = metadata_snapshot_read(log->disk, path);
-	bool damaged;
-	int result = -1;
-
-	if (slice_is_null(bytes)) {
-		log_error(LOGGER, "cannot read the snapshot %s: %s", path,
-		    errno == EBADMSG ? "it is damaged" : strerror(errno));
-	} else {
-		replay->snapshot = true;
-		replay->epoch = id.epoch;
-		result = metadata_snapshot_walk(bytes, replay_record, replay,
-		    &damaged);
-		replay->snapshot = false;
-		replay->from = id.end_offset;
-		log->snapshot_end = id.end_offset;
-	}
-	free((void *)(uintptr_t)bytes.data);
-	free(path);
-	return result;
-}
-
-/* Read from offset on, whole batches; *next is behind them. */
-static int
-read_piece(struct metadata_log *log, struct log_read *read, struct buf *piece)
-{
-	enum kp_error error;
-	uint8_t *room;
-	ssize_t n;
-
-	log_lock(log->log);
-	read->upper_bound = log_end_offset(log->log);
-	error = log_read(log->log, read);
-	log_unlock(log->log);
-	if (error == KP_NONE && read->unresolved)
-		error = log_read_resolve(read);
-	if (error != KP_NONE) {
-		log_error(LOGGER, "%s is damaged at offset %ld: %s",
-		    log->directory, read->offset, kp_error_name(error));
-		return -1;
-	}
-	buf_clear(piece);
-	room = buf_reserve(piece, read->len);
-	assert(room != NULL);
-	n = disk_pread(log->disk, read->fd, room, read->len, read->position);
-	log_read_release(read);
-	if (n < 0) {
-		log_error(LOGGER, "cannot read %s: %s", log->directory,
-		    strerror(errno));
-		return -1;
-	}
-	piece->len = (size_t)n;
-	return 0;
-}
-
-/* The whole batches at the start of piece; *next is behind the last. */
-static struct slice
-whole_batches(const struct buf *piece, int64_t *next, int32_t *epoch)
-{
-	size_t at = 0;
-	struct batch batch;
-
-	while (batch_read(slice_of(piece->data + at, piece->len - at),
-		   &batch) == 0) {
-		at += batch.size_bytes;
-		*next = batch.last_offset + 1;
-		*epoch = batch.leader_epoch;
-	}
-	return slice_of(piece->data, at);
-}
-
-/* One batch at a time would do; epochs are told batch by batch. */
-static int
-walk_pieces(struct replay *replay, struct slice bytes)
-{
-	struct batch batch;
-	bool damaged;
-
-	while (bytes.len > 0 && batch_read(bytes, &batch) == 0) {
-		struct slice one = slice_of(bytes.data, batch.size_bytes);
-
-		replay->epoch = batch.leader_epoch;
-		if (metadata_snapshot_walk(one, replay_record, replay,
-			&damaged) != 0) {
-			if (damaged)
-				log_error(LOGGER, "%s is damaged at offset "
-				    "%ld", replay->log->directory,
-				    batch.base_offset);
-			return -1;
-		}
-		bytes.data += batch.size_bytes;
-		bytes.len -= batch.size_bytes;
-	}
-	return 0;
-}
-
-static int
-replay_log(struct replay *replay, int64_t offset)
-{
-	struct metadata_log *log = replay->log;
-	int64_t end = metadata_log_end_offset(log);
-	struct buf piece;
-	int result = 0;
-
-	buf_init(&piece, SIZE_MAX);
-	while (result == 0 && offset < end) {
-		struct log_read read = {
-			.offset = offset,
-			.max_bytes = READ_LEN,
-			.min_one_batch = true,
-		};
-		int64_t next = offset;
-		int32_t epoch = 0;
-		struct slice whole;
-
-		result = read_piece(log, &read, &piece);
-		if (result != 0)
-			break;
-		whole = whole_batches(&piece, &next, &epoch);
-		if (next == offset) {
-			log_error(LOGGER, "%s ends in the middle of a batch "
-			    "at offset %ld", log->directory, offset);
-			result = -1;
-			break;
-		}
-		log->bytes_since += (int64_t)whole.len;
-		result = walk_pieces(replay, whole);
-		offset = next;
-	}
-	buf_fini(&piece);
-	return result;
-}
-
-/* The log must go on where the snapshot ends. */
-static int
-join_log(struct metadata_log *log, int64_t snapshot_end, int64_t *from)
-{
-	int64_t start;
-
-	log_lock(log->log);
-	start = log_start_offset(log->log);
-	log_unlock(log->log);
-	if (start > snapshot_end) {
-		log_error(LOGGER, "%s begins at offset %ld, but its newest "
-		    "snapshot ends at %ld: records are missing",
-		    log->directory, start, snapshot_end);
-		return -1;
-	}
-	if (metadata_log_end_offset(log) < snapshot_end) {
-		log_warn(LOGGER, "%s ends before its newest snapshot does; it "
-		    "goes on at offset %ld", log->directory, snapshot_end);
-		if (log_truncate_fully(log->log, snapshot_end,
-			clock_wall_ms()) != 0)
-			return -1;
-		if (note_active(log) != 0)
-			return -1;
-	}
-	*from = MAX(start, snapshot_end);
-	return 0;
-}
-
-int
-metadata_log_replay(struct metadata_log *log, metadata_log_record_fn fn,
-    void *context)
-{
-	struct replay replay = { .log = log, .fn = fn, .context = context };
-	struct newest newest = { .found = false };
-	int64_t from;
-
-	if (disk_list(log->disk, log->directory, note_newest, &newest) != 0) {
-		log_error(LOGGER, "cannot list %s: %s", log->directory,
-		    strerror(errno));
-		return -1;
-	}
-	if (newest.found && replay_snapshot(&replay, newest.id) != 0)
-		return -1;
-	if (join_log(log, replay.from, &from) != 0)
-		return -1;
-	return replay_log(&replay, from);
 }
 
 /* --- Appending ------------------------------------------------------------- */
@@ -532,7 +269,21 @@ append_locked(struct metadata_log *log, struct log_append *append)
 	return error;
 }
 
-/* Append one batch, which has its offsets and its epoch. */
+static bool
+is_offline(struct metadata_log *log)
+{
+	bool offline;
+
+	log_lock(log->log);
+	offline = log_is_offline(log->log);
+	log_unlock(log->log);
+	return offline;
+}
+
+/*
+ * Append one batch, which has its offsets and its epoch.  A full disk refuses
+ * it and heals; everything else ends the log.
+ */
 static int
 append_batch(struct metadata_log *log, struct buf *batch)
 {
@@ -548,9 +299,9 @@ append_batch(struct metadata_log *log, struct buf *batch)
 	if (log->failed || cut_foreign_tail(log) != 0)
 		return -1;
 	error = append_locked(log, &append);
-	if (error != KP_NONE)
-		return give_up(log, kp_error_name(error));
-	return 0;
+	if (error == KP_NONE)
+		return 0;
+	return is_offline(log) ? give_up(log, kp_error_name(error)) : -1;
 }
 
 static int
@@ -561,10 +312,17 @@ sync_log(struct metadata_log *log)
 	return give_up(log, "it cannot be synced");
 }
 
-/* Fill batch with records from *at on, as many as one batch may hold. */
+/* Framed records, one after the other, that are still to be appended. */
+struct values {
+	const uint8_t *next;
+	const uint32_t *lens;
+	size_t count;
+};
+
+/* Fill batch with values, as many as one batch may hold. */
 static void
-build_batch(struct metadata_log *log, const uint8_t **value,
-    const uint32_t *lens, size_t count, size_t *at, struct buf *batch)
+build_batch(struct metadata_log *log, struct values *values,
+    struct buf *batch)
 {
 	struct batch_options options = BATCH_OPTIONS_DEFAULT;
 	struct batch_builder builder;
@@ -574,41 +332,100 @@ build_batch(struct metadata_log *log, const uint8_t **value,
 	options.base_offset = metadata_log_end_offset(log);
 	options.leader_epoch = log->epoch;
 	batch_builder_init(&builder, &options, batch);
-	while (*at < count) {
-		size_t size = batch_builder_size_bytes(&builder) + lens[*at];
+	while (values->count > 0) {
+		size_t len = *values->lens;
 
-		if (size > METADATA_RECORD_BATCH_LEN_MAX / 2 &&
-		    builder.record_count > 0)
+		if (builder.record_count > 0 &&
+		    batch_builder_size_bytes(&builder) + len > BATCH_LEN_MAX)
 			break;
 		result = batch_builder_add(&builder, now, SLICE_NULL,
-		    slice_of(*value, lens[*at]));
+		    slice_of(values->next, len));
 		assert(result == 0);
-		*value += lens[(*at)++];
+		values->next += len;
+		values->lens++;
+		values->count--;
 	}
 	result = batch_builder_finish(&builder);
 	assert(result == 0);
 }
 
-int
-metadata_log_append(struct metadata_log *log, struct slice values,
-    const uint32_t *lens, size_t count, int64_t *base_offset)
+/* Append all values, nothing synced; *appended counts the batches. */
+static int
+append_values(struct metadata_log *log, struct values values,
+    size_t *appended)
 {
-	const uint8_t *value = values.data;
 	struct buf batch;
-	size_t at = 0;
 	int result = 0;
 
-	*base_offset = metadata_log_end_offset(log);
 	buf_init(&batch, SIZE_MAX);
-	while (result == 0 && at < count) {
+	while (result == 0 && values.count > 0) {
 		buf_clear(&batch);
-		build_batch(log, &value, lens, count, &at, &batch);
+		build_batch(log, &values, &batch);
 		result = append_batch(log, &batch);
+		*appended += result == 0;
 	}
 	buf_fini(&batch);
-	if (result == 0 && count > 0)
+	return result;
+}
+
+/* One record of our own. */
+static int
+append_record(struct metadata_log *log, enum metadata_record_type type,
+    const void *body, size_t *appended)
+{
+	struct values values = { .count = 1 };
+	struct buf value;
+	uint32_t len;
+	int result;
+
+	buf_init(&value, SIZE_MAX);
+	result = metadata_record_encode(&value, type, 0, body);
+	assert(result == 0);
+	len = (uint32_t)value.len;
+	values.next = value.data;
+	values.lens = &len;
+	result = append_values(log, values, appended);
+	buf_fini(&value);
+	return result;
+}
+
+/* What does not fit into one batch is a transaction (KIP-866). */
+static int
+append_transaction(struct metadata_log *log, struct values values,
+    size_t *appended)
+{
+	const struct kp_begin_transaction_record begin = {
+		.name = SLICE_LITERAL("Several batches"),
+	};
+	const struct kp_end_transaction_record end = { 0 };
+
+	if (append_record(log, METADATA_RECORD_BEGIN_TRANSACTION, &begin,
+		appended) != 0 ||
+	    append_values(log, values, appended) != 0)
+		return -1;
+	return append_record(log, METADATA_RECORD_END_TRANSACTION, &end,
+	    appended);
+}
+
+int
+metadata_log_append(struct metadata_log *log, struct slice bytes,
+    const uint32_t *lens, size_t count)
+{
+	const struct values values = { bytes.data, lens, count };
+	size_t appended = 0;
+	int result;
+
+	if (count == 0)
+		return 0;
+	if (bytes.len + count * BATCH_RECORD_LEN_MAX <= BATCH_LEN_MAX)
+		result = append_values(log, values, &appended);
+	else
+		result = append_transaction(log, values, &appended);
+	if (result != 0 && appended > 0)
+		return give_up(log, "an operation was cut short");
+	if (result == 0)
 		result = sync_log(log);
-	log->has_data |= result == 0 && count > 0;
+	log->has_data |= result == 0;
 	return result;
 }
 
@@ -650,7 +467,12 @@ metadata_log_begin_epoch(struct metadata_log *log)
 	log_lock(log->log);
 	latest = leader_epochs_latest(log_leader_epochs(log->log));
 	log_unlock(log->log);
-	log->epoch = MAX(MAX(saved, latest), 0) + 1;
+	latest = MAX(latest, MAX(saved, log->seen_epoch));
+	if (latest == INT32_MAX) {
+		log_error(LOGGER, "%s: epochs are used up", log->directory);
+		return -1;
+	}
+	log->epoch = MAX(latest, 0) + 1;
 	if (quorum_state_write(log->disk, log->directory,
 		log->settings.node_id, log->epoch, log->kraft_version) != 0)
 		return -1;

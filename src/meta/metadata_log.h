@@ -8,7 +8,7 @@
  *
  * One thread at a time: whoever opens it, then the controller's thread.
  * Failures of the disk are logged here and given back as -1; after one the
- * log takes no more appends.
+ * log takes no more appends, but after one for lack of space.
  */
 #ifndef META_METADATA_LOG_H
 #define META_METADATA_LOG_H
@@ -68,18 +68,27 @@ int metadata_log_replay(struct metadata_log *log, metadata_log_record_fn fn,
     void *context) WARN_UNUSED;
 
 /*
+ * Call fn for each data record of the directory's bootstrap.checkpoint, which
+ * says what a fresh cluster begins with.  0 also where there is none; -1 with
+ * one line in the log where it is damaged, or where fn failed.
+ */
+int metadata_log_read_bootstrap(struct metadata_log *log,
+    metadata_log_record_fn fn, void *context) WARN_UNUSED;
+
+/*
  * Begin the next epoch: quorum-state first, then LeaderChange in the log,
  * synced.  Epochs go on from the higher one of quorum-state and log.
  */
 int metadata_log_begin_epoch(struct metadata_log *log) WARN_UNUSED;
 
 /*
- * Append framed records (meta/metadata_record.h) and sync them.  They stand in values one after the other, lens[i] bytes
- * each.  *base_offset is the first one's offset.  More than 8 MiB are split
- * into several batches.
+ * Append framed records (meta/metadata_record.h) and sync them: all of them
+ * or, with -1, none.  They stand in bytes one after the other, lens[i] bytes
+ * each, and get the offsets from the log's end on; where they do not fit into
+ * one batch BeginTransaction comes before them, and EndTransaction behind.
  */
-int metadata_log_append(struct metadata_log *log, struct slice values,
-    const uint32_t *lens, size_t count, int64_t *base_offset) WARN_UNUSED;
+int metadata_log_append(struct metadata_log *log, struct slice bytes,
+    const uint32_t *lens, size_t count) WARN_UNUSED;
 
 int64_t metadata_log_end_offset(const struct metadata_log *log);
 int32_t metadata_log_epoch(const struct metadata_log *log);

@@ -116,8 +116,10 @@ metadata_snapshot_create(struct disk *disk, const char *path,
 	snapshot->epoch = header->epoch;
 	snapshot->now_ms = header->now_ms;
 	buf_init(&snapshot->out, SIZE_MAX);
+	if (disk_unlink(disk, snapshot->part) != 0 && errno != ENOENT)
+		fail(snapshot, "remove");
 	snapshot->fd = disk_open(disk, snapshot->part,
-	    O_WRONLY | O_CREAT | O_TRUNC, header->mode | S_IWUSR);
+	    O_WRONLY | O_CREAT | O_EXCL, header->mode);
 	if (snapshot->fd < 0)
 		fail(snapshot, "create");
 	write_header(snapshot, header);
@@ -233,7 +235,8 @@ void
 metadata_snapshot_abort(struct metadata_snapshot *snapshot)
 {
 	if (snapshot->fd >= 0 &&
-	    disk_unlink(snapshot->disk, snapshot->part) != 0)
+	    disk_unlink(snapshot->disk, snapshot->part) != 0 &&
+	    errno != ENOENT)
 		log_warn("meta", "cannot remove %s: %s", snapshot->part,
 		    strerror(errno));
 	snapshot_free(snapshot);

@@ -19,6 +19,8 @@ struct disk;
 struct metadata_snapshot;
 
 #define METADATA_SNAPSHOT_SUFFIX ".checkpoint"
+/* In each log directory, not in the metadata log's. */
+#define METADATA_SNAPSHOT_BOOTSTRAP "bootstrap.checkpoint"
 
 struct metadata_snapshot_id {
 	int64_t end_offset;
@@ -54,7 +56,8 @@ int metadata_snapshot_write(struct metadata_snapshot *snapshot,
 
 /*
  * Write the footer, sync, rename, and free.  -1 with a line in the log where
- * anything failed; no file is left then.
+ * anything failed; no file is left then, unless it was the rename that could
+ * not be made durable.
  */
 int metadata_snapshot_end(struct metadata_snapshot *snapshot) WARN_UNUSED;
 

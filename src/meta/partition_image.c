@@ -221,6 +221,7 @@ partition_image_clear_elr(const struct partition_image *old)
 	partition_image_record(old, &r);
 	r.eligible_leader_replicas_count = 0;
 	r.last_known_elr_count = 0;
+	r.partition_epoch = (int32_t)((uint32_t)r.partition_epoch + 1);
 	return partition_image_new(&r);
 }
 

@@ -61,7 +61,10 @@ const struct partition_image *partition_image_change(
     const struct partition_image *old,
     const struct kp_partition_change_record *change) WARN_UNUSED;
 
-/* The image without ELR and last known ELR (ClearElrRecord). */
+/*
+ * The image without ELR and last known ELR (ClearElrRecord), which counts as
+ * a change.  Those that have neither stay as they are in Kafka.
+ */
 const struct partition_image *partition_image_clear_elr(
     const struct partition_image *old);
 

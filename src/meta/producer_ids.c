@@ -49,6 +49,10 @@ allocate(struct controller_op *op, struct controller *controller)
 	struct kp_producer_ids_record record = { .broker_id = ids->node_id };
 
 	ids->allocated = delta_next_producer_id(view);
+	if (ids->allocated > INT64_MAX - PRODUCER_IDS_BLOCK) {
+		op->error = KP_UNKNOWN_SERVER_ERROR;
+		return;
+	}
 	record.broker_epoch =
 	    broker == NULL ? -1 : broker->record.broker_epoch;
 	record.next_producer_id = ids->allocated + PRODUCER_IDS_BLOCK;
