@@ -10,6 +10,7 @@
 # and an empty directory of its own, under `set -eu`, for LIMIT seconds at most.
 
 set -eu -o pipefail
+shopt -s extglob
 HERE=${HERE:-$(cd "$(dirname "$0")/.." && pwd)}
 LIMIT=${LIMIT:-90}
 . "$HERE/cache.sh"
@@ -41,7 +42,7 @@ names() {
 	local name
 	declare -F | sed -n "s/^declare -f $1//p" | while read -r name; do
 		# shellcheck disable=SC2254
-		case $name in ${ONLY:-*}) echo "$name" ;; esac
+		case $name in @(${ONLY:-*})) echo "$name" ;; esac
 	done
 }
 
