@@ -33,15 +33,20 @@ awk -v layers="$layers" '
 	}
 ' $(find src -mindepth 2 -name '*.[ch]') | check 'a layer looks to its right'
 
-# What a file exports begins with its own name or with the first words of it:
+# What a file exports begins with its own name or with the first word of it:
 # log_append.c exports log_*.  A few files have a prefix of their own.
+first_word() {
+	echo "$1" | sed 's,.*/,,; s,_.*,_,; s/[^_]$/&_/'
+}
 prefix_of() {
 	case $1 in
 	base/base | base/bytes) echo '' ;;
 	wire/decode | wire/encode | wire/message | wire/codec | wire/error | \
 		wire/json | wire/generated/*) echo 'kp_' ;;
-	api/*) echo 'api_|request_|brokers_|admin_call_|broker_logger_' ;;
-	*) echo "$1" | sed 's,.*/,,; s,_.*,_,; s/[^_]$/&_/' ;;
+	meta/broker_ops) echo 'broker_ops_|[a-z]*_broker_op_' ;;
+	meta/config_describe) echo 'configs_' ;;
+	api/*) echo "api_|request_|$(first_word "$1")" ;;
+	*) first_word "$1" ;;
 	esac
 }
 if [ -d "$builddir/src/base" ] && command -v nm >/dev/null; then
@@ -68,7 +73,8 @@ grep -nwE "($banned) ?\(" $(find src -name '*.c' ! -path '*/generated/*') |
 grep -nE '\b(clock_gettime|gettimeofday)\(' $(find src -name '*.c') |
 	grep -v '^src/base/clock.c:' | check 'the clock without base/clock.h'
 
-# Lines: 80 columns with tabs of 8 and bytes as columns, no trailing blanks, tabs to indent.
+# Lines: 80 columns with tabs of 8 and bytes as columns, no trailing blanks,
+# tabs to indent.
 sources | xargs awk '
 	{
 		line = $0
@@ -78,7 +84,7 @@ sources | xargs awk '
 				width += 8 - width % 8
 			else
 				width++
-		# The names of generated structs can be longer than a line.
+		# Generated names can be longer than a line.
 		if (width > (line ~ /kp_[a-z_]*_(request|response)/ ? 100 : 80))
 			print FILENAME ":" FNR ": " width " columns"
 	}

@@ -107,5 +107,6 @@ fail_incremental_alter_configs(struct request *request, enum kp_error error)
 	request_reply(request, response);
 }
 
-const struct api api_incremental_alter_configs = API_ROW(incremental_alter_configs, API_ENTRIES,
+const struct api api_incremental_alter_configs =
+    API_ROW(incremental_alter_configs, API_ENTRIES,
     .fail = fail_incremental_alter_configs);

@@ -155,7 +155,7 @@ borrowed_ids(struct partition_image_ids ids, int32_t *count)
 	return (int32_t *)(uintptr_t)ids.ids;
 }
 
-/* Version 0 shows only brokers that are alive, and says when it left some out. */
+/* Version 0 shows brokers that are alive, and says when it left some out. */
 static int32_t *
 alive_ids(struct request *request, struct partition_image_ids ids,
     int32_t *count, enum kp_error *error)

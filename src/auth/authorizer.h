@@ -19,7 +19,8 @@ struct principal {
 };
 
 #define PRINCIPAL_ANONYMOUS \
-	((struct principal){ SLICE_LITERAL("User"), SLICE_LITERAL("ANONYMOUS") })
+	((struct principal){ SLICE_LITERAL("User"), \
+	    SLICE_LITERAL("ANONYMOUS") })
 
 struct authorizer;
 

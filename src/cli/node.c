@@ -58,7 +58,7 @@ struct node {
 	bool started;
 };
 
-/* --- opening --------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------- */
 
 static int
 open_directories(struct node *node, const char *cluster_id)
@@ -249,7 +249,7 @@ node_new(const struct config_set *file, int32_t id,
 	return node;
 }
 
-/* --- starting -------------------------------------------------------------- */
+/* --- starting ------------------------------------------------------------ */
 
 static int
 bind_listeners(struct node *node)
@@ -394,7 +394,7 @@ node_id(const struct node *node)
 	return node->configs->node_id;
 }
 
-/* --- stopping -------------------------------------------------------------- */
+/* --- stopping ------------------------------------------------------------ */
 
 static void
 stop_serving(struct node *node)

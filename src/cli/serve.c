@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-/* --- configuration --------------------------------------------------------- */
+/* --- configuration ------------------------------------------------------- */
 
 static const struct config_set *
 config_set_of(const struct properties *properties)
@@ -117,7 +117,7 @@ wanted_cluster_id(void)
 	return id == NULL || *id == '\0' ? NULL : id;
 }
 
-/* --- readiness ------------------------------------------------------------- */
+/* --- readiness ----------------------------------------------------------- */
 
 /* Written whole and renamed, so that whoever waits for it reads it whole. */
 static int
@@ -152,7 +152,7 @@ announce(const struct node *node)
 	    node_id(node));
 }
 
-/* --- signals --------------------------------------------------------------- */
+/* --- signals ------------------------------------------------------------- */
 
 static void
 block_signals(sigset_t *set)
@@ -186,7 +186,7 @@ allow_quick_stop(const sigset_t *set)
 	pthread_sigmask(SIG_UNBLOCK, set, NULL);
 }
 
-/* --- the whole ------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 static int
 run(const struct serve_options *options,

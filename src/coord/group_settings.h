@@ -15,7 +15,8 @@ struct group_settings {
 	int32_t metadata_max;		  /* offset.metadata.max.bytes */
 	int32_t load_bytes;		  /* offsets.load.buffer.size */
 	int64_t retention_ms;		  /* offsets.retention.minutes */
-	int64_t retention_check_ms;	  /* offsets.retention.check.interval.ms */
+	/* offsets.retention.check.interval.ms */
+	int64_t retention_check_ms;
 	int32_t commit_timeout_ms;	  /* offsets.commit.timeout.ms */
 	int32_t topic_partitions;	  /* offsets.topic.num.partitions */
 	int16_t topic_replication_factor; /* offsets.topic.replication.factor */

@@ -39,7 +39,7 @@ broker_ops_feature_tolerated(struct slice name, int16_t level)
 	return false;
 }
 
-/* --- Registration ---------------------------------------------------------- */
+/* --- Registration -------------------------------------------------------- */
 
 static void
 run_register(struct controller_op *op, struct controller *controller)
@@ -61,7 +61,7 @@ register_broker_op_init(struct register_broker_op *op)
 	op->op.run = run_register;
 }
 
-/* --- Unfencing ------------------------------------------------------------- */
+/* --- Unfencing ----------------------------------------------------------- */
 
 /* No replica is in sync: then the last one that was, or the only one, may. */
 static bool

@@ -29,7 +29,7 @@ refuse(struct config_change *change, enum kp_error error, const char *message)
 	return error;
 }
 
-/* --- The new set ----------------------------------------------------------- */
+/* --- The new set --------------------------------------------------------- */
 
 void
 config_change_begin(struct config_change *change, bool keep)
@@ -150,7 +150,7 @@ config_change_apply(struct config_change *change, struct slice name,
 	}
 }
 
-/* --- Checks ---------------------------------------------------------------- */
+/* --- Checks -------------------------------------------------------------- */
 
 enum kp_error
 config_change_permitted(const struct config_change *change)
@@ -335,7 +335,7 @@ config_change_check(struct config_change *change)
 	}
 }
 
-/* --- Records --------------------------------------------------------------- */
+/* --- Records ------------------------------------------------------------- */
 
 static void
 emit(struct config_change *change, struct slice name, struct slice value)

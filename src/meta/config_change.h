@@ -24,7 +24,7 @@ struct config_change {
 	struct arena *arena;
 	const struct access *access;
 	int32_t node_id;
-	int8_t type;			/* enum image_config_type, or nonsense */
+	int8_t type;		/* enum image_config_type, or nonsense */
 	struct slice name;
 	/* between begin and end */
 	const struct config_set *old;

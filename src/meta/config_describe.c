@@ -49,7 +49,7 @@ add_entry(struct describing *d, struct slice name)
 	return entry;
 }
 
-/* --- Synonyms -------------------------------------------------------------- */
+/* --- Synonyms ------------------------------------------------------------ */
 
 /* Own value, and a chain of a few keys at four levels. */
 #define SYNONYMS_MAX 16
@@ -151,7 +151,7 @@ set_synonyms(const struct describing *d, struct config_entry *entry,
 	entry->synonyms_count = synonyms->count;
 }
 
-/* --- Topics and groups ----------------------------------------------------- */
+/* --- Topics and groups --------------------------------------------------- */
 
 /* The broker's key behind one of a topic or group, or NULL. */
 static const struct config_key *
@@ -200,7 +200,7 @@ describe_table(struct describing *d, enum config_table table,
 			describe_owned(d, &keys[i], own, source);
 }
 
-/* --- Brokers --------------------------------------------------------------- */
+/* --- Brokers ------------------------------------------------------------- */
 
 static void
 describe_broker_key(struct describing *d, const struct config_key *key)
@@ -308,7 +308,7 @@ describe_broker_default(struct describing *d)
 	}
 }
 
-/* --- All ------------------------------------------------------------------- */
+/* --- All ----------------------------------------------------------------- */
 
 struct config_entry *
 configs_describe(const struct configs *configs, enum image_config_type type,

@@ -47,7 +47,7 @@ config_key_find(enum config_table table, struct slice name)
 	return NULL;
 }
 
-/* --- Values ---------------------------------------------------------------- */
+/* --- Values -------------------------------------------------------------- */
 
 static struct slice
 trimmed(struct slice s)
@@ -111,7 +111,7 @@ config_key_bool(struct slice value, bool *flag)
 	return 0;
 }
 
-/* --- Checks ---------------------------------------------------------------- */
+/* --- Checks -------------------------------------------------------------- */
 
 struct checking {
 	const struct config_key *key;

@@ -48,7 +48,7 @@ enum config_flag {
 	CONFIG_SENSITIVE = 1,
 	CONFIG_INTERNAL = 2,		/* honoured, never listed */
 	CONFIG_REQUIRED = 4,
-	CONFIG_LISTENER_ONLY = 8,	/* dynamic only with a listener prefix */
+	CONFIG_LISTENER_ONLY = 8,  /* dynamic only with a listener prefix */
 	CONFIG_EMPTY_OK = 16,		/* of CONFIG_CHECK_LIST */
 	CONFIG_NULL_OK = 32,		/* of CONFIG_CHECK_LIST */
 	CONFIG_DYNAMIC_ONLY = 64,	/* has no place in the file */

@@ -33,7 +33,7 @@ configs_free(struct configs *configs)
 	free(configs);
 }
 
-/* --- A broker's keys ------------------------------------------------------- */
+/* --- A broker's keys ----------------------------------------------------- */
 
 const struct config_set *
 configs_level(const struct configs *configs, enum config_source level)
@@ -129,7 +129,7 @@ configs_broker_bool(const struct configs *configs, const char *key)
 	return flag;
 }
 
-/* --- A topic's keys -------------------------------------------------------- */
+/* --- A topic's keys ------------------------------------------------------ */
 
 bool
 configs_chain_next(const char **chain, struct config_link *link)
@@ -240,7 +240,7 @@ configs_group_int64(const struct configs *configs, struct slice group,
 	return number;
 }
 
-/* --- What a log needs ------------------------------------------------------ */
+/* --- What a log needs ---------------------------------------------------- */
 
 struct topic_view {
 	const struct configs *configs;
@@ -326,7 +326,7 @@ configs_log_settings(const struct configs *configs, struct slice topic,
 	arena_reset(&view.arena);
 }
 
-/* --- Checking -------------------------------------------------------------- */
+/* --- Checking ------------------------------------------------------------ */
 
 /* Keys of others' distributions, of ZooKeeper days, and of listeners. */
 static bool

@@ -89,7 +89,7 @@ publish(struct controller *controller, const struct delta *delta)
 		    controller->subscribers[i].context, delta);
 }
 
-/* --- Loading --------------------------------------------------------------- */
+/* --- Loading ------------------------------------------------------------- */
 
 static int
 load_record(void *context, const struct metadata_log_record *in)
@@ -166,7 +166,7 @@ controller_load(struct controller *controller)
 	return result == 0 ? check_topics(controller) : -1;
 }
 
-/* --- A batch --------------------------------------------------------------- */
+/* --- A batch ------------------------------------------------------------- */
 
 static void
 begin_batch(struct controller *controller)
@@ -300,7 +300,7 @@ drain(struct task *task)
 	process(controller, &ops);
 }
 
-/* --- Starting -------------------------------------------------------------- */
+/* --- Starting ------------------------------------------------------------ */
 
 static void
 emit_fence(struct controller *controller, const struct broker_image *broker)
@@ -371,7 +371,7 @@ controller_start(struct controller *controller)
 	return 0;
 }
 
-/* --- Submitting ------------------------------------------------------------ */
+/* --- Submitting ---------------------------------------------------------- */
 
 void
 controller_submit(struct controller *controller, struct controller_op *op)
@@ -443,7 +443,7 @@ controller_call(struct controller *controller, struct controller_op *op)
 	pthread_cond_destroy(&waiter.cond);
 }
 
-/* --- Stopping -------------------------------------------------------------- */
+/* --- Stopping ------------------------------------------------------------ */
 
 /* A Kafka that starts on the directory need not wait for our session's end. */
 static void
@@ -502,7 +502,7 @@ controller_kraft_version(const struct controller *controller)
 	return metadata_log_kraft_version(controller->settings.log);
 }
 
-/* --- For operations -------------------------------------------------------- */
+/* --- For operations ------------------------------------------------------ */
 
 const struct delta *
 controller_view(const struct controller *controller)
@@ -598,7 +598,7 @@ controller_version_of(const struct controller *controller,
 	return controller_record_version(controller, type);
 }
 
-/* --- Placement ------------------------------------------------------------- */
+/* --- Placement ----------------------------------------------------------- */
 
 static size_t
 list_brokers(const struct controller *controller, bool fenced, int32_t *ids,

@@ -21,7 +21,7 @@ delta_new(const struct image *image)
 	return delta;
 }
 
-/* --- All of an image ------------------------------------------------------- */
+/* --- All of an image ----------------------------------------------------- */
 
 static struct slice
 own(struct slice slice)
@@ -128,7 +128,7 @@ delta_of_image(const struct image *image)
 	return delta;
 }
 
-/* --- Life ------------------------------------------------------------------ */
+/* --- Life ---------------------------------------------------------------- */
 
 static void
 free_slice(struct slice slice)
@@ -240,7 +240,7 @@ delta_check(const struct delta *delta)
 	return 0;
 }
 
-/* --- Lookups --------------------------------------------------------------- */
+/* --- Lookups ------------------------------------------------------------- */
 
 const struct topic_image *
 delta_topic_by_id(const struct delta *delta, struct uuid id)

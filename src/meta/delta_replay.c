@@ -46,7 +46,7 @@ own(struct slice slice)
 	return slice_of(slice_dup(slice), slice.len);
 }
 
-/* --- Topics ---------------------------------------------------------------- */
+/* --- Topics -------------------------------------------------------------- */
 
 static struct delta_topic *
 topic_change(struct delta *delta, struct uuid id)
@@ -175,7 +175,7 @@ replay_remove_topic(struct delta *delta,
 	return 0;
 }
 
-/* --- Partitions ------------------------------------------------------------ */
+/* --- Partitions ---------------------------------------------------------- */
 
 static int
 set_partition(struct topic_image *topic, int32_t index,
@@ -276,7 +276,7 @@ replay_clear_elr(struct delta *delta, const struct kp_clear_elr_record *record)
 	return clear_elr_of(delta, delta_topic(delta, record->topic_name));
 }
 
-/* --- Brokers --------------------------------------------------------------- */
+/* --- Brokers ------------------------------------------------------------- */
 
 static struct delta_broker *
 broker_change(struct delta *delta, int32_t id)
@@ -338,7 +338,7 @@ replay_fencing(struct delta *delta, int32_t id, int64_t epoch, int8_t fenced)
 	return replay_registration_change(delta, &change);
 }
 
-/* --- Configs --------------------------------------------------------------- */
+/* --- Configs ------------------------------------------------------------- */
 
 static struct delta_configs *
 configs_change(struct delta *delta, int8_t type, struct slice name)
@@ -407,7 +407,7 @@ drop_configs(struct delta *delta, struct slice topic)
 	change->writable = false;
 }
 
-/* --- Features and producer ids --------------------------------------------- */
+/* --- Features and producer ids ------------------------------------------- */
 
 static bool
 level_known(struct slice name, int16_t level)
@@ -459,7 +459,7 @@ replay_producer_ids(struct delta *delta,
 	return 0;
 }
 
-/* --- Kept records ---------------------------------------------------------- */
+/* --- Kept records -------------------------------------------------------- */
 
 /* value null removes. */
 static int
@@ -602,7 +602,7 @@ replay_kept(struct delta *delta, const struct metadata_record *record)
 	}
 }
 
-/* --- Transactions ---------------------------------------------------------- */
+/* --- Transactions -------------------------------------------------------- */
 
 static int
 replay_one(struct delta *delta, const struct metadata_record *record);
@@ -635,7 +635,7 @@ end_transaction(struct delta *delta)
 	return result;
 }
 
-/* --- All ------------------------------------------------------------------- */
+/* --- All ----------------------------------------------------------------- */
 
 static int
 replay_one(struct delta *delta, const struct metadata_record *record)

@@ -35,7 +35,7 @@ struct format {
 	struct place *places;
 };
 
-/* --- Looking --------------------------------------------------------------- */
+/* --- Looking ------------------------------------------------------------- */
 
 /* Make the directory with those above it; there already is as good. */
 static int
@@ -130,7 +130,7 @@ check_distinct(const struct format *format, size_t index)
 	return 0;
 }
 
-/* --- Checking -------------------------------------------------------------- */
+/* --- Checking ------------------------------------------------------------ */
 
 static int
 check_node(const struct format *format, const struct place *place)
@@ -212,7 +212,7 @@ check(struct format *format, size_t index)
 	return check_directory_id(format, index);
 }
 
-/* --- Writing --------------------------------------------------------------- */
+/* --- Writing ------------------------------------------------------------- */
 
 static int
 write_feature(struct metadata_snapshot *snapshot, const char *name,
@@ -367,7 +367,7 @@ write_directory(struct format *format, size_t index)
 	return 0;
 }
 
-/* --- All ------------------------------------------------------------------- */
+/* --- All ----------------------------------------------------------------- */
 
 static char *
 random_cluster_id(struct rng *rng)

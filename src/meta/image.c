@@ -156,7 +156,7 @@ image_read_unlock(struct image *image)
 	assert(error == 0);
 }
 
-/* --- Reading --------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------- */
 
 const struct topic_image *
 image_topic(const struct image *image, struct slice name)
@@ -302,7 +302,7 @@ image_timestamp_ms(const struct image *image)
 	return image->timestamp_ms;
 }
 
-/* --- Applying a delta ------------------------------------------------------ */
+/* --- Applying a delta ---------------------------------------------------- */
 
 static struct slice
 slice_own(struct slice slice)

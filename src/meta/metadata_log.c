@@ -45,7 +45,7 @@ metadata_log_settings_init(struct metadata_log_settings *settings)
 	};
 }
 
-/* --- Opening --------------------------------------------------------------- */
+/* --- Opening ------------------------------------------------------------- */
 
 static struct uuid
 topic_id(void)
@@ -204,7 +204,7 @@ metadata_log_close(struct metadata_log *log)
 	free(log);
 }
 
-/* --- Appending ------------------------------------------------------------- */
+/* --- Appending ----------------------------------------------------------- */
 
 static int
 give_up(struct metadata_log *log, const char *what)
@@ -479,7 +479,7 @@ metadata_log_begin_epoch(struct metadata_log *log)
 	return append_leader_change(log);
 }
 
-/* --- Asking ---------------------------------------------------------------- */
+/* --- Asking -------------------------------------------------------------- */
 
 int64_t
 metadata_log_end_offset(const struct metadata_log *log)
@@ -516,7 +516,7 @@ metadata_log_kraft_version(const struct metadata_log *log)
 	return log->kraft_version;
 }
 
-/* --- Snapshots ------------------------------------------------------------- */
+/* --- Snapshots ----------------------------------------------------------- */
 
 bool
 metadata_log_snapshot_due(const struct metadata_log *log, int64_t now_ms)

@@ -31,7 +31,8 @@ struct metadata_log_settings {
 	int64_t segment_ms;	/* metadata.log.segment.ms */
 	int64_t snapshot_bytes;	/* metadata.log.max.record.bytes.between.
 				   snapshots */
-	int64_t snapshot_interval_ms; /* metadata.log.max.snapshot.interval.ms */
+	/* metadata.log.max.snapshot.interval.ms */
+	int64_t snapshot_interval_ms;
 	int64_t retention_bytes; /* metadata.max.retention.bytes */
 	int64_t retention_ms;	/* metadata.max.retention.ms */
 };

@@ -21,7 +21,7 @@
 #define LOGGER "meta"
 #define READ_LEN (1024 * 1024)
 
-/* --- Control records ------------------------------------------------------- */
+/* --- Control records ----------------------------------------------------- */
 
 static int
 note_kraft_version(struct metadata_log *log, struct slice value)
@@ -149,7 +149,7 @@ note_control(struct metadata_log *log,
 	return -1;
 }
 
-/* --- Replaying ------------------------------------------------------------- */
+/* --- Replaying ----------------------------------------------------------- */
 
 struct replay {
 	struct metadata_log *log;
@@ -410,7 +410,7 @@ metadata_log_replay(struct metadata_log *log, metadata_log_record_fn fn,
 	return check_quorum(log);
 }
 
-/* --- Bootstrap records ----------------------------------------------------- */
+/* --- Bootstrap records --------------------------------------------------- */
 
 struct bootstrap {
 	metadata_log_record_fn fn;

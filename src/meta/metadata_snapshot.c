@@ -54,7 +54,7 @@ metadata_snapshot_path(const char *directory, struct metadata_snapshot_id id)
 	    id.epoch, METADATA_SNAPSHOT_SUFFIX);
 }
 
-/* --- Writing --------------------------------------------------------------- */
+/* --- Writing ------------------------------------------------------------- */
 
 static void
 fail(struct metadata_snapshot *snapshot, const char *what)
@@ -242,7 +242,7 @@ metadata_snapshot_abort(struct metadata_snapshot *snapshot)
 	snapshot_free(snapshot);
 }
 
-/* --- Reading --------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------- */
 
 static int
 walk_batch(struct batch_reader *reader, metadata_snapshot_fn fn,

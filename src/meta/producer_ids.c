@@ -38,7 +38,7 @@ block_empty(const struct block *block)
 	return block->used >= PRODUCER_IDS_BLOCK;
 }
 
-/* --- Asking for a block ---------------------------------------------------- */
+/* --- Asking for a block -------------------------------------------------- */
 
 static void
 allocate(struct controller_op *op, struct controller *controller)
@@ -127,7 +127,7 @@ allocated(struct controller_op *op)
 		controller_submit(ids->controller, &ids->op);
 }
 
-/* --- Life and use ---------------------------------------------------------- */
+/* --- Life and use -------------------------------------------------------- */
 
 struct producer_ids *
 producer_ids_new(struct controller *controller, int32_t node_id)

@@ -55,7 +55,7 @@ struct kp_field {
 	const struct kp_struct *type;	/* of structs and arrays of structs */
 	uint16_t offset;		/* in the C struct */
 	uint8_t kind;			/* enum kp_kind */
-	uint8_t element;		/* enum kp_kind of an array's elements */
+	uint8_t element;		/* kind of an array's elements */
 	int8_t version_min;
 	int8_t version_max;
 	int8_t null_min;		/* first version that allows null */

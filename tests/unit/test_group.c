@@ -19,7 +19,7 @@
 #include "wire/generated/list_groups.h"
 #include "wire/generated/sync_group.h"
 
-/* --- The world: a clock, a log, a shard ------------------------------------ */
+/* --- The world: a clock, a log, a shard ---------------------------------- */
 
 struct world {
 	int64_t now_ms;
@@ -182,7 +182,7 @@ world_pass(struct world *world, int64_t ms)
 	world->now_ms = end_ms;
 }
 
-/* --- A member -------------------------------------------------------------- */
+/* --- A member ------------------------------------------------------------ */
 
 struct client {
 	struct world *world;
@@ -421,7 +421,7 @@ two_members(struct world *world, struct client *a, struct client *b)
 	assert_false(b->pending);
 }
 
-/* --- Scenarios ------------------------------------------------------------- */
+/* --- Scenarios ----------------------------------------------------------- */
 
 static void
 members_join_sync_and_get_what_the_leader_gave(void **state UNUSED)
@@ -686,7 +686,7 @@ deleting_needs_an_empty_group(void **state UNUSED)
 	world_fini(&world);
 }
 
-/* --- Random members -------------------------------------------------------- */
+/* --- Random members ------------------------------------------------------ */
 
 #define CLIENTS 6
 #define STEPS 400
@@ -801,7 +801,7 @@ run_seed(uint64_t seed)
 		check_owners(clients, synced);
 		world_pass(&world, (int64_t)rng_below(&rng, 1500));
 	}
-	/* Silence: sessions and rebalances end, and whoever waits is answered. */
+	/* Silence: sessions and rebalances end, who waits is answered. */
 	world_pass(&world, 3600 * 1000);
 	for (int j = 0; j < CLIENTS; j++)
 		assert_false(clients[j].pending);
