@@ -27,8 +27,9 @@ set(rd_kafka_conf_t *conf, const char *name, const char *value)
  * Broken connections are what some tests make; they need no lines in the
  * test's output.
  */
-static rd_kafka_conf_t *
-conf_of(const struct broker_process *broker, const char *const *settings)
+rd_kafka_conf_t *
+kafka_client_conf(const struct broker_process *broker,
+    const char *const *settings)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	char address[32];
@@ -36,13 +37,19 @@ conf_of(const struct broker_process *broker, const char *const *settings)
 	broker_process_address(broker, address);
 	set(conf, "bootstrap.servers", address);
 	set(conf, "log_level", "0");
-	for (; settings[0] != NULL; settings += 2)
-		set(conf, settings[0], settings[1]);
+	kafka_client_set(conf, settings);
 	return conf;
 }
 
-static rd_kafka_t *
-client_of(rd_kafka_conf_t *conf, rd_kafka_type_t type)
+void
+kafka_client_set(rd_kafka_conf_t *conf, const char *const *settings)
+{
+	for (; settings[0] != NULL; settings += 2)
+		set(conf, settings[0], settings[1]);
+}
+
+rd_kafka_t *
+kafka_client_of(rd_kafka_conf_t *conf, rd_kafka_type_t type)
 {
 	char error[ERROR_LEN];
 	rd_kafka_t *client =
@@ -57,7 +64,7 @@ rd_kafka_t *
 kafka_client_new(const struct broker_process *broker, rd_kafka_type_t type,
     const char *const *settings)
 {
-	return client_of(conf_of(broker, settings), type);
+	return kafka_client_of(kafka_client_conf(broker, settings), type);
 }
 
 static rd_kafka_NewTopic_t *
@@ -133,12 +140,12 @@ void
 kafka_producer_init(struct kafka_producer *producer,
     const struct broker_process *broker, const char *const *settings)
 {
-	rd_kafka_conf_t *conf = conf_of(broker, settings);
+	rd_kafka_conf_t *conf = kafka_client_conf(broker, settings);
 
 	memset(producer, 0, sizeof(*producer));
 	rd_kafka_conf_set_opaque(conf, producer);
 	rd_kafka_conf_set_dr_msg_cb(conf, delivered);
-	producer->client = client_of(conf, RD_KAFKA_PRODUCER);
+	producer->client = kafka_client_of(conf, RD_KAFKA_PRODUCER);
 }
 
 void

@@ -22,6 +22,12 @@ struct broker_process;
 rd_kafka_t *kafka_client_new(const struct broker_process *broker,
     rd_kafka_type_t type, const char *const *settings);
 
+/* The same in steps, for settings that are not texts: callbacks. */
+rd_kafka_conf_t *kafka_client_conf(const struct broker_process *broker,
+    const char *const *settings);
+void kafka_client_set(rd_kafka_conf_t *conf, const char *const *settings);
+rd_kafka_t *kafka_client_of(rd_kafka_conf_t *conf, rd_kafka_type_t type);
+
 /* Create a topic; configs are names and values in turn, up to a NULL. */
 void kafka_client_create_topic(const struct broker_process *broker,
     const char *topic, int partitions, const char *const *configs);
