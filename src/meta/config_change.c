@@ -7,6 +7,8 @@
 /* Longer values do not fit into a record's string. */
 #define VALUE_LEN_MAX 32767
 
+#define ELR_VERSION "eligible.leader.replicas.version"
+
 static enum config_table
 table_of(int8_t type)
 {
@@ -27,6 +29,14 @@ refuse(struct config_change *change, enum kp_error error, const char *message)
 {
 	change->message = slice_str(message);
 	return error;
+}
+
+static enum kp_error
+refuse_length(struct config_change *change)
+{
+	return refuse(change, KP_INVALID_CONFIG,
+	    "The configuration value cannot be added because it exceeds the "
+	    "maximum value size of 32767 bytes.");
 }
 
 /* --- The new set --------------------------------------------------------- */
@@ -105,7 +115,7 @@ change_list(struct config_change *change, struct slice name, int8_t operation,
 	const struct config_key *key =
 	    config_key_find(table_of(change->type), name);
 	bool subtract = operation == CONFIG_CHANGE_SUBTRACT;
-	struct slice base;
+	struct slice base, joined;
 
 	if (key == NULL || key->type != CONFIG_TYPE_LIST) {
 		change->message = arena_printf(change->arena,
@@ -116,24 +126,34 @@ change_list(struct config_change *change, struct slice name, int8_t operation,
 	base = config_set_get(change->set, name);
 	if (slice_is_null(base))
 		base = slice_str(key->default_value);
-	config_set_put(change->set, name,
-	    join(change->arena, base, value, subtract));
+	joined = join(change->arena, base, value, subtract);
+	if (joined.len > VALUE_LEN_MAX)
+		return refuse_length(change);
+	config_set_put(change->set, name, joined);
 	return KP_NONE;
+}
+
+enum kp_error
+config_change_screen(struct config_change *change, struct slice name,
+    int8_t operation, struct slice value)
+{
+	if (operation < CONFIG_CHANGE_SET ||
+	    operation > CONFIG_CHANGE_SUBTRACT)
+		return refuse(change, KP_INVALID_REQUEST,
+		    "There is no such operation on configurations.");
+	if (operation == CONFIG_CHANGE_DELETE || !slice_is_null(value))
+		return KP_NONE;
+	change->message = arena_printf(change->arena,
+	    "Null value not supported for : %.*s", SLICE_ARG(name));
+	return KP_INVALID_REQUEST;
 }
 
 enum kp_error
 config_change_apply(struct config_change *change, struct slice name,
     int8_t operation, struct slice value)
 {
-	if (operation != CONFIG_CHANGE_DELETE && slice_is_null(value)) {
-		change->message = arena_printf(change->arena,
-		    "Null value not supported for : %.*s", SLICE_ARG(name));
-		return KP_INVALID_REQUEST;
-	}
 	if (value.len > VALUE_LEN_MAX)
-		return refuse(change, KP_INVALID_CONFIG,
-		    "The configuration value cannot be added because it "
-		    "exceeds the maximum value size of 32767 bytes.");
+		return refuse_length(change);
 	switch (operation) {
 	case CONFIG_CHANGE_SET:
 		config_set_put(change->set, name, value);
@@ -141,12 +161,8 @@ config_change_apply(struct config_change *change, struct slice name,
 	case CONFIG_CHANGE_DELETE:
 		config_set_remove(change->set, name);
 		return KP_NONE;
-	case CONFIG_CHANGE_APPEND:
-	case CONFIG_CHANGE_SUBTRACT:
-		return change_list(change, name, operation, value);
 	default:
-		return refuse(change, KP_INVALID_REQUEST,
-		    "There is no such operation on configurations.");
+		return change_list(change, name, operation, value);
 	}
 }
 
@@ -268,6 +284,32 @@ check_broker_removed(struct config_change *change)
 	return KP_NONE;
 }
 
+/*
+ * With eligible leader replicas it is the same for all brokers, and always
+ * there (KIP-966).
+ */
+static enum kp_error
+check_min_isr(struct config_change *change)
+{
+	const struct slice key = SLICE_LITERAL("min.insync.replicas");
+	struct slice old = config_set_get(change->old, key);
+	struct slice new = config_set_get(change->set, key);
+
+	if (slice_equal(old, new) ||
+	    delta_feature_level(controller_view(change->controller),
+		ELR_VERSION) == 0)
+		return KP_NONE;
+	if (change->name.len > 0 && !slice_is_null(new))
+		return refuse(change, KP_INVALID_CONFIG,
+		    "Broker-level min.insync.replicas cannot be altered while "
+		    "ELR is enabled.");
+	if (change->name.len == 0 && slice_is_null(new))
+		return refuse(change, KP_INVALID_CONFIG,
+		    "Cluster-level min.insync.replicas cannot be removed "
+		    "while ELR is enabled.");
+	return KP_NONE;
+}
+
 static enum kp_error
 check_broker(struct config_change *change)
 {
@@ -287,7 +329,8 @@ check_broker(struct config_change *change)
 		if (error != KP_NONE)
 			return error;
 	}
-	return check_broker_removed(change);
+	error = check_broker_removed(change);
+	return error != KP_NONE ? error : check_min_isr(change);
 }
 
 static enum kp_error
@@ -364,7 +407,7 @@ clear_elr(struct config_change *change)
 	};
 
 	if (delta_feature_level(controller_view(change->controller),
-		"eligible.leader.replicas.version") > 0)
+		ELR_VERSION) > 0)
 		controller_emit(change->controller, METADATA_RECORD_CLEAR_ELR,
 		    &record);
 }
@@ -391,4 +434,22 @@ config_change_emit(struct config_change *change)
 		clear_elr(change);
 	change->old = NULL;
 	config_set_unref(old);
+}
+
+/* --- Requests -------------------------------------------------------------- */
+
+struct slice
+config_change_resource(struct arena *arena, int8_t type, struct slice name)
+{
+	return arena_printf(arena, "%d/%.*s", type, SLICE_ARG(name));
+}
+
+enum kp_error
+config_change_whole(int32_t resources, int64_t configs, struct slice *message)
+{
+	if (resources + configs <= CONTROLLER_RECORDS_MAX)
+		return KP_NONE;
+	*message = slice_str("Unable to perform excessively large batch "
+			     "operation.");
+	return KP_POLICY_VIOLATION;
 }

@@ -36,7 +36,14 @@ struct config_change {
 /* Take up the resource's set; what is kept of it is all or nothing. */
 void config_change_begin(struct config_change *change, bool keep);
 
-/* One operation of the request.  A code, and a text in change->message. */
+/*
+ * Does one operation of the request make sense by itself?  This comes before
+ * permissions.  A code, and a text in change->message.
+ */
+enum kp_error config_change_screen(struct config_change *change,
+    struct slice name, int8_t operation, struct slice value);
+
+/* Carry it out on the set. */
 enum kp_error config_change_apply(struct config_change *change,
     struct slice name, int8_t operation, struct slice value);
 
@@ -48,5 +55,13 @@ enum kp_error config_change_check(struct config_change *change);
 void config_change_emit(struct config_change *change);
 
 void config_change_end(struct config_change *change);
+
+/* What tells a request's resources apart, in arena. */
+struct slice config_change_resource(struct arena *arena, int8_t type,
+    struct slice name);
+
+/* Is a request with so many resources and configs small enough? */
+enum kp_error config_change_whole(int32_t resources, int64_t configs,
+    struct slice *message);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "meta/config_rules.h"
 #include "meta/configs_inner.h"
 #include "store/log_settings.h"
 
@@ -160,7 +161,9 @@ converted(struct slice value, int64_t unit, struct arena *arena)
 	if (unit == 1 || slice_is_null(value) ||
 	    config_key_int64(value, &number) != 0 || number < 0)
 		return value;
-	return arena_printf(arena, "%ld", number * unit);
+	if (__builtin_mul_overflow(number, unit, &number))
+		number = INT64_MAX;
+	return arena_printf(arena, "%ld", number);
 }
 
 static struct slice
@@ -271,14 +274,17 @@ topic_int32(struct topic_view *view, const char *key, int32_t otherwise)
 static bool
 list_has(struct slice list, const char *word)
 {
-	size_t len = strlen(word), start = 0;
+	size_t len = strlen(word), start = 0, end;
 
 	for (size_t i = 0; i <= list.len; i++) {
 		if (i < list.len && list.data[i] != ',')
 			continue;
 		while (start < i && isspace(list.data[start]))
 			start++;
-		if (i - start >= len &&
+		end = i;
+		while (end > start && isspace(list.data[end - 1]))
+			end--;
+		if (end - start == len &&
 		    memcmp(list.data + start, word, len) == 0)
 			return true;
 		start = i + 1;
@@ -328,12 +334,13 @@ configs_log_settings(const struct configs *configs, struct slice topic,
 
 /* --- Checking ------------------------------------------------------------ */
 
-/* Keys of others' distributions, of ZooKeeper days, and of listeners. */
+/* Keys of others' distributions, ZooKeeper days, listeners, authorizers. */
 static bool
 known_elsewhere(struct slice name)
 {
 	static const char *const prefixes[] = { "zookeeper.", "confluent.",
-		"listener.name.", "metric.reporters", "metrics.", "log4j" };
+		"listener.name.", "metric.reporters", "metrics.", "log4j",
+		"super.users", "allow.everyone.if.no.acl.found" };
 
 	for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
 		size_t len = strlen(prefixes[i]);
@@ -418,29 +425,6 @@ check_entry(enum image_config_type type, const struct config_set_entry *entry,
 								     code;
 }
 
-static int16_t
-check_topic_rules(const struct configs *configs, const struct config_set *set,
-    struct arena *arena, struct slice *message)
-{
-	const struct config_key *min_key = config_key_find(CONFIG_TABLE_TOPIC,
-	    slice_str("min.compaction.lag.ms"));
-	const struct config_key *max_key = config_key_find(CONFIG_TABLE_TOPIC,
-	    slice_str("max.compaction.lag.ms"));
-	int64_t min, max;
-
-	if (config_key_int64(configs_topic_in(configs, set, min_key, arena),
-		&min) != 0 ||
-	    config_key_int64(configs_topic_in(configs, set, max_key, arena),
-		&max) != 0 ||
-	    min <= max)
-		return KP_NONE;
-	*message = arena_printf(arena,
-	    "conflict topic config setting min.compaction.lag.ms (%ld) > "
-	    "max.compaction.lag.ms (%ld)",
-	    min, max);
-	return KP_INVALID_CONFIG;
-}
-
 int16_t
 configs_check(const struct configs *configs, enum image_config_type type,
     const struct config_set *set, struct arena *arena, struct slice *message)
@@ -452,7 +436,14 @@ configs_check(const struct configs *configs, enum image_config_type type,
 		if (code != KP_NONE)
 			return code;
 	}
-	if (type == IMAGE_CONFIG_TOPIC)
-		return check_topic_rules(configs, set, arena, message);
-	return KP_NONE;
+	switch (type) {
+	case IMAGE_CONFIG_TOPIC:
+		return config_rules_topic(configs, set, arena, message);
+	case IMAGE_CONFIG_GROUP:
+		return config_rules_group(configs, set, arena, message);
+	case IMAGE_CONFIG_CLIENT_METRICS:
+		return config_rules_client_metrics(set, arena, message);
+	default:
+		return KP_NONE;
+	}
 }

@@ -3,6 +3,7 @@
  * ReplicationControlManager.
  */
 #include "base/base.h"
+#include "base/tally.h"
 #include "meta/assignment.h"
 #include "meta/topic_ops.h"
 
@@ -22,13 +23,8 @@ check_count(struct addition *addition)
 	int32_t now = addition->topic->partitions_count;
 	int32_t wanted = addition->in->count;
 
-	if (wanted > now && (int64_t)wanted - now <= CONTROLLER_RECORDS_MAX)
+	if (wanted > now)
 		return KP_NONE;
-	if (wanted > now) {
-		addition->out->error_message = slice_str(
-		    "Excessively large number of partitions per request.");
-		return KP_POLICY_VIOLATION;
-	}
 	addition->out->error_message = wanted == now ?
 	    arena_printf(arena, "Topic already has %d partition(s).", now) :
 	    arena_printf(arena,
@@ -113,40 +109,72 @@ add(struct addition *addition)
 	return error;
 }
 
-static bool
-named_twice(const struct create_partitions_op *op, int32_t index, int32_t end)
+/* All that would be added: an operation has a maximum. */
+static int64_t
+partitions_asked(const struct create_partitions_op *op,
+    const struct delta *view)
 {
-	for (int32_t i = 0; i < end; i++)
-		if (i != index &&
-		    slice_equal(op->request->topics[i].name,
-			op->request->topics[index].name))
-			return true;
-	return false;
+	int64_t total = 0;
+
+	for (int32_t i = 0; i < op->request->topics_count; i++) {
+		const struct topic_image *topic =
+		    delta_topic(view, op->request->topics[i].name);
+
+		if (topic != NULL)
+			total += MAX((int64_t)op->request->topics[i].count -
+				topic->partitions_count, 0);
+	}
+	return total;
+}
+
+static enum kp_error
+whole_request_error(const struct create_partitions_op *op,
+    const struct controller *controller, const char **message)
+{
+	*message = NULL;
+	if (op->request->timeout_ms <= 0)
+		return KP_REQUEST_TIMED_OUT;
+	if (partitions_asked(op, controller_view(controller)) <=
+	    CONTROLLER_RECORDS_MAX)
+		return KP_NONE;
+	*message = "Excessively large number of partitions per request.";
+	return KP_POLICY_VIOLATION;
 }
 
 static void
-run_topic(struct create_partitions_op *op, struct controller *controller,
-    int32_t index)
+run_topics(struct create_partitions_op *op, struct controller *controller,
+    const struct tally *names)
 {
-	struct addition addition = {
-		.op = op,
-		.controller = controller,
-		.in = &op->request->topics[index],
-		.out = &op->response.results[op->response.results_count++],
-	};
-	enum kp_error error;
+	const char *message;
+	enum kp_error whole = whole_request_error(op, controller, &message);
+	struct tally seen;
 
-	addition.out->name = addition.in->name;
-	if (op->request->timeout_ms <= 0) {
-		error = KP_REQUEST_TIMED_OUT;
-	} else if (named_twice(op, index, op->request->topics_count)) {
-		addition.out->error_message =
-		    slice_str("Duplicate topic name.");
-		error = KP_INVALID_REQUEST;
-	} else {
-		error = add(&addition);
+	tally_init(&seen);
+	for (int32_t i = 0; i < op->request->topics_count; i++) {
+		struct addition addition = {
+			.op = op,
+			.controller = controller,
+			.in = &op->request->topics[i],
+		};
+		struct slice name = addition.in->name;
+		enum kp_error error = whole;
+
+		if (tally_add(&seen, name) > 1)
+			continue;
+		addition.out =
+		    &op->response.results[op->response.results_count++];
+		addition.out->name = name;
+		addition.out->error_message = slice_str(message);
+		if (tally_count(names, name) > 1) {
+			addition.out->error_message =
+			    slice_str("Duplicate topic name.");
+			error = KP_INVALID_REQUEST;
+		}
+		if (error == KP_NONE)
+			error = add(&addition);
+		addition.out->error_code = (int16_t)error;
 	}
-	addition.out->error_code = (int16_t)error;
+	tally_fini(&seen);
 }
 
 static void
@@ -155,14 +183,17 @@ run(struct controller_op *base, struct controller *controller)
 	struct create_partitions_op *op =
 	    CONTAINER_OF(base, struct create_partitions_op, op);
 	int32_t count = MAX(op->request->topics_count, 0);
+	struct tally names;
 
 	kp_defaults(&kp_create_partitions_response, &op->response);
 	op->response.results = kp_array(op->arena,
 	    &kp_create_partitions_response_result_struct, count);
 	assert(op->response.results != NULL);
+	tally_init(&names);
 	for (int32_t i = 0; i < count; i++)
-		if (!named_twice(op, i, i))
-			run_topic(op, controller, i);
+		(void)tally_add(&names, op->request->topics[i].name);
+	run_topics(op, controller, &names);
+	tally_fini(&names);
 }
 
 void

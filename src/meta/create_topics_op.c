@@ -3,6 +3,7 @@
  * ReplicationControlManager.
  */
 #include "base/base.h"
+#include "base/tally.h"
 #include "meta/assignment.h"
 #include "meta/configs.h"
 #include "meta/topic_ops.h"
@@ -29,17 +30,7 @@ refuse(struct creation *creation, enum kp_error error, const char *message)
 	return error;
 }
 
-/* --- Names ----------------------------------------------------------------- */
-
-static bool
-named_twice(const struct create_topics_op *op, struct slice name)
-{
-	int seen = 0;
-
-	for (int32_t i = 0; i < op->request->topics_count; i++)
-		seen += slice_equal(op->request->topics[i].name, name);
-	return seen > 1;
-}
+/* --- Names --------------------------------------------------------------- */
 
 static bool
 may_create(const struct create_topics_op *op, struct slice name)
@@ -74,7 +65,7 @@ check_name(struct creation *creation)
 	return KP_INVALID_TOPIC_EXCEPTION;
 }
 
-/* --- Configs --------------------------------------------------------------- */
+/* --- Configs ------------------------------------------------------------- */
 
 static enum kp_error
 check_configs(struct creation *creation)
@@ -99,7 +90,7 @@ check_configs(struct creation *creation)
 	    &creation->out->error_message);
 }
 
-/* --- Partitions ------------------------------------------------------------ */
+/* --- Partitions ---------------------------------------------------------- */
 
 static enum kp_error
 take_assigned(struct creation *creation)
@@ -184,7 +175,7 @@ assign(struct creation *creation)
 	return take_assigned(creation);
 }
 
-/* --- Doing it -------------------------------------------------------------- */
+/* --- Doing it ------------------------------------------------------------ */
 
 static void
 emit(struct creation *creation, struct uuid id)
@@ -210,21 +201,24 @@ emit(struct creation *creation, struct uuid id)
 	    creation->op->arena);
 }
 
+/* What is not for the answer is given back topic by topic. */
 static void
 fill_configs(struct creation *creation)
 {
 	struct kp_create_topics_response_topic *out = creation->out;
 	struct config_entry *entries;
+	struct arena scratch;
 	int32_t count;
 
-	/* Values are borrowed from the set, which outlives the answer not. */
+	arena_init(&scratch, SIZE_MAX);
 	entries = configs_describe_topic(
 	    controller_configs(creation->controller), creation->configs,
-	    creation->op->arena, &count);
+	    &scratch, &count);
 	out->configs = arena_xcalloc(creation->op->arena, (size_t)count,
 	    sizeof(*out->configs));
 	out->configs_count = count;
 	for (int32_t i = 0; i < count; i++) {
+		/* Names are the table's. */
 		out->configs[i].name = entries[i].name;
 		out->configs[i].value = arena_copy(creation->op->arena,
 		    entries[i].value);
@@ -232,6 +226,7 @@ fill_configs(struct creation *creation)
 		out->configs[i].config_source = (int8_t)entries[i].source;
 		out->configs[i].is_sensitive = entries[i].sensitive;
 	}
+	arena_reset(&scratch);
 }
 
 static void
@@ -313,6 +308,16 @@ partitions_asked(const struct create_topics_op *op,
 	return total;
 }
 
+static int64_t
+configs_asked(const struct create_topics_op *op)
+{
+	int64_t total = 0;
+
+	for (int32_t i = 0; i < op->request->topics_count; i++)
+		total += MAX(op->request->topics[i].configs_count, 0);
+	return total;
+}
+
 static enum kp_error
 whole_request_error(const struct create_topics_op *op,
     const struct controller *controller, const char **message)
@@ -320,46 +325,62 @@ whole_request_error(const struct create_topics_op *op,
 	*message = NULL;
 	if (op->request->timeout_ms <= 0)
 		return KP_REQUEST_TIMED_OUT;
-	if (partitions_asked(op, controller) <= PARTITIONS_MAX)
-		return KP_NONE;
-	*message = "Excessively large number of partitions per request.";
-	return KP_POLICY_VIOLATION;
+	if (partitions_asked(op, controller) > PARTITIONS_MAX) {
+		*message =
+		    "Excessively large number of partitions per request.";
+		return KP_POLICY_VIOLATION;
+	}
+	if (configs_asked(op) > CONTROLLER_RECORDS_MAX) {
+		*message =
+		    "Unable to perform excessively large batch operation.";
+		return KP_POLICY_VIOLATION;
+	}
+	return KP_NONE;
 }
 
-static bool
-answered_before(const struct create_topics_op *op, int32_t index)
+/* One name of the request; error is that of all of it. */
+static enum kp_error
+run_topic(struct creation *creation, bool twice, enum kp_error error)
 {
-	for (int32_t i = 0; i < index; i++)
-		if (slice_equal(op->request->topics[i].name,
-			op->request->topics[index].name))
-			return true;
-	return false;
+	if (twice)
+		return refuse(creation, KP_INVALID_REQUEST,
+		    "Duplicate topic name.");
+	if (error == KP_NONE)
+		error = check_entry(creation);
+	if (error == KP_NONE)
+		error = create(creation);
+	return error;
 }
 
 static void
-run_topic(struct create_topics_op *op, struct controller *controller,
-    int32_t index, enum kp_error whole, const char *message)
+run_topics(struct create_topics_op *op, struct controller *controller,
+    const struct tally *names)
 {
-	struct creation creation = {
-		.op = op,
-		.controller = controller,
-		.in = &op->request->topics[index],
-		.out = &op->response.topics[op->response.topics_count++],
-	};
-	enum kp_error error = whole;
+	const char *message;
+	enum kp_error whole = whole_request_error(op, controller, &message);
+	struct tally seen;
 
-	creation.out->name = creation.in->name;
-	creation.out->error_message = slice_str(message);
-	creation.configs = config_set_new();
-	if (named_twice(op, creation.in->name))
-		error = refuse(&creation, KP_INVALID_REQUEST,
-		    "Duplicate topic name.");
-	else if (error == KP_NONE)
-		error = check_entry(&creation);
-	if (error == KP_NONE)
-		error = create(&creation);
-	creation.out->error_code = (int16_t)error;
-	config_set_unref(creation.configs);
+	tally_init(&seen);
+	for (int32_t i = 0; i < op->request->topics_count; i++) {
+		struct creation creation = {
+			.op = op,
+			.controller = controller,
+			.in = &op->request->topics[i],
+		};
+		struct slice name = creation.in->name;
+
+		if (tally_add(&seen, name) > 1)
+			continue;
+		creation.out =
+		    &op->response.topics[op->response.topics_count++];
+		creation.out->name = name;
+		creation.out->error_message = slice_str(message);
+		creation.configs = config_set_new();
+		creation.out->error_code = (int16_t)run_topic(&creation,
+		    tally_count(names, name) > 1, whole);
+		config_set_unref(creation.configs);
+	}
+	tally_fini(&seen);
 }
 
 static void
@@ -368,16 +389,17 @@ run(struct controller_op *base, struct controller *controller)
 	struct create_topics_op *op =
 	    CONTAINER_OF(base, struct create_topics_op, op);
 	int32_t count = MAX(op->request->topics_count, 0);
-	const char *message;
-	enum kp_error whole = whole_request_error(op, controller, &message);
+	struct tally names;
 
 	kp_defaults(&kp_create_topics_response, &op->response);
 	op->response.topics = kp_array(op->arena,
 	    &kp_create_topics_response_topic_struct, count);
 	assert(op->response.topics != NULL);
+	tally_init(&names);
 	for (int32_t i = 0; i < count; i++)
-		if (!answered_before(op, i))
-			run_topic(op, controller, i, whole, message);
+		(void)tally_add(&names, op->request->topics[i].name);
+	run_topics(op, controller, &names);
+	tally_fini(&names);
 }
 
 void

@@ -3,6 +3,7 @@
  * ControllerApis.
  */
 #include "base/base.h"
+#include "base/tally.h"
 #include "meta/configs.h"
 #include "meta/topic_ops.h"
 #include "wire/generated/metadata_remove_topic_record.h"
@@ -23,6 +24,13 @@ refuse(struct deletion *deletion, enum kp_error error)
 {
 	deletion->out->error_message = slice_str(kp_error_message(error));
 	return error;
+}
+
+static enum kp_error
+refuse_request(struct deletion *deletion, const char *message)
+{
+	deletion->out->error_message = slice_str(message);
+	return KP_INVALID_REQUEST;
 }
 
 static bool
@@ -90,71 +98,6 @@ delete_identified(struct deletion *deletion, struct uuid id)
 
 /* --- The request's entries ------------------------------------------------- */
 
-static bool
-names(const struct kp_delete_topics_request_topic *entry,
-    const struct delta *view, struct uuid id)
-{
-	const struct topic_image *topic;
-
-	if (slice_is_null(entry->name))
-		return false;
-	topic = delta_topic(view, entry->name);
-	return topic != NULL && uuid_equal(topic->id, id);
-}
-
-/* Is the entry's topic asked for by another entry too, by name or id? */
-static bool
-repeated(const struct deletion *deletion, int32_t index, bool before)
-{
-	const struct kp_delete_topics_request *request =
-	    deletion->op->request;
-	const struct kp_delete_topics_request_topic *entry =
-	    &request->topics[index];
-	const struct delta *view = controller_view(deletion->controller);
-
-	for (int32_t i = 0; i < (before ? index : request->topics_count);
-	     i++) {
-		const struct kp_delete_topics_request_topic *other =
-		    &request->topics[i];
-
-		if (i == index)
-			continue;
-		if (!slice_is_null(entry->name) &&
-		    slice_equal(entry->name, other->name))
-			return true;
-		if (!uuid_is_zero(entry->topic_id) &&
-		    (uuid_equal(entry->topic_id, other->topic_id) ||
-			names(other, view, entry->topic_id)))
-			return true;
-	}
-	return false;
-}
-
-static enum kp_error
-delete_entry(struct deletion *deletion, int32_t index, bool twice)
-{
-	const struct kp_delete_topics_request_topic *entry =
-	    &deletion->op->request->topics[index];
-	bool named = !slice_is_null(entry->name);
-	bool identified = !uuid_is_zero(entry->topic_id);
-
-	deletion->out->name = entry->name;
-	deletion->out->topic_id = entry->topic_id;
-	if (named == identified) {
-		deletion->out->error_message = slice_str(named ?
-			"You may not specify both topic name and topic id." :
-			"Neither topic name nor id were specified.");
-		return KP_INVALID_REQUEST;
-	}
-	if (twice) {
-		deletion->out->error_message = slice_str(
-		    named ? "Duplicate topic name." : "Duplicate topic id.");
-		return KP_INVALID_REQUEST;
-	}
-	return named ? delete_named(deletion, entry->name) :
-		       delete_identified(deletion, entry->topic_id);
-}
-
 static enum kp_error
 whole_request_error(const struct delete_topics_op *op,
     const struct controller *controller)
@@ -173,71 +116,184 @@ next_out(struct delete_topics_op *op)
 	return &op->response.responses[op->response.responses_count++];
 }
 
+/* What is asked for how often; keys are the request's and ids'. */
+struct asked {
+	struct tally names;
+	struct tally ids;
+	/* The topics that names lead to: gone once they are deleted. */
+	struct tally ids_of_names;
+	struct uuid *ids_found;
+	struct tally seen_names;
+	struct tally seen_ids;
+};
+
+static bool
+is_named(const struct kp_delete_topics_request_topic *entry)
+{
+	return !slice_is_null(entry->name) && uuid_is_zero(entry->topic_id);
+}
+
+static bool
+is_identified(const struct kp_delete_topics_request_topic *entry)
+{
+	return slice_is_null(entry->name) && !uuid_is_zero(entry->topic_id);
+}
+
+static void
+asked_init(struct asked *asked, const struct delete_topics_op *op,
+    const struct delta *view)
+{
+	const struct kp_delete_topics_request *request = op->request;
+	size_t count = (size_t)MAX(request->topics_count, 0);
+
+	tally_init(&asked->names);
+	tally_init(&asked->ids);
+	tally_init(&asked->ids_of_names);
+	tally_init(&asked->seen_names);
+	tally_init(&asked->seen_ids);
+	asked->ids_found =
+	    arena_xcalloc(op->arena, count, sizeof(*asked->ids_found));
+	for (size_t i = 0; i < count; i++) {
+		if (is_named(&request->topics[i]))
+			(void)tally_add(&asked->names,
+			    request->topics[i].name);
+		if (is_identified(&request->topics[i]))
+			(void)tally_add(&asked->ids,
+			    MAP_KEY(request->topics[i].topic_id));
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct kp_delete_topics_request_topic *entry =
+		    &request->topics[i];
+		const struct topic_image *topic;
+
+		if (!is_named(entry) ||
+		    tally_count(&asked->names, entry->name) > 1 ||
+		    (topic = delta_topic(view, entry->name)) == NULL)
+			continue;
+		asked->ids_found[i] = topic->id;
+		(void)tally_add(&asked->ids_of_names,
+		    MAP_KEY(asked->ids_found[i]));
+	}
+}
+
+static void
+asked_fini(struct asked *asked)
+{
+	tally_fini(&asked->names);
+	tally_fini(&asked->ids);
+	tally_fini(&asked->ids_of_names);
+	tally_fini(&asked->seen_names);
+	tally_fini(&asked->seen_ids);
+}
+
+/* Is the entry answered by another one? */
+static bool
+answered_elsewhere(struct asked *asked,
+    const struct kp_delete_topics_request_topic *entry)
+{
+	if (is_named(entry))
+		return tally_add(&asked->seen_names, entry->name) > 1;
+	if (!is_identified(entry))
+		return false;
+	return tally_add(&asked->seen_ids, MAP_KEY(entry->topic_id)) > 1 ||
+	    (tally_count(&asked->ids, MAP_KEY(entry->topic_id)) == 1 &&
+		tally_count(&asked->ids_of_names, MAP_KEY(entry->topic_id)) >
+		    0);
+}
+
+static enum kp_error
+delete_by_name(struct deletion *deletion, const struct asked *asked,
+    int32_t index)
+{
+	struct slice name = deletion->op->request->topics[index].name;
+
+	if (tally_count(&asked->names, name) > 1)
+		return refuse_request(deletion, "Duplicate topic name.");
+	if (tally_count(&asked->ids, MAP_KEY(asked->ids_found[index])) > 0) {
+		deletion->out->topic_id = asked->ids_found[index];
+		return refuse_request(deletion,
+		    "The provided topic name maps to an ID that was already "
+		    "supplied.");
+	}
+	return delete_named(deletion, name);
+}
+
+static enum kp_error
+delete_entry(struct deletion *deletion, const struct asked *asked,
+    int32_t index)
+{
+	const struct kp_delete_topics_request_topic *entry =
+	    &deletion->op->request->topics[index];
+
+	if (is_named(entry))
+		return delete_by_name(deletion, asked, index);
+	if (!is_identified(entry))
+		return refuse_request(deletion,
+		    slice_is_null(entry->name) ?
+			"Neither topic name nor id were specified." :
+			"You may not specify both topic name and topic id.");
+	if (tally_count(&asked->ids, MAP_KEY(entry->topic_id)) > 1)
+		return refuse_request(deletion, "Duplicate topic id.");
+	return delete_identified(deletion, entry->topic_id);
+}
+
 static void
 run_entries(struct delete_topics_op *op, struct controller *controller,
     enum kp_error whole)
 {
 	const struct kp_delete_topics_request *request = op->request;
-	size_t count = (size_t)MAX(request->topics_count, 0);
-	bool *twice = arena_xcalloc(op->arena, count, sizeof(*twice));
 	struct deletion deletion = { op, controller, NULL };
+	struct asked asked;
 
 	/* Before anything is deleted, while names still lead to ids. */
-	for (size_t i = 0; i < count; i++)
-		twice[i] = repeated(&deletion, (int32_t)i, false);
-	for (size_t i = 0; i < count; i++) {
+	asked_init(&asked, op, controller_view(controller));
+	for (int32_t i = 0; i < request->topics_count; i++) {
 		const struct kp_delete_topics_request_topic *entry =
 		    &request->topics[i];
 		enum kp_error error = whole;
 
-		if (twice[i] && repeated(&deletion, (int32_t)i, true))
+		if (answered_elsewhere(&asked, entry))
 			continue;
 		deletion.out = next_out(op);
 		deletion.out->name = entry->name;
 		deletion.out->topic_id = entry->topic_id;
 		if (error == KP_NONE)
-			error = delete_entry(&deletion, (int32_t)i, twice[i]);
+			error = delete_entry(&deletion, &asked, i);
 		deletion.out->error_code = (int16_t)error;
 	}
+	asked_fini(&asked);
 }
 
-static bool
-name_repeated(const struct kp_delete_topics_request *request, int32_t index,
-    int32_t end)
-{
-	for (int32_t i = 0; i < end; i++)
-		if (i != index &&
-		    slice_equal(request->topic_names[i],
-			request->topic_names[index]))
-			return true;
-	return false;
-}
-
+/* Versions without ids. */
 static void
 run_names(struct delete_topics_op *op, struct controller *controller,
     enum kp_error whole)
 {
 	const struct kp_delete_topics_request *request = op->request;
 	struct deletion deletion = { op, controller, NULL };
+	struct tally names, seen;
 
+	tally_init(&names);
+	tally_init(&seen);
+	for (int32_t i = 0; i < request->topic_names_count; i++)
+		(void)tally_add(&names, request->topic_names[i]);
 	for (int32_t i = 0; i < request->topic_names_count; i++) {
+		struct slice name = request->topic_names[i];
 		enum kp_error error = whole;
 
-		if (name_repeated(request, i, i))
+		if (tally_add(&seen, name) > 1)
 			continue;
 		deletion.out = next_out(op);
-		deletion.out->name = request->topic_names[i];
-		if (error == KP_NONE &&
-		    name_repeated(request, i, request->topic_names_count)) {
-			deletion.out->error_message =
-			    slice_str("Duplicate topic name.");
-			error = KP_INVALID_REQUEST;
-		}
+		deletion.out->name = name;
 		if (error == KP_NONE)
-			error = delete_named(&deletion,
-			    request->topic_names[i]);
+			error = tally_count(&names, name) > 1 ?
+			    refuse_request(&deletion,
+				"Duplicate topic name.") :
+			    delete_named(&deletion, name);
 		deletion.out->error_code = (int16_t)error;
 	}
+	tally_fini(&names);
+	tally_fini(&seen);
 }
 
 static void

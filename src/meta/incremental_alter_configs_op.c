@@ -1,64 +1,124 @@
+/*
+ * IncrementalAlterConfigs: keys are set, deleted, appended to and subtracted
+ * from; the others stay (KIP-339).
+ */
 #include "base/base.h"
+#include "base/tally.h"
 #include "meta/config_change.h"
 #include "meta/config_ops.h"
 
+/* What can be said of the request's entries by themselves. */
 static enum kp_error
-apply_all(struct config_change *change,
+screen(struct config_change *change,
     const struct kp_incremental_alter_configs_request_resource *in)
 {
-	for (int32_t i = 0; i < in->configs_count; i++) {
-		enum kp_error error;
+	enum kp_error error = KP_NONE;
+	struct tally keys;
 
-		for (int32_t j = 0; j < i; j++) {
-			if (slice_equal(in->configs[i].name,
-				in->configs[j].name)) {
-				change->message = slice_str(
-				    "Error due to duplicate config keys");
-				return KP_INVALID_REQUEST;
-			}
+	tally_init(&keys);
+	for (int32_t i = 0; i < in->configs_count && error == KP_NONE; i++) {
+		if (tally_add(&keys, in->configs[i].name) > 1) {
+			change->message = slice_str("Error due to duplicate "
+						    "config keys");
+			error = KP_INVALID_REQUEST;
+			break;
 		}
-		error = config_change_apply(change, in->configs[i].name,
+		error = config_change_screen(change, in->configs[i].name,
 		    in->configs[i].config_operation, in->configs[i].value);
-		if (error != KP_NONE)
-			return error;
 	}
-	return KP_NONE;
+	tally_fini(&keys);
+	return error;
 }
 
-static bool
-repeated(const struct kp_incremental_alter_configs_request *request,
-    int32_t index)
+static enum kp_error
+apply(struct config_change *change,
+    const struct kp_incremental_alter_configs_request_resource *in)
 {
-	const struct kp_incremental_alter_configs_request_resource *r =
-	    request->resources;
+	enum kp_error error = KP_NONE;
 
-	for (int32_t i = 0; i < request->resources_count; i++)
-		if (i != index &&
-		    r[i].resource_type == r[index].resource_type &&
-		    slice_equal(r[i].resource_name, r[index].resource_name))
-			return true;
-	return false;
+	for (int32_t i = 0; i < in->configs_count && error == KP_NONE; i++)
+		error = config_change_apply(change, in->configs[i].name,
+		    in->configs[i].config_operation, in->configs[i].value);
+	return error;
 }
 
 static enum kp_error
 alter(struct config_change *change,
-    const struct kp_incremental_alter_configs_request *request, int32_t index)
+    const struct kp_incremental_alter_configs_request_resource *in,
+    bool validate_only)
 {
-	enum kp_error error;
+	enum kp_error error = screen(change, in);
 
-	if (repeated(request, index)) {
-		change->message =
-		    slice_str("Each resource must appear at most once.");
-		return KP_INVALID_REQUEST;
-	}
-	error = apply_all(change, &request->resources[index]);
 	if (error == KP_NONE)
 		error = config_change_permitted(change);
 	if (error == KP_NONE)
+		error = apply(change, in);
+	if (error == KP_NONE)
 		error = config_change_check(change);
-	if (error == KP_NONE && !request->validate_only)
+	if (error == KP_NONE && !validate_only)
 		config_change_emit(change);
 	return error;
+}
+
+/* Take up one resource; whole is the error of all of them. */
+static void
+run_resource(struct incremental_alter_configs_op *op,
+    struct controller *controller, int32_t index, bool twice,
+    enum kp_error whole)
+{
+	const struct kp_incremental_alter_configs_request_resource *in =
+	    &op->request->resources[index];
+	struct kp_incremental_alter_configs_response_resource *out =
+	    &op->response.responses[index];
+	struct config_change change = {
+		.controller = controller,
+		.arena = op->arena,
+		.access = op->access,
+		.node_id = op->node_id,
+		.type = in->resource_type,
+		.name = in->resource_name,
+	};
+	enum kp_error error = whole;
+
+	out->resource_type = change.type;
+	out->resource_name = change.name;
+	if (error == KP_NONE && twice) {
+		out->error_message = slice_str("Each resource must appear at "
+					       "most once.");
+		error = KP_INVALID_REQUEST;
+	}
+	if (error == KP_NONE) {
+		config_change_begin(&change, true);
+		error = alter(&change, in, op->request->validate_only);
+		out->error_message = change.message;
+		config_change_end(&change);
+	}
+	out->error_code = (int16_t)error;
+}
+
+static void
+run_resources(struct incremental_alter_configs_op *op,
+    struct controller *controller, enum kp_error whole, struct slice message)
+{
+	const struct kp_incremental_alter_configs_request *request =
+	    op->request;
+	size_t count = (size_t)op->response.responses_count;
+	struct slice *keys = arena_xcalloc(op->arena, count, sizeof(*keys));
+	struct tally resources;
+
+	tally_init(&resources);
+	for (size_t i = 0; i < count; i++) {
+		keys[i] = config_change_resource(op->arena,
+		    request->resources[i].resource_type,
+		    request->resources[i].resource_name);
+		(void)tally_add(&resources, keys[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		op->response.responses[i].error_message = message;
+		run_resource(op, controller, (int32_t)i,
+		    tally_count(&resources, keys[i]) > 1, whole);
+	}
+	tally_fini(&resources);
 }
 
 static void
@@ -66,34 +126,19 @@ run(struct controller_op *base, struct controller *controller)
 {
 	struct incremental_alter_configs_op *op =
 	    CONTAINER_OF(base, struct incremental_alter_configs_op, op);
-	const struct kp_incremental_alter_configs_request *request =
-	    op->request;
-	int32_t count = MAX(request->resources_count, 0);
+	int32_t count = MAX(op->request->resources_count, 0);
+	struct slice message = SLICE_NULL;
+	int64_t configs = 0;
 
 	kp_defaults(&kp_incremental_alter_configs_response, &op->response);
 	op->response.responses = kp_array(op->arena,
 	    &kp_incremental_alter_configs_response_resource_struct, count);
 	assert(op->response.responses != NULL);
 	op->response.responses_count = count;
-	for (int32_t i = 0; i < count; i++) {
-		struct kp_incremental_alter_configs_response_resource *out =
-		    &op->response.responses[i];
-		struct config_change change = {
-			.controller = controller,
-			.arena = op->arena,
-			.access = op->access,
-			.node_id = op->node_id,
-			.type = request->resources[i].resource_type,
-			.name = request->resources[i].resource_name,
-		};
-
-		out->resource_type = change.type;
-		out->resource_name = change.name;
-		config_change_begin(&change, true);
-		out->error_code = (int16_t)alter(&change, request, i);
-		out->error_message = change.message;
-		config_change_end(&change);
-	}
+	for (int32_t i = 0; i < count; i++)
+		configs += MAX(op->request->resources[i].configs_count, 0);
+	run_resources(op, controller,
+	    config_change_whole(count, configs, &message), message);
 }
 
 void

@@ -1,0 +1,231 @@
+#include "meta/config_rules.h"
+
+/* --- Topics ---------------------------------------------------------------- */
+
+/* The effective number of a topic that has the values of set. */
+static int
+topic_number(const struct configs *configs, const struct config_set *set,
+    const char *name, struct arena *arena, int64_t *number)
+{
+	const struct config_key *key =
+	    config_key_find(CONFIG_TABLE_TOPIC, slice_str(name));
+
+	assert(key != NULL);
+	return config_key_int64(configs_topic_in(configs, set, key, arena),
+	    number);
+}
+
+static enum kp_error
+check_compaction_lag(const struct configs *configs,
+    const struct config_set *set, struct arena *arena, struct slice *message)
+{
+	int64_t min, max;
+
+	if (topic_number(configs, set, "min.compaction.lag.ms", arena,
+		&min) != 0 ||
+	    topic_number(configs, set, "max.compaction.lag.ms", arena,
+		&max) != 0 ||
+	    min <= max)
+		return KP_NONE;
+	*message = arena_printf(arena,
+	    "conflict topic config setting min.compaction.lag.ms (%ld) > "
+	    "max.compaction.lag.ms (%ld)",
+	    min, max);
+	return KP_INVALID_CONFIG;
+}
+
+/* Tiers need a store of their own, which this broker has none of. */
+static enum kp_error
+check_remote_storage(const struct config_set *set, struct slice *message)
+{
+	struct slice value =
+	    config_set_get(set, slice_str("remote.storage.enable"));
+	bool remote = false;
+
+	if (config_key_bool(value, &remote) != 0 || !remote)
+		return KP_NONE;
+	*message = slice_str("Tiered Storage functionality is disabled in "
+			     "the broker. Topic cannot be configured with "
+			     "remote log storage.");
+	return KP_INVALID_CONFIG;
+}
+
+enum kp_error
+config_rules_topic(const struct configs *configs,
+    const struct config_set *set, struct arena *arena, struct slice *message)
+{
+	enum kp_error error =
+	    check_compaction_lag(configs, set, arena, message);
+
+	return error != KP_NONE ? error : check_remote_storage(set, message);
+}
+
+/* --- Groups ---------------------------------------------------------------- */
+
+/*
+ * The broker's bound for a group's key: consumer.session.timeout.ms is bounded
+ * by group.consumer.min.session.timeout.ms, and streams.num.standby.replicas
+ * by group.streams.max.standby.replicas.  NULL where there is none.
+ */
+static const struct config_key *
+bound_of(const char *key, const char *bound)
+{
+	const char *rest = strchr(key, '.');
+	const struct config_key *found;
+	char *name;
+
+	assert(rest != NULL);
+	name = xasprintf("group.%.*s.%s%s", (int)(rest - key), key, bound,
+	    strncmp(rest, ".num.", 5) == 0 ? rest + 4 : rest);
+	found = config_key_find(CONFIG_TABLE_BROKER, slice_str(name));
+	free(name);
+	return found;
+}
+
+static enum kp_error
+check_bounds(const struct configs *configs, const char *key, int64_t value,
+    struct arena *arena, struct slice *message)
+{
+	const struct config_key *min = bound_of(key, "min");
+	const struct config_key *max = bound_of(key, "max");
+
+	if (min != NULL && value < configs_broker_int64(configs, min->name)) {
+		*message = arena_printf(arena,
+		    "%s must be greater than or equal to %s", key, min->name);
+		return KP_INVALID_CONFIG;
+	}
+	if (max != NULL && value > configs_broker_int64(configs, max->name)) {
+		*message = arena_printf(arena,
+		    "%s must be less than or equal to %s", key, max->name);
+		return KP_INVALID_CONFIG;
+	}
+	return KP_NONE;
+}
+
+static int64_t
+group_number(const struct configs *configs, const struct config_set *set,
+    struct slice name, struct arena *arena)
+{
+	const struct config_key *key =
+	    config_key_find(CONFIG_TABLE_GROUP, name);
+	int64_t number;
+
+	assert(key != NULL);
+	if (config_key_int64(configs_topic_in(configs, set, key, arena),
+		&number) != 0)
+		return 0;
+	return number;
+}
+
+/* A session has to outlive its heartbeats. */
+static enum kp_error
+check_session(const struct configs *configs, const struct config_set *set,
+    const char *kind, struct arena *arena, struct slice *message)
+{
+	struct slice session =
+	    arena_printf(arena, "%s.session.timeout.ms", kind);
+	struct slice heartbeat =
+	    arena_printf(arena, "%s.heartbeat.interval.ms", kind);
+
+	if (group_number(configs, set, session, arena) >
+	    group_number(configs, set, heartbeat, arena))
+		return KP_NONE;
+	*message = arena_printf(arena, "%.*s must be greater than %.*s",
+	    SLICE_ARG(session), SLICE_ARG(heartbeat));
+	return KP_INVALID_CONFIG;
+}
+
+enum kp_error
+config_rules_group(const struct configs *configs,
+    const struct config_set *set, struct arena *arena, struct slice *message)
+{
+	static const char *const kinds[] = { "consumer", "share", "streams" };
+	enum kp_error error = KP_NONE;
+
+	for (uint32_t i = 0; i < set->count && error == KP_NONE; i++) {
+		const struct config_key *key = config_key_find(
+		    CONFIG_TABLE_GROUP, set->entries[i].name);
+		int64_t value;
+
+		if (key != NULL && key->type == CONFIG_TYPE_INT &&
+		    config_key_int64(set->entries[i].value, &value) == 0)
+			error = check_bounds(configs, key->name, value, arena,
+			    message);
+	}
+	for (size_t i = 0; i < COUNT_OF(kinds) && error == KP_NONE; i++)
+		error = check_session(configs, set, kinds[i], arena, message);
+	return error;
+}
+
+/* --- Client metrics -------------------------------------------------------- */
+
+#define INTERVAL_MIN_MS 100
+#define INTERVAL_MAX_MS 3600000
+
+static bool
+match_key_known(struct slice name)
+{
+	static const char *const keys[] = { "client_id",
+		"client_instance_id", "client_software_name",
+		"client_software_version", "client_source_address",
+		"client_source_port" };
+
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		if (slice_equal_str(name, keys[i]))
+			return true;
+	return false;
+}
+
+/* One of "key=pattern,key=pattern". */
+static bool
+match_valid(struct slice item)
+{
+	const uint8_t *equals;
+
+	while (item.len > 0 && item.data[0] == ' ')
+		item.data++, item.len--;
+	equals = item.len == 0 ? NULL : memchr(item.data, '=', item.len);
+	return equals != NULL && equals + 1 < item.data + item.len &&
+	    match_key_known(
+		slice_of(item.data, (size_t)(equals - item.data)));
+}
+
+static enum kp_error
+check_match(struct slice list, struct arena *arena, struct slice *message)
+{
+	while (list.len > 0) {
+		const uint8_t *comma = memchr(list.data, ',', list.len);
+		size_t len = comma == NULL ? list.len :
+					     (size_t)(comma - list.data);
+
+		if (!match_valid(slice_of(list.data, len))) {
+			*message = arena_printf(arena,
+			    "Illegal client matching pattern: %.*s", (int)len,
+			    (const char *)list.data);
+			return KP_INVALID_CONFIG;
+		}
+		len += comma != NULL;
+		list.data += len;
+		list.len -= len;
+	}
+	return KP_NONE;
+}
+
+enum kp_error
+config_rules_client_metrics(const struct config_set *set,
+    struct arena *arena, struct slice *message)
+{
+	int64_t interval;
+
+	if (config_key_int64(config_set_get(set, slice_str("interval.ms")),
+		&interval) == 0 &&
+	    (interval < INTERVAL_MIN_MS || interval > INTERVAL_MAX_MS)) {
+		*message = arena_printf(arena,
+		    "Invalid value %ld for interval.ms, interval must be "
+		    "between %d and %d milliseconds",
+		    interval, INTERVAL_MIN_MS, INTERVAL_MAX_MS);
+		return KP_INVALID_REQUEST;
+	}
+	return check_match(config_set_get(set, slice_str("match")), arena,
+	    message);
+}
