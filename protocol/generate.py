@@ -4,11 +4,12 @@
 usage: generate.py [--check | --api-table] [--output DIRECTORY]
 
   --check      write nothing; fail if a generated file is missing or stale
-  --api-table  print the table of APIs and versions for the README
+  --api-table  print the README's table of the APIs that src/api/ serves
   --output     where the generated files are, instead of src/wire/generated
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -409,9 +410,17 @@ def stale(files, folder):
            if name not in found or (folder / name).read_text() != text])
 
 
+def served():
+    """The stems of the APIs that have a row in the dispatch table."""
+    source = HERE.parent / "src" / "api" / "api.c"
+    return set(re.findall(r"^\t&api_(\w+),$", source.read_text(), re.M))
+
+
 def api_table():
     print("| key | API | versions |\n|---|---|---|")
-    rows = [d for d in definitions_read(HERE) if d.kind == "api"]
+    names = served()
+    rows = [d for d in definitions_read(HERE)
+            if d.kind == "api" and stem(d) in names]
     for each in sorted(rows, key=lambda d: d.key):
         name = each.messages[0].kafka_name.removesuffix("Request")
         print("| %d | %s | %s |" % (each.key, name,
