@@ -17,6 +17,8 @@
  */
 #define ARENA_PER_FRAME_BYTE 24
 #define ARENA_BASE_BYTES (64 * 1024)
+/* But no more than this, so that the reply to all of them has room, too. */
+#define ARENA_BODY_BYTES_MAX (16 * 1024 * 1024)
 /* What the reply may add to that. */
 #define ARENA_REPLY_BYTES (256 * 1024 * 1024)
 
@@ -206,7 +208,8 @@ api_dispatch(struct connection_handler *handler, struct connection *connection,
 		return;
 	}
 	request = request_new(server, api, version, connection,
-	    ARENA_BASE_BYTES + ARENA_PER_FRAME_BYTE * frame.len);
+	    ARENA_BASE_BYTES + frame.len +
+		MIN(ARENA_PER_FRAME_BYTE * frame.len, ARENA_BODY_BYTES_MAX));
 	if (decode(request, frame, served) != 0) {
 		request_abandon(request);
 		connection_close(connection, "a request that does not parse");

@@ -11,6 +11,7 @@
 #include <ctype.h>
 
 #include "meta/broker_ops.h"
+#include "meta/controller.h"
 #include "meta/image.h"
 #include "wire/generated/api_versions.h"
 
@@ -83,28 +84,69 @@ fill_supported(struct request *request,
 	    (int32_t)(entry - response->supported_features);
 }
 
+/*
+ * Is it a feature that we serve?  A directory that Kafka wrote can have others
+ * finalized, which clients must not rely on here.
+ */
+static bool
+served(struct slice name)
+{
+	size_t count;
+	const struct broker_ops_feature *known = broker_ops_features(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (slice_equal_str(name, known[i].name))
+			return true;
+	return false;
+}
+
+static void
+add_finalized(struct kp_api_versions_response *response, struct slice name,
+    int16_t level)
+{
+	struct kp_api_versions_response_finalized_feature *entry =
+	    &response->finalized_features
+		 [response->finalized_features_count++];
+
+	entry->name = name;
+	entry->max_version_level = level;
+	entry->min_version_level = level;
+}
+
+/* kraft.version stands in the metadata log's control records. */
+static void
+add_kraft_version(struct request *request,
+    struct kp_api_versions_response *response)
+{
+	const struct controller *controller = request->server->controller;
+	int16_t level =
+	    controller == NULL ? 0 : controller_kraft_version(controller);
+
+	if (level > 0)
+		add_finalized(response, slice_str("kraft.version"), level);
+}
+
 static void
 fill_finalized(struct request *request,
     struct kp_api_versions_response *response)
 {
 	struct image *image = request->server->image;
-	struct kp_api_versions_response_finalized_feature *entries;
 	const struct image_feature *features;
 	size_t count;
 
 	image_read_lock(image);
 	features = image_features(image, &count);
-	entries = arena_xcalloc(&request->arena, count, sizeof(*entries));
-	for (size_t i = 0; i < count; i++) {
-		entries[i].name = arena_copy(&request->arena,
-		    features[i].name);
-		entries[i].max_version_level = features[i].level;
-		entries[i].min_version_level = features[i].level;
-	}
+	response->finalized_features = arena_xcalloc(&request->arena,
+	    count + 1, sizeof(*response->finalized_features));
+	response->finalized_features_count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (served(features[i].name))
+			add_finalized(response,
+			    arena_copy(&request->arena, features[i].name),
+			    features[i].level);
 	response->finalized_features_epoch = image_offset(image);
 	image_read_unlock(image);
-	response->finalized_features = entries;
-	response->finalized_features_count = (int32_t)count;
+	add_kraft_version(request, response);
 }
 
 static void

@@ -10,6 +10,9 @@
 #include "meta/image.h"
 #include "wire/generated/describe_configs.h"
 
+/* More than the answer for one resource takes. */
+#define RESOURCE_BYTES_MAX (64 * 1024 * 1024)
+
 static const struct kp_describe_configs_request *
 body_of(const struct request *request)
 {
@@ -207,12 +210,36 @@ fail_describe_configs(struct request *request, enum kp_error error)
 	request_reply(request, response);
 }
 
+/* A short request can ask for the same again and again. */
+static bool
+has_room(const struct request *request)
+{
+	const struct arena *arena = &request->arena;
+
+	return arena->size_bytes_max - arena->size_bytes >= RESOURCE_BYTES_MAX;
+}
+
+static void
+answer(struct request *request)
+{
+	const struct kp_describe_configs_request *body = body_of(request);
+	struct kp_describe_configs_response *response = response_new(request);
+
+	for (int32_t i = 0; i < body->resources_count; i++) {
+		if (!has_room(request)) {
+			request_close(request, "a reply that is too large");
+			return;
+		}
+		describe(request, &body->resources[i], &response->results[i]);
+	}
+	request_reply(request, response);
+}
+
 static void
 handle_describe_configs(struct request *request)
 {
 	const struct kp_describe_configs_request *body = body_of(request);
 	struct image *image = request->server->image;
-	struct kp_describe_configs_response *response;
 
 	for (int32_t i = 0; i < body->resources_count; i++) {
 		if (!type_known(body->resources[i].resource_type)) {
@@ -220,11 +247,8 @@ handle_describe_configs(struct request *request)
 			return;
 		}
 	}
-	response = response_new(request);
 	image_read_lock(image);
-	for (int32_t i = 0; i < body->resources_count; i++)
-		describe(request, &body->resources[i], &response->results[i]);
-	request_reply(request, response);
+	answer(request);
 	image_read_unlock(image);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "api/api.h"
 #include "api/brokers.h"
+#include "base/tally.h"
 #include "meta/image.h"
 #include "wire/generated/describe_topic_partitions.h"
 
@@ -40,15 +41,6 @@ compare_wanted(const void *a, const void *b)
 	return slice_compare(left->name, right->name);
 }
 
-static bool
-listed(const struct wanted *list, size_t count, struct slice name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (slice_equal(list[i].name, name))
-			return true;
-	return false;
-}
-
 /* The topics that were named, each once, without those not to be seen. */
 static struct wanted *
 take_named(struct request *request, size_t *count)
@@ -57,17 +49,20 @@ take_named(struct request *request, size_t *count)
 	    body_of(request);
 	struct wanted *list = arena_xcalloc(&request->arena,
 	    (size_t)body->topics_count, sizeof(*list));
+	struct tally seen;
 
 	*count = 0;
+	tally_init(&seen);
 	for (int32_t i = 0; i < body->topics_count; i++) {
 		struct slice name = body->topics[i].name;
 
-		if (listed(list, *count, name) || !may_describe(request, name))
+		if (tally_add(&seen, name) > 1 || !may_describe(request, name))
 			continue;
 		list[*count].name = name;
 		list[(*count)++].topic =
 		    image_topic(request->server->image, name);
 	}
+	tally_fini(&seen);
 	return list;
 }
 
@@ -274,8 +269,9 @@ handle_describe_topic_partitions(struct request *request)
 	list = body->topics_count == 0 ? take_all(request, &count) :
 					 take_named(request, &count);
 	qsort(list, count, sizeof(*list), compare_wanted);
+	/* Whoever was named is listed or denied. */
 	answer.response =
-	    response_new(request, count + (size_t)body->topics_count);
+	    response_new(request, MAX(count, (size_t)body->topics_count));
 	fill(&answer, list, count);
 	add_denied(&answer);
 	request_reply(request, answer.response);

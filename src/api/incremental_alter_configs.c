@@ -5,6 +5,7 @@
 #include "api/admin_call.h"
 #include "api/api.h"
 #include "api/broker_logger.h"
+#include "base/tally.h"
 #include "meta/config_ops.h"
 
 struct call {
@@ -14,7 +15,58 @@ struct call {
 	struct kp_incremental_alter_configs_response response;
 };
 
-/* What the controller does not see goes behind what it answered. */
+static bool
+is_logger(const struct kp_incremental_alter_configs_request_resource *in)
+{
+	return in->resource_type == IMAGE_CONFIG_BROKER_LOGGER;
+}
+
+static void
+alter_logger(struct request *request, bool twice,
+    const struct kp_incremental_alter_configs_request_resource *in,
+    struct kp_incremental_alter_configs_response_resource *out)
+{
+	const struct kp_incremental_alter_configs_request *body =
+	    request->body;
+
+	if (!twice) {
+		broker_logger_alter(request, in, body->validate_only, out);
+		return;
+	}
+	out->resource_type = in->resource_type;
+	out->resource_name = in->resource_name;
+	out->error_code = KP_INVALID_REQUEST;
+	out->error_message =
+	    slice_str("Each resource must appear at most once.");
+}
+
+/* Carry out what the controller does not see; answers are added to out. */
+static void
+alter_loggers(struct request *request,
+    struct kp_incremental_alter_configs_response_resource *out)
+{
+	const struct kp_incremental_alter_configs_request *body =
+	    request->body;
+	struct tally names;
+
+	tally_init(&names);
+	for (int32_t i = 0; i < body->resources_count; i++)
+		if (is_logger(&body->resources[i]))
+			(void)tally_add(&names,
+			    body->resources[i].resource_name);
+	for (int32_t i = 0; i < body->resources_count; i++) {
+		const struct kp_incremental_alter_configs_request_resource
+		    *in = &body->resources[i];
+
+		if (is_logger(in))
+			alter_logger(request,
+			    tally_count(&names, in->resource_name) > 1, in,
+			    out++);
+	}
+	tally_fini(&names);
+}
+
+/* Loggers go behind what the controller answered. */
 static void
 add_loggers(struct call *call)
 {
@@ -27,19 +79,15 @@ add_loggers(struct call *call)
 
 	entries = kp_array(&request->arena,
 	    &kp_incremental_alter_configs_response_resource_struct,
-	    call->op.response.responses_count + body->resources_count);
+	    body->resources_count);
 	assert(entries != NULL);
 	*response = call->op.response;
 	if (response->responses_count > 0)
 		memcpy(entries, response->responses,
 		    (size_t)response->responses_count * sizeof(*entries));
-	for (int32_t i = 0; i < body->resources_count; i++)
-		if (body->resources[i].resource_type ==
-		    IMAGE_CONFIG_BROKER_LOGGER)
-			broker_logger_alter(request, &body->resources[i],
-			    body->validate_only,
-			    &entries[response->responses_count++]);
+	alter_loggers(request, entries + response->responses_count);
 	response->responses = entries;
+	response->responses_count = body->resources_count;
 }
 
 static void

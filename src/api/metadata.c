@@ -7,6 +7,7 @@
  */
 #include "api/api.h"
 #include "api/brokers.h"
+#include "base/tally.h"
 #include "coord/group_coordinator.h"
 #include "meta/controller.h"
 #include "meta/image.h"
@@ -289,37 +290,45 @@ fill_all(struct request *request, struct kp_metadata_response *response)
 	response->topics_count = (int32_t)(entry - response->topics);
 }
 
-/* Kafka answers a name that is asked for twice once. */
-static bool
-asked_before(const struct kp_metadata_request *body, int32_t index)
+/* The topic that an entry asks for; null where it counts for nothing. */
+static struct slice
+entry_key(const struct kp_metadata_request_topic *topic, bool by_id)
 {
-	for (int32_t i = 0; i < index; i++)
-		if (slice_equal(body->topics[i].name,
-			body->topics[index].name))
-			return true;
-	return false;
+	if (!by_id)
+		return topic->name;
+	return uuid_is_zero(topic->topic_id) ? SLICE_NULL :
+					       MAP_KEY(topic->topic_id);
 }
 
+/*
+ * What is asked for twice is answered once.  Where there are ids, entries by
+ * name count for nothing.
+ */
 static void
 fill_named(struct request *request, struct kp_metadata_response *response)
 {
 	const struct kp_metadata_request *body = body_of(request);
 	bool by_id = asks_by_id(request);
 	struct kp_metadata_response_topic *entry;
+	struct tally seen;
 
+	tally_init(&seen);
 	entry = response->topics = arena_xcalloc(&request->arena,
 	    (size_t)body->topics_count, sizeof(*entry));
 	for (int32_t i = 0; i < body->topics_count; i++) {
 		const struct kp_metadata_request_topic *topic =
 		    &body->topics[i];
+		struct slice key = entry_key(topic, by_id);
 
-		/* Where there are ids, entries by name count for nothing. */
-		if (by_id && !uuid_is_zero(topic->topic_id))
+		if (slice_is_null(key) ? by_id : tally_add(&seen, key) > 1)
+			continue;
+		if (by_id)
 			fill_by_id(request, topic->topic_id, entry++);
-		else if (!by_id && !asked_before(body, i))
+		else
 			fill_by_name(request, topic->name, entry++);
 	}
 	response->topics_count = (int32_t)(entry - response->topics);
+	tally_fini(&seen);
 }
 
 /* --- the answer ---------------------------------------------------------- */
@@ -419,17 +428,20 @@ find_missing(struct creation *creation)
 {
 	struct request *request = creation->request;
 	const struct kp_metadata_request *body = body_of(request);
+	struct tally seen;
 
+	tally_init(&seen);
 	for (int32_t i = 0; i < body->topics_count; i++) {
 		struct slice name = body->topics[i].name;
 
-		if (asked_before(body, i) || !missing(request, name))
+		if (!missing(request, name) || tally_add(&seen, name) > 1)
 			continue;
 		if (slice_equal_str(name, OFFSETS_TOPIC))
 			creation->offsets_topic = true;
 		else if (!topic_image_name_internal(name))
 			add_topic(creation, name);
 	}
+	tally_fini(&seen);
 }
 
 /* Create what is missing; false where nothing is. */

@@ -3,14 +3,14 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#include "meta/configs.h"
-
 static void
 add_directory(struct data_directories *directories, struct slice path)
 {
 	while (path.len > 0 && isspace(path.data[0]))
 		path.data++, path.len--;
 	while (path.len > 0 && isspace(path.data[path.len - 1]))
+		path.len--;
+	while (path.len > 1 && path.data[path.len - 1] == '/')
 		path.len--;
 	if (path.len == 0)
 		return;
@@ -24,7 +24,7 @@ split(struct data_directories *directories, struct slice list)
 {
 	size_t start = 0;
 
-	for (size_t i = 0; i <= list.len; i++) {
+	for (size_t i = 0; list.data != NULL && i <= list.len; i++) {
 		if (i < list.len && list.data[i] != ',')
 			continue;
 		add_directory(directories,
@@ -33,42 +33,46 @@ split(struct data_directories *directories, struct slice list)
 	}
 }
 
-static int
-find_metadata(struct data_directories *directories, struct slice path)
+/* The metadata may have a directory of its own. */
+static void
+find_metadata(struct data_directories *directories, const char *path)
 {
-	if (slice_is_null(path))
-		return 0;
-	for (size_t i = 0; i < directories->count; i++) {
-		if (slice_equal_str(path, directories->paths[i])) {
-			directories->metadata = i;
-			return 0;
-		}
+	size_t count = directories->count;
+
+	if (path != NULL)
+		add_directory(directories, slice_str(path));
+	if (directories->count == count)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(directories->paths[i], directories->paths[count]) !=
+		    0)
+			continue;
+		free(directories->paths[count]);
+		directories->count = count;
+		directories->metadata = i;
+		return;
 	}
-	fprintf(stderr,
-	    "klamm: metadata.log.dir: %.*s is not one of log.dirs\n",
-	    SLICE_ARG(path));
-	return -1;
+	directories->metadata = count;
 }
 
 int
 data_directories_read(struct data_directories *directories,
-    const struct configs *configs)
+    const struct properties *properties)
 {
-	struct slice list = configs_broker(configs, "log.dirs");
+	const char *list = properties_get(properties, "log.dirs");
 
 	memset(directories, 0, sizeof(*directories));
-	if (slice_is_null(list))
-		list = configs_broker(configs, "log.dir");
-	split(directories, list);
+	if (list == NULL)
+		list = properties_get(properties, "log.dir");
+	split(directories, slice_str(list));
 	if (directories->count == 0) {
 		fprintf(stderr, "klamm: log.dirs: there is no directory\n");
 		return -1;
 	}
-	if (find_metadata(directories,
-		configs_broker(configs, "metadata.log.dir")) == 0)
-		return 0;
-	data_directories_fini(directories);
-	return -1;
+	directories->logs_count = directories->count;
+	find_metadata(directories,
+	    properties_get(properties, "metadata.log.dir"));
+	return 0;
 }
 
 void

@@ -12,6 +12,7 @@ static const char *const not_configuration[] = {
 	"KAFKA_JMX_OPTS",
 	"KAFKA_JMX_PORT",
 	"KAFKA_JVM_PERFORMANCE_OPTS",
+	"KAFKA_KRAFT_CLUSTER_ID",
 	"KAFKA_LOG",
 	"KAFKA_OPTS",
 	"KAFKA_VERSION",

@@ -122,9 +122,12 @@ mapped_protocol(const char *map, const char *name)
 		char *colon = strrchr(item, ':'), *protocol = NULL;
 
 		if (colon != NULL) {
-			*colon = '\0';
-			if (strcasecmp(item, name) == 0)
-				protocol = xstrdup(colon + 1);
+			char *left = trimmed(item, (size_t)(colon - item));
+
+			if (strcasecmp(left, name) == 0)
+				protocol =
+				    trimmed(colon + 1, strlen(colon + 1));
+			free(left);
 		}
 		free(item);
 		if (protocol != NULL)
@@ -251,6 +254,12 @@ advertise(struct listener_addresses *addresses, struct url *url)
 		    "not among the listeners");
 		return -1;
 	}
+	if (address->advertised) {
+		complain("advertised.listeners", url->name,
+		    "a listener name twice");
+		return -1;
+	}
+	address->advertised = true;
 	if (strcmp(url->host, "0.0.0.0") == 0) {
 		complain("advertised.listeners", url->name,
 		    "0.0.0.0 is not an address to connect to");
@@ -284,13 +293,41 @@ parse_advertised(struct listener_addresses *addresses,
 	return result;
 }
 
+/* Nobody else is there to talk to; what Kafka refuses is refused. */
+static int
+check_inter_broker(struct listener_addresses *addresses,
+    const struct properties *properties)
+{
+	static const char key[] = "inter.broker.listener.name";
+	const char *value = properties_get(properties, key);
+	char *name;
+	int result = 0;
+
+	if (value == NULL || *value == '\0')
+		return 0;
+	name = trimmed(value, strlen(value));
+	to_upper(name);
+	if (properties_get(properties, "security.inter.broker.protocol") !=
+	    NULL) {
+		complain(key, name,
+		    "security.inter.broker.protocol is set as well");
+		result = -1;
+	} else if (find(addresses, name) == NULL) {
+		complain(key, name, "not among the listeners");
+		result = -1;
+	}
+	free(name);
+	return result;
+}
+
 int
 listener_addresses_parse(struct listener_addresses *addresses,
     const struct properties *properties)
 {
 	memset(addresses, 0, sizeof(*addresses));
 	if (parse_listeners(addresses, properties) == 0 &&
-	    parse_advertised(addresses, properties) == 0)
+	    parse_advertised(addresses, properties) == 0 &&
+	    check_inter_broker(addresses, properties) == 0)
 		return 0;
 	listener_addresses_fini(addresses);
 	return -1;

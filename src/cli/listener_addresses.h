@@ -19,6 +19,7 @@ struct listener_address {
 	int port;		/* 0: any free one */
 	char *advertised_host;
 	int advertised_port;	/* 0: the port that was bound */
+	bool advertised;	/* in advertised.listeners */
 };
 
 struct listener_addresses {

@@ -11,7 +11,6 @@
 #include "broker/fetch_session.h"
 #include "broker/partition.h"
 #include "broker/partition_manager.h"
-#include "cli/data_directories.h"
 #include "cli/settings.h"
 #include "coord/group_coordinator.h"
 #include "meta/broker_ops.h"
@@ -21,6 +20,7 @@
 #include "net/loop_group.h"
 #include "store/disk_posix.h"
 #include "store/flusher.h"
+#include "store/log_dir.h"
 #include "wire/generated/metadata_register_broker_record.h"
 
 #define LOGGER "klamm"
@@ -34,8 +34,9 @@ struct node {
 	struct rng rng;
 	struct image *image;
 	struct configs *configs;
-	struct data_directories directories;
+	const struct data_directories *directories;
 	struct format_result format;
+	struct log_dir *metadata_dir;	/* where it is not one of log.dirs */
 	struct disk *disk;
 	struct flusher *flusher;
 	struct log_manager *logs;
@@ -53,8 +54,8 @@ struct node {
 	size_t listeners_count;
 	struct api_settings api_settings;
 	struct server server;
-	int64_t broker_epoch;
 	bool loops_run;
+	bool loaded;			/* the partitions' logs are */
 	bool started;
 };
 
@@ -65,9 +66,9 @@ open_directories(struct node *node, const char *cluster_id)
 {
 	const struct format_settings settings = {
 		.disk = node->disk,
-		.dirs = (const char *const *)node->directories.paths,
-		.dirs_count = node->directories.count,
-		.metadata_dir = node->directories.metadata,
+		.dirs = (const char *const *)node->directories->paths,
+		.dirs_count = node->directories->count,
+		.metadata_dir = node->directories->metadata,
 		.node_id = node->configs->node_id,
 		.cluster_id = cluster_id,
 		.rng = &node->rng,
@@ -87,16 +88,36 @@ open_log_manager(struct node *node)
 	settings_log_manager(node->configs, &settings);
 	settings.disk = node->disk;
 	settings.flusher = node->flusher;
-	settings.directories = (const char *const *)node->directories.paths;
-	settings.directory_count = node->directories.count;
+	settings.directories = (const char *const *)node->directories->paths;
+	settings.directory_count = node->directories->logs_count;
 	node->logs = log_manager_new(&settings);
 	return node->logs == NULL ? -1 : 0;
+}
+
+/* The log manager locks the others. */
+static int
+lock_metadata_dir(struct node *node, size_t at)
+{
+	if (at < node->directories->logs_count)
+		return 0;
+	node->metadata_dir = log_dir_open(node->disk,
+	    node->directories->paths[at], node->format.directory_ids[at]);
+	return node->metadata_dir == NULL ? -1 : 0;
+}
+
+static void
+unlock_metadata_dir(struct node *node)
+{
+	if (node->metadata_dir == NULL)
+		return;
+	log_dir_unlock(node->metadata_dir);
+	log_dir_free(node->metadata_dir);
 }
 
 static int
 open_metadata(struct node *node)
 {
-	size_t at = node->directories.metadata;
+	size_t at = node->directories->metadata;
 	struct metadata_log_settings settings;
 	struct controller_settings controller = {
 		.image = node->image,
@@ -105,9 +126,11 @@ open_metadata(struct node *node)
 		.seed = rng_next(&node->rng),
 	};
 
+	if (lock_metadata_dir(node, at) != 0)
+		return -1;
 	settings_metadata_log(node->configs, &settings);
 	settings.disk = node->disk;
-	settings.log_dir = node->directories.paths[at];
+	settings.log_dir = node->directories->paths[at];
 	settings.directory_id = node->format.directory_ids[at];
 	node->metadata_log = metadata_log_open(&settings);
 	if (node->metadata_log == NULL)
@@ -153,7 +176,10 @@ open_partitions(struct node *node)
 	};
 	node->partitions = partition_manager_new(&settings);
 	hooks.context = node->partitions;
-	return log_manager_load(node->logs, &hooks);
+	if (log_manager_load(node->logs, &hooks) != 0)
+		return -1;
+	node->loaded = true;
+	return 0;
 }
 
 static int
@@ -227,19 +253,18 @@ give_up(struct node *node)
 }
 
 struct node *
-node_new(const struct config_set *file, int32_t id,
-    const struct listener_addresses *addresses, const char *cluster_id)
+node_new(const struct node_settings *settings)
 {
 	struct node *node = xcalloc(1, sizeof(*node));
 
-	node->addresses = addresses;
+	node->addresses = settings->addresses;
+	node->directories = settings->directories;
 	node->disk = disk_posix();
-	node->broker_epoch = -1;
 	rng_init_random(&node->rng);
 	node->image = image_new();
-	node->configs = configs_new(node->image, id, file);
-	if (data_directories_read(&node->directories, node->configs) != 0 ||
-	    open_directories(node, cluster_id) != 0)
+	node->configs =
+	    configs_new(node->image, settings->id, settings->file);
+	if (open_directories(node, settings->cluster_id) != 0)
 		return give_up(node);
 	node->flusher = flusher_new();
 	if (open_log_manager(node) != 0 || open_metadata(node) != 0 ||
@@ -326,11 +351,10 @@ register_broker(struct node *node)
 	    sizeof(op.record.incarnation_id));
 	op.record.rack = configs_broker(node->configs, "broker.rack");
 	op.record.log_dirs = node->format.directory_ids;
-	op.record.log_dirs_count = (int32_t)node->directories.count;
+	op.record.log_dirs_count = (int32_t)node->directories->logs_count;
 	fill_end_points(node, &op.record, &arena);
 	fill_features(&op.record, &arena);
 	controller_call(node->controller, &op.op);
-	node->broker_epoch = op.broker_epoch;
 	arena_reset(&arena);
 	return op.op.error;
 }
@@ -411,6 +435,27 @@ stop_serving(struct node *node)
 		loop_group_stop(node->loops);
 }
 
+/*
+ * A start that fails before anything is served leaves a clean directory as
+ * clean as it was.
+ */
+static bool
+stays_clean(const struct node *node)
+{
+	return node->started ||
+	    (node->loaded && log_manager_was_clean(node->logs));
+}
+
+/* The epoch of our last registration, also where this start made none. */
+static int64_t
+last_broker_epoch(const struct node *node)
+{
+	const struct broker_image *broker =
+	    image_broker(node->image, node->configs->node_id);
+
+	return broker == NULL ? -1 : broker->record.broker_epoch;
+}
+
 /* Logs are closed last: everything above may still hold some. */
 static int
 stop_storing(struct node *node)
@@ -418,11 +463,13 @@ stop_storing(struct node *node)
 	int result = 0;
 
 	partition_manager_free(node->partitions);
-	if (node->logs != NULL && node->started)
-		result = log_manager_stop(node->logs, node->broker_epoch);
+	if (node->logs != NULL && stays_clean(node))
+		result =
+		    log_manager_stop(node->logs, last_broker_epoch(node));
 	flusher_free(node->flusher);
 	metadata_log_close(node->metadata_log);
 	log_manager_free(node->logs);
+	unlock_metadata_dir(node);
 	return result;
 }
 
@@ -441,7 +488,6 @@ node_stop(struct node *node)
 	/* The flusher may still have been waking a loop until it was joined. */
 	loop_group_free(node->loops);
 	format_result_fini(&node->format);
-	data_directories_fini(&node->directories);
 	configs_free(node->configs);
 	image_free(node->image);
 	free(node->listeners);

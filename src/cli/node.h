@@ -17,20 +17,27 @@
 #define CLI_NODE_H
 
 #include "base/base.h"
+#include "cli/data_directories.h"
 #include "cli/listener_addresses.h"
 
 struct config_set;
 struct node;
 
+/* What a node is made of; all of it outlives the node. */
+struct node_settings {
+	const struct config_set *file;	/* the static configuration */
+	const struct listener_addresses *addresses;
+	const struct data_directories *directories;
+	int32_t id;			/* node.id */
+	/* NULL: the directory's, or a random one where that is empty. */
+	const char *cluster_id;
+};
+
 /*
- * Everything is checked and opened, nothing is served yet.  file is the static
- * configuration, id is node.id, addresses say where to listen; all outlive
- * the node.
- * cluster_id NULL takes the directory's, or a random one for an empty
- * directory.  NULL after a line that says why it cannot be.
+ * Everything is checked and opened, nothing is served yet.  NULL after a line
+ * that says why it cannot be.
  */
-struct node *node_new(const struct config_set *file, int32_t id,
-    const struct listener_addresses *addresses, const char *cluster_id);
+struct node *node_new(const struct node_settings *settings);
 
 /* Serve.  -1 after a line that says why not; node_stop is still due. */
 int node_start(struct node *node) WARN_UNUSED;

@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "base/properties.h"
+#include "cli/cluster_role.h"
+#include "cli/data_directories.h"
 #include "cli/listener_addresses.h"
 #include "cli/node.h"
 #include "cli/serve_options.h"
@@ -51,6 +53,7 @@ check_served(const struct properties *properties)
 struct configuration {
 	struct properties properties;
 	struct listener_addresses listeners;
+	struct data_directories directories;
 	const struct config_set *set;
 	int32_t node_id;
 };
@@ -91,6 +94,10 @@ configuration_load(struct configuration *configuration,
 	    check_served(&configuration->properties) != 0 ||
 	    read_node_id(&configuration->properties,
 		&configuration->node_id) != 0 ||
+	    cluster_role_check(&configuration->properties,
+		configuration->node_id) != 0 ||
+	    data_directories_read(&configuration->directories,
+		&configuration->properties) != 0 ||
 	    listener_addresses_parse(&configuration->listeners,
 		&configuration->properties) != 0)
 		return -1;
@@ -103,18 +110,24 @@ configuration_fini(struct configuration *configuration)
 {
 	config_set_unref(configuration->set);
 	listener_addresses_fini(&configuration->listeners);
+	data_directories_fini(&configuration->directories);
 	properties_fini(&configuration->properties);
 }
 
-/* CLUSTER_ID is what Kafka's image takes; KAFKA_CLUSTER_ID is found as well. */
+/* What Kafka's image and others take; an empty one counts as none. */
 static const char *
 wanted_cluster_id(void)
 {
-	const char *id = getenv("CLUSTER_ID");
+	static const char *const names[] = { "CLUSTER_ID", "KAFKA_CLUSTER_ID",
+		"KAFKA_KRAFT_CLUSTER_ID" };
 
-	if (id == NULL || *id == '\0')
-		id = getenv("KAFKA_CLUSTER_ID");
-	return id == NULL || *id == '\0' ? NULL : id;
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		const char *id = getenv(names[i]);
+
+		if (id != NULL && *id != '\0')
+			return id;
+	}
+	return NULL;
 }
 
 /* --- readiness ----------------------------------------------------------- */
@@ -192,13 +205,19 @@ static int
 run(const struct serve_options *options,
     const struct configuration *configuration)
 {
+	const struct node_settings settings = {
+		.file = configuration->set,
+		.addresses = &configuration->listeners,
+		.directories = &configuration->directories,
+		.id = configuration->node_id,
+		.cluster_id = wanted_cluster_id(),
+	};
 	int result = EXIT_FAILED;
 	struct node *node;
 	sigset_t signals;
 
 	block_signals(&signals);
-	node = node_new(configuration->set, configuration->node_id,
-	    &configuration->listeners, wanted_cluster_id());
+	node = node_new(&settings);
 	if (node == NULL)
 		return EXIT_FAILED;
 	if (node_start(node) == 0) {

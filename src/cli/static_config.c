@@ -9,6 +9,8 @@
 #define FILE_BYTES_MAX (16 * 1024 * 1024)
 
 #define DEFAULT_LISTENERS "PLAINTEXT://localhost:9092"
+/* Kafka's own default, for who has a configuration of Kafka's. */
+#define KAFKA_LISTENERS "PLAINTEXT://:9092"
 #define DEFAULT_LOG_DIRS "klamm-data"
 
 /* The whole file on the heap; NULL with errno. */
@@ -130,10 +132,22 @@ load_dev(struct properties *properties)
 		set_default(properties, values[i][0], values[i][1]);
 }
 
-static void
-load_defaults(struct properties *properties)
+static const char *
+default_listeners(const struct properties *properties,
+    const struct serve_options *options)
 {
-	set_default(properties, "listeners", DEFAULT_LISTENERS);
+	if (options->properties_path == NULL &&
+	    properties_get(properties, "advertised.listeners") == NULL)
+		return DEFAULT_LISTENERS;
+	return KAFKA_LISTENERS;
+}
+
+static void
+load_defaults(struct properties *properties,
+    const struct serve_options *options)
+{
+	set_default(properties, "listeners",
+	    default_listeners(properties, options));
 	if (properties_get(properties, "log.dir") == NULL)
 		set_default(properties, "log.dirs", DEFAULT_LOG_DIRS);
 	if (properties_get(properties, "broker.id") == NULL)
@@ -152,6 +166,6 @@ static_config_load(struct properties *properties,
 	load_options(properties, options);
 	if (options->dev)
 		load_dev(properties);
-	load_defaults(properties);
+	load_defaults(properties, options);
 	return 0;
 }
