@@ -179,7 +179,7 @@ kafka_producer_send_at(struct kafka_producer *producer, const char *topic,
 	add_delivery(producer);
 	while ((error = rd_kafka_producev(producer->client,
 		    RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-		    RD_KAFKA_V_KEY(key.data, key.len),
+		    RD_KAFKA_V_KEY((void *)(uintptr_t)key.data, key.len),
 		    RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.len),
 		    RD_KAFKA_V_TIMESTAMP(timestamp),
 		    RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
