@@ -300,11 +300,16 @@ def message_define(message):
             *message.versions, flexible))
 
 
-def api_row(definition):
-    name = definition.name
-    last = definition.versions[1]
+def versions_stable(definition):
+    first, last = definition.versions
     if definition.unstable is not None:
         last = definition.unstable - 1
+    return first, last
+
+
+def api_row(definition):
+    name = definition.name
+    last = versions_stable(definition)[1]
     return '\t[%d] = { "%s", &kp_%s_request,\n\t    &kp_%s_response, %d },\n' \
         % (definition.key,
            definition.messages[0].kafka_name.removesuffix("Request"),
@@ -424,7 +429,7 @@ def api_table():
     for each in sorted(rows, key=lambda d: d.key):
         name = each.messages[0].kafka_name.removesuffix("Request")
         print("| %d | %s | %s |" % (each.key, name,
-                                    versions_text(*each.versions)))
+                                    versions_text(*versions_stable(each))))
 
 
 def main():
