@@ -456,7 +456,10 @@ last_broker_epoch(const struct node *node)
 	return broker == NULL ? -1 : broker->record.broker_epoch;
 }
 
-/* Logs are closed last: everything above may still hold some. */
+/*
+ * Logs are closed last: everything above may still hold some.  The flusher
+ * outlives them, because a log is taken from its hands before it is freed.
+ */
 static int
 stop_storing(struct node *node)
 {
@@ -466,9 +469,9 @@ stop_storing(struct node *node)
 	if (node->logs != NULL && stays_clean(node))
 		result =
 		    log_manager_stop(node->logs, last_broker_epoch(node));
-	flusher_free(node->flusher);
 	metadata_log_close(node->metadata_log);
 	log_manager_free(node->logs);
+	flusher_free(node->flusher);
 	unlock_metadata_dir(node);
 	return result;
 }
