@@ -63,8 +63,8 @@ connection_set_init(struct connection_set *set, struct network *network,
 	/* Not cleared: pages that no read has reached cost nothing. */
 	set->scratch = xmalloc(CONNECTION_SET_SCRATCH_LEN);
 	set->tools = (struct outbox_tools){
-		.bounce = set->scratch,
-		.bounce_len = CONNECTION_SET_SCRATCH_LEN,
+		.bounce = xmalloc(OUTBOX_SENDFILE_LEN_MIN),
+		.bounce_len = OUTBOX_SENDFILE_LEN_MIN,
 		.counters = &set->counters.out,
 	};
 	list_init(&set->connections);
@@ -76,8 +76,9 @@ connection_set_fini(struct connection_set *set)
 {
 	assert(list_empty(&set->connections));
 	timer_stop(&set->idle_timer);
+	free(set->tools.bounce);
 	free(set->scratch);
-	set->scratch = NULL;
+	set->tools.bounce = set->scratch = NULL;
 }
 
 void

@@ -43,7 +43,11 @@ struct connection_set {
 	struct connection_handler *handler;
 	struct budget *budget;
 	struct loop *loop;
-	struct outbox_tools tools;	/* with the scratch as bounce */
+	/*
+	 * The bounce is not the scratch: replies may have to leave while
+	 * frames lie there.
+	 */
+	struct outbox_tools tools;
 
 	/* loop-local */
 	uint8_t *scratch;

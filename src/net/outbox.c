@@ -163,7 +163,10 @@ read_file(const struct output_piece *piece, size_t skip, uint8_t *data,
 	return 0;
 }
 
-/* Add what is left of the piece at the cursor; the bytes that were added. */
+/*
+ * Add what is left of the piece at the cursor; the bytes that were added.  A
+ * file's that do not fit go with the next batch, rather than in halves.
+ */
 static size_t
 batch_add(struct batch *batch, const struct output_piece *piece,
     const struct cursor *cursor, const struct outbox_tools *tools)
@@ -175,9 +178,10 @@ batch_add(struct batch *batch, const struct output_piece *piece,
 	if (piece->data != NULL) {
 		data = piece->data + cursor->sent;
 	} else {
-		len = MIN(len, tools->bounce_len - batch->bounce_used);
-		if (len == 0)
+		if (batch->bounce_used > 0 &&
+		    len > tools->bounce_len - batch->bounce_used)
 			return 0;
+		len = MIN(len, tools->bounce_len);
 		if (read_file(piece, cursor->sent, bounce, len,
 			tools->counters) != 0) {
 			batch->bad_file = true;

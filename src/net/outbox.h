@@ -3,9 +3,9 @@
  * the sending of their replies in that order.
  *
  * Replies are gathered, over as many exchanges as are ready, into one writev.
- * Small parts of files are read into a bounce buffer to go with the rest;
- * large ones go by sendfile, with what precedes them held back in the socket
- * so that both share packets.
+ * Parts of files are read into a bounce buffer to go with the rest, but large
+ * ones go by sendfile, with what precedes them held back in the socket so that
+ * both share packets.
  */
 #ifndef NET_OUTBOX_H
 #define NET_OUTBOX_H
@@ -17,8 +17,12 @@
 struct exchange;
 struct transport;
 
-/* Parts of files from this length on are sent by sendfile. */
-#define OUTBOX_SENDFILE_LEN_MIN ((size_t)32 * 1024)
+/*
+ * Parts of files from this length on are sent by sendfile.  It moves sixteen
+ * pages at a time, each of which may wake the reader, so that at 64 KiB it
+ * costs 1.6 times what two copies in one go cost; they are even at 180 KiB.
+ */
+#define OUTBOX_SENDFILE_LEN_MIN ((size_t)160 * 1024)
 
 struct outbox {
 	struct list exchanges;

@@ -788,13 +788,39 @@ files_are_sent(void **state UNUSED)
 	assert_int_equal(counter_get(&counters->out.preads), 2);
 	send_file_request(fd, 1, 999999);
 	client_send_frame(fd, 'e', 5);
-	send_file_request(fd, 77, 40000);
+	send_file_request(fd, 77, 200000);
 	expect_file(fd, 1, 999999);
 	client_expect_frame(fd, 'e', 5);
-	expect_file(fd, 77, 40000);
+	expect_file(fd, 77, 200000);
 	assert_true(counter_get(&counters->out.sendfiles) >= 2);
-	assert_int_equal(counter_get(&counters->out.sendfile_bytes), 1039999);
+	assert_int_equal(counter_get(&counters->out.sendfile_bytes), 1199999);
 	assert_int_equal(counter_get(&counters->out.preads), 2);
+	close(rig.file_fd);
+	close(fd);
+}
+
+/* Files are read for replies while other requests lie in the scratch. */
+static void
+files_sent_between_requests_do_not_disturb_them(void **state UNUSED)
+{
+	uint8_t requests[60 * 13];
+	int fd;
+
+	rig.file_fd = open_file(100000);
+	rig.settings.in_flight_max = 2;
+	rig_start();
+	fd = client_open();
+	for (uint32_t i = 0; i < 60; i++) {
+		uint8_t *data = requests + (size_t)i * 13;
+
+		be32_put(data, 9);
+		data[4] = 'f';
+		be32_put(data + 5, 1000 + i);
+		be32_put(data + 9, i * 100);
+	}
+	client_send(fd, requests, sizeof(requests));
+	for (uint32_t i = 0; i < 60; i++)
+		expect_file(fd, i * 100, 1000 + i);
 	close(rig.file_fd);
 	close(fd);
 }
@@ -806,7 +832,7 @@ file_that_is_too_short_closes(void **state UNUSED)
 
 	rig.file_fd = open_file(1000);
 	rig_start();
-	for (uint32_t len = 2000; len < 100000; len += 90000) {
+	for (uint32_t len = 2000; len < 400000; len += 300000) {
 		uint8_t data[1100];
 		ssize_t n = 0;
 
@@ -1025,6 +1051,7 @@ main(void)
 		TEST(request_costs_one_read_and_one_write),
 		TEST(one_write_a_pass),
 		TEST(files_are_sent),
+		TEST(files_sent_between_requests_do_not_disturb_them),
 		TEST(file_that_is_too_short_closes),
 		TEST(accessors_tell_where_it_comes_from),
 		TEST(other_transports_work_the_same),

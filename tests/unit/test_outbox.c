@@ -10,7 +10,7 @@
 
 #include "net/outbox.c"
 
-#define STREAM_LEN_MAX (16 * 1024 * 1024)
+#define STREAM_LEN_MAX (32 * 1024 * 1024)
 #define FILE_LEN 300000
 
 struct reply {
@@ -106,7 +106,7 @@ fill(struct output *output)
 
 	for (int i = 0; i < pieces; i++) {
 		size_t len = 1 + rng_below(&rng, (uint64_t)1
-		    << rng_below(&rng, 17));
+		    << rng_below(&rng, 19));
 		size_t at = rng_below(&rng, FILE_LEN - len);
 		int result;
 
