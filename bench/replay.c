@@ -187,13 +187,19 @@ pump(struct run *run, struct stream *stream)
 	}
 }
 
-/* A consumer beside producers goes on until they are done. */
+/* Has the consumer of a tail all that will come? */
+static bool
+tail_read(const struct run *run, const struct stream *stream)
+{
+	return stream->offset >= run->base + (int64_t)run->limit;
+}
+
 static void
 pump_consumer(struct run *run, struct stream *stream)
 {
 	if (run->producer_count == 0)
 		pump(run, stream);
-	else if (stream_ready(run, stream) && run->ended < run->limit)
+	else if (stream_ready(run, stream) && !tail_read(run, stream))
 		stream_begin(run, stream, now_ns());
 }
 
@@ -428,11 +434,11 @@ handle(struct run *run, struct stream *stream, uint32_t events)
 static bool
 run_over(const struct run *run)
 {
+	const struct stream *last = &run->streams[run->stream_count - 1];
+
 	if (run->period_ns > 0)
 		return run->ended >= run->limit &&
-		    (run->producer_count == run->stream_count ||
-			run->streams[run->stream_count - 1].offset >=
-			    run->base + (int64_t)run->limit);
+		    (!last->consumer || tail_read(run, last));
 	return run->under_way == 0;
 }
 
