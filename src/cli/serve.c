@@ -58,7 +58,7 @@ struct configuration {
 	int32_t node_id;
 };
 
-/* node.id, or broker.id of older files; equal where both are there. */
+/* node.id and broker.id, which older files have, must be the same. */
 static int
 read_node_id(const struct properties *properties, int32_t *id)
 {
@@ -66,14 +66,13 @@ read_node_id(const struct properties *properties, int32_t *id)
 	const char *broker = properties_get(properties, "broker.id");
 	int64_t value;
 
-	if (node != NULL && broker != NULL && strcmp(node, broker) != 0) {
+	assert(node != NULL && broker != NULL);
+	if (strcmp(node, broker) != 0) {
 		fprintf(stderr,
 		    "klamm: node.id is %s, but broker.id is %s\n", node,
 		    broker);
 		return -1;
 	}
-	if (node == NULL)
-		node = broker;
 	if (config_key_int64(slice_str(node), &value) != 0 || value < 0 ||
 	    value > INT32_MAX) {
 		fprintf(stderr, "klamm: node.id: %s is no node's id\n", node);

@@ -132,6 +132,17 @@ load_dev(struct properties *properties)
 		set_default(properties, values[i][0], values[i][1]);
 }
 
+/* node.id and broker.id are the same; who sets one gets the other, too. */
+static void
+load_node_id(struct properties *properties)
+{
+	const char *broker = properties_get(properties, "broker.id");
+
+	set_default(properties, "node.id", broker != NULL ? broker : "1");
+	set_default(properties, "broker.id",
+	    properties_get(properties, "node.id"));
+}
+
 static const char *
 default_listeners(const struct properties *properties,
     const struct serve_options *options)
@@ -150,8 +161,7 @@ load_defaults(struct properties *properties,
 	    default_listeners(properties, options));
 	if (properties_get(properties, "log.dir") == NULL)
 		set_default(properties, "log.dirs", DEFAULT_LOG_DIRS);
-	if (properties_get(properties, "broker.id") == NULL)
-		set_default(properties, "node.id", "1");
+	load_node_id(properties);
 }
 
 int

@@ -183,7 +183,8 @@ describe_owned(struct describing *d, const struct config_key *key,
 		add_synonym(&synonyms, name, slice_str(key->default_value),
 		    CONFIG_SOURCE_DEFAULT);
 	set_synonyms(d, entry, &synonyms);
-	entry->value = configs_topic_in(d->configs, own, key, d->arena);
+	entry->value = config_key_text(key,
+	    configs_topic_in(d->configs, own, key, d->arena), d->arena);
 	entry->type = (enum config_type)key->type;
 }
 
@@ -202,6 +203,23 @@ describe_table(struct describing *d, enum config_table table,
 
 /* --- Brokers ------------------------------------------------------------- */
 
+/* Keys without a place in the file are listed where somebody has set them. */
+static bool
+is_listed(const struct describing *d, const struct config_key *key)
+{
+	struct slice name = slice_str(key->name);
+
+	if ((key->flags & CONFIG_INTERNAL) != 0 || !wanted(d, name))
+		return false;
+	if ((key->flags & CONFIG_DYNAMIC_ONLY) == 0)
+		return true;
+	return !slice_is_null(config_set_get(
+		   configs_level(d->configs, CONFIG_SOURCE_BROKER), name)) ||
+	    !slice_is_null(config_set_get(
+		configs_level(d->configs, CONFIG_SOURCE_BROKER_DEFAULT),
+		name));
+}
+
 static void
 describe_broker_key(struct describing *d, const struct config_key *key)
 {
@@ -216,7 +234,8 @@ describe_broker_key(struct describing *d, const struct config_key *key)
 	entry->read_only = key->update == CONFIG_UPDATE_READ_ONLY;
 	entry->sensitive = synonyms.sensitive;
 	if (!entry->sensitive)
-		entry->value = configs_broker(d->configs, key->name);
+		entry->value = config_key_text(key,
+		    configs_broker(d->configs, key->name), d->arena);
 }
 
 /* listener.name.X.KEY: the key that it is, or NULL. */
@@ -237,46 +256,75 @@ prefixed_key(struct slice name)
 	    slice_of(name.data + at, name.len - at));
 }
 
+static const enum config_source broker_levels[] = { CONFIG_SOURCE_BROKER,
+	CONFIG_SOURCE_BROKER_DEFAULT, CONFIG_SOURCE_FILE };
+
 /*
- * What the file has and Kafka does not know is shown without its value: it
- * may be a plugin's secret.
+ * What somebody has set and Kafka does not know is shown without its value:
+ * it may be a plugin's secret.  For a listener it is the key behind that.
  */
 static void
-describe_file_entry(struct describing *d, const struct config_set_entry *in)
+describe_foreign(struct describing *d, struct slice name)
 {
-	const struct config_key *key = prefixed_key(in->name);
-	struct synonyms synonyms = { .sensitive = true };
-	struct config_entry *entry = add_entry(d, in->name);
+	const struct config_key *key = prefixed_key(name);
+	struct synonyms synonyms = { .sensitive = key == NULL ||
+		(key->flags & CONFIG_SENSITIVE) != 0 };
+	struct config_entry *entry = add_entry(d, name);
 
+	for (size_t i = 0; i < COUNT_OF(broker_levels); i++) {
+		struct slice value = config_set_get(
+		    configs_level(d->configs, broker_levels[i]), name);
+
+		if (slice_is_null(value))
+			continue;
+		if (synonyms.count == 0)
+			entry->value = value;
+		add_synonym(&synonyms, name, value, broker_levels[i]);
+	}
 	if (key != NULL) {
-		synonyms.sensitive = (key->flags & CONFIG_SENSITIVE) != 0;
+		add_broker_synonyms(d, &synonyms, key);
 		entry->type = (enum config_type)key->type;
 	}
-	add_synonym(&synonyms, in->name, in->value, CONFIG_SOURCE_FILE);
 	set_synonyms(d, entry, &synonyms);
 	entry->read_only = true;
 	entry->sensitive = synonyms.sensitive;
-	if (!entry->sensitive)
-		entry->value = in->value;
+	if (entry->sensitive)
+		entry->value = SLICE_NULL;
+}
+
+/* Those of one level that no level before it has. */
+static void
+describe_foreigners(struct describing *d, size_t level)
+{
+	const struct config_set *set =
+	    configs_level(d->configs, broker_levels[level]);
+
+	for (uint32_t i = 0; set != NULL && i < set->count; i++) {
+		struct slice name = set->entries[i].name;
+		bool seen = !wanted(d, name) ||
+		    config_key_find(CONFIG_TABLE_BROKER, name) != NULL;
+
+		for (size_t j = 0; j < level && !seen; j++)
+			seen = !slice_is_null(config_set_get(
+			    configs_level(d->configs, broker_levels[j]),
+			    name));
+		if (!seen)
+			describe_foreign(d, name);
+	}
 }
 
 static void
 describe_broker(struct describing *d)
 {
-	const struct config_set *file = d->configs->file;
 	size_t count;
 	const struct config_key *keys =
 	    config_keys(CONFIG_TABLE_BROKER, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if ((keys[i].flags & CONFIG_INTERNAL) == 0 &&
-		    wanted(d, slice_str(keys[i].name)))
+		if (is_listed(d, &keys[i]))
 			describe_broker_key(d, &keys[i]);
-	for (uint32_t i = 0; i < file->count; i++)
-		if (wanted(d, file->entries[i].name) &&
-		    config_key_find(CONFIG_TABLE_BROKER,
-			file->entries[i].name) == NULL)
-			describe_file_entry(d, &file->entries[i]);
+	for (size_t i = 0; i < COUNT_OF(broker_levels); i++)
+		describe_foreigners(d, i);
 }
 
 /* The cluster's default: only what is set there. */
@@ -301,8 +349,11 @@ describe_broker_default(struct describing *d)
 		    CONFIG_SOURCE_BROKER_DEFAULT);
 		set_synonyms(d, entry, &synonyms);
 		entry->sensitive = synonyms.sensitive;
+		entry->read_only = key == NULL ||
+		    key->update == CONFIG_UPDATE_READ_ONLY;
 		if (!entry->sensitive)
-			entry->value = in->value;
+			entry->value = config_key_text(key, in->value,
+			    d->arena);
 		if (key != NULL)
 			entry->type = (enum config_type)key->type;
 	}

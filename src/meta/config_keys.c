@@ -378,3 +378,67 @@ config_key_check(const struct config_key *key, struct slice value,
 	}
 	return true;
 }
+
+/* --- Texts ----------------------------------------------------------------- */
+
+/* As Double.toString: the shortest that reads back, never without a point. */
+static struct slice
+double_text(double number, struct arena *arena)
+{
+	char text[40];
+	int digits = 0;
+
+	do
+		snprintf(text, sizeof(text), "%.*g", ++digits, number);
+	while (digits < 17 && strtod(text, NULL) != number);
+	return arena_printf(arena, "%s%s", text,
+	    strpbrk(text, ".en") == NULL ? ".0" : "");
+}
+
+static struct slice
+list_text(struct slice value, struct arena *arena)
+{
+	char *text = arena_xalloc(arena, value.len + 1);
+	struct slice item;
+	size_t len = 0;
+
+	while (next_item(&value, &item)) {
+		if (len > 0)
+			text[len++] = ',';
+		memcpy(text + len, item.data, item.len);
+		len += item.len;
+	}
+	return slice_of(text, len);
+}
+
+struct slice
+config_key_text(const struct config_key *key, struct slice value,
+    struct arena *arena)
+{
+	int64_t integer;
+	double number;
+	bool flag;
+
+	if (slice_is_null(value))
+		return value;
+	switch ((enum config_type)key->type) {
+	case CONFIG_TYPE_BOOLEAN:
+		if (config_key_bool(value, &flag) != 0)
+			return value;
+		return slice_str(flag ? "true" : "false");
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_SHORT:
+	case CONFIG_TYPE_LONG:
+		if (config_key_int64(value, &integer) != 0)
+			return value;
+		return arena_printf(arena, "%ld", integer);
+	case CONFIG_TYPE_DOUBLE:
+		if (config_key_double(value, &number) != 0)
+			return value;
+		return double_text(number, arena);
+	case CONFIG_TYPE_LIST:
+		return list_text(value, arena);
+	default:
+		return value;
+	}
+}

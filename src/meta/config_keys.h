@@ -107,4 +107,11 @@ int config_key_int64(struct slice value, int64_t *number) WARN_UNUSED;
 int config_key_double(struct slice value, double *number) WARN_UNUSED;
 int config_key_bool(struct slice value, bool *flag) WARN_UNUSED;
 
+/*
+ * A value as Kafka shows it once it is parsed: numbers and flags in their plain
+ * form, lists without blanks.  It lives in arena, or is value itself.
+ */
+struct slice config_key_text(const struct config_key *key,
+    struct slice value, struct arena *arena);
+
 #endif
