@@ -311,13 +311,14 @@ static void
 test_all_parts_of_a_record(void **state UNUSED)
 {
 	rd_kafka_t *client;
+	char key[] = "k";
 	int seen = 0;
 
 	kafka_client_create_topic(&broker, "parts", 1, KAFKA_DEFAULTS);
 	client =
 	    kafka_client_new(&broker, RD_KAFKA_PRODUCER, KAFKA_DEFAULTS);
 	assert_int_equal(rd_kafka_producev(client, RD_KAFKA_V_TOPIC("parts"),
-			     RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY("k", 1),
+			     RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY(key, 1),
 			     RD_KAFKA_V_HEADER("h", "one", 3),
 			     RD_KAFKA_V_HEADER("null", NULL, 0),
 			     RD_KAFKA_V_HEADER("h", "two", 3),
