@@ -188,6 +188,8 @@ delta_finish(struct api_rig *rig, struct delta *delta)
 	assert_int_equal(delta_check(delta), 0);
 	image_apply(rig->image, delta);
 	partition_manager_apply(rig->server.partitions, delta);
+	if (rig->subscriber != NULL)
+		rig->subscriber(rig->subscriber_context, delta);
 	delta_free(delta);
 }
 

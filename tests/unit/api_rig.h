@@ -21,6 +21,8 @@
 
 #include <pthread.h>
 
+struct delta;
+
 #define RIG_NODE 1
 
 struct api_rig {
@@ -35,6 +37,10 @@ struct api_rig {
 	struct api_settings settings;
 	struct server server;
 	int64_t metadata_offset;
+
+	/* Told of each delta after the partitions have been; may be NULL. */
+	void (*subscriber)(void *context, const struct delta *delta);
+	void *subscriber_context;
 
 	/* Syncs of log files wait while it is held. */
 	pthread_mutex_t mutex;
