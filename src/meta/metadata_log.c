@@ -599,6 +599,19 @@ note_oldest(void *context, const char *name)
 	return 0;
 }
 
+/* The active segment goes, too, where all of it is let go. */
+static void
+note_new_active(struct metadata_log *log)
+{
+	int64_t base;
+
+	log_lock(log->log);
+	base = log_active_base_offset(log->log);
+	log_unlock(log->log);
+	if (base != log->active_base && metadata_log_note_active(log) != 0)
+		(void)give_up(log, "its end is lost");
+}
+
 /* What stands before the oldest snapshot is needed by nobody. */
 static void
 let_go(struct metadata_log *log)
@@ -623,6 +636,7 @@ let_go(struct metadata_log *log)
 		log_warn(LOGGER, "old segments of %s could not be removed",
 		    log->directory);
 	(void)log_tidy(log->log, pruning.now_ms);
+	note_new_active(log);
 }
 
 int

@@ -72,7 +72,7 @@ meta_rig_load(struct meta_rig *rig)
 {
 	struct controller_settings settings = {
 		.node_id = META_RIG_NODE,
-		.seed = 11,
+		.seed = ++rig->seed,
 	};
 
 	assert_null(rig->log);

@@ -26,6 +26,7 @@ struct meta_rig {
 	struct configs *configs;
 	struct controller *controller;
 	struct arena arena;		/* of answers */
+	uint64_t seed;			/* of the controller's last start */
 
 	/* Before start: whom to tell of deltas; may be NULL. */
 	controller_subscriber_fn subscriber;
