@@ -6,8 +6,8 @@ struct call {
 };
 
 struct coordinated *
-coordinated_new(struct request *request,
-    void (*answer)(struct request *request))
+coordinated_new(
+    struct request *request, void (*answer)(struct request *request))
 {
 	struct coordinated *coordinated =
 	    arena_xcalloc(&request->arena, 1, sizeof(*coordinated));
@@ -28,8 +28,7 @@ coordinated_wait(struct coordinated *coordinated)
 static void
 done(struct shard_call *shard_call)
 {
-	struct call *call =
-	    CONTAINER_OF(shard_call, struct call, group.call);
+	struct call *call = CONTAINER_OF(shard_call, struct call, group.call);
 
 	coordinated_wait(call->coordinated);
 }
@@ -53,8 +52,8 @@ coordinated_call(struct coordinated *coordinated)
 }
 
 bool
-coordinated_allowed(const struct request *request,
-    enum acl_operation operation, struct slice group_id)
+coordinated_allowed(const struct request *request, enum acl_operation operation,
+    struct slice group_id)
 {
 	return request_allows(request, operation, ACL_RESOURCE_GROUP, group_id);
 }

@@ -9,7 +9,7 @@
 
 struct state {
 	struct kp_delete_groups_response *response;
-	const struct group_call **calls;	/* NULL: answered without */
+	const struct group_call **calls; /* NULL: answered without */
 };
 
 static struct kp_delete_groups_response *
@@ -65,8 +65,7 @@ handle_delete_groups(struct request *request)
 {
 	struct kp_delete_groups_response *response = response_of(request);
 	struct coordinated *all = coordinated_new(request, answer);
-	struct state *state =
-	    arena_xcalloc(&request->arena, 1, sizeof(*state));
+	struct state *state = arena_xcalloc(&request->arena, 1, sizeof(*state));
 
 	state->response = response;
 	state->calls = arena_xcalloc(&request->arena,
@@ -88,5 +87,5 @@ handle_delete_groups(struct request *request)
 	coordinated_wait(all);
 }
 
-const struct api api_delete_groups = API_ROW(delete_groups, API_ENTRIES,
-    .fail = fail_delete_groups);
+const struct api api_delete_groups =
+    API_ROW(delete_groups, API_ENTRIES, .fail = fail_delete_groups);

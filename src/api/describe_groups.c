@@ -16,8 +16,8 @@ response_of(struct request *request)
 	    request_response_new(request);
 	int32_t count = MAX(body->groups_count, 0);
 
-	response->groups = kp_array(&request->arena,
-	    &kp_describe_groups_response_group_struct, count);
+	response->groups = kp_array(
+	    &request->arena, &kp_describe_groups_response_group_struct, count);
 	assert(response->groups != NULL);
 	response->groups_count = count;
 	for (int32_t i = 0; i < count; i++) {
@@ -39,8 +39,8 @@ fail_describe_groups(struct request *request, enum kp_error error)
 }
 
 static void
-describe(struct request *request,
-    struct kp_describe_groups_response_group *group)
+describe(
+    struct request *request, struct kp_describe_groups_response_group *group)
 {
 	const struct kp_describe_groups_request *body = request->body;
 
@@ -50,8 +50,7 @@ describe(struct request *request,
 	}
 	group_coordinator_describe(request->server->groups, &request->arena,
 	    request->node_id, request->version, group->group_id, group);
-	if (body->include_authorized_operations &&
-	    group->error_code == KP_NONE)
+	if (body->include_authorized_operations && group->error_code == KP_NONE)
 		group->authorized_operations = request_operations(
 		    request, ACL_RESOURCE_GROUP, group->group_id);
 }
@@ -66,5 +65,5 @@ handle_describe_groups(struct request *request)
 	request_reply(request, response);
 }
 
-const struct api api_describe_groups = API_ROW(describe_groups, API_ENTRIES,
-    .fail = fail_describe_groups);
+const struct api api_describe_groups =
+    API_ROW(describe_groups, API_ENTRIES, .fail = fail_describe_groups);

@@ -39,8 +39,8 @@ fill_error(const struct request *request, enum kp_error error,
 }
 
 static void
-fill_unknown(struct slice key,
-    struct kp_find_coordinator_response_coordinator *entry)
+fill_unknown(
+    struct slice key, struct kp_find_coordinator_response_coordinator *entry)
 {
 	entry->key = key;
 	entry->node_id = -1;
@@ -55,15 +55,14 @@ fill_leader(struct request *request, int32_t index,
 {
 	const struct image *image = request->server->image;
 	const struct topic_image *topic = image_topic(image, OFFSETS_TOPIC);
-	const struct partition_image *partition = topic == NULL ?
-	    NULL :
-	    topic_image_partition(topic, index);
+	const struct partition_image *partition =
+	    topic == NULL ? NULL : topic_image_partition(topic, index);
 	const struct kp_register_broker_record_end_point *endpoint;
 
 	if (partition == NULL || !brokers_alive(request, partition->leader))
 		return KP_COORDINATOR_NOT_AVAILABLE;
-	endpoint = brokers_endpoint(request,
-	    image_broker(image, partition->leader));
+	endpoint =
+	    brokers_endpoint(request, image_broker(image, partition->leader));
 	assert(endpoint != NULL);
 	entry->node_id = partition->leader;
 	entry->host = arena_copy(&request->arena, endpoint->host);
@@ -100,8 +99,8 @@ share_key_valid(struct slice key)
 		return false;
 	second = memchr(first + 1, ':', (size_t)(end - first - 1));
 	if (second == NULL || second + 1 == end ||
-	    uuid_parse(slice_of(first + 1, (size_t)(second - first - 1)),
-		&id) != 0)
+	    uuid_parse(
+		slice_of(first + 1, (size_t)(second - first - 1)), &id) != 0)
 		return false;
 	for (const uint8_t *digit = second + 1; digit < end; digit++)
 		if (*digit < '0' || *digit > '9')
@@ -117,8 +116,8 @@ find(struct request *request, struct slice key, enum kp_error prepared,
 
 	switch (body->key_type) {
 	case KEY_GROUP:
-		if (!request_allows(request, ACL_DESCRIBE, ACL_RESOURCE_GROUP,
-			key))
+		if (!request_allows(
+			request, ACL_DESCRIBE, ACL_RESOURCE_GROUP, key))
 			return KP_GROUP_AUTHORIZATION_FAILED;
 		return find_group(request, key, prepared, entry);
 	case KEY_TRANSACTION:
@@ -213,8 +212,8 @@ wants_group(const struct request *request)
 	if (body->key_type != KEY_GROUP)
 		return false;
 	if (request->version < VERSION_BATCH)
-		return request_allows(request, ACL_DESCRIBE,
-		    ACL_RESOURCE_GROUP, body->key);
+		return request_allows(
+		    request, ACL_DESCRIBE, ACL_RESOURCE_GROUP, body->key);
 	for (int32_t i = 0; i < body->coordinator_keys_count; i++)
 		if (request_allows(request, ACL_DESCRIBE, ACL_RESOURCE_GROUP,
 			body->coordinator_keys[i]))
@@ -237,5 +236,4 @@ handle_find_coordinator(struct request *request)
 	group_coordinator_prepare(request->server->groups, ready, state);
 }
 
-const struct api api_find_coordinator =
-    API_ROW(find_coordinator, API_ENTRIES);
+const struct api api_find_coordinator = API_ROW(find_coordinator, API_ENTRIES);

@@ -82,10 +82,10 @@ handle_join_group(struct request *request)
 	state->call = coordinated_call(all);
 	state->response = request_response_new(request);
 	request->state = state;
-	group_coordinator_join(request->server->groups, state->call, body,
-	    state->response);
+	group_coordinator_join(
+	    request->server->groups, state->call, body, state->response);
 	coordinated_wait(all);
 }
 
-const struct api api_join_group = API_ROW(join_group, API_ENTRIES,
-    .fail = fail_join_group);
+const struct api api_join_group =
+    API_ROW(join_group, API_ENTRIES, .fail = fail_join_group);

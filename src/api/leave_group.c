@@ -42,8 +42,8 @@ handle_leave_group(struct request *request)
 	state->call = coordinated_call(all);
 	state->response = request_response_new(request);
 	request->state = state;
-	group_coordinator_leave(request->server->groups, state->call, body,
-	    state->response);
+	group_coordinator_leave(
+	    request->server->groups, state->call, body, state->response);
 	coordinated_wait(all);
 }
 

@@ -31,8 +31,8 @@ fill_topic(struct request *request,
 
 	topic->name = asked->name;
 	topic->topic_id = asked->topic_id;
-	topic->partitions = arena_xcalloc(
-	    &request->arena, count, sizeof(*topic->partitions));
+	topic->partitions =
+	    arena_xcalloc(&request->arena, count, sizeof(*topic->partitions));
 	topic->partitions_count = (int32_t)count;
 	for (size_t i = 0; i < count; i++) {
 		topic->partitions[i].partition_index =
@@ -50,12 +50,12 @@ response_of(struct request *request, int16_t code)
 	    request_response_new(request);
 	size_t count = (size_t)MAX(body->topics_count, 0);
 
-	response->topics = arena_xcalloc(
-	    &request->arena, count, sizeof(*response->topics));
+	response->topics =
+	    arena_xcalloc(&request->arena, count, sizeof(*response->topics));
 	response->topics_count = (int32_t)count;
 	for (size_t i = 0; i < count; i++)
-		fill_topic(request, &body->topics[i], code,
-		    &response->topics[i]);
+		fill_topic(
+		    request, &body->topics[i], code, &response->topics[i]);
 	return response;
 }
 
@@ -78,9 +78,8 @@ decide(enum kp_error error, const struct group_topic *committed,
 
 		if (partition->error_code != UNDECIDED)
 			continue;
-		partition->error_code = (int16_t)(error != KP_NONE ?
-			error :
-			offset->error);
+		partition->error_code =
+		    (int16_t)(error != KP_NONE ? error : offset->error);
 		offset++;
 	}
 	assert(offset == committed->offsets + committed->offsets_count);
@@ -143,8 +142,7 @@ take_offset(const struct kp_offset_commit_request_partition *asked,
 static void
 take_topic(struct request *request,
     const struct kp_offset_commit_request_topic *asked,
-    struct kp_offset_commit_response_topic *answered,
-    struct group_topic *taken)
+    struct kp_offset_commit_response_topic *answered, struct group_topic *taken)
 {
 	enum kp_error error;
 	const struct topic_image *topic = resolve(request, asked, &error);
@@ -223,5 +221,5 @@ handle_offset_commit(struct request *request)
 	coordinated_wait(all);
 }
 
-const struct api api_offset_commit = API_ROW(offset_commit, API_ENTRIES,
-    .fail = fail_offset_commit);
+const struct api api_offset_commit =
+    API_ROW(offset_commit, API_ENTRIES, .fail = fail_offset_commit);

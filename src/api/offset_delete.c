@@ -58,8 +58,7 @@ check_topic(const struct request *request, struct slice name,
 static void
 take_topic(struct request *request,
     const struct kp_offset_delete_request_topic *asked,
-    struct kp_offset_delete_response_topic *answered,
-    struct group_topic *taken)
+    struct kp_offset_delete_response_topic *answered, struct group_topic *taken)
 {
 	size_t count = (size_t)MAX(asked->partitions_count, 0);
 	const struct topic_image *topic;
@@ -72,8 +71,8 @@ take_topic(struct request *request,
 	taken->known = topic != NULL;
 	if (topic != NULL)
 		taken->id = topic->id;
-	taken->offsets = arena_xcalloc(
-	    &request->arena, count, sizeof(*taken->offsets));
+	taken->offsets =
+	    arena_xcalloc(&request->arena, count, sizeof(*taken->offsets));
 	for (size_t i = 0; i < count; i++) {
 		int32_t index = asked->partitions[i].partition_index;
 

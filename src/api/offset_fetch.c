@@ -20,7 +20,7 @@
 /* One group on its way. */
 struct part {
 	const struct kp_offset_fetch_request_group *asked;
-	struct group_call *call;	/* NULL: answered without one */
+	struct group_call *call; /* NULL: answered without one */
 	struct group_fetch fetch;
 	struct kp_offset_fetch_response_group answer;
 };
@@ -33,8 +33,7 @@ struct state {
 static bool
 may_describe(const struct request *request, struct slice topic)
 {
-	return request_allows(
-	    request, ACL_DESCRIBE, ACL_RESOURCE_TOPIC, topic);
+	return request_allows(request, ACL_DESCRIBE, ACL_RESOURCE_TOPIC, topic);
 }
 
 /* --- What is asked for --------------------------------------------------- */
@@ -69,15 +68,14 @@ static struct state *
 state_of(struct request *request)
 {
 	const struct kp_offset_fetch_request *body = request->body;
-	struct state *state =
-	    arena_xcalloc(&request->arena, 1, sizeof(*state));
+	struct state *state = arena_xcalloc(&request->arena, 1, sizeof(*state));
 	bool single = request->version < VERSION_GROUPS;
 	const struct kp_offset_fetch_request_group *groups =
 	    single ? single_group(request) : body->groups;
 
 	state->parts_count = single ? 1 : MAX(body->groups_count, 0);
-	state->parts = arena_xcalloc(&request->arena,
-	    (size_t)state->parts_count, sizeof(*state->parts));
+	state->parts = arena_xcalloc(
+	    &request->arena, (size_t)state->parts_count, sizeof(*state->parts));
 	for (int32_t i = 0; i < state->parts_count; i++) {
 		state->parts[i].asked = &groups[i];
 		state->parts[i].answer.group_id = groups[i].group_id;
@@ -88,8 +86,8 @@ state_of(struct request *request)
 /* --- Answers ------------------------------------------------------------- */
 
 static void
-fill_none(struct kp_offset_fetch_response_group_partition *partition,
-    int16_t code)
+fill_none(
+    struct kp_offset_fetch_response_group_partition *partition, int16_t code)
 {
 	partition->committed_offset = -1;
 	partition->committed_leader_epoch = -1;
@@ -106,8 +104,8 @@ fill_topic(struct request *request,
 
 	topic->name = asked->name;
 	topic->topic_id = asked->topic_id;
-	topic->partitions = arena_xcalloc(
-	    &request->arena, count, sizeof(*topic->partitions));
+	topic->partitions =
+	    arena_xcalloc(&request->arena, count, sizeof(*topic->partitions));
 	topic->partitions_count = (int32_t)count;
 	for (size_t i = 0; i < count; i++) {
 		topic->partitions[i].partition_index =
@@ -122,8 +120,8 @@ fill_topics(struct request *request, struct part *part, int16_t code)
 {
 	size_t count = (size_t)MAX(part->asked->topics_count, 0);
 
-	part->answer.topics = arena_xcalloc(
-	    &request->arena, count, sizeof(*part->answer.topics));
+	part->answer.topics =
+	    arena_xcalloc(&request->arena, count, sizeof(*part->answer.topics));
 	part->answer.topics_count = (int32_t)count;
 	for (size_t i = 0; i < count; i++)
 		fill_topic(request, &part->asked->topics[i], code,
@@ -188,8 +186,8 @@ fill_all(struct request *request, struct part *part)
 {
 	struct kp_offset_fetch_response_group_topic *topic;
 
-	topic = part->answer.topics = arena_xcalloc(&request->arena,
-	    (size_t)part->fetch.topics_count, sizeof(*topic));
+	topic = part->answer.topics = arena_xcalloc(
+	    &request->arena, (size_t)part->fetch.topics_count, sizeof(*topic));
 	for (int32_t t = 0; t < part->fetch.topics_count; t++) {
 		const struct group_topic *fetched = &part->fetch.topics[t];
 		size_t count = (size_t)fetched->offsets_count;
@@ -310,8 +308,8 @@ check_topic(struct request *request,
 
 	taken->name = asked->name;
 	if (request->version >= VERSION_TOPIC_IDS) {
-		topic = image_topic_by_id(
-		    request->server->image, asked->topic_id);
+		topic =
+		    image_topic_by_id(request->server->image, asked->topic_id);
 		if (topic == NULL)
 			return KP_UNKNOWN_TOPIC_ID;
 		taken->id = topic->id;
@@ -391,5 +389,5 @@ handle_offset_fetch(struct request *request)
 	coordinated_wait(all);
 }
 
-const struct api api_offset_fetch = API_ROW(offset_fetch, API_ENTRIES,
-    .fail = fail_offset_fetch);
+const struct api api_offset_fetch =
+    API_ROW(offset_fetch, API_ENTRIES, .fail = fail_offset_fetch);

@@ -74,5 +74,5 @@ handle_sync_group(struct request *request)
 	coordinated_wait(all);
 }
 
-const struct api api_sync_group = API_ROW(sync_group, API_ENTRIES,
-    .fail = fail_sync_group);
+const struct api api_sync_group =
+    API_ROW(sync_group, API_ENTRIES, .fail = fail_sync_group);

@@ -90,8 +90,8 @@ tenure_drop(struct group_coordinator *coordinator, int32_t index)
 }
 
 static struct group_tenure *
-tenure_begin(struct group_coordinator *coordinator, int32_t index,
-    int32_t leader)
+tenure_begin(
+    struct group_coordinator *coordinator, int32_t index, int32_t leader)
 {
 	const struct group_services *services = &coordinator->services;
 	int loops_count = loop_group_count(services->loops);
@@ -112,8 +112,7 @@ tenure_begin(struct group_coordinator *coordinator, int32_t index,
 }
 
 struct group_tenure **
-group_coordinator_tenures(struct group_coordinator *coordinator,
-    int32_t *count)
+group_coordinator_tenures(struct group_coordinator *coordinator, int32_t *count)
 {
 	struct group_tenure **tenures;
 
@@ -134,8 +133,8 @@ group_coordinator_tenures(struct group_coordinator *coordinator,
 }
 
 int32_t
-group_coordinator_partition(struct group_coordinator *coordinator,
-    struct slice group_id)
+group_coordinator_partition(
+    struct group_coordinator *coordinator, struct slice group_id)
 {
 	int32_t count;
 
@@ -170,7 +169,7 @@ group_coordinator_find(struct group_coordinator *coordinator,
 struct load {
 	struct task task;
 	struct group_coordinator *coordinator;
-	struct group_tenure *tenure;	/* referenced */
+	struct group_tenure *tenure; /* referenced */
 	int32_t epoch;
 };
 
@@ -193,8 +192,8 @@ run_load(struct task *task)
  * no worker is to be had the caller's thread does it.
  */
 static void
-load_queue(struct group_coordinator *coordinator,
-    struct group_tenure *tenure, int32_t epoch)
+load_queue(struct group_coordinator *coordinator, struct group_tenure *tenure,
+    int32_t epoch)
 {
 	struct load *load;
 	bool posted;
@@ -205,8 +204,8 @@ load_queue(struct group_coordinator *coordinator,
 		return;
 	}
 	load = xcalloc(1, sizeof(*load));
-	*load = (struct load){ { .run = run_load }, coordinator, tenure,
-		epoch };
+	*load =
+	    (struct load){ { .run = run_load }, coordinator, tenure, epoch };
 	group_tenure_ref(tenure);
 	coordinator->loads_count++;
 	posted = coordinator->worker != NULL;
@@ -251,8 +250,8 @@ group_coordinator_start(struct group_coordinator *coordinator)
 	coordinator->started = true;
 	pthread_mutex_unlock(&coordinator->mutex);
 	tenures = group_coordinator_tenures(coordinator, &count);
-	parallel_run((int)MAX(1, processors), (size_t)count, load_one,
-	    (void *)tenures);
+	parallel_run(
+	    (int)MAX(1, processors), (size_t)count, load_one, (void *)tenures);
 	free((void *)tenures);
 }
 
@@ -324,9 +323,8 @@ tenures_grow(struct group_coordinator *coordinator, int32_t count)
 
 	pthread_mutex_lock(&coordinator->mutex);
 	if (count > had) {
-		coordinator->tenures =
-		    xrealloc((void *)coordinator->tenures,
-			(size_t)count * sizeof(struct group_tenure *));
+		coordinator->tenures = xrealloc((void *)coordinator->tenures,
+		    (size_t)count * sizeof(struct group_tenure *));
 		for (int32_t i = had; i < count; i++)
 			coordinator->tenures[i] = NULL;
 		coordinator->tenures_count = count;
@@ -338,8 +336,8 @@ tenures_grow(struct group_coordinator *coordinator, int32_t count)
 }
 
 static void
-topic_follow(struct group_coordinator *coordinator,
-    const struct topic_image *topic)
+topic_follow(
+    struct group_coordinator *coordinator, const struct topic_image *topic)
 {
 	tenures_grow(coordinator, topic->partitions_count);
 	for (int32_t i = 0; i < topic->partitions_count; i++)
@@ -362,8 +360,8 @@ topic_drop(struct group_coordinator *coordinator)
 
 /* Another topic was deleted: nobody's offsets in it mean anything now. */
 static void
-offsets_drop(struct group_coordinator *coordinator,
-    const struct topic_image *topic)
+offsets_drop(
+    struct group_coordinator *coordinator, const struct topic_image *topic)
 {
 	int32_t count;
 	struct group_tenure **tenures =
@@ -378,8 +376,8 @@ offsets_drop(struct group_coordinator *coordinator,
 }
 
 static void
-topic_apply(struct group_coordinator *coordinator,
-    const struct delta_topic *change)
+topic_apply(
+    struct group_coordinator *coordinator, const struct delta_topic *change)
 {
 	const struct topic_image *topic =
 	    change->new != NULL ? change->new : change->old;
@@ -403,7 +401,7 @@ group_coordinator_apply(void *context, const struct delta *delta)
 
 	pthread_mutex_lock(&coordinator->following);
 	for (size_t i = 0; i < delta->topics_count && !coordinator->stopped;
-	    i++)
+	     i++)
 		topic_apply(coordinator, delta->topics[i]);
 	pthread_mutex_unlock(&coordinator->following);
 }

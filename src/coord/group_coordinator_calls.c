@@ -99,8 +99,7 @@ void
 group_coordinator_fetch(struct group_coordinator *coordinator,
     struct group_call *call, struct group_fetch *fetch)
 {
-	struct group_tenure *tenure =
-	    enter(coordinator, call, fetch->group_id);
+	struct group_tenure *tenure = enter(coordinator, call, fetch->group_id);
 
 	if (tenure == NULL)
 		return;
@@ -110,8 +109,8 @@ group_coordinator_fetch(struct group_coordinator *coordinator,
 
 void
 group_coordinator_delete_offsets(struct group_coordinator *coordinator,
-    struct group_call *call, struct slice group_id,
-    struct group_topic *topics, int32_t topics_count)
+    struct group_call *call, struct slice group_id, struct group_topic *topics,
+    int32_t topics_count)
 {
 	struct group_tenure *tenure = enter(coordinator, call, group_id);
 

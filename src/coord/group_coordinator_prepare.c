@@ -34,8 +34,8 @@ answer_all(struct group_coordinator *coordinator, enum kp_error error)
 	list_splice(&waiters, &coordinator->waiters);
 	pthread_mutex_unlock(&coordinator->mutex);
 	while ((node = list_pop(&waiters)) != NULL) {
-		struct group_coordinator_waiter *waiter = LIST_ENTRY(
-		    node, struct group_coordinator_waiter, node);
+		struct group_coordinator_waiter *waiter =
+		    LIST_ENTRY(node, struct group_coordinator_waiter, node);
 
 		waiter->ready(waiter->context, error);
 		free(waiter);
@@ -73,8 +73,7 @@ result_of(const struct create_topics_op *op)
 static void
 created(struct controller_op *op)
 {
-	struct creation *creation =
-	    CONTAINER_OF(op, struct creation, op.op);
+	struct creation *creation = CONTAINER_OF(op, struct creation, op.op);
 	struct group_coordinator *coordinator = creation->coordinator;
 	bool posted;
 
@@ -120,7 +119,8 @@ replication_factor(const struct group_coordinator *coordinator)
 	image_read_unlock(image);
 	if (wanted <= live)
 		return (int16_t)wanted;
-	log_info("coord", "%.*s gets %d replicas, not the %d of "
+	log_info("coord",
+	    "%.*s gets %d replicas, not the %d of "
 	    "offsets.topic.replication.factor: so many brokers are live",
 	    SLICE_ARG(GROUP_COORDINATOR_TOPIC), live, wanted);
 	return (int16_t)live;
@@ -153,8 +153,8 @@ fill_request(struct creation *creation)
 	add_config(topic, "compression.type", slice_str("producer"));
 	add_config(topic, "cleanup.policy", slice_str("compact"));
 	add_config(topic, "segment.bytes",
-	    arena_printf(&creation->arena, "%d",
-		settings->topic_segment_bytes));
+	    arena_printf(
+		&creation->arena, "%d", settings->topic_segment_bytes));
 	kp_defaults(&kp_create_topics_request, &creation->request);
 	creation->request.topics = topic;
 	creation->request.topics_count = 1;
@@ -183,8 +183,8 @@ group_coordinator_prepare(struct group_coordinator *coordinator,
 	bool serves, first = false;
 
 	pthread_mutex_lock(&coordinator->mutex);
-	serves = coordinator->tenures_count != 0 &&
-	    coordinator->loads_count == 0;
+	serves =
+	    coordinator->tenures_count != 0 && coordinator->loads_count == 0;
 	if (!serves) {
 		waiter = xcalloc(1, sizeof(*waiter));
 		waiter->ready = ready;

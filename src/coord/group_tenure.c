@@ -48,8 +48,8 @@ host_closed(struct partition_host *host)
 }
 
 void
-group_tenure_end(struct group_tenure *tenure, void (*ended)(void *context),
-    void *context)
+group_tenure_end(
+    struct group_tenure *tenure, void (*ended)(void *context), void *context)
 {
 	shard_resign(&tenure->shard.shard);
 	tenure->ended = ended;

@@ -17,8 +17,8 @@ host_of(struct shard_host *host)
 /* --- The log ------------------------------------------------------------- */
 
 static enum kp_error
-host_append(struct shard_host *base, uint8_t *data, size_t len,
-    int64_t *end_offset)
+host_append(
+    struct shard_host *base, uint8_t *data, size_t len, int64_t *end_offset)
 {
 	struct partition_append append = {
 		.node_id = PARTITION_ANY_NODE,
@@ -53,8 +53,10 @@ range_read(const struct partition_host *host, const struct log_read *range,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			log_error("coord", "Cannot read partition %d of %.*s: "
-			    "%s", partition_index(host->partition),
+			log_error("coord",
+			    "Cannot read partition %d of %.*s: "
+			    "%s",
+			    partition_index(host->partition),
 			    SLICE_ARG(partition_topic(host->partition)),
 			    n < 0 ? strerror(errno) : "the file is too short");
 			return KP_KAFKA_STORAGE_ERROR;
@@ -66,8 +68,8 @@ range_read(const struct partition_host *host, const struct log_read *range,
 }
 
 static enum kp_error
-host_read(struct shard_host *base, int64_t offset, size_t max_bytes,
-    struct buf *buf)
+host_read(
+    struct shard_host *base, int64_t offset, size_t max_bytes, struct buf *buf)
 {
 	struct partition_host *host = host_of(base);
 	struct partition_read read = {
@@ -201,8 +203,8 @@ tick(struct partition_host *host)
 	if (next_ms == INT64_MAX)
 		timer_stop(&host->timer);
 	else
-		timer_start(host->loop, &host->timer,
-		    next_ms - clock_monotonic_ms());
+		timer_start(
+		    host->loop, &host->timer, next_ms - clock_monotonic_ms());
 }
 
 static void
@@ -261,8 +263,8 @@ partition_host_init(struct partition_host *host, struct partition *partition,
 }
 
 void
-partition_host_close(struct partition_host *host,
-    void (*closed)(struct partition_host *host))
+partition_host_close(
+    struct partition_host *host, void (*closed)(struct partition_host *host))
 {
 	host->closed = closed;
 	loop_post(host->loop, &host->close_task);

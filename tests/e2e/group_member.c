@@ -71,8 +71,7 @@ subscribe(struct group_member *member, const char *topic)
 	rd_kafka_topic_partition_list_t *topics =
 	    rd_kafka_topic_partition_list_new(1);
 
-	rd_kafka_topic_partition_list_add(
-	    topics, topic, RD_KAFKA_PARTITION_UA);
+	rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
 	assert_int_equal(rd_kafka_subscribe(member->client, topics),
 	    RD_KAFKA_RESP_ERR_NO_ERROR);
 	rd_kafka_topic_partition_list_destroy(topics);
@@ -87,6 +86,7 @@ group_member_init(struct group_member *member,
 	    KAFKA_SETTINGS("group.id", group, "auto.offset.reset", "earliest",
 		"session.timeout.ms", "6000", "heartbeat.interval.ms", "200",
 		"auto.commit.interval.ms", "100", "fetch.wait.max.ms", "50",
+		"reconnect.backoff.max.ms", "500",
 		"topic.metadata.refresh.interval.ms", "1000"));
 
 	memset(member, 0, sizeof(*member));
@@ -201,8 +201,8 @@ group_members_settle(struct group_member *members, size_t count)
 }
 
 void
-group_members_drain(struct group_member *members, size_t members_count,
-    size_t count)
+group_members_drain(
+    struct group_member *members, size_t members_count, size_t count)
 {
 	int64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
 

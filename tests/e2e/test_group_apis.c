@@ -31,8 +31,8 @@ static struct broker_process broker;
 static int
 start_broker(void **state UNUSED)
 {
-	broker_process_start(&broker, "--override",
-	    "group.initial.rebalance.delay.ms=0", NULL);
+	broker_process_start(
+	    &broker, "--override", "group.initial.rebalance.delay.ms=0", NULL);
 	return 0;
 }
 
@@ -62,7 +62,7 @@ close_client(void **state)
 	return 0;
 }
 
-#define call(client, NAME, name, version, request)            \
+#define call(client, NAME, name, version, request)             \
 	((const struct kp_##name##_response *)raw_client_call( \
 	    client, KP_##NAME##_KEY, (int16_t)(version), request))
 
@@ -104,8 +104,7 @@ partitions_of(struct raw_client *client, const char *name, struct uuid *id)
 static void
 the_first_to_ask_get_a_coordinator(void **state)
 {
-	struct kp_find_coordinator_request request = { .key =
-							   slice_str("g") };
+	struct kp_find_coordinator_request request = { .key = slice_str("g") };
 	const struct kp_find_coordinator_response *response;
 	struct raw_client clients[CLIENTS];
 	struct uuid id;
@@ -113,8 +112,8 @@ the_first_to_ask_get_a_coordinator(void **state)
 	assert_int_equal(partitions_of(*state, "__consumer_offsets", &id), 0);
 	for (int i = 0; i < CLIENTS; i++) {
 		raw_client_init(&clients[i], &broker);
-		raw_client_request(&clients[i], KP_FIND_COORDINATOR_KEY, 3, i,
-		    &request);
+		raw_client_request(
+		    &clients[i], KP_FIND_COORDINATOR_KEY, 3, i, &request);
 	}
 	for (int i = 0; i < CLIENTS; i++) {
 		response = raw_client_response(
@@ -123,10 +122,9 @@ the_first_to_ask_get_a_coordinator(void **state)
 		assert_int_equal(response->node_id, 1);
 		raw_client_fini(&clients[i]);
 	}
-	assert_int_equal(
-	    partitions_of(*state, "__consumer_offsets", &id), 50);
-	assert_true(broker_process_logged(
-	    &broker, "offsets.topic.replication.factor"));
+	assert_int_equal(partitions_of(*state, "__consumer_offsets", &id), 50);
+	assert_true(
+	    broker_process_logged(&broker, "offsets.topic.replication.factor"));
 }
 
 static void
@@ -159,8 +157,7 @@ coordinators_are_found_in_every_version(void **state)
 }
 
 static enum kp_error
-find_error(struct raw_client *client, int version, int8_t type,
-    const char *key)
+find_error(struct raw_client *client, int version, int8_t type, const char *key)
 {
 	struct slice keys[] = { slice_str(key) };
 	struct kp_find_coordinator_request request = {
@@ -168,16 +165,15 @@ find_error(struct raw_client *client, int version, int8_t type,
 		.coordinator_keys = keys,
 		.coordinator_keys_count = 1,
 	};
-	const struct kp_find_coordinator_response *response = call(
-	    client, FIND_COORDINATOR, find_coordinator, version, &request);
+	const struct kp_find_coordinator_response *response =
+	    call(client, FIND_COORDINATOR, find_coordinator, version, &request);
 
 	assert_int_equal(response->coordinators_count, 1);
 	expect_text(response->coordinators[0].key, key);
 	assert_int_equal(response->coordinators[0].node_id, -1);
 	assert_int_equal(response->coordinators[0].port, -1);
 	expect_text(response->coordinators[0].host, "");
-	assert_false(
-	    slice_is_null(response->coordinators[0].error_message));
+	assert_false(slice_is_null(response->coordinators[0].error_message));
 	return (enum kp_error)response->coordinators[0].error_code;
 }
 
@@ -192,8 +188,7 @@ other_kinds_of_keys_have_no_coordinator(void **state)
 	    find_error(*state, 6, 2, share), KP_COORDINATOR_NOT_AVAILABLE);
 	assert_int_equal(find_error(*state, 5, 2, share), KP_INVALID_REQUEST);
 	assert_int_equal(find_error(*state, 6, 2, "g"), KP_INVALID_REQUEST);
-	assert_int_equal(
-	    find_error(*state, 6, 2, "g:x:0"), KP_INVALID_REQUEST);
+	assert_int_equal(find_error(*state, 6, 2, "g:x:0"), KP_INVALID_REQUEST);
 	assert_int_equal(find_error(*state, 6, 3, "g"), KP_INVALID_REQUEST);
 }
 
@@ -233,8 +228,7 @@ commit(struct raw_client *client, int version, const char *group,
 	else
 		assert_true(uuid_equal(response->topics[0].topic_id, id));
 	assert_int_equal(response->topics[0].partitions_count, 2);
-	assert_int_equal(
-	    response->topics[0].partitions[0].error_code, KP_NONE);
+	assert_int_equal(response->topics[0].partitions[0].error_code, KP_NONE);
 	assert_int_equal(response->topics[0].partitions[1].partition_index, 7);
 	assert_int_equal(response->topics[0].partitions[1].error_code,
 	    KP_UNKNOWN_TOPIC_OR_PARTITION);
@@ -244,8 +238,8 @@ commit(struct raw_client *client, int version, const char *group,
 
 /* A partition as version 8 has it, whatever the version. */
 static struct kp_offset_fetch_response_group_partition
-partition_of(int version, const struct kp_offset_fetch_response *response,
-    int32_t index)
+partition_of(
+    int version, const struct kp_offset_fetch_response *response, int32_t index)
 {
 	const struct kp_offset_fetch_response_partition *old;
 
@@ -269,10 +263,10 @@ fetch(struct raw_client *client, int version, const char *group,
     const char *topic, struct uuid id)
 {
 	int32_t indexes[] = { 0, 2 };
-	struct kp_offset_fetch_request_topic old = { slice_str(topic),
+	struct kp_offset_fetch_request_topic old = { slice_str(topic), indexes,
+		2 };
+	struct kp_offset_fetch_request_group_topic new = { slice_str(topic), id,
 		indexes, 2 };
-	struct kp_offset_fetch_request_group_topic new = { slice_str(topic),
-		id, indexes, 2 };
 	struct kp_offset_fetch_request_group groups = {
 		.group_id = slice_str(group),
 		.member_epoch = -1,
@@ -359,8 +353,7 @@ all_offsets_of_several_groups(void **state)
 	commit(*state, 9, "second", "all", id, 22);
 	for (int version = 2; version <= 7; version++) {
 		response =
-		    call(*state, OFFSET_FETCH, offset_fetch, version,
-			&request);
+		    call(*state, OFFSET_FETCH, offset_fetch, version, &request);
 		assert_int_equal(response->error_code, KP_NONE);
 		assert_int_equal(response->topics_count, 1);
 		assert_int_equal(response->topics[0].partitions_count, 1);
@@ -369,8 +362,7 @@ all_offsets_of_several_groups(void **state)
 	}
 	for (int version = 8; version <= OFFSETS_MAX; version++) {
 		response =
-		    call(*state, OFFSET_FETCH, offset_fetch, version,
-			&request);
+		    call(*state, OFFSET_FETCH, offset_fetch, version, &request);
 		assert_int_equal(response->groups_count, 3);
 		expect_text(response->groups[1].group_id, "nobody");
 		assert_int_equal(response->groups[1].error_code, KP_NONE);
@@ -392,8 +384,8 @@ all_offsets_of_several_groups(void **state)
 static void
 unknown_topic_ids_have_no_offsets(void **state)
 {
-	const struct kp_offset_fetch_response *response = fetch(
-	    *state, 10, "simple", "", (struct uuid){ { 0xab, 0xcd } });
+	const struct kp_offset_fetch_response *response =
+	    fetch(*state, 10, "simple", "", (struct uuid){ { 0xab, 0xcd } });
 	struct kp_offset_fetch_response_group_partition partition =
 	    partition_of(10, response, 1);
 
@@ -435,8 +427,8 @@ offsets_go_with_their_topic(void **state)
 }
 
 static void
-send_creation(struct raw_client *client, struct slice name,
-    int32_t correlation_id)
+send_creation(
+    struct raw_client *client, struct slice name, int32_t correlation_id)
 {
 	struct kp_create_topics_request_topic topic = {
 		.name = name,
@@ -454,8 +446,8 @@ send_creation(struct raw_client *client, struct slice name,
 }
 
 static void
-send_commit(struct raw_client *client, struct slice topic_name,
-    int32_t correlation_id)
+send_commit(
+    struct raw_client *client, struct slice topic_name, int32_t correlation_id)
 {
 	struct kp_offset_commit_request_partition partition = { 0, 1, -1,
 		slice_str("here") };
@@ -505,16 +497,15 @@ requests_of_a_connection_keep_their_order(void **state)
 /* --- Members ------------------------------------------------------------- */
 
 /* A subscription to the topic "s", as consumers put it. */
-static const uint8_t subscription[] = { 0, 0, 0, 0, 0, 1, 0, 1, 's', 0xff,
-	0xff, 0xff, 0xff };
+static const uint8_t subscription[] = { 0, 0, 0, 0, 0, 1, 0, 1, 's', 0xff, 0xff,
+	0xff, 0xff };
 
 static const struct kp_join_group_response *
 join(struct raw_client *client, int version, const char *group,
     struct slice member_id)
 {
-	struct kp_join_group_request_protocol protocol = {
-		slice_str("range"), slice_of(subscription, sizeof(subscription))
-	};
+	struct kp_join_group_request_protocol protocol = { slice_str("range"),
+		slice_of(subscription, sizeof(subscription)) };
 	struct kp_join_group_request request = {
 		.group_id = slice_str(group),
 		.session_timeout_ms = 30000,
@@ -545,8 +536,7 @@ enter(struct raw_client *client, int version, const char *group)
 	member.id = arena_copy(&client->arena, response->member_id);
 	assert_true(member.id.len > 0);
 	if (version >= 4) {
-		assert_int_equal(
-		    response->error_code, KP_MEMBER_ID_REQUIRED);
+		assert_int_equal(response->error_code, KP_MEMBER_ID_REQUIRED);
 		assert_int_equal(response->generation_id, -1);
 		response = join(client, version, group, member.id);
 	}
@@ -557,8 +547,7 @@ enter(struct raw_client *client, int version, const char *group)
 	if (version >= 7)
 		expect_text(response->protocol_type, "consumer");
 	assert_int_equal(response->members_count, 1);
-	assert_true(
-	    slice_equal(response->members[0].member_id, member.id));
+	assert_true(slice_equal(response->members[0].member_id, member.id));
 	assert_true(slice_equal(response->members[0].metadata,
 	    slice_of(subscription, sizeof(subscription))));
 	member.generation = response->generation_id;
@@ -617,8 +606,7 @@ leave(struct raw_client *client, int version, const char *group,
 	if (version < 3 || response->error_code != KP_NONE)
 		return (enum kp_error)response->error_code;
 	assert_int_equal(response->members_count, 1);
-	assert_true(
-	    slice_equal(response->members[0].member_id, member_id));
+	assert_true(slice_equal(response->members[0].member_id, member_id));
 	return (enum kp_error)response->members[0].error_code;
 }
 
@@ -648,21 +636,21 @@ members_come_and_go_in_every_version(void **state)
 		struct membership old = member;
 
 		assert_int_equal(member.generation, 1 + 2 * version);
-		assert_int_equal(heartbeat(*state, MIN(version, 4),
-				     "versions", member),
+		assert_int_equal(
+		    heartbeat(*state, MIN(version, 4), "versions", member),
 		    KP_NONE);
 		old.generation--;
 		assert_int_equal(
 		    heartbeat(*state, MIN(version, 4), "versions", old),
 		    KP_ILLEGAL_GENERATION);
-		assert_int_equal(leave(*state, MIN(version, 5), "versions",
-				     member.id),
+		assert_int_equal(
+		    leave(*state, MIN(version, 5), "versions", member.id),
 		    KP_NONE);
-		assert_int_equal(leave(*state, MIN(version, 5), "versions",
-				     member.id),
+		assert_int_equal(
+		    leave(*state, MIN(version, 5), "versions", member.id),
 		    KP_UNKNOWN_MEMBER_ID);
-		assert_int_equal(heartbeat(*state, MIN(version, 4),
-				     "versions", member),
+		assert_int_equal(
+		    heartbeat(*state, MIN(version, 4), "versions", member),
 		    KP_UNKNOWN_MEMBER_ID);
 	}
 }
@@ -686,8 +674,7 @@ groups_without_a_name_are_refused(void **state)
 	assert_int_equal(synced->error_code, KP_INVALID_GROUP_ID);
 	assert_true(slice_is_null(synced->protocol_type));
 	assert_int_equal(synced->assignment.len, 0);
-	assert_int_equal(
-	    heartbeat(*state, 4, "", nobody), KP_INVALID_GROUP_ID);
+	assert_int_equal(heartbeat(*state, 4, "", nobody), KP_INVALID_GROUP_ID);
 	assert_int_equal(
 	    leave(*state, 5, "", slice_str("m")), KP_INVALID_GROUP_ID);
 }
@@ -701,20 +688,19 @@ syncing_needs_the_protocol(void **state)
 		.protocol_type = slice_str("consumer"),
 	};
 
-	assert_int_equal(call(*state, SYNC_GROUP, sync_group, 5, &request)
-			     ->error_code,
+	assert_int_equal(
+	    call(*state, SYNC_GROUP, sync_group, 5, &request)->error_code,
 	    KP_INCONSISTENT_GROUP_PROTOCOL);
-	assert_int_equal(call(*state, SYNC_GROUP, sync_group, 4, &request)
-			     ->error_code,
+	assert_int_equal(
+	    call(*state, SYNC_GROUP, sync_group, 4, &request)->error_code,
 	    KP_INVALID_GROUP_ID);
 }
 
 static void
 sessions_have_bounds(void **state)
 {
-	struct kp_join_group_request_protocol protocol = {
-		slice_str("range"), slice_str("")
-	};
+	struct kp_join_group_request_protocol protocol = { slice_str("range"),
+		slice_str("") };
 	struct kp_join_group_request request = {
 		.group_id = slice_str("bounds"),
 		.member_id = slice_str(""),
@@ -766,8 +752,7 @@ groups_are_described_in_every_version(void **state)
 		expect_text(group.protocol_type, "consumer");
 		expect_text(group.protocol_data, "range");
 		assert_int_equal(group.members_count, 1);
-		assert_true(
-		    slice_equal(group.members[0].member_id, member.id));
+		assert_true(slice_equal(group.members[0].member_id, member.id));
 		expect_text(group.members[0].client_host, "/127.0.0.1");
 		expect_text(group.members[0].member_assignment, "yours");
 		if (version >= 3)
@@ -842,8 +827,7 @@ groups_are_deleted_when_they_are_empty(void **state)
 			.groups_names_count = 3,
 		};
 		const struct kp_delete_groups_response *response;
-		struct membership member =
-		    become_stable(client, 9, "deleted");
+		struct membership member = become_stable(client, 9, "deleted");
 
 		response = call(
 		    client, DELETE_GROUPS, delete_groups, version, &request);
@@ -858,15 +842,14 @@ groups_are_deleted_when_they_are_empty(void **state)
 		response = call(
 		    client, DELETE_GROUPS, delete_groups, version, &request);
 		assert_int_equal(response->results[0].error_code, KP_NONE);
-		assert_int_equal(
-		    describe(client, 6, "deleted").error_code,
+		assert_int_equal(describe(client, 6, "deleted").error_code,
 		    KP_GROUP_ID_NOT_FOUND);
 	}
 }
 
 static const struct kp_offset_delete_response *
-delete_offsets(struct raw_client *client, const char *group,
-    const char *topic, int32_t index)
+delete_offsets(struct raw_client *client, const char *group, const char *topic,
+    int32_t index)
 {
 	struct kp_offset_delete_request_partition partition = { index };
 	struct kp_offset_delete_request_topic topics = { slice_str(topic),
@@ -909,8 +892,7 @@ single_offsets_are_deleted(void **state)
 	    KP_UNKNOWN_TOPIC_OR_PARTITION);
 	expect_offset(client, 9, "pruned", "t", id, 4);
 	assert_int_equal(
-	    partition_error(delete_offsets(client, "pruned", "t", 0)),
-	    KP_NONE);
+	    partition_error(delete_offsets(client, "pruned", "t", 0)), KP_NONE);
 	expect_offset(client, 9, "pruned", "t", id, -1);
 	assert_int_equal(leave(client, 5, "pruned", member.id), KP_NONE);
 
@@ -926,8 +908,7 @@ single_offsets_are_deleted(void **state)
 static void
 groups_go_on_after_their_topic_was_deleted(void **state)
 {
-	struct kp_find_coordinator_request request = { .key =
-							   slice_str("g") };
+	struct kp_find_coordinator_request request = { .key = slice_str("g") };
 	struct uuid id;
 
 	raw_topic_create(*state, "kept", 3);
@@ -937,9 +918,9 @@ groups_go_on_after_their_topic_was_deleted(void **state)
 	assert_int_equal(heartbeat(*state, 4, "lost",
 			     (struct membership){ slice_str("m"), 1 }),
 	    KP_NOT_COORDINATOR);
-	assert_int_equal(call(*state, FIND_COORDINATOR, find_coordinator, 3,
-			     &request)
-			     ->error_code,
+	assert_int_equal(
+	    call(*state, FIND_COORDINATOR, find_coordinator, 3, &request)
+		->error_code,
 	    KP_NONE);
 	expect_offset(*state, 9, "lost", "kept", id, -1);
 	commit(*state, 9, "lost", "kept", id, 2);

@@ -25,7 +25,7 @@ struct world {
 	struct api_rig rig;
 	struct group_settings settings;
 	struct group_coordinator *groups;
-	struct uuid topic;		/* of groups */
+	struct uuid topic; /* of groups */
 };
 
 static void
@@ -41,8 +41,7 @@ coordinator_start(struct world *world)
 	};
 	struct delta *all = delta_of_image(world->rig.image);
 
-	world->groups =
-	    group_coordinator_new(&world->settings, &services);
+	world->groups = group_coordinator_new(&world->settings, &services);
 	group_coordinator_apply(world->groups, all);
 	delta_free(all);
 	world->rig.subscriber = group_coordinator_apply;
@@ -133,8 +132,8 @@ call_wait(struct call *call)
 	deadline.tv_sec += DEADLINE_MS / 1000;
 	pthread_mutex_lock(&call->mutex);
 	while (call->done_count == 0)
-		assert_int_equal(pthread_cond_timedwait(&call->changed,
-				     &call->mutex, &deadline),
+		assert_int_equal(pthread_cond_timedwait(
+				     &call->changed, &call->mutex, &deadline),
 		    0);
 	assert_int_equal(call->done_count, 1);
 	pthread_mutex_unlock(&call->mutex);
@@ -188,8 +187,8 @@ commit_begin(struct world *world, struct offset_call *o, const char *group,
 }
 
 static enum kp_error
-commit(struct world *world, const char *group, const char *topic,
-    int64_t offset)
+commit(
+    struct world *world, const char *group, const char *topic, int64_t offset)
 {
 	struct offset_call o;
 	enum kp_error error;
@@ -203,8 +202,8 @@ commit(struct world *world, const char *group, const char *topic,
 }
 
 static enum kp_error
-fetch(struct world *world, const char *group, const char *topic,
-    int64_t *offset)
+fetch(
+    struct world *world, const char *group, const char *topic, int64_t *offset)
 {
 	struct offset_call o;
 	enum kp_error error;
@@ -224,8 +223,8 @@ fetch(struct world *world, const char *group, const char *topic,
 }
 
 static void
-expect_offset(struct world *world, const char *group, const char *topic,
-    int64_t expected)
+expect_offset(
+    struct world *world, const char *group, const char *topic, int64_t expected)
 {
 	int64_t offset;
 
@@ -255,8 +254,7 @@ groups_are_served_once_the_topic_is_there(void **state UNUSED)
 
 	world_init(&world, false);
 	assert_int_equal(commit(&world, "g", "t", 1), KP_NOT_COORDINATOR);
-	assert_int_equal(
-	    fetch(&world, "g", "t", &offset), KP_NOT_COORDINATOR);
+	assert_int_equal(fetch(&world, "g", "t", &offset), KP_NOT_COORDINATOR);
 	assert_int_equal(
 	    group_coordinator_partition(world.groups, slice_str("g")),
 	    java_hash_partition(slice_str("g"), 50));
@@ -267,8 +265,8 @@ groups_are_served_once_the_topic_is_there(void **state UNUSED)
 		int64_t end;
 
 		group_at(i, 3, group);
-		assert_int_equal(group_coordinator_partition(
-				     world.groups, slice_str(group)),
+		assert_int_equal(
+		    group_coordinator_partition(world.groups, slice_str(group)),
 		    i);
 		/* It is loaded in the background. */
 		while (commit(&world, group, "t", 10 + i) ==
@@ -305,8 +303,8 @@ another_nodes_groups_are_not_served(void **state UNUSED)
 	};
 	group_coordinator_fetch(world.groups, &o.call.group, &o.fetch);
 	assert_int_equal(call_wait(&o.call), KP_NOT_COORDINATOR);
-	group_coordinator_describe(world.groups, &o.call.arena, RIG_NODE + 1,
-	    6, slice_str("g"), &group);
+	group_coordinator_describe(world.groups, &o.call.arena, RIG_NODE + 1, 6,
+	    slice_str("g"), &group);
 	assert_int_equal(group.error_code, KP_NOT_COORDINATOR);
 	assert_int_equal(group_coordinator_list(world.groups, &o.call.arena,
 			     RIG_NODE + 1, &asked, &listed),
@@ -336,8 +334,8 @@ offsets_are_loaded_at_the_start(void **state UNUSED)
 			snprintf(group, sizeof(group), "loaded-%d", i);
 			expect_offset(&world, group, "t",
 			    round == 0 ? -1 : round * 100 + i);
-			assert_int_equal(commit(&world, group, "t",
-					     (round + 1) * 100 + i),
+			assert_int_equal(
+			    commit(&world, group, "t", (round + 1) * 100 + i),
 			    KP_NONE);
 		}
 		coordinator_stop(&world);
@@ -432,13 +430,12 @@ groups_go_with_the_topic_of_groups(void **state UNUSED)
 	    error == KP_COORDINATOR_NOT_AVAILABLE);
 	api_rig_hold(&world.rig, false);
 	pthread_join(thread, NULL);
-	assert_int_equal(
-	    fetch(&world, "g", "t", &offset), KP_NOT_COORDINATOR);
+	assert_int_equal(fetch(&world, "g", "t", &offset), KP_NOT_COORDINATOR);
 	call_fini(&waiting.call);
 
 	api_rig_topic(&world.rig, OFFSETS_TOPIC, 4);
-	while (fetch(&world, "g", "t", &offset) ==
-	    KP_COORDINATOR_LOAD_IN_PROGRESS)
+	while (
+	    fetch(&world, "g", "t", &offset) == KP_COORDINATOR_LOAD_IN_PROGRESS)
 		;
 	assert_int_equal(offset, -1);
 	assert_int_equal(
@@ -534,8 +531,7 @@ sync_alone(struct world *world, const struct member *member)
 	struct call call;
 
 	call_init(&call);
-	group_coordinator_sync(
-	    world->groups, &call.group, &request, &response);
+	group_coordinator_sync(world->groups, &call.group, &request, &response);
 	assert_int_equal(call_wait(&call), KP_NONE);
 	call_fini(&call);
 }
@@ -548,8 +544,8 @@ group_is(struct world *world, const char *name, const char *expected)
 	bool is;
 
 	arena_init(&arena, (size_t)1 << 20);
-	group_coordinator_describe(world->groups, &arena, RIG_NODE, 6,
-	    slice_str(name), &group);
+	group_coordinator_describe(
+	    world->groups, &arena, RIG_NODE, 6, slice_str(name), &group);
 	assert_int_equal(group.error_code, KP_NONE);
 	is = slice_equal_str(group.group_state, expected);
 	arena_reset(&arena);
@@ -603,8 +599,7 @@ the_stop_answers_everybody(void **state UNUSED)
 	assert_false(call_done(&second.call));
 	group_coordinator_stop(world.groups);
 	assert_int_equal(call_wait(&second.call), KP_NOT_COORDINATOR);
-	assert_int_equal(
-	    fetch(&world, "g", "t", &offset), KP_NOT_COORDINATOR);
+	assert_int_equal(fetch(&world, "g", "t", &offset), KP_NOT_COORDINATOR);
 	call_fini(&first.call);
 	call_fini(&second.call);
 	world_fini(&world);

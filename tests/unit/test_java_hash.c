@@ -57,8 +57,7 @@ keys_go_where_kafka_puts_them(void **state UNUSED)
 		line_read(&line, text);
 		key = slice_of(line.key, line.len);
 		assert_int_equal(java_hash(key), line.hash);
-		assert_int_equal(
-		    java_hash_partition(key, 50), line.partition);
+		assert_int_equal(java_hash_partition(key, 50), line.partition);
 		count++;
 	}
 	fclose(file);
@@ -94,8 +93,7 @@ bad_bytes_count_as_replacements(void **state UNUSED)
 	};
 
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
-		assert_int_equal(
-		    java_hash_utf16_len(slice_str(cases[i].text)),
+		assert_int_equal(java_hash_utf16_len(slice_str(cases[i].text)),
 		    cases[i].units);
 	assert_int_equal(java_hash(slice_str("\x80")), 0xfffd);
 }
@@ -108,8 +106,7 @@ lengths_are_counted_in_utf16(void **state UNUSED)
 	assert_int_equal(java_hash_utf16_len(slice_str("abc")), 3);
 	assert_int_equal(java_hash_utf16_len(slice_str("\xc3\xa4")), 1);
 	assert_int_equal(java_hash_utf16_len(slice_str("\xe2\x82\xac")), 1);
-	assert_int_equal(
-	    java_hash_utf16_len(slice_str("\xf0\x9f\x98\x80")), 2);
+	assert_int_equal(java_hash_utf16_len(slice_str("\xf0\x9f\x98\x80")), 2);
 }
 
 int

@@ -32,7 +32,7 @@ struct world {
 	int64_t end_offset;
 	int64_t high_watermark;
 	size_t appends_count;
-	bool holds_back;	/* the high watermark stays where it is */
+	bool holds_back; /* the high watermark stays where it is */
 	enum kp_error append_error;
 	enum kp_error read_error;
 	size_t read_bytes_max;
@@ -42,12 +42,12 @@ struct world {
 
 	/* the kind */
 	int64_t values[VALUES];
-	int64_t pending[VALUES];	/* of the open transaction */
+	int64_t pending[VALUES]; /* of the open transaction */
 	int replays_count;
 	int loads_count;
 	int unloads_count;
 	enum kp_error unload_error;
-	struct shard_timer timer;	/* stopped when the shard unloads */
+	struct shard_timer timer; /* stopped when the shard unloads */
 };
 
 static struct world *
@@ -70,8 +70,7 @@ replay(struct shard *shard, const struct shard_record *record)
 	if (record->type != kp_offset_commit_key.key)
 		return 0;
 	arena_init(&arena, 65536);
-	result = kp_decode(
-	    &kp_offset_commit_key, 0, record->key, &arena, &key);
+	result = kp_decode(&kp_offset_commit_key, 0, record->key, &arena, &key);
 	if (result == 0 && !slice_is_null(record->value))
 		result = kp_decode(&kp_offset_commit_value, 4,
 		    slice_of(record->value.data + 2, record->value.len - 2),
@@ -127,8 +126,8 @@ unloaded(struct shard *shard, enum kp_error error)
 static enum kp_error
 answer_for(enum kp_error error)
 {
-	return error == KP_REQUEST_TIMED_OUT ? KP_COORDINATOR_NOT_AVAILABLE
-					     : error;
+	return error == KP_REQUEST_TIMED_OUT ? KP_COORDINATOR_NOT_AVAILABLE :
+					       error;
 }
 
 static const struct shard_kind kind = {
@@ -163,8 +162,8 @@ log_append(struct world *world, uint8_t *data, size_t len)
 }
 
 static enum kp_error
-host_append(struct shard_host *host, uint8_t *data, size_t len,
-    int64_t *end_offset)
+host_append(
+    struct shard_host *host, uint8_t *data, size_t len, int64_t *end_offset)
 {
 	struct world *world = world_of_host(host);
 
@@ -177,8 +176,8 @@ host_append(struct shard_host *host, uint8_t *data, size_t len,
 }
 
 static enum kp_error
-host_read(struct shard_host *host, int64_t offset, size_t max_bytes,
-    struct buf *out)
+host_read(
+    struct shard_host *host, int64_t offset, size_t max_bytes, struct buf *out)
 {
 	struct world *world = world_of_host(host);
 	struct batch batch;
@@ -247,8 +246,8 @@ static void
 world_init(struct world *world)
 {
 	memset(world, 0, sizeof(*world));
-	world->clock = (struct clock_source){ world_wall_ms,
-		world_monotonic_us, world };
+	world->clock =
+	    (struct clock_source){ world_wall_ms, world_monotonic_us, world };
 	clock_install(&world->clock);
 	world->host = (struct shard_host){
 		.append = host_append,
@@ -496,8 +495,7 @@ bulk_takes_as_many_batches_as_it_needs(void **state UNUSED)
 
 	assert_int_equal(shard_enter(&world.shard), KP_NONE);
 	emit(&world, 0, 7, 5000);
-	assert_int_equal(
-	    shard_append_bulk(&world.shard), KP_MESSAGE_TOO_LARGE);
+	assert_int_equal(shard_append_bulk(&world.shard), KP_MESSAGE_TOO_LARGE);
 	shard_leave(&world.shard);
 	assert_int_equal(world.values[0], 0);
 	world_fini(&world);
@@ -766,8 +764,8 @@ loading_replays_the_log_in_pieces(void **state UNUSED)
 		assert_int_equal(world.replays_count, 500);
 		for (int i = 0; i < VALUES; i++)
 			assert_int_equal(world.values[i],
-			    i < 500 % VALUES ? 500 / VALUES * VALUES + i
-					     : (500 / VALUES - 1) * VALUES + i);
+			    i < 500 % VALUES ? 500 / VALUES * VALUES + i :
+					       (500 / VALUES - 1) * VALUES + i);
 	}
 	put(&world, &call, 0, 1);
 	expect_done(&call, KP_NONE);
