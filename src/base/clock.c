@@ -36,6 +36,12 @@ clock_monotonic_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
+int64_t
+clock_thread_cpu_us(void)
+{
+	return read_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void
 clock_install(const struct clock_source *source)
 {

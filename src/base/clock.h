@@ -24,6 +24,9 @@ int64_t clock_wall_ms(void);
 int64_t clock_monotonic_us(void);
 int64_t clock_monotonic_ms(void);
 
+/* Microseconds of CPU time that the calling thread has had; no seam. */
+int64_t clock_thread_cpu_us(void);
+
 /* Put source in the clock's place; NULL puts the system's clock back. */
 void clock_install(const struct clock_source *source);
 

@@ -83,6 +83,16 @@ update_writing(struct connection *c)
 	}
 }
 
+static void
+free_events(struct connection *c)
+{
+	if (c->read_event != NULL)
+		event_free(c->read_event);
+	if (c->write_event != NULL)
+		event_free(c->write_event);
+	c->read_event = c->write_event = NULL;
+}
+
 void
 connection_resume(struct connection *c)
 {
@@ -138,6 +148,41 @@ send_replies(struct connection *c)
 	update_writing(c);
 }
 
+/* --- Moving to another loop ---------------------------------------------- */
+
+/* Nothing is under way, neither here nor with whom handles its requests. */
+static bool
+at_rest(const struct connection *c)
+{
+	return c->outbox.count == 0 && inbox_len(&c->inbox) == 0 &&
+	    may_read(c) && c->reading && !c->handling && !c->writing &&
+	    !c->blocked && !c->read_wants_write && !c->write_wants_read &&
+	    !c->transport.pending && !timer_running(&c->deadline) &&
+	    !timer_running(&c->unmute) && !timer_running(&c->retry) &&
+	    !list_node_linked(&c->resume.node) &&
+	    !list_node_linked(&c->flush.node);
+}
+
+/* Move it where there is less to do, where that is asked for. */
+static void
+relieve(struct connection *c)
+{
+	struct connection_set *to = connection_set_relief(c->set);
+
+	if (to == NULL)
+		return;
+	free_events(c);
+	c->reading = false;
+	list_remove(&c->node);
+	loop_load_add(c->set->loop, -1);
+	counter_add(&c->set->counters.moves, 1);
+	c->set = to;
+	loop_load_add(to->loop, 1);
+	loop_post(to->loop, &c->arrive);
+}
+
+/* --- The end of a pass ---------------------------------------------------- */
+
 static void
 run_flush(struct task *task)
 {
@@ -146,10 +191,13 @@ run_flush(struct task *task)
 	send_replies(c);
 	if (c->gone)
 		return;
-	if (c->closing && c->outbox.count == 0)
+	if (c->closing && c->outbox.count == 0) {
 		connection_abort(c, c->close_reason);
-	else
-		connection_resume(c);
+		return;
+	}
+	connection_resume(c);
+	if (at_rest(c))
+		relieve(c);
 }
 
 /* --- Frames -------------------------------------------------------------- */
@@ -519,6 +567,39 @@ run_end(struct task *task)
 	network_connection_freed(network);
 }
 
+/* Make the transport's events on its loop; -1 where that cannot be done. */
+static int
+watch_transport(struct connection *c)
+{
+	struct event_base *base = loop_base(c->set->loop);
+
+	c->read_event = event_new(base, c->transport.fd,
+	    EV_READ | EV_PERSIST, on_readable, c);
+	c->write_event = event_new(base, c->transport.fd,
+	    EV_WRITE | EV_PERSIST, on_writable, c);
+	if (c->read_event == NULL || c->write_event == NULL)
+		return -1;
+	start_reading(c);
+	return c->reading ? 0 : -1;
+}
+
+/* On the loop that it goes on with. */
+static void
+run_arrive(struct task *task)
+{
+	struct connection *c = CONTAINER_OF(task, struct connection, arrive);
+
+	c->active_ms = loop_now_ms(c->set->loop);
+	list_append(&c->set->connections, &c->node);
+	if (watch_transport(c) != 0) {
+		connection_abort(c, "it cannot be watched");
+		return;
+	}
+	if (c->set->draining)
+		connection_close(c, "the server stops");
+	connection_set_watch_idle(c->set);
+}
+
 static char *
 make_id(struct connection_set *set, const struct connection_origin *origin)
 {
@@ -550,30 +631,21 @@ connection_new(struct connection_set *set,
 	c->flush.run = run_flush;
 	c->resume.run = run_resume;
 	c->end.run = run_end;
+	c->arrive.run = run_arrive;
 	c->active_ms = loop_now_ms(set->loop);
 	list_append(&set->connections, &c->node);
 	return c;
 }
 
-/* Open the transport and its events; -1 where that cannot be done. */
 static int
-connect_transport(struct connection *c)
+open_transport(struct connection *c)
 {
-	struct event_base *base = loop_base(c->set->loop);
 	int fd = c->origin.fd;
 
-	if (listener_transport(c->origin.listener, &c->transport, fd) != 0) {
-		close(fd);
-		return -1;
-	}
-	c->read_event = event_new(base, c->transport.fd,
-	    EV_READ | EV_PERSIST, on_readable, c);
-	c->write_event = event_new(base, c->transport.fd,
-	    EV_WRITE | EV_PERSIST, on_writable, c);
-	if (c->read_event == NULL || c->write_event == NULL)
-		return -1;
-	start_reading(c);
-	return c->reading ? 0 : -1;
+	if (listener_transport(c->origin.listener, &c->transport, fd) == 0)
+		return watch_transport(c);
+	close(fd);
+	return -1;
 }
 
 static void
@@ -593,7 +665,7 @@ connection_open(struct connection_set *set,
 {
 	struct connection *c = connection_new(set, origin);
 
-	if (connect_transport(c) != 0) {
+	if (open_transport(c) != 0) {
 		connection_abort(c, "it cannot be watched");
 		return;
 	}
@@ -614,11 +686,7 @@ close_socket(struct connection *c)
 	timer_stop(&c->retry);
 	loop_undefer(&c->flush);
 	loop_undefer(&c->resume);
-	if (c->read_event != NULL)
-		event_free(c->read_event);
-	if (c->write_event != NULL)
-		event_free(c->write_event);
-	c->read_event = c->write_event = NULL;
+	free_events(c);
 	if (c->transport.ops != NULL)
 		c->transport.ops->close(&c->transport);
 }

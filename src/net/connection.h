@@ -3,9 +3,10 @@
  *
  * It reads frames (int32 size, then so many bytes), hands each complete one
  * to the handler, and sends the replies of the exchanges in the order in
- * which they were begun.  It belongs to one loop for life, and everything
- * here is called on that loop; the accessors may also be called by a thread
- * that works for a pending exchange of it.
+ * which they were begun.  It belongs to one loop, and everything here is
+ * called on that loop; the accessors may also be called by a thread that works
+ * for a pending exchange of it.  When its loop has too much to do it may move
+ * to another one, but never while an exchange is pending.
  *
  * Bytes are read into the loop's scratch buffer and frames are handled there;
  * only what is left over, a partial frame or frames that have to wait, moves

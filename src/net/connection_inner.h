@@ -27,8 +27,10 @@ struct connection_origin {
 };
 
 struct connection {
-	/* immutable */
+	/* changes while it moves: nothing is under way then */
 	struct connection_set *set;
+
+	/* immutable */
 	struct connection_origin origin;	/* but for fd, which is gone */
 	char *id;
 
@@ -48,6 +50,7 @@ struct connection {
 	struct task flush;
 	struct task resume;
 	struct task end;
+	struct task arrive;
 	void *session;
 	const char *close_reason;
 

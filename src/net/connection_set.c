@@ -1,10 +1,20 @@
 #include "base/base.h"
+#include "base/machine.h"
 #include "net/connection.h"
 #include "net/connection_inner.h"
 #include "net/connection_set.h"
 #include "net/loop.h"
+#include "net/loop_group.h"
 #include "net/network.h"
 #include "net/network_inner.h"
+
+/*
+ * A loop that is this busy, measured so many times in a row, has connections
+ * to spare for one that is less busy than that.
+ */
+#define HOT_BUSY 700
+#define HOT_MEASUREMENTS 2
+#define COOL_BUSY 350
 
 static struct connection *
 first_connection(struct connection_set *set)
@@ -48,6 +58,71 @@ on_idle_timer(struct timer *timer)
 	}
 	connection_set_watch_idle(set);
 }
+
+/* --- Relief -------------------------------------------------------------- */
+
+/* Connections that had something to do of late; what they cost is unknown. */
+static int
+active_count(struct connection_set *set)
+{
+	int64_t since_ms = loop_now_ms(set->loop) - LOOP_MEASURE_MS;
+	struct list_node *head = &set->connections.head;
+	int count = 0;
+
+	for (struct list_node *node = head->prev; node != head;
+	     node = node->prev, count++)
+		if (LIST_ENTRY(node, struct connection, node)->active_ms <
+		    since_ms)
+			break;
+	return count;
+}
+
+/* May another loop take over some of what this one does? */
+static bool
+relief_is_due(struct connection_set *set)
+{
+	const struct loop_group *loops = network_loops(set->network);
+
+	if (loop_busy(set->loop) < HOT_BUSY) {
+		set->hot = 0;
+		return false;
+	}
+	return ++set->hot >= HOT_MEASUREMENTS &&
+	    loop_busy(loop_group_idlest(loops)) < COOL_BUSY &&
+	    machine_runnable() < machine_processors();
+}
+
+static void
+judge(struct connection_set *set)
+{
+	int active;
+
+	set->measurement = loop_measurements(set->loop);
+	set->leaving = 0;
+	if (!relief_is_due(set))
+		return;
+	active = active_count(set);
+	/* One alone would be as much work there. */
+	if (active >= 2)
+		set->leaving = MAX(active / 4, 1);
+	set->hot = 0;
+}
+
+struct connection_set *
+connection_set_relief(struct connection_set *set)
+{
+	struct loop *idlest;
+
+	if (set->measurement != loop_measurements(set->loop))
+		judge(set);
+	if (set->leaving == 0)
+		return NULL;
+	set->leaving--;
+	idlest = loop_group_idlest(network_loops(set->network));
+	return idlest == set->loop ? NULL : network_set(set->network, idlest);
+}
+
+/* --- Life ---------------------------------------------------------------- */
 
 void
 connection_set_init(struct connection_set *set, struct network *network,

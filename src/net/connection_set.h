@@ -33,6 +33,7 @@ struct connection_counters {
 	struct counter parked_bytes;
 	struct counter pauses;
 	struct counter budget_waits;
+	struct counter moves;		/* to another loop */
 	struct outbox_counters out;
 };
 
@@ -55,6 +56,9 @@ struct connection_set {
 	struct timer idle_timer;	/* for the first of them */
 	int32_t next_index;		/* for the ids of connections */
 	bool draining;
+	unsigned int measurement;	/* the loop's that was judged last */
+	int hot;			/* how many in a row were too high */
+	int leaving;			/* connections that are to move */
 
 	struct connection_counters counters;
 };
@@ -69,6 +73,13 @@ void connection_set_fini(struct connection_set *set);
 void connection_set_drain(struct connection_set *set);
 /* Close all connections at once. */
 void connection_set_abort(struct connection_set *set);
+
+/*
+ * Where a connection should move that is at rest now, or NULL: to another
+ * loop, when this one is busy, that one is not, and a processor is free for
+ * it.  Counts it as gone.
+ */
+struct connection_set *connection_set_relief(struct connection_set *set);
 
 /* See to it that the first connection is closed when it has been idle. */
 void connection_set_watch_idle(struct connection_set *set);

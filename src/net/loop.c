@@ -32,6 +32,8 @@ struct loop {
 	struct list posted_here;	/* by this thread, without a lock */
 	struct list deferred;
 	struct list deferred_last;
+	int64_t measured_cpu_us;
+	unsigned int measurements;
 
 	pthread_mutex_t lock;
 	struct list mailbox;		/* guarded by lock */
@@ -40,6 +42,8 @@ struct loop {
 	/* atomic */
 	atomic_bool asleep;		/* the next post has to wake it */
 	atomic_int load;
+	atomic_int busy;		/* when it was measured last */
+	_Atomic int64_t measured_ms;
 	struct loop_counters counters;
 };
 
@@ -290,6 +294,26 @@ loop_enter(struct loop *loop)
 	atomic_store(&loop->asleep, false);
 }
 
+/* How much of the time since the last measurement the thread has run. */
+static void
+measure(struct loop *loop)
+{
+	int64_t passed_ms = loop->now_ms - atomic_load_explicit(
+	    &loop->measured_ms, memory_order_relaxed);
+	int64_t cpu_us;
+
+	if (passed_ms < LOOP_MEASURE_MS)
+		return;
+	cpu_us = clock_thread_cpu_us();
+	atomic_store_explicit(&loop->busy,
+	    (int)((cpu_us - loop->measured_cpu_us) / passed_ms),
+	    memory_order_relaxed);
+	atomic_store_explicit(&loop->measured_ms, loop->now_ms,
+	    memory_order_relaxed);
+	loop->measured_cpu_us = cpu_us;
+	loop->measurements++;
+}
+
 /* Let the wait end when the first timer is due. */
 static void
 arm_timer(struct loop *loop)
@@ -353,6 +377,7 @@ run_pass(struct loop *loop, bool wait)
 {
 	arm_timer(loop);
 	run_events(loop, wait);
+	measure(loop);
 	run_posted(loop);
 	counter_add(&loop->counters.timers,
 	    timer_wheel_advance(&loop->timers, loop->now_ms));
@@ -448,6 +473,24 @@ int
 loop_load(const struct loop *loop)
 {
 	return atomic_load_explicit(&loop->load, memory_order_relaxed);
+}
+
+int
+loop_busy(const struct loop *loop)
+{
+	int64_t measured_ms = atomic_load_explicit(&loop->measured_ms,
+	    memory_order_relaxed);
+
+	/* One that works measures; this one sleeps. */
+	if (clock_monotonic_ms() - measured_ms > 4 * LOOP_MEASURE_MS)
+		return 0;
+	return atomic_load_explicit(&loop->busy, memory_order_relaxed);
+}
+
+unsigned int
+loop_measurements(const struct loop *loop)
+{
+	return loop->measurements;
 }
 
 const struct loop_counters *

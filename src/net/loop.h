@@ -21,6 +21,8 @@ struct event_base;
 struct loop;
 struct timer_wheel;
 
+#define LOOP_MEASURE_MS 250
+
 /* What a loop has done; any thread may read it. */
 struct loop_counters {
 	struct counter passes;		/* waits for events */
@@ -99,6 +101,16 @@ void loop_undefer(struct task *task);
  */
 void loop_load_add(struct loop *loop, int delta);
 int loop_load(const struct loop *loop);
+
+/*
+ * CPU time that the loop's thread had of late, in thousandths of the time that
+ * passed, measured every LOOP_MEASURE_MS.  0 for a loop that sleeps.  Any
+ * thread.
+ */
+int loop_busy(const struct loop *loop);
+
+/* How often that was measured: tells whether it is news.  The loop's thread. */
+unsigned int loop_measurements(const struct loop *loop);
 
 const struct loop_counters *loop_counters(const struct loop *loop);
 

@@ -7,6 +7,14 @@
 
 #define NAME_LEN_MAX 31
 
+/*
+ * A loop gets further connections while it is less busy than this, and does
+ * not have so many more than another: those who come all at once have not
+ * shown yet what they cost.
+ */
+#define BUSY_MAX 500
+#define LOAD_AHEAD_MAX 64
+
 struct loop_group {
 	/* immutable */
 	int count;
@@ -86,13 +94,39 @@ loop_group_get(const struct loop_group *group, int index)
 	return group->loops[index];
 }
 
-struct loop *
-loop_group_pick(const struct loop_group *group)
+static struct loop *
+least_loaded(const struct loop_group *group)
 {
 	struct loop *best = group->loops[0];
 
 	for (int i = 1; i < group->count; i++)
 		if (loop_load(group->loops[i]) < loop_load(best))
+			best = group->loops[i];
+	return best;
+}
+
+struct loop *
+loop_group_pick(const struct loop_group *group)
+{
+	struct loop *least = least_loaded(group);
+
+	for (int i = 0; i < group->count; i++) {
+		struct loop *loop = group->loops[i];
+
+		if (loop_load(loop) - loop_load(least) < LOAD_AHEAD_MAX &&
+		    loop_busy(loop) < BUSY_MAX)
+			return loop;
+	}
+	return least;
+}
+
+struct loop *
+loop_group_idlest(const struct loop_group *group)
+{
+	struct loop *best = group->loops[0];
+
+	for (int i = 1; i < group->count; i++)
+		if (loop_busy(group->loops[i]) < loop_busy(best))
 			best = group->loops[i];
 	return best;
 }

@@ -31,7 +31,14 @@ void loop_group_stop(struct loop_group *group);
 int loop_group_count(const struct loop_group *group);
 struct loop *loop_group_get(const struct loop_group *group, int index);
 
-/* The loop with the least load at the moment. */
+/*
+ * The loop for a new connection.  As long as there is little to do, loops
+ * that sleep are left asleep: a message that passes from one loop to another
+ * costs twice what it costs on one.  Any thread.
+ */
 struct loop *loop_group_pick(const struct loop_group *group);
+
+/* The loop that is least busy.  Any thread. */
+struct loop *loop_group_idlest(const struct loop_group *group);
 
 #endif

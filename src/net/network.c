@@ -351,6 +351,7 @@ add_set(const struct connection_counters *from, struct network_counters *to)
 	to->parked_bytes += counter_get(&from->parked_bytes);
 	to->pauses += counter_get(&from->pauses);
 	to->budget_waits += counter_get(&from->budget_waits);
+	to->moves += counter_get(&from->moves);
 	to->sendfiles += counter_get(&from->out.sendfiles);
 	to->writes += counter_get(&from->out.writes) +
 	    counter_get(&from->out.sendfiles);

@@ -56,6 +56,7 @@ struct network_counters {
 	uint64_t parked_bytes;
 	uint64_t pauses;		/* reading was turned off */
 	uint64_t budget_waits;		/* reading waited for memory */
+	uint64_t moves;			/* of connections between loops */
 	uint64_t passes;		/* of the loops, as are the next */
 	uint64_t wakeups;
 	uint64_t tasks;

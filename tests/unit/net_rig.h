@@ -56,6 +56,7 @@ struct rig {
 	struct network *network;
 	struct listener *listener;
 	struct list parked;
+	int loop_count;
 	int file_fd;
 	struct connection *connection;	/* the last that was opened */
 	/* What has happened. */
@@ -199,7 +200,7 @@ on_freed(struct connection_handler *handler UNUSED,
 static void
 rig_init(void)
 {
-	rig = (struct rig){ .file_fd = -1 };
+	rig = (struct rig){ .file_fd = -1, .loop_count = 1 };
 	rig.handler = (struct connection_handler){
 		.opened = on_opened,
 		.frame = on_frame,
@@ -216,8 +217,9 @@ rig_init(void)
 static void
 rig_step(void)
 {
-	for (int i = 0; i < 8; i++)
-		loop_step(rig.loop, false);
+	for (int i = 0; i < 8 * rig.loop_count; i++)
+		loop_step(loop_group_get(rig.loops, i % rig.loop_count),
+		    false);
 }
 
 /* Step the loop until the condition holds; it fails after ten seconds. */
@@ -244,7 +246,7 @@ rig_real_ms(void)
 static void
 rig_start(void)
 {
-	rig.loops = loop_group_new(1);
+	rig.loops = loop_group_new(rig.loop_count);
 	assert_non_null(rig.loops);
 	rig.loop = loop_group_get(rig.loops, 0);
 	rig.network =
@@ -283,15 +285,21 @@ run_completion(struct task *task)
 
 /* The same on the loop, which is where it belongs. */
 UNUSED static void
-rig_complete_on_loop(bool reply)
+rig_complete_on(struct loop *loop, bool reply)
 {
 	struct completion completion = {
 		.task.run = run_completion,
 		.reply = reply,
 	};
 
-	loop_post(rig.loop, &completion.task);
+	loop_post(loop, &completion.task);
 	rig_step();
+}
+
+UNUSED static void
+rig_complete_on_loop(bool reply)
+{
+	rig_complete_on(rig.loop, reply);
 }
 
 /* Everything that was begun has been released, once. */

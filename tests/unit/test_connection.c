@@ -245,6 +245,77 @@ ready_replies_make_room_in_the_same_pass(void **state UNUSED)
 	close(fd);
 }
 
+/* As if its loop had found out that it has too much to do. */
+static void
+ask_to_move(void)
+{
+	struct connection_set *set = rig.connection->set;
+
+	set->measurement = loop_measurements(set->loop);
+	set->leaving = 1;
+}
+
+/* A connection on the second of two loops. */
+static int
+open_on_second(void)
+{
+	int fd;
+
+	loop_load_add(rig.loop, 64);
+	fd = client_open();
+	loop_load_add(rig.loop, -64);
+	assert_int_equal(loop_index(connection_loop(rig.connection)), 1);
+	return fd;
+}
+
+static void
+connection_moves_when_it_is_at_rest(void **state UNUSED)
+{
+	int fd;
+
+	rig.loop_count = 2;
+	rig_start();
+	fd = open_on_second();
+	client_send_frame(fd, 'p', 100);
+	RIG_UNTIL(rig.frames == 1);
+	ask_to_move();
+	client_send_frame(fd, 'e', 10);
+	RIG_UNTIL(rig.frames == 2);
+	/* Not with a request that is pending. */
+	assert_int_equal(loop_index(connection_loop(rig.connection)), 1);
+	rig_complete_on(loop_group_get(rig.loops, 1), true);
+	client_expect_frame(fd, 'p', 100);
+	client_expect_frame(fd, 'e', 10);
+	assert_int_equal(loop_index(connection_loop(rig.connection)), 0);
+	assert_int_equal(loop_load(loop_group_get(rig.loops, 0)), 1);
+	assert_int_equal(loop_load(loop_group_get(rig.loops, 1)), 0);
+	for (int i = 0; i < 30; i++) {
+		client_send_frame(fd, 'e', 1000);
+		client_expect_frame(fd, 'e', 1000);
+	}
+	close(fd);
+}
+
+/* The loops drain while it is between them. */
+static void
+connection_that_moves_is_closed_at_the_stop(void **state UNUSED)
+{
+	int fd;
+
+	rig.loop_count = 2;
+	rig_start();
+	fd = open_on_second();
+	ask_to_move();
+	client_send_frame(fd, 'e', 10);
+	while (rig.connection->set->leaving > 0 &&
+	    loop_index(connection_loop(rig.connection)) == 1)
+		loop_step(loop_group_get(rig.loops, 1), false);
+	assert_false(list_node_linked(&rig.connection->node));
+	connection_set_drain(rig.connection->set);
+	RIG_UNTIL(rig.freed == 1);
+	close(fd);
+}
+
 /*
  * Whoever sends requests and never reads has its replies bounded, and its
  * requests wait in its own socket.
@@ -1031,6 +1102,8 @@ main(void)
 		TEST(parked_frames_shrink_to_the_partial_one),
 		TEST(no_more_than_in_flight_max_are_handled),
 		TEST(ready_replies_make_room_in_the_same_pass),
+		TEST(connection_moves_when_it_is_at_rest),
+		TEST(connection_that_moves_is_closed_at_the_stop),
 		TEST(client_that_never_reads_is_bounded),
 		TEST(bad_sizes_close),
 		TEST(empty_frame_is_the_handlers_to_judge),

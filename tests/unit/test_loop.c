@@ -235,18 +235,74 @@ stop_runs_what_is_posted_by_what_is_posted(void **state UNUSED)
 }
 
 static void
-group_picks_the_least_loaded(void **state UNUSED)
+group_fills_one_loop_before_the_next(void **state UNUSED)
 {
 	struct loop_group *group = loop_group_new(3);
 
 	assert_non_null(group);
 	assert_int_equal(loop_group_start(group), 0);
-	for (int i = 0; i < 30; i++)
+	for (int i = 0; i < 2 * 64; i++) {
+		struct loop *picked = loop_group_pick(group);
+
+		assert_int_equal(loop_index(picked), i / 64);
+		loop_load_add(picked, 1);
+	}
+	/* No loop is ahead by more than that. */
+	for (int i = 0; i < 1000; i++) {
 		loop_load_add(loop_group_pick(group), 1);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(loop_load(loop_group_get(group, i)), 10);
-	loop_load_add(loop_group_get(group, 1), -1);
-	assert_ptr_equal(loop_group_pick(group), loop_group_get(group, 1));
+		for (int j = 0; j < 2; j++)
+			assert_true(loop_load(loop_group_get(group, j)) <=
+			    loop_load(loop_group_get(group, 2)) + 64);
+	}
+	loop_load_add(loop_group_get(group, 0), 64);
+	loop_load_add(loop_group_get(group, 1), 64);
+	assert_int_equal(loop_index(loop_group_pick(group)), 2);
+	loop_group_stop(group);
+	loop_group_free(group);
+}
+
+/* A task that takes all the time there is, until it is told to end. */
+struct burner {
+	struct task task;
+	struct loop *where;
+	atomic_bool ends, ended;
+};
+
+static void
+burn(struct task *task)
+{
+	struct burner *burner = CONTAINER_OF(task, struct burner, task);
+	int64_t end_us = clock_thread_cpu_us() + 20000;
+
+	while (clock_thread_cpu_us() < end_us)
+		;
+	if (atomic_load(&burner->ends))
+		atomic_store(&burner->ended, true);
+	else
+		loop_post(burner->where, &burner->task);
+}
+
+static void
+busy_loop_gets_no_more(void **state UNUSED)
+{
+	struct loop_group *group = loop_group_new(2);
+	struct burner burner = { .task.run = burn };
+	int64_t end_ms = clock_monotonic_ms() + 60000;
+
+	assert_non_null(group);
+	assert_int_equal(loop_group_start(group), 0);
+	burner.where = loop_group_get(group, 0);
+	loop_post(burner.where, &burner.task);
+	while (loop_busy(burner.where) < 500)
+		assert_true(clock_monotonic_ms() < end_ms);
+	assert_int_equal(loop_index(loop_group_pick(group)), 1);
+	assert_int_equal(loop_index(loop_group_idlest(group)), 1);
+	atomic_store(&burner.ends, true);
+	while (!atomic_load(&burner.ended))
+		;
+	while (loop_busy(burner.where) > 0)
+		assert_true(clock_monotonic_ms() < end_ms);
+	assert_int_equal(loop_index(loop_group_pick(group)), 0);
 	loop_group_stop(group);
 	loop_group_free(group);
 }
@@ -261,7 +317,8 @@ main(void)
 		cmocka_unit_test(timers_never_fire_early),
 		cmocka_unit_test(idle_loop_makes_no_passes),
 		cmocka_unit_test(stop_runs_what_is_posted_by_what_is_posted),
-		cmocka_unit_test(group_picks_the_least_loaded),
+		cmocka_unit_test(group_fills_one_loop_before_the_next),
+		cmocka_unit_test(busy_loop_gets_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
