@@ -29,7 +29,7 @@ die(const struct broker_process *broker, const char *format, ...)
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fprintf(stderr, "\nthe broker's last lines:\n");
-	snprintf(command, sizeof(command), "tail -20 %s/out >&2",
+	snprintf(command, sizeof(command), "tail -60 %s/out >&2",
 	    broker->directory);
 	if (system(command) != 0)
 		fprintf(stderr, "(none)\n");
@@ -45,6 +45,14 @@ path_of(const struct broker_process *broker, const char *name, char *path,
 	int n = snprintf(path, size, "%s/%s", broker->directory, name);
 
 	assert(n > 0 && (size_t)n < size);
+}
+
+const char *
+broker_process_binary(void)
+{
+	const char *path = getenv("KLAMM");
+
+	return path == NULL ? BUILDDIR "/klamm" : path;
 }
 
 static void
@@ -75,7 +83,7 @@ exec_broker(const struct broker_process *broker)
 	fd = open(output, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
 		_exit(126);
-	execv(BUILDDIR "/klamm", (char *const *)(uintptr_t)argv);
+	execv(broker_process_binary(), (char *const *)(uintptr_t)argv);
 	_exit(127);
 }
 

@@ -19,6 +19,9 @@ struct broker_process {
 	size_t arguments_count;
 };
 
+/* The binary under test: what $KLAMM names, else that of this build. */
+const char *broker_process_binary(void);
+
 /*
  * Start a broker on a free port with a data directory of its own.  Extra
  * arguments of `klamm serve` follow, the last one is NULL.  Returns when the

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "e2e/broker_process.h"
 #include "unit/unit.h"
 
 /* Long enough for a broker under a sanitizer on a busy machine. */
@@ -25,7 +26,7 @@ execute(const struct program *program, const char *directory,
 	if ((directory != NULL && chdir(directory) != 0) ||
 	    dup2(program->out, 1) < 0 || dup2(program->err, 2) < 0)
 		_exit(126);
-	execv(BUILDDIR "/klamm", (char *const *)(uintptr_t)argv);
+	execv(broker_process_binary(), (char *const *)(uintptr_t)argv);
 	_exit(127);
 }
 
