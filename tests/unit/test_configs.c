@@ -1,0 +1,341 @@
+/* Effective configuration values, and how they are described. */
+#include "unit/unit.h"
+
+#include "base/log.h"
+#include "meta/configs.h"
+#include "meta/delta.h"
+#include "meta/metadata_record.h"
+#include "store/log_settings.h"
+#include "wire/generated/metadata_config_record.h"
+
+struct setting {
+	struct image *image;
+	struct config_set *file;
+	struct configs *configs;
+	struct arena arena;
+};
+
+static int
+setup(void **state)
+{
+	struct setting *s = xcalloc(1, sizeof(*s));
+
+	log_set_level(LOG_FATAL);
+	s->image = image_new();
+	s->file = config_set_new();
+	arena_init(&s->arena, SIZE_MAX);
+	*state = s;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct setting *s = *state;
+
+	configs_free(s->configs);
+	config_set_unref(s->file);
+	image_free(s->image);
+	arena_reset(&s->arena);
+	free(s);
+	return 0;
+}
+
+static void
+in_file(struct setting *s, const char *key, const char *value)
+{
+	config_set_put(s->file, slice_str(key), slice_str(value));
+}
+
+static void
+ready(struct setting *s)
+{
+	s->configs = configs_new(s->image, 1, s->file);
+}
+
+static void
+dynamic(struct setting *s, int8_t type, const char *name, const char *key,
+    const char *value)
+{
+	const struct kp_config_record body = {
+		.resource_type = type,
+		.resource_name = slice_str(name),
+		.name = slice_str(key),
+		.value = slice_str(value),
+	};
+	const struct metadata_record record = {
+		.type = METADATA_RECORD_CONFIG,
+		.body = &body,
+	};
+	struct delta *delta = delta_new(s->image);
+
+	assert_int_equal(delta_replay(delta, &record), 0);
+	image_apply(s->image, delta);
+	delta_free(delta);
+}
+
+static int64_t
+topic_number(struct setting *s, const char *key)
+{
+	int64_t number;
+
+	assert_int_equal(
+	    config_key_int64(configs_topic(s->configs, slice_str("t"), key,
+				 &s->arena),
+		&number),
+	    0);
+	return number;
+}
+
+/* "value source synonym=value/source ..." of one entry. */
+static const char *
+described(struct setting *s, enum image_config_type type, const char *name,
+    const char *key)
+{
+	const struct slice wanted = slice_str(key);
+	const struct config_entry *entry;
+	struct slice text;
+	int32_t count;
+
+	entry = configs_describe(s->configs, type, slice_str(name), &wanted, 1,
+	    &s->arena, &count);
+	if (count == 0)
+		return "missing";
+	text = arena_printf(&s->arena, "%.*s %d",
+	    slice_is_null(entry->value) ? 4 : (int)entry->value.len,
+	    slice_is_null(entry->value) ? "null" :
+					  (const char *)entry->value.data,
+	    entry->source);
+	for (int32_t i = 0; i < entry->synonyms_count; i++) {
+		const struct config_synonym *synonym = &entry->synonyms[i];
+
+		text = arena_printf(&s->arena, "%.*s %.*s=%.*s/%d",
+		    SLICE_ARG(text), SLICE_ARG(synonym->name),
+		    SLICE_ARG(synonym->value), synonym->source);
+	}
+	return (const char *)text.data;
+}
+
+static void
+the_nearest_value_counts(void **state)
+{
+	struct setting *s = *state;
+
+	in_file(s, "log.retention.ms", "4");
+	ready(s);
+	assert_int_equal(topic_number(s, "retention.ms"), 4);
+	dynamic(s, 4, "", "log.retention.ms", "3");
+	assert_int_equal(topic_number(s, "retention.ms"), 3);
+	dynamic(s, 4, "1", "log.retention.ms", "2");
+	assert_int_equal(topic_number(s, "retention.ms"), 2);
+	dynamic(s, 4, "2", "log.retention.ms", "9");
+	assert_int_equal(topic_number(s, "retention.ms"), 2);
+	dynamic(s, 2, "t", "retention.ms", "1");
+	assert_int_equal(topic_number(s, "retention.ms"), 1);
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_TOPIC, "t", "retention.ms"),
+	    "1 1 retention.ms=1/1 log.retention.ms=2/2 "
+	    "log.retention.ms=3/3 log.retention.ms=4/4 "
+	    "log.retention.hours=168/5");
+}
+
+static void
+synonyms_count_in_their_own_units(void **state)
+{
+	struct setting *s = *state;
+
+	ready(s);
+	assert_int_equal(topic_number(s, "retention.ms"),
+	    INT64_C(168) * 3600 * 1000);
+	dynamic(s, 4, "", "log.retention.hours", "2");
+	assert_int_equal(topic_number(s, "retention.ms"), 7200000);
+	dynamic(s, 4, "", "log.retention.minutes", "3");
+	assert_int_equal(topic_number(s, "retention.ms"), 180000);
+	dynamic(s, 4, "", "log.retention.minutes", "-1");
+	assert_int_equal(topic_number(s, "retention.ms"), -1);
+	/* What nobody has checked does not overflow. */
+	dynamic(s, 4, "", "log.retention.minutes", "9223372036854775807");
+	assert_int_equal(topic_number(s, "retention.ms"), INT64_MAX);
+}
+
+/* A value by another key of the chain shows as a default (G8). */
+static void
+hours_are_not_milliseconds(void **state)
+{
+	struct setting *s = *state;
+
+	in_file(s, "log.retention.hours", "100");
+	ready(s);
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_TOPIC, "t", "retention.ms"),
+	    "360000000 5");
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_BROKER, "1", "log.retention.hours"),
+	    "100 4 log.retention.hours=100/4 log.retention.hours=168/5");
+	dynamic(s, 4, "1", "log.retention.ms", "7");
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_TOPIC, "t", "retention.ms"),
+	    "7 2 log.retention.ms=7/2 log.retention.hours=100/4 "
+	    "log.retention.hours=168/5");
+}
+
+static void
+secrets_are_not_shown(void **state)
+{
+	struct setting *s = *state;
+
+	in_file(s, "ssl.keystore.password", "hush");
+	in_file(s, "my.plugin", "hush");
+	in_file(s, "listener.name.x.ssl.key.password", "hush");
+	in_file(s, "listener.name.x.num.network.threads", "4");
+	ready(s);
+	dynamic(s, 4, "1", "my.other", "hush");
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_BROKER, "1", "ssl.keystore.password"),
+	    "null 4 ssl.keystore.password=/4");
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_BROKER, "1", "my.plugin"),
+	    "null 4 my.plugin=/4");
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_BROKER, "1", "my.other"),
+	    "null 2 my.other=/2");
+	assert_string_equal(described(s, IMAGE_CONFIG_BROKER, "1",
+				"listener.name.x.ssl.key.password"),
+	    "null 4 listener.name.x.ssl.key.password=/4");
+	assert_string_equal(described(s, IMAGE_CONFIG_BROKER, "1",
+				"listener.name.x.num.network.threads"),
+	    "4 4 listener.name.x.num.network.threads=4/4 "
+	    "num.network.threads=3/5");
+}
+
+static void
+the_clusters_default_shows_what_is_set(void **state)
+{
+	struct setting *s = *state;
+	int32_t count;
+
+	in_file(s, "num.partitions", "3");
+	ready(s);
+	(void)configs_describe(s->configs, IMAGE_CONFIG_BROKER, slice_str(""),
+	    NULL, -1, &s->arena, &count);
+	assert_int_equal(count, 0);
+	dynamic(s, 4, "", "log.retention.ms", "7");
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_BROKER, "", "log.retention.ms"),
+	    "7 3 log.retention.ms=7/3");
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_BROKER, "", "num.partitions"),
+	    "missing");
+}
+
+static void
+groups_show_the_brokers_values(void **state)
+{
+	struct setting *s = *state;
+
+	in_file(s, "group.consumer.session.timeout.ms", "50000");
+	ready(s);
+	assert_string_equal(described(s, IMAGE_CONFIG_GROUP, "g",
+				"consumer.session.timeout.ms"),
+	    "50000 4 group.consumer.session.timeout.ms=50000/4 "
+	    "group.consumer.session.timeout.ms=45000/5");
+	dynamic(s, 32, "g", "consumer.session.timeout.ms", "46000");
+	assert_string_equal(described(s, IMAGE_CONFIG_GROUP, "g",
+				"consumer.session.timeout.ms"),
+	    "46000 8 consumer.session.timeout.ms=46000/8 "
+	    "group.consumer.session.timeout.ms=50000/4 "
+	    "group.consumer.session.timeout.ms=45000/5");
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_GROUP, "g", "share.isolation.level"),
+	    "read_uncommitted 5 share.isolation.level=read_uncommitted/5");
+	assert_int_equal(configs_group_int64(s->configs, slice_str("g"),
+			     "consumer.session.timeout.ms"),
+	    46000);
+}
+
+static void
+hidden_keys_are_not_listed(void **state)
+{
+	struct setting *s = *state;
+
+	ready(s);
+	assert_string_equal(described(s, IMAGE_CONFIG_BROKER, "1",
+				"internal.metadata.log.segment.bytes"),
+	    "missing");
+	assert_string_equal(described(s, IMAGE_CONFIG_BROKER, "1",
+				"leader.replication.throttled.rate"),
+	    "missing");
+	dynamic(s, 4, "1", "leader.replication.throttled.rate", "5");
+	assert_string_equal(described(s, IMAGE_CONFIG_BROKER, "1",
+				"leader.replication.throttled.rate"),
+	    "5 2 leader.replication.throttled.rate=5/2 "
+	    "leader.replication.throttled.rate=9223372036854775807/5");
+}
+
+static void
+a_log_gets_its_settings(void **state)
+{
+	struct setting *s = *state;
+	struct log_settings settings;
+
+	in_file(s, "log.segment.bytes", "2097152");
+	in_file(s, "log.roll.hours", "1");
+	ready(s);
+	dynamic(s, 2, "t", "cleanup.policy", "compact, delete");
+	dynamic(s, 2, "t", "flush.messages", "3");
+	configs_log_settings(s->configs, slice_str("t"), &settings);
+	assert_int_equal(settings.segment_bytes, 2097152);
+	assert_int_equal(settings.segment_ms, 3600000);
+	assert_int_equal(settings.flush_messages, 3);
+	assert_true(settings.cleanup_compact && settings.cleanup_delete);
+	configs_log_settings(s->configs, slice_str("u"), &settings);
+	assert_true(!settings.cleanup_compact && settings.cleanup_delete);
+	assert_int_equal(settings.flush_messages, INT64_MAX);
+}
+
+static void
+values_that_make_no_sense_count_as_defaults(void **state)
+{
+	struct setting *s = *state;
+
+	ready(s);
+	dynamic(s, 4, "", "num.partitions", "many");
+	assert_int_equal(configs_broker_int64(s->configs, "num.partitions"),
+	    1);
+	dynamic(s, 4, "", "auto.create.topics.enable", "perhaps");
+	assert_true(
+	    configs_broker_bool(s->configs, "auto.create.topics.enable"));
+}
+
+static void
+files_are_checked(void **state)
+{
+	struct setting *s = *state;
+
+	in_file(s, "zookeeper.connect", "localhost");
+	in_file(s, "of.nobody", "1");
+	in_file(s, "num.partitions", "2");
+	assert_true(configs_check_file(s->file));
+	in_file(s, "num.partitions", "0");
+	assert_false(configs_check_file(s->file));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(the_nearest_value_counts),
+		TEST(synonyms_count_in_their_own_units),
+		TEST(hours_are_not_milliseconds),
+		TEST(secrets_are_not_shown),
+		TEST(the_clusters_default_shows_what_is_set),
+		TEST(groups_show_the_brokers_values),
+		TEST(hidden_keys_are_not_listed),
+		TEST(a_log_gets_its_settings),
+		TEST(values_that_make_no_sense_count_as_defaults),
+		TEST(files_are_checked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
