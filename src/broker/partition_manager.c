@@ -6,6 +6,7 @@
 #include "meta/configs.h"
 #include "meta/delta.h"
 #include "meta/image.h"
+#include "store/flusher.h"
 #include "store/log_manager.h"
 
 #include <pthread.h>
@@ -266,12 +267,29 @@ entry_publish(struct partition_manager *manager, struct entry *entry,
 	free(old);
 }
 
+/*
+ * Where many logs are new, have them synced together now: one by one, with
+ * the first records of each, their directories would take four syncs a log.
+ */
+static void
+new_logs_sync(struct partition_manager *manager,
+    struct partition *const *partitions, int32_t from, int32_t count)
+{
+	if (!manager->context->flush_acked ||
+	    count - from <= FLUSHER_SYNCFS_ABOVE)
+		return;
+	for (int32_t i = from; i < count; i++)
+		if (partitions[i] != NULL)
+			flusher_submit(
+			    manager->context->flusher, partitions[i]->log);
+}
+
 /* Make, of what the image has and the entry lacks, what belongs here. */
 static void
 entry_extend(struct partition_manager *manager, struct entry *entry,
     const struct topic_image *image)
 {
-	int32_t count = image->partitions_count;
+	int32_t count = image->partitions_count, before = entry->count;
 	struct partition **partitions =
 	    xcalloc((size_t)count, sizeof(struct partition *));
 	struct topic_settings settings;
@@ -285,6 +303,7 @@ entry_extend(struct partition_manager *manager, struct entry *entry,
 			    manager, entry, i, image->partitions[i], &settings);
 	}
 	entry_publish(manager, entry, partitions, count);
+	new_logs_sync(manager, partitions, before, count);
 }
 
 static void
