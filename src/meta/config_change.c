@@ -41,6 +41,7 @@ refuse_length(struct config_change *change)
 
 /* --- The new set --------------------------------------------------------- */
 
+
 void
 config_change_begin(struct config_change *change, bool keep)
 {
@@ -167,6 +168,7 @@ config_change_apply(struct config_change *change, struct slice name,
 }
 
 /* --- Checks -------------------------------------------------------------- */
+
 
 enum kp_error
 config_change_permitted(const struct config_change *change)
@@ -380,6 +382,7 @@ config_change_check(struct config_change *change)
 
 /* --- Records ------------------------------------------------------------- */
 
+
 static void
 emit(struct config_change *change, struct slice name, struct slice value)
 {
@@ -436,7 +439,7 @@ config_change_emit(struct config_change *change)
 	config_set_unref(old);
 }
 
-/* --- Requests -------------------------------------------------------------- */
+/* --- Requests ------------------------------------------------------------- */
 
 struct slice
 config_change_resource(struct arena *arena, int8_t type, struct slice name)

@@ -49,6 +49,7 @@ config_key_find(enum config_table table, struct slice name)
 
 /* --- Values -------------------------------------------------------------- */
 
+
 static struct slice
 trimmed(struct slice s)
 {
@@ -112,6 +113,7 @@ config_key_bool(struct slice value, bool *flag)
 }
 
 /* --- Checks -------------------------------------------------------------- */
+
 
 struct checking {
 	const struct config_key *key;
@@ -379,7 +381,7 @@ config_key_check(const struct config_key *key, struct slice value,
 	return true;
 }
 
-/* --- Texts ----------------------------------------------------------------- */
+/* --- Texts ---------------------------------------------------------------- */
 
 /* As Double.toString: the shortest that reads back, never without a point. */
 static struct slice

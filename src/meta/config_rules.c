@@ -1,6 +1,6 @@
 #include "meta/config_rules.h"
 
-/* --- Topics ---------------------------------------------------------------- */
+/* --- Topics --------------------------------------------------------------- */
 
 /* The effective number of a topic that has the values of set. */
 static int
@@ -60,7 +60,7 @@ config_rules_topic(const struct configs *configs,
 	return error != KP_NONE ? error : check_remote_storage(set, message);
 }
 
-/* --- Groups ---------------------------------------------------------------- */
+/* --- Groups --------------------------------------------------------------- */
 
 /*
  * The broker's bound for a group's key: consumer.session.timeout.ms is bounded
@@ -157,7 +157,7 @@ config_rules_group(const struct configs *configs,
 	return error;
 }
 
-/* --- Client metrics -------------------------------------------------------- */
+/* --- Client metrics ------------------------------------------------------- */
 
 #define INTERVAL_MIN_MS 100
 #define INTERVAL_MAX_MS 3600000

@@ -96,7 +96,7 @@ delete_identified(struct deletion *deletion, struct uuid id)
 	return KP_NONE;
 }
 
-/* --- The request's entries ------------------------------------------------- */
+/* --- The request's entries ------------------------------------------------ */
 
 static enum kp_error
 whole_request_error(const struct delete_topics_op *op,

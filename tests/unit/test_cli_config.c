@@ -12,7 +12,7 @@
 #include "cli/static_config.h"
 #include "unit/temp_dir.h"
 
-/* --- Environment ----------------------------------------------------------- */
+/* --- Environment ---------------------------------------------------------- */
 
 static void
 expect_key(const char *variable, const char *expected)
@@ -64,7 +64,7 @@ text(const char *constant)
 	return (char *)(uintptr_t)constant;
 }
 
-/* --- Arguments ------------------------------------------------------------- */
+/* --- Arguments ------------------------------------------------------------ */
 
 static int
 parse(struct serve_options *options, const char *a, const char *b,
@@ -122,7 +122,7 @@ other_arguments_are_refused(void **state UNUSED)
 	}
 }
 
-/* --- The static configuration ---------------------------------------------- */
+/* --- The static configuration --------------------------------------------- */
 
 static void
 expect_property(const struct properties *properties, const char *key,
@@ -224,7 +224,7 @@ what_is_advertised_is_listened_to(void **state UNUSED)
 	properties_fini(&properties);
 }
 
-/* --- Listeners ------------------------------------------------------------- */
+/* --- Listeners ------------------------------------------------------------ */
 
 /* Up to five pairs of key and value; -1 where they are refused. */
 struct listening {
@@ -354,7 +354,7 @@ listeners_that_contradict_are_refused(void **state UNUSED)
 	}
 }
 
-/* --- Directories ----------------------------------------------------------- */
+/* --- Directories ---------------------------------------------------------- */
 
 static int
 directories(struct data_directories *d, const char *const (*pairs)[2])
@@ -403,7 +403,7 @@ metadata_may_live_elsewhere(void **state UNUSED)
 	data_directories_fini(&d);
 }
 
-/* --- Roles ----------------------------------------------------------------- */
+/* --- Roles ---------------------------------------------------------------- */
 
 static int
 role(const char *const (*pairs)[2])

@@ -298,7 +298,8 @@ groups_stay_within_the_brokers_bounds(void **state)
 	    set(s, 32, "g", "consumer.session.timeout.ms", "44999"),
 	    KP_INVALID_CONFIG);
 	assert_true(says(s, "consumer.session.timeout.ms must be greater than "
-			    "or equal to group.consumer.min.session.timeout.ms"));
+			    "or equal to "
+			    "group.consumer.min.session.timeout.ms"));
 	assert_int_equal(
 	    set(s, 32, "g", "consumer.session.timeout.ms", "60001"),
 	    KP_INVALID_CONFIG);

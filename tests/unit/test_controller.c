@@ -44,7 +44,7 @@ partition_of(struct meta_rig *rig, const char *topic)
 	return image->partitions[0];
 }
 
-/* --- Starting and stopping ------------------------------------------------- */
+/* --- Starting and stopping ------------------------------------------------ */
 
 static void
 a_first_start_makes_a_cluster(void **state)
@@ -245,7 +245,7 @@ partitions_without_us_are_refused(void **state)
 	assert_int_equal(meta_rig_load(rig), -1);
 }
 
-/* --- Bootstrap records ----------------------------------------------------- */
+/* --- Bootstrap records ---------------------------------------------------- */
 
 static void
 put_bootstrap(struct meta_rig *rig, const char *const *names,
@@ -321,7 +321,7 @@ impossible_bootstrap_records_are_refused(void **state)
 	assert_int_equal(controller_start(rig->controller), -1);
 }
 
-/* --- Transactions ---------------------------------------------------------- */
+/* --- Transactions --------------------------------------------------------- */
 
 static void
 an_open_transaction_is_aborted(void **state)
@@ -353,7 +353,7 @@ an_open_transaction_is_aborted(void **state)
 	assert_int_equal(meta_rig_find(rig, "inside")->partitions_count, 2);
 }
 
-/* --- Failures -------------------------------------------------------------- */
+/* --- Failures ------------------------------------------------------------- */
 
 struct watcher {
 	size_t deltas;
@@ -423,7 +423,7 @@ a_failed_append_changes_nothing(void **state)
 	assert_int_equal(watcher.created, 2);
 }
 
-/* --- Many operations ------------------------------------------------------- */
+/* --- Many operations ------------------------------------------------------ */
 
 #define THREADS 4
 #define EACH 50
@@ -575,7 +575,7 @@ operations_during_the_stop_are_answered_once(void **state)
 	free(submitter);
 }
 
-/* --- Snapshots ------------------------------------------------------------- */
+/* --- Snapshots ------------------------------------------------------------ */
 
 static int
 count_snapshots(void *context, const char *name)

@@ -182,7 +182,8 @@ quorum_state_is_that_of_kafka(void **state)
 	char *text;
 
 	begin(rig);
-	text = temp_dir_get(rig->directory, "__cluster_metadata-0/quorum-state");
+	text = temp_dir_get(rig->directory,
+	    "__cluster_metadata-0/quorum-state");
 	assert_string_equal(text,
 	    "{\"leaderId\":1,\"leaderEpoch\":1,\"votedId\":-1,"
 	    "\"votedDirectoryId\":\"AAAAAAAAAAAAAAAAAAAAAA\","

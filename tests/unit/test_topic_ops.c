@@ -95,7 +95,7 @@ expect(struct setting *s, enum kp_error error, const char *message)
 	assert_true(uuid_is_zero(out->topic_id));
 }
 
-/* --- CreateTopics ---------------------------------------------------------- */
+/* --- CreateTopics --------------------------------------------------------- */
 
 static void
 an_answer_tells_what_was_made(void **state)
@@ -387,7 +387,7 @@ long_requests_take_linear_time(void **state)
 	free(names);
 }
 
-/* --- DeleteTopics ---------------------------------------------------------- */
+/* --- DeleteTopics --------------------------------------------------------- */
 
 struct deletion {
 	struct kp_delete_topics_request_topic topics[3];
@@ -534,7 +534,7 @@ configs_go_with_their_topic(void **state)
 	    slice_str("a")));
 }
 
-/* --- CreatePartitions ------------------------------------------------------ */
+/* --- CreatePartitions ----------------------------------------------------- */
 
 struct addition {
 	struct kp_create_partitions_request_topic topics[2];

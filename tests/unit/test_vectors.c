@@ -56,7 +56,7 @@ unhex(const char *text, uint8_t *out)
 	return len;
 }
 
-/* --- CRC-32C --------------------------------------------------------------- */
+/* --- CRC-32C -------------------------------------------------------------- */
 
 /* In one go, in two pieces, by tables, and combined. */
 static void
@@ -131,7 +131,7 @@ a_changed_piece_changes_the_checksum_alike(void **state UNUSED)
 	    crc32c(0, data, sizeof(data)));
 }
 
-/* --- Variable-length integers ---------------------------------------------- */
+/* --- Variable-length integers --------------------------------------------- */
 
 static size_t
 get(const char *kind, const uint8_t *p, const uint8_t *end, int64_t *value)
@@ -199,7 +199,7 @@ varints_are_kafkas(void **state UNUSED)
 	assert_true(each_row("varints", varint_row) >= 490);
 }
 
-/* --- Uuids ----------------------------------------------------------------- */
+/* --- Uuids ---------------------------------------------------------------- */
 
 static void
 uuid_row(char *const *columns)

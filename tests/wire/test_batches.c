@@ -34,7 +34,7 @@
 static json_t *rows[LINES_EXPECTED + 1];
 static size_t rows_count;
 
-/* --- Reading the data ------------------------------------------------------ */
+/* --- Reading the data ----------------------------------------------------- */
 
 static char *
 read_all(size_t *len)
@@ -132,7 +132,7 @@ case_of(const json_t *row)
 	return json_string_value(json_object_get(row, "case"));
 }
 
-/* --- Reading batches ------------------------------------------------------- */
+/* --- Reading batches ------------------------------------------------------ */
 
 static bool
 hex_equals(const json_t *hex, struct slice bytes)
@@ -248,7 +248,7 @@ headers_and_records_read_as_kafka_reads_them(void **state UNUSED)
 	assert_true(seen >= 93);
 }
 
-/* --- Checksums ------------------------------------------------------------- */
+/* --- Checksums ------------------------------------------------------------ */
 
 static void
 checksums_are_judged_as_kafka_does(void **state UNUSED)
@@ -279,7 +279,7 @@ checksums_are_judged_as_kafka_does(void **state UNUSED)
 	assert_true(bad >= 7);
 }
 
-/* --- Verdicts -------------------------------------------------------------- */
+/* --- Verdicts ------------------------------------------------------------- */
 
 static const char *
 verdict(struct slice bytes, bool compacted, struct batch_verdict *out)
@@ -387,7 +387,7 @@ a_compacted_topic_wants_keys(void **state UNUSED)
 	assert_true(seen >= 50);
 }
 
-/* --- Building -------------------------------------------------------------- */
+/* --- Building ------------------------------------------------------------- */
 
 static void
 rebuild(struct slice bytes, struct buf *out)
