@@ -48,6 +48,12 @@ grow(struct arena *arena, size_t size)
 	arena->end = chunk->bytes + len;
 }
 
+size_t
+arena_left(const struct arena *arena)
+{
+	return arena->size_bytes_max - arena->size_bytes;
+}
+
 void *
 arena_alloc(struct arena *arena, size_t size)
 {

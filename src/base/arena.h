@@ -38,6 +38,9 @@ void *arena_alloc(struct arena *arena, size_t size) WARN_UNUSED;
 /* The same, zeroed; NULL also where count * size overflows. */
 void *arena_calloc(struct arena *arena, size_t count, size_t size) WARN_UNUSED;
 
+/* How much more may be handed out; alignment may take some of it. */
+size_t arena_left(const struct arena *arena);
+
 /*
  * Copies that cannot fail: they abort where the cap is passed, so they are
  * for texts and replies whose size is ours, not for what a peer announced.

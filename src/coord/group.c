@@ -394,6 +394,30 @@ group_vote(const struct group *group)
 	return winner;
 }
 
+/* --- Answers ------------------------------------------------------------- */
+
+/* What an answer's entry for a member takes beside the member's own bytes. */
+#define MEMBER_ENTRY_BYTES 512
+
+static size_t
+member_bytes(const struct group_member *member)
+{
+	return MEMBER_ENTRY_BYTES + member->id.len + member->instance_id.len +
+	    member->client_id.len + member->client_host.len +
+	    member->assignment.len + group_member_metadata(member).len;
+}
+
+bool
+group_fits(const struct group *group, const struct arena *arena)
+{
+	size_t bytes = GROUP_ANSWER_SPARE_BYTES;
+
+	LIST_FOR_EACH (node, &group->members)
+		bytes +=
+		    member_bytes(LIST_ENTRY(node, struct group_member, node));
+	return bytes < arena_left(arena);
+}
+
 /* --- Subscriptions ------------------------------------------------------- */
 
 /* Does the subscription name the topic?  True also where it does not parse. */

@@ -196,9 +196,26 @@ void group_member_gone(struct group_member *member);
 void group_answer_join(struct group_member *member, enum kp_error error);
 void group_answer_sync(struct group_member *member, enum kp_error error);
 
-/* Fill a join's answer with the generation as it is. */
-void group_fill_join(const struct group_member *member, struct arena *arena,
-    struct kp_join_group_response *response, bool with_members);
+/*
+ * What an answer's arena keeps for all that is not copied from groups: entries
+ * and texts of bounded size.
+ */
+#define GROUP_ANSWER_SPARE_BYTES ((size_t)1 << 20)
+
+/*
+ * Has the arena of an answer room for a copy of all that the members have
+ * sent?  Members may be many and what they send large, and one request may ask
+ * for the same group again and again.
+ */
+bool group_fits(const struct group *group, const struct arena *arena);
+
+/*
+ * Fill a join's answer with the generation as it is.  KP_UNKNOWN_SERVER_ERROR,
+ * and nothing filled, where the members do not fit into the arena.
+ */
+enum kp_error group_fill_join(const struct group_member *member,
+    struct arena *arena, struct kp_join_group_response *response,
+    bool with_members) WARN_UNUSED;
 
 /* Is it a member, and this its generation?  (validateMember of Kafka) */
 enum kp_error group_check_member(const struct group *group,

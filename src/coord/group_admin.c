@@ -55,6 +55,18 @@ add_entry(struct group_list *list, struct arena *arena)
 	return &list->groups[list->count++];
 }
 
+/* Can what one group adds to a list be had, with the list grown for it? */
+static bool
+list_fits(const struct group *group, const struct arena *arena,
+    const struct group_list *list)
+{
+	size_t grown = 2 * ((size_t)list->capacity + 16);
+
+	return arena_left(arena) > GROUP_ANSWER_SPARE_BYTES +
+	    grown * sizeof(*list->groups) + group->id.len +
+	    group->protocol_type.len;
+}
+
 static void
 list_group(const struct group *group, struct arena *arena,
     struct group_list *list)
@@ -69,25 +81,43 @@ list_group(const struct group *group, struct arena *arena,
 	entry->group_type = slice_str("classic");
 }
 
+static bool
+listed(const struct group *group,
+    const struct kp_list_groups_request *request)
+{
+	return passes(request->states_filter, request->states_filter_count,
+	    group_state_name(group->state));
+}
+
+static enum kp_error
+list_groups(const struct group_shard *shard, struct arena *arena,
+    const struct kp_list_groups_request *request, struct group_list *list)
+{
+	const struct group *group;
+
+	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;) {
+		if (!listed(group, request))
+			continue;
+		if (!list_fits(group, arena, list))
+			return KP_UNKNOWN_SERVER_ERROR;
+		list_group(group, arena, list);
+	}
+	return KP_NONE;
+}
+
 enum kp_error
 group_shard_list(struct group_shard *shard, struct arena *arena,
     const struct kp_list_groups_request *request, struct group_list *list)
 {
 	enum kp_error error = shard_enter(&shard->shard);
-	const struct group *group;
 
 	if (error != KP_NONE)
 		return error == KP_NOT_COORDINATOR ? KP_NONE : error;
 	if (passes(request->types_filter, request->types_filter_count,
 		"classic"))
-		for (size_t at = 0; (group = map_next(&shard->groups, &at)) !=
-		     NULL;)
-			if (passes(request->states_filter,
-				request->states_filter_count,
-				group_state_name(group->state)))
-				list_group(group, arena, list);
+		error = list_groups(shard, arena, request, list);
 	shard_leave(&shard->shard);
-	return KP_NONE;
+	return error;
 }
 
 /* --- Describing ---------------------------------------------------------- */
@@ -128,6 +158,19 @@ describe(const struct group *group, struct arena *arena,
 		    arena, &out->members[out->members_count++]);
 }
 
+static void
+describe_missing(struct slice group_id, struct arena *arena, int16_t version,
+    struct kp_describe_groups_response_group *out)
+{
+	out->group_state = slice_str("Dead");
+	if (version < VERSION_NOT_FOUND)
+		return;
+	out->error_code = KP_GROUP_ID_NOT_FOUND;
+	if (arena_left(arena) > GROUP_ANSWER_SPARE_BYTES + group_id.len)
+		out->error_message = arena_printf(
+		    arena, "Group %.*s not found.", SLICE_ARG(group_id));
+}
+
 void
 group_shard_describe(struct group_shard *shard, struct arena *arena,
     int16_t version, struct slice group_id,
@@ -141,16 +184,12 @@ group_shard_describe(struct group_shard *shard, struct arena *arena,
 	if (error != KP_NONE)
 		return;
 	group = group_find(shard, group_id);
-	if (group != NULL) {
+	if (group == NULL)
+		describe_missing(group_id, arena, version, out);
+	else if (group_fits(group, arena))
 		describe(group, arena, out);
-	} else {
-		out->group_state = slice_str("Dead");
-		if (version >= VERSION_NOT_FOUND) {
-			out->error_code = KP_GROUP_ID_NOT_FOUND;
-			out->error_message = arena_printf(arena,
-			    "Group %.*s not found.", SLICE_ARG(group_id));
-		}
-	}
+	else
+		out->error_code = KP_UNKNOWN_SERVER_ERROR;
 	shard_leave(&shard->shard);
 }
 

@@ -131,9 +131,9 @@ static void
 answer_current(struct joining *joining, const struct group_member *member,
     bool with_members)
 {
-	group_fill_join(member, joining->call->arena, joining->response,
-	    with_members);
-	answer(joining, KP_NONE);
+	answer(joining,
+	    group_fill_join(member, joining->call->arena, joining->response,
+		with_members));
 }
 
 /* --- Static members ------------------------------------------------------ */
@@ -169,13 +169,14 @@ resume_stable(struct joining *joining, struct group_member *member,
 		answer(joining, error);
 		return;
 	}
-	group_fill_join(member, joining->call->arena, joining->response,
+	error = group_fill_join(member, joining->call->arena,
+	    joining->response,
 	    leads && joining->call->version >= VERSION_SKIP_ASSIGNMENT);
 	if (leads && joining->call->version >= VERSION_SKIP_ASSIGNMENT)
 		joining->response->skip_assignment = true;
 	else if (leads)
 		joining->response->leader = old_id;
-	answer(joining, KP_NONE);
+	answer(joining, error);
 }
 
 static void

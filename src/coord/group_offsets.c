@@ -444,6 +444,12 @@ fill_offset(const struct group *group, const struct group_fetch *fetch,
 	}
 	if (entry == NULL || ids_differ(entry->topic_id, topic->id))
 		return;
+	/* A short request can ask for the same offset again and again. */
+	if (arena_left(arena) <= GROUP_ANSWER_SPARE_BYTES +
+		entry->metadata.len) {
+		offset->error = KP_UNKNOWN_SERVER_ERROR;
+		return;
+	}
 	offset->offset = entry->offset;
 	offset->leader_epoch = entry->leader_epoch;
 	offset->metadata = arena_copy(arena, entry->metadata);

@@ -38,12 +38,14 @@ fill_members(const struct group *group, struct arena *arena,
 	response->members_count = (int32_t)(out - response->members);
 }
 
-void
+enum kp_error
 group_fill_join(const struct group_member *member, struct arena *arena,
     struct kp_join_group_response *response, bool with_members)
 {
 	const struct group *group = member->group;
 
+	if (with_members && !group_fits(group, arena))
+		return KP_UNKNOWN_SERVER_ERROR;
 	response->generation_id = group->generation;
 	response->protocol_type = arena_copy(arena, group->protocol_type);
 	response->protocol_name = arena_copy(arena, group->protocol);
@@ -53,6 +55,7 @@ group_fill_join(const struct group_member *member, struct arena *arena,
 	response->member_id = arena_copy(arena, member->id);
 	if (with_members)
 		fill_members(group, arena, response);
+	return KP_NONE;
 }
 
 void
@@ -64,9 +67,9 @@ group_answer_join(struct group_member *member, enum kp_error error)
 		return;
 	member->join.call = NULL;
 	if (error == KP_NONE)
-		group_fill_join(member, join.call->arena, join.response,
-		    member->group->leader == member);
-	else
+		error = group_fill_join(member, join.call->arena,
+		    join.response, member->group->leader == member);
+	if (error != KP_NONE)
 		join.response->member_id =
 		    arena_copy(join.call->arena, member->id);
 	shard_reply(shard_of(member->group), &join.call->call, error);

@@ -827,6 +827,113 @@ random_members_never_share_an_assignment(void **state UNUSED)
 	fprintf(stderr, "\n");
 }
 
+/* --- Answers that are too large ------------------------------------------ */
+
+/* Leave the answers that follow so much beyond what all of them keep. */
+static void
+world_limit_answers(struct world *world, size_t bytes)
+{
+	world->arena.size_bytes_max =
+	    world->arena.size_bytes + GROUP_ANSWER_SPARE_BYTES + bytes;
+}
+
+static enum kp_error
+describe_error(struct world *world)
+{
+	struct kp_describe_groups_response_group out = { 0 };
+
+	group_shard_describe(
+	    &world->shard, &world->arena, 6, slice_str("g"), &out);
+	return (enum kp_error)out.error_code;
+}
+
+static void
+a_group_that_does_not_fit_is_not_described(void **state UNUSED)
+{
+	struct client a, b;
+	struct world world;
+	int described = 0;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	world_limit_answers(&world, 64 * 1024);
+	while (describe_error(&world) == KP_NONE)
+		assert_true(++described < 10000);
+	assert_true(described > 10);
+	assert_int_equal(describe_error(&world), KP_UNKNOWN_SERVER_ERROR);
+	world_fini(&world);
+}
+
+static void
+a_leader_whose_members_do_not_fit_is_refused(void **state UNUSED)
+{
+	struct client a, b;
+	struct world world;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	client_init(&b, &world, "b");
+	a.topics = b.topics =
+	    slice_of(xcalloc(1, 1024 * 1024), 1024 * 1024);
+	client_join_with_id(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_join_with_id(&b);
+	assert_true(b.pending);
+	world_limit_answers(&world, 1536 * 1024);
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_UNKNOWN_SERVER_ERROR);
+	assert_int_equal(client_joined(&b), KP_NONE);
+	world_fini(&world);
+	free((void *)(uintptr_t)a.topics.data);
+}
+
+static void
+groups_that_do_not_fit_are_not_listed(void **state UNUSED)
+{
+	struct kp_list_groups_request request;
+	struct group_list list = { 0 };
+	struct client a, b;
+	struct world world;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	kp_defaults(&kp_list_groups_request, &request);
+	world_limit_answers(&world, 64);
+	assert_int_equal(group_shard_list(&world.shard, &world.arena, &request,
+			     &list),
+	    KP_UNKNOWN_SERVER_ERROR);
+	world_limit_answers(&world, 64 * 1024);
+	assert_int_equal(group_shard_list(&world.shard, &world.arena, &request,
+			     &list),
+	    KP_NONE);
+	assert_int_equal(list.count, 1);
+	world_fini(&world);
+}
+
+static void
+an_offset_that_does_not_fit_is_an_error(void **state UNUSED)
+{
+	static struct group_offset positions[64];
+	struct group_topic topic = { .name = slice_str("t"),
+		.offsets = positions, .offsets_count = 64 };
+	struct group_fetch fetch = { .group_id = slice_str("g"),
+		.member_epoch = -1, .topics = &topic, .topics_count = 1 };
+	struct client client;
+	struct world world;
+
+	world_init(&world);
+	client_init(&client, &world, "simple");
+	assert_int_equal(client_commit(&client, -1, 7), KP_NONE);
+	world_limit_answers(&world, 256);
+	client_begin(&client);
+	group_shard_fetch(&world.shard, &client.call, &fetch);
+	assert_int_equal(client.call.call.error, KP_NONE);
+	assert_int_equal(positions[0].offset, 7);
+	assert_int_equal(positions[63].offset, -1);
+	assert_int_equal(positions[63].error, KP_UNKNOWN_SERVER_ERROR);
+	world_fini(&world);
+}
+
 int
 main(void)
 {
@@ -845,6 +952,10 @@ main(void)
 		cmocka_unit_test(answers_wait_for_the_high_watermark),
 		cmocka_unit_test(a_failed_append_leaves_no_trace),
 		cmocka_unit_test(a_full_group_refuses),
+		cmocka_unit_test(a_group_that_does_not_fit_is_not_described),
+		cmocka_unit_test(a_leader_whose_members_do_not_fit_is_refused),
+		cmocka_unit_test(groups_that_do_not_fit_are_not_listed),
+		cmocka_unit_test(an_offset_that_does_not_fit_is_an_error),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
