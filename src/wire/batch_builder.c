@@ -4,16 +4,14 @@
 static struct buf *
 records_buf(struct batch_builder *builder)
 {
-	return builder->options.codec == COMPRESSION_NONE ? builder->out
-							  : &builder->plain;
+	return builder->options.codec == COMPRESSION_NONE ? builder->out :
+							    &builder->plain;
 }
 
 void
 batch_builder_init(struct batch_builder *builder,
     const struct batch_options *options, struct buf *out)
 {
-	assert(options->append_time_ms == BATCH_NO_TIMESTAMP ||
-	       options->delete_horizon_ms == BATCH_NO_TIMESTAMP);
 	*builder = (struct batch_builder){ .options = *options,
 		.base_timestamp = options->delete_horizon_ms,
 		.max_timestamp = BATCH_NO_TIMESTAMP,

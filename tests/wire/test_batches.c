@@ -62,8 +62,8 @@ load(void **state UNUSED)
 		char *end = memchr(line, '\n', (size_t)(text + len - line));
 
 		assert_non_null(end);
-		rows[rows_count] = json_loadb(line, (size_t)(end - line),
-		    JSON_ALLOW_NUL, NULL);
+		rows[rows_count] = json_loadb(
+		    line, (size_t)(end - line), JSON_ALLOW_NUL, NULL);
 		assert_non_null(rows[rows_count]);
 		rows_count++;
 		line = end + 1;
@@ -154,22 +154,22 @@ check_header(const struct batch *batch, const json_t *expected)
 		return;
 	assert_int_equal(batch->base_offset, int_at(expected, "baseOffset"));
 	assert_int_equal(batch->crc, int_at(expected, "crc"));
-	assert_int_equal(batch->leader_epoch,
-	    int_at(expected, "partitionLeaderEpoch"));
+	assert_int_equal(
+	    batch->leader_epoch, int_at(expected, "partitionLeaderEpoch"));
 	assert_int_equal(batch->attributes, int_at(expected, "attributes"));
-	assert_int_equal(batch->last_offset_delta,
-	    int_at(expected, "lastOffsetDelta"));
-	assert_int_equal(batch->base_timestamp,
-	    int_at(expected, "baseTimestamp"));
-	assert_int_equal(batch->max_timestamp,
-	    int_at(expected, "maxTimestamp"));
+	assert_int_equal(
+	    batch->last_offset_delta, int_at(expected, "lastOffsetDelta"));
+	assert_int_equal(
+	    batch->base_timestamp, int_at(expected, "baseTimestamp"));
+	assert_int_equal(
+	    batch->max_timestamp, int_at(expected, "maxTimestamp"));
 	assert_int_equal(batch->producer_id, int_at(expected, "producerId"));
-	assert_int_equal(batch->producer_epoch,
-	    int_at(expected, "producerEpoch"));
-	assert_int_equal(batch->base_sequence,
-	    int_at(expected, "baseSequence"));
-	assert_int_equal(batch_last_sequence(batch),
-	    int_at(expected, "lastSequence"));
+	assert_int_equal(
+	    batch->producer_epoch, int_at(expected, "producerEpoch"));
+	assert_int_equal(
+	    batch->base_sequence, int_at(expected, "baseSequence"));
+	assert_int_equal(
+	    batch_last_sequence(batch), int_at(expected, "lastSequence"));
 	assert_int_equal(batch->record_count, int_at(expected, "count"));
 }
 
@@ -182,8 +182,8 @@ check_record(const struct record *record, const json_t *expected)
 
 	assert_int_equal(record->offset, int_at(expected, "offset"));
 	if (json_object_get(expected, "timestamp") != NULL)
-		assert_int_equal(record->timestamp,
-		    int_at(expected, "timestamp"));
+		assert_int_equal(
+		    record->timestamp, int_at(expected, "timestamp"));
 	assert_true(hex_equals(json_object_get(expected, "key"), record->key));
 	assert_true(
 	    hex_equals(json_object_get(expected, "value"), record->value));
@@ -192,8 +192,7 @@ check_record(const struct record *record, const json_t *expected)
 		const json_t *pair = json_array_get(headers, i);
 
 		assert_true(record_header_next(&left, &header));
-		assert_true(
-		    hex_equals(json_array_get(pair, 1), header.value));
+		assert_true(hex_equals(json_array_get(pair, 1), header.value));
 	}
 	assert_false(record_header_next(&left, &header));
 }
@@ -209,8 +208,7 @@ check_batch(struct slice bytes, const json_t *expected, bool with_header)
 	size_t count = 0;
 
 	buf_init(&scratch, PLAIN_LEN_MAX);
-	assert_int_equal(batch_reader_open(&reader, bytes, &scratch),
-	    KP_NONE);
+	assert_int_equal(batch_reader_open(&reader, bytes, &scratch), KP_NONE);
 	if (with_header)
 		check_header(&reader.batch, expected);
 	while (batch_reader_next(&reader, &record)) {
@@ -268,8 +266,8 @@ checksums_are_judged_as_kafka_does(void **state UNUSED)
 		valid = batch_read(bytes, &batch) == 0 &&
 		    batch_crc_valid(slice_of(bytes.data, batch.size_bytes));
 		if (valid !=
-		    (strcmp(text_at(rows[i], "kafka", "ensureValid"),
-			 "ok") == 0))
+		    (strcmp(text_at(rows[i], "kafka", "ensureValid"), "ok") ==
+			0))
 			fail_msg("%s", case_of(rows[i]));
 		good += valid;
 		bad += !valid;
@@ -279,10 +277,113 @@ checksums_are_judged_as_kafka_does(void **state UNUSED)
 	assert_true(bad >= 7);
 }
 
+/* --- Splitting, and what cannot be read ----------------------------------- */
+
+/* The whole batches at the start of *bytes, which keeps what is behind. */
+static enum batch_scan
+split(struct slice *bytes, size_t *count)
+{
+	struct batch_frame frame;
+
+	for (*count = 0;; (*count)++) {
+		enum batch_scan scan =
+		    batch_scan(bytes->data, bytes->len, &frame);
+
+		if (scan != BATCH_SCAN_WHOLE)
+			return scan;
+		*bytes = slice_of(bytes->data + frame.size_bytes,
+		    bytes->len - frame.size_bytes);
+	}
+}
+
+/*
+ * Kafka takes a length near 2^31 for negative; to us such a batch is cut.
+ * Zeros are an end of their own, which is not read on either.
+ */
+static void
+bytes_split_where_kafka_splits_them(void **state UNUSED)
+{
+	size_t corrupt = 0;
+
+	for (size_t i = 0; i < rows_count; i++) {
+		const json_t *kafka = json_object_get(rows[i], "kafka");
+		const char *result = text_at(rows[i], "kafka", "split");
+		struct slice bytes = bytes_of(json_object_get(rows[i], "hex"));
+		struct slice left = bytes;
+		size_t count;
+		enum batch_scan scan = split(&left, &count);
+
+		if (strcmp(result, "CorruptRecordException") == 0) {
+			assert_int_equal(scan,
+			    strcmp(case_of(rows[i]), "length-0") == 0 ?
+				BATCH_SCAN_END :
+				BATCH_SCAN_CORRUPT);
+			corrupt++;
+		} else {
+			assert_int_equal(scan, BATCH_SCAN_INCOMPLETE);
+			assert_int_equal(count, int_at(kafka, "batches"));
+		}
+		assert_int_equal(left.len, int_at(kafka, "bytesLeft"));
+		bytes_free(bytes);
+	}
+	assert_true(corrupt >= 8);
+}
+
+/* Is every record of every whole batch sound? */
+static bool
+reads_well(struct slice bytes)
+{
+	bool well = true;
+	struct batch batch;
+
+	while (batch_read(bytes, &batch) == 0) {
+		struct batch_reader reader;
+		struct record record;
+		struct buf scratch;
+
+		buf_init(&scratch, PLAIN_LEN_MAX);
+		if (batch_reader_open(&reader, bytes, &scratch) == KP_NONE)
+			while (batch_reader_next(&reader, &record))
+				;
+		well &= reader.error == KP_NONE;
+		buf_fini(&scratch);
+		bytes = slice_of(bytes.data + batch.size_bytes,
+		    bytes.len - batch.size_bytes);
+	}
+	return well;
+}
+
+/*
+ * NullPointerException is Kafka's reader missing a control record's key,
+ * IndexOutOfBoundsException one that begins in a batch shorter than a header,
+ * of which we say that there is no batch.
+ */
+static void
+broken_records_are_found(void **state UNUSED)
+{
+	size_t broken = 0;
+
+	for (size_t i = 0; i < rows_count; i++) {
+		const char *kafkas = text_at(rows[i], "kafka", "records");
+		struct slice bytes = bytes_of(json_object_get(rows[i], "hex"));
+		bool well = reads_well(bytes);
+
+		if (strcmp(kafkas, "NullPointerException") != 0 &&
+		    strcmp(kafkas, "IndexOutOfBoundsException") != 0 &&
+		    well != (strcmp(kafkas, "ok") == 0))
+			fail_msg("%s: Kafka says %s", case_of(rows[i]), kafkas);
+		broken += !well;
+		bytes_free(bytes);
+	}
+	assert_true(broken >= 60);
+}
+
 /* --- Verdicts ------------------------------------------------------------- */
 
+/* The answer to a producer: the error and, as JSON, the records at fault. */
 static const char *
-verdict(struct slice bytes, bool compacted, struct batch_verdict *out)
+verdict(struct slice bytes, bool compacted, struct batch_verdict *out,
+    json_t **record_errors)
 {
 	const struct batch_rules rules = {
 		.size_bytes_max = 1048588,
@@ -301,16 +402,16 @@ verdict(struct slice bytes, bool compacted, struct batch_verdict *out)
 	arena_init(&arena, 16 << 20);
 	buf_init(&scratch, PLAIN_LEN_MAX);
 	error = batch_validate(bytes, &rules, &scratch, &arena, out);
+	*record_errors = json_array();
+	for (int32_t i = 0; i < out->record_errors_count; i++)
+		json_array_append_new(
+		    *record_errors, json_integer(out->record_errors[i].index));
 	buf_fini(&scratch);
 	arena_reset(&arena);
 	return error == KP_NONE ? "NONE" : kp_error_name(error);
 }
 
-/*
- * The same, but where Kafka does not know what hit it, and where it stores
- * what no client sends and we refuse: offset deltas that are not the record's
- * number, which Kafka itself refuses in compressed batches.
- */
+/* The same, but where Kafka does not know what hit it. */
 static bool
 agrees(const char *ours, const char *kafkas)
 {
@@ -320,9 +421,22 @@ agrees(const char *ours, const char *kafkas)
 	return strcmp(ours, kafkas) == 0;
 }
 
+/* The data leaves the list out where it is empty. */
+static bool
+same_record_errors(const json_t *row, const char *group, json_t *ours)
+{
+	json_t *kafkas =
+	    json_object_get(json_object_get(row, group), "recordErrors");
+	bool same = kafkas == NULL ? json_array_size(ours) == 0 :
+				     json_equal(kafkas, ours) == 1;
+
+	json_decref(ours);
+	return same;
+}
+
 static void
-check_stored(const json_t *row, struct slice bytes,
-    const struct batch_verdict *verdict)
+check_stored(
+    const json_t *row, struct slice bytes, const struct batch_verdict *verdict)
 {
 	json_t *stored =
 	    json_object_get(json_object_get(row, "produce"), "stored");
@@ -332,10 +446,9 @@ check_stored(const json_t *row, struct slice bytes,
 		return;
 	batch_patch(data, 0, 0);
 	if (verdict->timestamp_differs)
-		batch_patch_timestamp(data, BATCH_CREATE_TIME,
-		    verdict->max_timestamp);
-	if (!hex_equals(stored,
-		slice_of(data, verdict->batch.size_bytes)))
+		batch_patch_timestamp(
+		    data, BATCH_CREATE_TIME, verdict->max_timestamp);
+	if (!hex_equals(stored, slice_of(data, verdict->batch.size_bytes)))
 		fail_msg("%s is stored otherwise", case_of(row));
 }
 
@@ -348,9 +461,11 @@ a_producer_hears_what_kafka_says(void **state UNUSED)
 		struct slice bytes = bytes_of(json_object_get(rows[i], "hex"));
 		const char *kafkas = text_at(rows[i], "produce", "error");
 		struct batch_verdict out;
-		const char *ours = verdict(bytes, false, &out);
+		json_t *record_errors;
+		const char *ours = verdict(bytes, false, &out, &record_errors);
 
-		if (!agrees(ours, kafkas)) {
+		if (!agrees(ours, kafkas) ||
+		    !same_record_errors(rows[i], "produce", record_errors)) {
 			print_message("%s: %s, but Kafka says %s\n",
 			    case_of(rows[i]), ours, kafkas);
 			failures++;
@@ -372,14 +487,17 @@ a_compacted_topic_wants_keys(void **state UNUSED)
 		const char *kafkas =
 		    text_at(rows[i], "produceCompacted", "error");
 		struct batch_verdict out;
+		json_t *record_errors;
 		struct slice bytes;
 		const char *ours;
 
 		if (kafkas == NULL || strcmp(kafkas, "INVALID_RECORD") != 0)
 			continue;
 		bytes = bytes_of(json_object_get(rows[i], "hex"));
-		ours = verdict(bytes, true, &out);
-		if (!agrees(ours, kafkas))
+		ours = verdict(bytes, true, &out, &record_errors);
+		if (!agrees(ours, kafkas) ||
+		    !same_record_errors(
+			rows[i], "produceCompacted", record_errors))
 			fail_msg("%s: %s", case_of(rows[i]), ours);
 		bytes_free(bytes);
 		seen++;
@@ -389,43 +507,85 @@ a_compacted_topic_wants_keys(void **state UNUSED)
 
 /* --- Building ------------------------------------------------------------- */
 
-static void
-rebuild(struct slice bytes, struct buf *out)
+/*
+ * The times that were given to the builder: append time hides them from a
+ * reader, but not from the deltas.
+ */
+static int64_t
+given_timestamp(
+    const struct batch *batch, const uint8_t **p, const uint8_t *end)
+{
+	struct record_parts parts;
+
+	*p = record_read(*p, end, &parts);
+	assert_non_null(*p);
+	return batch->base_timestamp + parts.timestamp_delta;
+}
+
+static struct batch_options
+options_of(const struct batch *batch)
 {
 	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+
+	options.base_offset = batch->base_offset;
+	options.leader_epoch = batch->leader_epoch;
+	options.producer_id = batch->producer_id;
+	options.producer_epoch = batch->producer_epoch;
+	options.base_sequence = batch->base_sequence;
+	options.transactional = batch_is_transactional(batch);
+	options.control = batch_is_control(batch);
+	options.delete_horizon_ms = batch_delete_horizon(batch);
+	if (batch_has_append_time(batch))
+		options.append_time_ms = batch->max_timestamp;
+	return options;
+}
+
+static void
+rebuild_records(struct slice bytes, const struct batch *batch, struct buf *out)
+{
+	struct batch_options options = options_of(batch);
+	const uint8_t *p = bytes.data + BATCH_HEADER_LEN;
 	struct batch_builder builder;
 	struct batch_reader reader;
 	struct record record;
 	struct buf scratch;
 
 	buf_init(&scratch, PLAIN_LEN_MAX);
-	assert_int_equal(batch_reader_open(&reader, bytes, &scratch),
-	    KP_NONE);
-	options.base_offset = reader.batch.base_offset;
-	options.leader_epoch = reader.batch.leader_epoch;
-	options.producer_id = reader.batch.producer_id;
-	options.producer_epoch = reader.batch.producer_epoch;
-	options.base_sequence = reader.batch.base_sequence;
-	options.transactional = batch_is_transactional(&reader.batch);
-	options.control = batch_is_control(&reader.batch);
+	assert_int_equal(batch_reader_open(&reader, bytes, &scratch), KP_NONE);
 	batch_builder_init(&builder, &options, out);
-	while (batch_reader_next(&reader, &record))
+	while (batch_reader_next(&reader, &record)) {
+		record.timestamp =
+		    given_timestamp(batch, &p, bytes.data + bytes.len);
 		assert_int_equal(batch_builder_append(&builder, &record), 0);
-	batch_builder_end_at(&builder, reader.batch.last_offset);
+	}
+	assert_int_equal(reader.error, KP_NONE);
+	batch_builder_end_at(&builder, batch->last_offset);
+	assert_int_equal(batch_builder_size_bytes(&builder), batch->size_bytes);
 	assert_int_equal(batch_builder_finish(&builder), 0);
 	buf_fini(&scratch);
 }
 
-/* What the builder makes from scratch: no append time, horizon, odd bits. */
+/* A batch without records is no builder's work, but a header's. */
+static void
+rebuild(struct slice bytes, const struct batch *batch, struct buf *out)
+{
+	if (batch->record_count > 0) {
+		rebuild_records(bytes, batch, out);
+		return;
+	}
+	assert_non_null(buf_reserve(out, BATCH_HEADER_LEN));
+	out->len = BATCH_HEADER_LEN;
+	batch_encode(batch, out->data);
+	batch_seal(out->data, out->len);
+}
+
+/* Sound batches that are not compressed, one in a row. */
 static bool
 can_rebuild(const json_t *row, const struct batch *batch)
 {
-	const int known = BATCH_TRANSACTIONAL | BATCH_CONTROL;
-
 	return json_is_true(json_object_get(row, "valid")) &&
 	    json_array_size(json_object_get(row, "batches")) == 1 &&
-	    batch->magic == 2 && batch->record_count > 0 &&
-	    (batch->attributes & ~known) == 0;
+	    batch->magic == 2 && batch_codec(batch) == 0;
 }
 
 static void
@@ -441,7 +601,7 @@ uncompressed_batches_are_rebuilt_byte_for_byte(void **state UNUSED)
 		buf_init(&out, PLAIN_LEN_MAX);
 		if (batch_read(bytes, &batch) == 0 &&
 		    can_rebuild(rows[i], &batch)) {
-			rebuild(bytes, &out);
+			rebuild(bytes, &batch, &out);
 			if (!slice_equal(buf_slice(&out), bytes))
 				fail_msg("%s", case_of(rows[i]));
 			seen++;
@@ -449,15 +609,19 @@ uncompressed_batches_are_rebuilt_byte_for_byte(void **state UNUSED)
 		buf_fini(&out);
 		bytes_free(bytes);
 	}
-	assert_true(seen >= 10);
+	assert_true(seen >= 44);
 }
 
-/* Recoding numbers the records anew, which a gap would show. */
+/*
+ * Recoding numbers the records anew, which a gap would show, and makes a
+ * client's batch of it.
+ */
 static bool
 is_dense(const struct batch *batch)
 {
 	return batch->last_offset_delta == batch->record_count - 1 &&
-	    batch->base_offset == 0;
+	    batch->base_offset == 0 && !batch_is_control(batch) &&
+	    !batch_has_append_time(batch);
 }
 
 /* Recoded into each codec and back, the records are the same. */
@@ -470,8 +634,7 @@ recoding_keeps_the_records(void **state UNUSED)
 		struct batch batch;
 
 		if (batch_read(bytes, &batch) != 0 ||
-		    !can_rebuild(rows[i], &batch) || !is_dense(&batch) ||
-		    batch_is_control(&batch)) {
+		    !can_rebuild(rows[i], &batch) || !is_dense(&batch)) {
 			bytes_free(bytes);
 			continue;
 		}
@@ -481,16 +644,14 @@ recoding_keeps_the_records(void **state UNUSED)
 			buf_init(&out, PLAIN_LEN_MAX);
 			buf_init(&back, PLAIN_LEN_MAX);
 			buf_init(&scratch, PLAIN_LEN_MAX);
-			assert_int_equal(batch_recode(bytes,
-					     (enum compression)codec,
-					     COMPRESSION_LEVEL_DEFAULT,
-					     &scratch, &out),
+			assert_int_equal(
+			    batch_recode(bytes, (enum compression)codec,
+				COMPRESSION_LEVEL_DEFAULT, &scratch, &out),
 			    KP_NONE);
 			assert_true(batch_crc_valid(buf_slice(&out)));
-			assert_int_equal(batch_recode(buf_slice(&out),
-					     COMPRESSION_NONE,
-					     COMPRESSION_LEVEL_DEFAULT,
-					     &scratch, &back),
+			assert_int_equal(
+			    batch_recode(buf_slice(&out), COMPRESSION_NONE,
+				COMPRESSION_LEVEL_DEFAULT, &scratch, &back),
 			    KP_NONE);
 			(void)check_batch(buf_slice(&back),
 			    json_array_get(batches, 0), false);
@@ -508,6 +669,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(headers_and_records_read_as_kafka_reads_them),
 		cmocka_unit_test(checksums_are_judged_as_kafka_does),
+		cmocka_unit_test(bytes_split_where_kafka_splits_them),
+		cmocka_unit_test(broken_records_are_found),
 		cmocka_unit_test(a_producer_hears_what_kafka_says),
 		cmocka_unit_test(a_compacted_topic_wants_keys),
 		cmocka_unit_test(
