@@ -119,7 +119,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* --- ApiVersions ----------------------------------------------------------- */
+/* --- ApiVersions --------------------------------------------------------- */
 
 static struct kp_api_versions_response *
 api_versions(struct setting *s, int16_t version, const char *software)
@@ -205,7 +205,7 @@ strange_software_is_refused(void **state)
 	assert_int_equal(api_versions(s, 2, "")->error_code, KP_NONE);
 }
 
-/* --- Metadata -------------------------------------------------------------- */
+/* --- Metadata ------------------------------------------------------------ */
 
 static const struct kp_metadata_response *
 metadata(struct setting *s, int16_t version, const char *const *names,
@@ -396,7 +396,7 @@ operations_are_told_who_asks(void **state)
 	assert_int_equal(r->topics[0].topic_authorized_operations, 3576);
 }
 
-/* --- DescribeCluster, DescribeTopicPartitions ------------------------------ */
+/* --- DescribeCluster, DescribeTopicPartitions ---------------------------- */
 
 static void
 the_cluster_is_described(void **state)
@@ -482,7 +482,7 @@ topics_are_described_in_pieces(void **state)
 	assert_int_equal(r->topics[0].topic_authorized_operations, 3576);
 }
 
-/* --- Topics ---------------------------------------------------------------- */
+/* --- Topics -------------------------------------------------------------- */
 
 static const struct kp_create_topics_response *
 create(struct setting *s, int16_t version, const char *name)
@@ -571,7 +571,7 @@ a_full_disk_is_told_entry_by_entry(void **state)
 	    KP_NOT_CONTROLLER);
 }
 
-/* --- Configurations -------------------------------------------------------- */
+/* --- Configurations ------------------------------------------------------ */
 
 static const struct kp_describe_configs_response *
 describe(struct setting *s, int16_t version, int8_t type, const char *name,
