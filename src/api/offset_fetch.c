@@ -7,6 +7,7 @@
  */
 #include "api/api.h"
 #include "api/coordinated.h"
+#include "api/partitions.h"
 #include "meta/image.h"
 #include "wire/generated/offset_fetch.h"
 
@@ -206,6 +207,23 @@ fill_all(struct request *request, struct part *part)
 	part->answer.topics_count = (int32_t)(topic - part->answer.topics);
 }
 
+/* What the answers of parts that have failed may still take. */
+#define FILL_SPARE_BYTES ((size_t)16 << 20)
+
+static bool
+all_fits(const struct request *request, const struct part *part)
+{
+	size_t bytes = FILL_SPARE_BYTES;
+
+	for (int32_t t = 0; t < part->fetch.topics_count; t++)
+		bytes += 2 *
+			sizeof(struct kp_offset_fetch_response_group_topic) +
+		    (size_t)part->fetch.topics[t].offsets_count *
+			sizeof(struct
+			    kp_offset_fetch_response_group_partition);
+	return bytes < arena_left(&request->arena);
+}
+
 static void
 fill_part(struct request *request, struct part *part)
 {
@@ -214,6 +232,8 @@ fill_part(struct request *request, struct part *part)
 	if (part->call == NULL)
 		return;
 	error = part->call->call.error;
+	if (error == KP_NONE && part->fetch.all && !all_fits(request, part))
+		error = KP_UNKNOWN_SERVER_ERROR;
 	if (error != KP_NONE)
 		fill_error(request, part, error);
 	else if (part->fetch.all)
@@ -377,12 +397,34 @@ fetch(struct request *request, struct part *part, struct coordinated *all)
 	    request->server->groups, part->call, &part->fetch);
 }
 
+/* Groups and topics count, too: each costs what some partitions do. */
+static int64_t
+asked_total(const struct state *state)
+{
+	int64_t total = state->parts_count;
+
+	for (int32_t i = 0; i < state->parts_count; i++) {
+		const struct kp_offset_fetch_request_group *group =
+		    state->parts[i].asked;
+
+		for (int32_t t = 0; t < group->topics_count; t++)
+			total += 1 +
+			    MAX(group->topics[t].partition_indexes_count, 0);
+	}
+	return total;
+}
+
 static void
 handle_offset_fetch(struct request *request)
 {
 	struct state *state = state_of(request);
-	struct coordinated *all = coordinated_new(request, answer);
+	struct coordinated *all;
 
+	if (asked_total(state) > PARTITIONS_MAX) {
+		request_close(request, "an offset fetch of too much");
+		return;
+	}
+	all = coordinated_new(request, answer);
 	request->state = state;
 	for (int32_t i = 0; i < state->parts_count; i++)
 		fetch(request, &state->parts[i], all);

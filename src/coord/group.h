@@ -203,6 +203,12 @@ void group_answer_sync(struct group_member *member, enum kp_error error);
 #define GROUP_ANSWER_SPARE_BYTES ((size_t)1 << 20)
 
 /*
+ * The same of an OffsetFetch, which may name very many groups: each takes a
+ * call and an answer of its own, after others have filled the arena.
+ */
+#define GROUP_FETCH_SPARE_BYTES ((size_t)96 << 20)
+
+/*
  * Has the arena of an answer room for a copy of all that the members have
  * sent?  Members may be many and what they send large, and one request may ask
  * for the same group again and again.

@@ -445,8 +445,8 @@ fill_offset(const struct group *group, const struct group_fetch *fetch,
 	if (entry == NULL || ids_differ(entry->topic_id, topic->id))
 		return;
 	/* A short request can ask for the same offset again and again. */
-	if (arena_left(arena) <= GROUP_ANSWER_SPARE_BYTES +
-		entry->metadata.len) {
+	if (arena_left(arena) <=
+	    GROUP_FETCH_SPARE_BYTES + entry->metadata.len) {
 		offset->error = KP_UNKNOWN_SERVER_ERROR;
 		return;
 	}
@@ -509,6 +509,18 @@ list_all(const struct group *group, struct group_fetch *fetch,
 	}
 }
 
+/* What an offset takes in a list of all and in the answer, with its topic. */
+#define LISTED_OFFSET_BYTES 640
+
+static bool
+list_fits(const struct group *group, const struct arena *arena)
+{
+	return group == NULL ||
+	    group->offsets.count < (arena_left(arena) -
+		MIN(arena_left(arena), GROUP_FETCH_SPARE_BYTES)) /
+		LISTED_OFFSET_BYTES;
+}
+
 void
 group_shard_fetch(struct group_shard *shard, struct group_call *call,
     struct group_fetch *fetch)
@@ -522,6 +534,12 @@ group_shard_fetch(struct group_shard *shard, struct group_call *call,
 		return;
 	}
 	group = group_find(shard, fetch->group_id);
+	if (fetch->all && !list_fits(group, call->arena)) {
+		shard_reply(
+		    &shard->shard, &call->call, KP_UNKNOWN_SERVER_ERROR);
+		shard_leave(&shard->shard);
+		return;
+	}
 	if (fetch->all)
 		list_all(group, fetch, call->arena);
 	for (int32_t t = 0; t < fetch->topics_count; t++) {

@@ -924,13 +924,18 @@ an_offset_that_does_not_fit_is_an_error(void **state UNUSED)
 	world_init(&world);
 	client_init(&client, &world, "simple");
 	assert_int_equal(client_commit(&client, -1, 7), KP_NONE);
-	world_limit_answers(&world, 256);
+	world_limit_answers(&world, GROUP_FETCH_SPARE_BYTES -
+		GROUP_ANSWER_SPARE_BYTES + 256);
 	client_begin(&client);
 	group_shard_fetch(&world.shard, &client.call, &fetch);
 	assert_int_equal(client.call.call.error, KP_NONE);
 	assert_int_equal(positions[0].offset, 7);
 	assert_int_equal(positions[63].offset, -1);
 	assert_int_equal(positions[63].error, KP_UNKNOWN_SERVER_ERROR);
+	fetch.all = true;
+	client_begin(&client);
+	group_shard_fetch(&world.shard, &client.call, &fetch);
+	assert_int_equal(client.call.call.error, KP_UNKNOWN_SERVER_ERROR);
 	world_fini(&world);
 }
 
