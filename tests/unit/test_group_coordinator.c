@@ -102,7 +102,7 @@ call_init(struct call *call)
 	memset(call, 0, sizeof(*call));
 	pthread_mutex_init(&call->mutex, NULL);
 	pthread_cond_init(&call->changed, NULL);
-	arena_init(&call->arena, (size_t)1 << 24);
+	arena_init(&call->arena, (size_t)1 << 28);
 	call->group.call.done = done;
 	call->group.arena = &call->arena;
 	call->group.node_id = RIG_NODE;
@@ -543,7 +543,7 @@ group_is(struct world *world, const char *name, const char *expected)
 	struct arena arena;
 	bool is;
 
-	arena_init(&arena, (size_t)1 << 20);
+	arena_init(&arena, (size_t)8 << 20);
 	group_coordinator_describe(
 	    world->groups, &arena, RIG_NODE, 6, slice_str(name), &group);
 	assert_int_equal(group.error_code, KP_NONE);
