@@ -61,6 +61,7 @@ fill_open(const struct metadata_log *log, struct log_open *open)
 	open->files = log->files;
 	open->path = log->directory;
 	open->now_ms = clock_wall_ms();
+	open->appends_synced = log->settings.sync;
 	log_settings_init(&open->settings);
 	open->settings.segment_bytes =
 	    (int32_t)MIN(log->settings.segment_bytes, INT32_MAX);
@@ -349,7 +350,10 @@ build_batch(struct metadata_log *log, struct values *values,
 	assert(result == 0);
 }
 
-/* Append all values, nothing synced; *appended counts the batches. */
+/*
+ * Append all values; *appended counts the batches.  Only the last is left to
+ * be synced: a start takes whole batches behind a bad one for damage.
+ */
 static int
 append_values(struct metadata_log *log, struct values values,
     size_t *appended)
@@ -361,7 +365,10 @@ append_values(struct metadata_log *log, struct values values,
 	while (result == 0 && values.count > 0) {
 		buf_clear(&batch);
 		build_batch(log, &values, &batch);
-		result = append_batch(log, &batch);
+		if (*appended > 0)
+			result = sync_log(log);
+		if (result == 0)
+			result = append_batch(log, &batch);
 		*appended += result == 0;
 	}
 	buf_fini(&batch);

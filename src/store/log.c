@@ -29,6 +29,7 @@ log_new(const struct log_open *open)
 	log->path = xstrdup(open->path);
 	log->name = xstrdup(last_name(open->path));
 	log->settings = open->settings;
+	log->appends_synced = open->appends_synced;
 	log->unflushed_since_ms = -1;
 	log->snapshot_offset = -1;
 	pthread_mutex_init(&log->mutex, NULL);

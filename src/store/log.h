@@ -61,6 +61,12 @@ struct log_open {
 	int64_t recovery_point;	/* from the checkpoint, 0 without one */
 	int64_t log_start_offset;	/* the same */
 	bool clean;		/* the last stop was orderly */
+	/*
+	 * Each append was synced before the next one, so only the last can be
+	 * torn: a bad batch that whole ones follow is damage wherever it is.
+	 * log_open then cuts nothing and fails with EBADMSG.
+	 */
+	bool appends_synced;
 	int64_t now_ms;		/* wall clock */
 };
 

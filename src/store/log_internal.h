@@ -43,6 +43,7 @@ struct log {
 	struct uuid topic_id;
 	char *name;
 	struct log_events events;
+	bool appends_synced;		/* see struct log_open */
 
 	pthread_mutex_t mutex;
 	pthread_cond_t flush_ended;

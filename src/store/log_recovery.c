@@ -4,7 +4,9 @@
  * Bytes at or above the recovery point were never said to be durable: the
  * first that is not a good batch ends the log.  Bytes below it were: what is
  * bad there is rot.  It is kept and noted, the scan goes on behind it, and the
- * offsets are never used again.
+ * offsets are never used again.  Where each append was synced before the next,
+ * a good batch proves the one in front of it to be rot as well; such a log is
+ * small and must be whole, so it is refused.
  */
 #include "base/bytes.h"
 #include "base/log.h"
@@ -257,15 +259,48 @@ walk(struct recovery *recovery)
 	return -1;
 }
 
+/*
+ * Is what looks like a torn tail damage in front of something good?  Only
+ * where each append was synced before the next can that be told apart.  1, 0,
+ * or -1 with errno.
+ */
+static int
+good_follows(struct recovery *recovery)
+{
+	struct batch behind;
+
+	if (!recovery->log->appends_synced)
+		return 0;
+	return recovery->offset_end != INT64_MAX
+	    ? 1 : resync(recovery, &behind);
+}
+
+static int
+refuse_damage(const struct recovery *recovery)
+{
+	log_error("store",
+	    "%s: the batch at offset %" PRId64 " (segment %" PRId64
+	    ", byte %" PRId64 ") is damaged and good ones follow; restore the "
+	    "log from a copy, or cut it there to do without what follows",
+	    recovery->log->path, recovery->next_offset,
+	    recovery->segment->base_offset, recovery->segment->size_bytes);
+	errno = EBADMSG;
+	return -1;
+}
+
 static int
 cut_tail(struct recovery *recovery, bool *cut)
 {
 	int64_t size = recovery->segment->size_bytes;
 	int64_t bad = recovery->scan.end - size;
+	int follows;
 
 	*cut = bad > 0;
 	if (bad <= 0)
 		return 0;
+	follows = good_follows(recovery);
+	if (follows != 0)
+		return follows < 0 ? -1 : refuse_damage(recovery);
 	log_warn("store",
 	    "%s: cutting %" PRId64 " bytes behind offset %" PRId64
 	    " that are no whole batch (segment %" PRId64 ")",

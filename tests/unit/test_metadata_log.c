@@ -1,6 +1,10 @@
 /* The metadata log: what survives restarts, damage, and other processes. */
 #include "unit/meta_rig.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/buf.h"
 #include "meta/metadata_record.h"
 #include "meta/quorum_state.h"
@@ -229,6 +233,67 @@ a_torn_tail_is_cut(void **state)
 	assert_string_equal(seen.last_name, "b");
 }
 
+/* Turn one bit of the segment at position. */
+static void
+segment_flip(const struct meta_rig *rig, off_t position)
+{
+	char *path = meta_rig_path(rig, SEGMENT);
+	int fd = open(path, O_RDWR);
+	uint8_t byte;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, position), 1);
+	byte ^= 4;
+	assert_int_equal(pwrite(fd, &byte, 1, position), 1);
+	close(fd);
+	free(path);
+}
+
+/* In front of good batches nothing is torn: it is not cut, but refused. */
+static void
+damage_inside_is_refused(void **state)
+{
+	struct meta_rig *rig = *state;
+	off_t sizes[5];
+
+	begin(rig);
+	sizes[0] = segment_size(rig);
+	for (size_t i = 1; i < COUNT_OF(sizes); i++) {
+		assert_int_equal(append_named(rig, 1, "a"), 0);
+		sizes[i] = segment_size(rig);
+	}
+	meta_rig_stop(rig);
+	/* A length, an offset, a checksum, a record: each of each batch. */
+	for (size_t i = 0; i + 2 < COUNT_OF(sizes); i++) {
+		static const off_t at[] = { 7, 11, 18, 70 };
+
+		for (size_t j = 0; j < COUNT_OF(at); j++) {
+			segment_flip(rig, sizes[i] + at[j]);
+			assert_null(metadata_log_open(&rig->log_settings));
+			assert_int_equal(errno, EBADMSG);
+			assert_int_equal(segment_size(rig), sizes[4]);
+			segment_flip(rig, sizes[i] + at[j]);
+		}
+	}
+	assert_int_equal(begin(rig).count, 4);
+}
+
+/* Only the last append can be torn, and is one that nobody was told of. */
+static void
+damage_at_the_end_is_cut(void **state)
+{
+	struct meta_rig *rig = *state;
+	off_t size;
+
+	begin(rig);
+	assert_int_equal(append_named(rig, 1, "a"), 0);
+	size = segment_size(rig);
+	assert_int_equal(append_named(rig, 1, "b"), 0);
+	meta_rig_kill(rig);
+	segment_flip(rig, size + 70);
+	assert_int_equal(begin(rig).count, 1);
+}
+
 static void
 what_others_append_is_cut(void **state)
 {
@@ -431,6 +496,8 @@ main(void)
 		TEST(quorum_state_is_that_of_kafka),
 		TEST(a_damaged_quorum_state_is_refused),
 		TEST(a_torn_tail_is_cut),
+		TEST(damage_inside_is_refused),
+		TEST(damage_at_the_end_is_cut),
 		TEST(what_others_append_is_cut),
 		TEST(what_others_cut_ends_the_log),
 		TEST(a_full_disk_heals),
