@@ -92,7 +92,7 @@ header_validate(struct slice bytes, const struct batch *batch,
 /* --- The records --------------------------------------------------------- */
 
 /* Differences wrap around like Kafka's, which makes absurd times faults. */
-static inline bool
+RECORD_INLINE bool
 timestamp_is_far(const struct batch_rules *rules, int64_t timestamp)
 {
 	uint64_t age = (uint64_t)rules->now_ms - (uint64_t)timestamp;
@@ -101,10 +101,10 @@ timestamp_is_far(const struct batch_rules *rules, int64_t timestamp)
 	    rules->timestamp_type == BATCH_APPEND_TIME)
 		return false;
 	return (int64_t)age > rules->before_max_ms ||
-	       (int64_t)(0 - age) > rules->after_max_ms;
+	    (int64_t)(0 - age) > rules->after_max_ms;
 }
 
-static inline enum batch_record_fault
+RECORD_INLINE enum batch_record_fault
 record_judge(const struct batch_rules *rules, const struct record_parts *parts,
     int64_t timestamp)
 {
@@ -115,16 +115,16 @@ record_judge(const struct batch_rules *rules, const struct record_parts *parts,
 	return BATCH_RECORD_FINE;
 }
 
-static inline int64_t
+RECORD_INLINE int64_t
 record_timestamp(const struct batch *batch, const struct record_parts *parts)
 {
 	if (batch_has_append_time(batch))
 		return batch->max_timestamp;
 	return (int64_t)((uint64_t)batch->base_timestamp +
-			 (uint64_t)parts->timestamp_delta);
+	    (uint64_t)parts->timestamp_delta);
 }
 
-static inline void
+RECORD_INLINE void
 tally_add(struct tally *tally, int32_t index, int64_t timestamp,
     enum batch_record_fault fault)
 {
@@ -142,7 +142,7 @@ tally_add(struct tally *tally, int32_t index, int64_t timestamp,
  * Kafka's leader does not hold the records of a compressed batch against
  * their length fields, but against their order.
  */
-static inline const uint8_t *
+RECORD_INLINE const uint8_t *
 record_walk(const uint8_t *p, const uint8_t *end, bool compressed,
     int32_t index, struct record_parts *parts)
 {
@@ -152,23 +152,26 @@ record_walk(const uint8_t *p, const uint8_t *end, bool compressed,
 	return p != NULL && parts->offset_delta == index ? p : NULL;
 }
 
-static inline enum kp_error
+RECORD_INLINE enum kp_error
 records_walk(const struct walk *walk, bool compressed, struct tally *tally)
 {
-	const uint8_t *p = walk->p;
+	/* Copies, which unlike what is pointed to can stay in registers. */
+	const struct batch batch = *walk->batch;
+	const struct batch_rules rules = *walk->rules;
+	const uint8_t *p = walk->p, *end = walk->end;
 
-	for (int32_t i = 0; i < walk->batch->record_count; i++) {
+	for (int32_t i = 0; i < batch.record_count; i++) {
 		struct record_parts parts;
 		int64_t timestamp;
 
-		p = record_walk(p, walk->end, compressed, i, &parts);
+		p = record_walk(p, end, compressed, i, &parts);
 		if (p == NULL)
 			return KP_INVALID_RECORD;
-		timestamp = record_timestamp(walk->batch, &parts);
+		timestamp = record_timestamp(&batch, &parts);
 		tally_add(tally, i, timestamp,
-		    record_judge(walk->rules, &parts, timestamp));
+		    record_judge(&rules, &parts, timestamp));
 	}
-	return p == walk->end ? KP_NONE : KP_INVALID_RECORD;
+	return p == end ? KP_NONE : KP_INVALID_RECORD;
 }
 
 /* A second walk, after one that found count faults in sound records. */
@@ -209,8 +212,8 @@ records_validate(const struct walk *walk, bool compressed, struct arena *arena,
 		.max_timestamp_index = -1 };
 	enum kp_error error;
 
-	error = compressed ? records_walk(walk, true, &tally)
-			   : records_walk(walk, false, &tally);
+	error = compressed ? records_walk(walk, true, &tally) :
+			     records_walk(walk, false, &tally);
 	if (error != KP_NONE)
 		return error;
 	verdict->max_timestamp = tally.max_timestamp;
@@ -226,9 +229,9 @@ unseen_validate(const struct batch_rules *rules, struct batch_verdict *verdict)
 {
 	verdict->max_timestamp = verdict->batch.max_timestamp;
 	verdict->max_timestamp_index = -1;
-	return timestamp_is_far(rules, verdict->max_timestamp)
-		   ? KP_INVALID_TIMESTAMP
-		   : KP_NONE;
+	return timestamp_is_far(rules, verdict->max_timestamp) ?
+	    KP_INVALID_TIMESTAMP :
+	    KP_NONE;
 }
 
 static enum kp_error
