@@ -31,6 +31,14 @@ need() {
 	}
 }
 
+# need_header HEADER PACKAGE: the same for what a build includes
+need_header() {
+	g++ -E -x c++ - <<<"#include <$1>" >/dev/null 2>&1 || {
+		echo "compat: no <$1> here; Debian has it in $2" >&2
+		return 1
+	}
+}
+
 # sha256_is FILE DIGEST: what was downloaded is what was pinned
 sha256_is() {
 	echo "$2  $1" | sha256sum --check --status || {

@@ -15,6 +15,10 @@ librdkafka_make() {
 	need npm npm
 	need g++ g++
 	need javac default-jdk-headless
+	need_header zlib.h zlib1g-dev
+	need_header openssl/ssl.h libssl-dev
+	need_header zstd.h libzstd-dev
+	need_header rapidjson/schema.h rapidjson-dev
 	local home
 	home=$(kafka_home)
 	cd "$1"
@@ -36,39 +40,50 @@ prepare() {
 	cached librdkafka-2.15.1 librdkafka_make >/dev/null
 }
 
-# numbers: of the tests to run; a number may stand for several tests
+# numbers: of the tests to run.  A number may stand for several tests;
+# NUMBER/NAME is one of the subtests of a number, in a process of its own.
 numbers() {
 	local list=(tests.allow tests.later)
 	[ -z "${QUICK:-}" ] || list=(tests.quick)
 	sed 's/[[:space:]]*#.*//; /^$/d' "${list[@]}" | while read -r name; do
 		# shellcheck disable=SC2254
-		case $name in @(${ONLY:-*})) echo "${name%%_*}" ;; esac
+		case $name in @(${ONLY:-*})) 
+			echo "${name%%_*}${name#"${name%%/*}"}"
+			;;
+		esac
 	done | sort -u
 }
 
-# runner NUMBER [OPTIONS]: run it, its report is $WORK/reports/NUMBER.json
+# runner NUMBER REPORT [OPTIONS]: run it
 runner() {
-	local number=$1 source
-	shift
+	local number=$1 report=$2 source
+	shift 2
 	source=$(cached librdkafka-2.15.1 librdkafka_make)
 	cd "$source/tests"
 	export LD_LIBRARY_PATH=../src:../src-cpp TEST_KAFKA_VERSION=4.3.1 \
 		KAFKA_PATH="$(kafka_home)" BROKERS=$BOOTSTRAP \
-		RDKAFKA_TEST_CONF=$WORK/test.conf TESTS=$number \
-		TEST_REPORT=$WORK/reports/$number.json
+		RDKAFKA_TEST_CONF=$WORK/test.conf TESTS=${number%%/*} \
+		TEST_REPORT=$report
+	[ "${number#*/}" = "$number" ] ||
+		export SUBTESTS="do_test_${number#*/}:"
 	timeout -k 5 $LIMIT ./test-runner -p1 -L -K -E "$@"
 }
 
-# states NUMBER: "name state" of each of its tests
+# states NUMBER REPORT: "name state" of each of its tests
 states() {
-	jq -r '.tests | to_entries[] | select(.key != "<MAIN>") |
-		select(.value.state != "SKIPPED") |
-		"\(.key)\t\(.value.state)"' "$WORK/reports/$1.json" 2>/dev/null
+	jq -r --arg subtest "${1#"${1%%/*}"}" '.tests | to_entries[] |
+		select(.key != "<MAIN>" and .value.state != "SKIPPED") |
+		"\(.key)\($subtest)\t\(.value.state)"' "$2" 2>/dev/null
 }
 
-# why NUMBER: what the first failed assertion said, or why it was skipped
+# ran NUMBER LOG: a subtest whose name nothing matches would pass, too
+ran() {
+	[ "${1#*/}" = "$1" ] || grep -q ': PASS (' "$2"
+}
+
+# why LOG: what the first failed assertion said, or why it was skipped
 why() {
-	sed 's/\x1b\[[0-9;]*[A-Za-z]//g' "$WORK/logs/$1.log" | awk '
+	sed 's/\x1b\[[0-9;]*[A-Za-z]//g' "$1" | awk '
 		/^### Test / { getline; print; exit }
 		/SKIPPING TEST: [^F]/ { sub(/.*WARN: /, ""); print; exit }' |
 		tr '\t' ' ' | cut -c1-120
@@ -77,26 +92,28 @@ why() {
 # number N: its tests' lines of the results.  What fails is run once more: the
 # suite has limits of seconds, and other tests run beside it.
 number() {
-	local try state name begin=$SECONDS report=$WORK/reports/$1
+	local try state name begin=$SECONDS
+	local report=$WORK/reports/${1/\//.} log=$WORK/logs/${1/\//.}
 	for try in 1 2; do
 		rm -f "$report.json"
-		(runner "$1") >"$WORK/logs/$1.log" 2>&1 </dev/null || :
+		(runner "$1" "$report.json") >"$log.log" 2>&1 </dev/null || :
 		if [ ! -s "$report.json" ]; then
 			printf '%s\tno report\n' "$1"
-		elif states "$1" | grep -q .; then
-			states "$1"
+		elif states "$1" "$report.json" | grep -q . && ran "$1" "$log.log"
+		then
+			states "$1" "$report.json"
 		else
 			printf '%s\tSKIPPED\n' "$1"
 		fi >"$report.states"
 		grep -qvE '(PASSED|SKIPPED)$' "$report.states" || break
-		cp "$WORK/logs/$1.log" "$WORK/logs/$1.try$try.log"
+		cp "$log.log" "$log.try$try.log"
 	done
 	while IFS=$'\t' read -r name state; do
 		case $state in
 		PASSED) printf '%s\tpass\t%s s%s\n' "$name" \
 			$((SECONDS - begin)) "${again[$try]}" ;;
-		SKIPPED) printf '%s\tskip\t%s\n' "$name" "$(why "$1")" ;;
-		*) printf '%s\tfail\t%s\n' "$name" "$(why "$1")" ;;
+		SKIPPED) printf '%s\tskip\t%s\n' "$name" "$(why "$log.log")" ;;
+		*) printf '%s\tfail\t%s\n' "$name" "$(why "$log.log")" ;;
 		esac
 	done <"$report.states"
 }
@@ -106,7 +123,8 @@ number() {
 warm_up() {
 	local number
 	for number in 0012 0030; do
-		(runner $number -Q) >"$WORK/logs/warm-$number.log" 2>&1 || :
+		(runner $number "$WORK/reports/warm.json" -Q) \
+			>"$WORK/logs/warm-$number.log" 2>&1 || :
 	done
 }
 
