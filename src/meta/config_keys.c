@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -383,18 +384,28 @@ config_key_check(const struct config_key *key, struct slice value,
 
 /* --- Texts ---------------------------------------------------------------- */
 
-/* As Double.toString: the shortest that reads back, never without a point. */
+/*
+ * As Java's Double.toString: the shortest that reads back, never without a
+ * point, with an exponent below a thousandth and from ten million.
+ */
 static struct slice
 double_text(double number, struct arena *arena)
 {
+	const bool plain = number == 0 ||
+	    (fabs(number) >= 1e-3 && fabs(number) < 1e7);
 	char text[40];
+	const char *exponent;
 	int digits = 0;
 
 	do
-		snprintf(text, sizeof(text), "%.*g", ++digits, number);
-	while (digits < 17 && strtod(text, NULL) != number);
-	return arena_printf(arena, "%s%s", text,
-	    strpbrk(text, ".en") == NULL ? ".0" : "");
+		snprintf(text, sizeof(text), plain ? "%.*f" : "%.*e",
+		    ++digits, number);
+	while (digits < 20 && strtod(text, NULL) != number);
+	exponent = strchr(text, 'e');
+	if (exponent == NULL)
+		return arena_printf(arena, "%s", text);
+	return arena_printf(arena, "%.*sE%ld", (int)(exponent - text), text,
+	    strtol(exponent + 1, NULL, 10));
 }
 
 static struct slice

@@ -157,6 +157,16 @@ texts_are_those_of_parsed_values(void **state UNUSED)
 	    "0.5");
 	expect_text(CONFIG_TABLE_TOPIC, "min.cleanable.dirty.ratio", "1",
 	    "1.0");
+	expect_text(CONFIG_TABLE_TOPIC, "min.cleanable.dirty.ratio", "1e-3",
+	    "0.001");
+	expect_text(CONFIG_TABLE_TOPIC, "min.cleanable.dirty.ratio", "0.00012",
+	    "1.2E-4");
+	expect_text(CONFIG_TABLE_BROKER, "log.cleaner.io.max.bytes.per.second",
+	    "9999999.5", "9999999.5");
+	expect_text(CONFIG_TABLE_BROKER, "log.cleaner.io.max.bytes.per.second",
+	    "1e7", "1.0E7");
+	expect_text(CONFIG_TABLE_BROKER, "log.cleaner.io.max.bytes.per.second",
+	    "1.7976931348623157E308", "1.7976931348623157E308");
 	expect_text(CONFIG_TABLE_TOPIC, "cleanup.policy", "compact, delete",
 	    "compact,delete");
 	expect_text(CONFIG_TABLE_TOPIC, "compression.type", "zstd", "zstd");
