@@ -200,7 +200,7 @@ changed(const struct config_change *change,
 	    entry->value);
 }
 
-/* DynamicThreadPool of Kafka: by no more than a factor of two at a time. */
+/* As in Kafka, by no more than a factor of two at a time, and never to none. */
 static bool
 thread_count_fits(const struct config_change *change,
     const struct config_set_entry *entry)
@@ -217,7 +217,7 @@ thread_count_fits(const struct config_change *change,
 		now = configs_broker_int64(
 		    controller_configs(change->controller), names[i]);
 		return config_key_int64(entry->value, &wanted) == 0 &&
-		    wanted >= now / 2 && wanted <= now * 2;
+		    wanted > 0 && wanted >= now / 2 && wanted <= now * 2;
 	}
 	return true;
 }

@@ -256,6 +256,8 @@ brokers_take_dynamic_keys(void **state)
 	    KP_INVALID_REQUEST);
 	assert_int_equal(set(s, 4, "1", "log.cleaner.threads", "9"),
 	    KP_INVALID_REQUEST);
+	assert_int_equal(set(s, 4, "1", "log.cleaner.threads", "0"),
+	    KP_INVALID_REQUEST);
 	assert_int_equal(set(s, 4, "1", "log.cleaner.threads", "2"), KP_NONE);
 	assert_int_equal(set(s, 4, "1", "log.retention.ms", "x"),
 	    KP_INVALID_REQUEST);
