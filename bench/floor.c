@@ -7,9 +7,9 @@
  * One thread on epoll.  It reads Produce 7 frames of one partition, writes the
  * batch behind what the partition's file holds and answers; it answers Fetch
  * 11 with sendfile, or a copy where that is cheaper, and holds a fetch at the
- * end until more arrives.  No checksums, no record is looked at, no request is checked, topics are not
- * distinguished; it trusts its peer and is no broker.  Port 0 takes a free
- * one; the port is printed.
+ * end until more arrives.  No checksums, no record is looked at, no request is
+ * checked, topics are not distinguished; it trusts its peer and is no broker.
+ * Port 0 takes a free one; the port is printed.
  */
 #include "base/bytes.h"
 
