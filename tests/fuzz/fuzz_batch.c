@@ -1,17 +1,23 @@
 /*
- * Record batches: the validator with rules that the first byte chooses, and
- * the reader.  What the validator passes, the reader must be able to read,
- * unless it is compressed: there Kafka lets a last record pass whose length
- * is more than what is left, and so do we.
+ * Record batches: the validator with rules that the first byte chooses, the
+ * reader, and recoding.  What the validator passes, the reader must be able to
+ * read, unless it is compressed: there Kafka lets a last record pass whose
+ * length is more than what is left, and so do we.  What is rebuilt or patched
+ * has a checksum that is right.
+ *
+ * With SEALED in the first byte the first batch gets its checksum first, or
+ * hardly any input would come past it.
  */
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/buf.h"
 #include "wire/batch_reader.h"
+#include "wire/batch_recode.h"
 #include "wire/batch_validate.h"
 
 #define PLAIN_LEN_MAX (1 << 20)
 #define ARENA_LEN_MAX (1 << 20)
+#define SEALED 32
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,8 +43,18 @@ read_all(struct slice bytes, struct buf *scratch)
 	return reader.error == KP_NONE;
 }
 
+/* What a leader does to a batch that it takes. */
 static void
-validate(struct slice bytes, uint8_t choice, struct buf *scratch)
+patch(uint8_t *data, const struct batch_verdict *verdict,
+    enum batch_timestamp_type type)
+{
+	batch_patch(data, 12345, 6);
+	batch_patch_timestamp(data, type, verdict->max_timestamp);
+	assert(batch_crc_valid(slice_of(data, verdict->batch.size_bytes)));
+}
+
+static void
+validate(uint8_t *data, size_t len, uint8_t choice, struct buf *scratch)
 {
 	const struct batch_rules rules = {
 		.size_bytes_max = 1 << 20,
@@ -54,33 +70,72 @@ validate(struct slice bytes, uint8_t choice, struct buf *scratch)
 	};
 	struct batch_verdict verdict;
 	struct arena arena;
-	enum kp_error error;
 
 	arena_init(&arena, ARENA_LEN_MAX);
-	error = batch_validate(bytes, &rules, scratch, &arena, &verdict);
-	if (error == KP_NONE && batch_codec(&verdict.batch) == 0)
-		assert(read_all(slice_of(bytes.data,
-				    verdict.batch.size_bytes),
-		    scratch));
+	if (batch_validate(slice_of(data, len), &rules, scratch, &arena,
+		&verdict) == KP_NONE) {
+		if (batch_codec(&verdict.batch) == 0)
+			assert(read_all(
+			    slice_of(data, verdict.batch.size_bytes), scratch));
+		patch(data, &verdict, rules.timestamp_type);
+	}
 	arena_reset(&arena);
+}
+
+static void
+recode(struct slice bytes, struct buf *scratch)
+{
+	struct buf out;
+
+	buf_init(&out, PLAIN_LEN_MAX);
+	buf_clear(scratch);
+	if (batch_recode(bytes, COMPRESSION_NONE, COMPRESSION_LEVEL_DEFAULT,
+		scratch, &out) == KP_NONE) {
+		assert(batch_crc_valid(buf_slice(&out)));
+		assert(read_all(buf_slice(&out), scratch));
+	} else {
+		assert(out.len == 0);
+	}
+	buf_fini(&out);
+}
+
+/* A batch after the other, from the first one on. */
+static void
+read_each(struct slice bytes, struct buf *scratch)
+{
+	struct batch batch;
+
+	while (batch_read(bytes, &batch) == 0) {
+		struct slice whole = slice_of(bytes.data, batch.size_bytes);
+
+		(void)read_all(whole, scratch);
+		if (batch.magic == BATCH_MAGIC)
+			recode(whole, scratch);
+		bytes = slice_of(bytes.data + batch.size_bytes,
+		    bytes.len - batch.size_bytes);
+	}
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct buf scratch;
 	struct batch batch;
-	size_t at = 1;
+	struct buf scratch, copy;
+	int added;
 
 	if (size < 1)
 		return 0;
 	buf_init(&scratch, PLAIN_LEN_MAX);
-	validate(slice_of(data + 1, size - 1), data[0], &scratch);
-	while (batch_read(slice_of(data + at, size - at), &batch) == 0) {
-		(void)read_all(slice_of(data + at, batch.size_bytes),
-		    &scratch);
-		at += batch.size_bytes;
-	}
+	buf_init(&copy, size);
+	added = buf_append(&copy, data + 1, size - 1);
+	assert(added == 0);
+	if ((data[0] & SEALED) != 0 &&
+	    batch_read(buf_slice(&copy), &batch) == 0 &&
+	    batch.magic == BATCH_MAGIC)
+		batch_seal(copy.data, batch.size_bytes);
+	read_each(buf_slice(&copy), &scratch);
+	validate(copy.data, copy.len, data[0], &scratch);
 	buf_fini(&scratch);
+	buf_fini(&copy);
 	return 0;
 }
