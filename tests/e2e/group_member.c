@@ -35,6 +35,17 @@ expect_done(rd_kafka_error_t *error)
 		fail_msg("%s", rd_kafka_error_string(error));
 }
 
+/* A consumer that is being closed may not know its protocol any more. */
+static bool
+cooperates(struct group_member *member)
+{
+	const char *protocol = rd_kafka_rebalance_protocol(member->client);
+
+	if (protocol != NULL)
+		member->cooperative = strcmp(protocol, "COOPERATIVE") == 0;
+	return member->cooperative;
+}
+
 static void
 rebalanced(rd_kafka_t *client, rd_kafka_resp_err_t event,
     rd_kafka_topic_partition_list_t *partitions, void *opaque)
@@ -43,7 +54,7 @@ rebalanced(rd_kafka_t *client, rd_kafka_resp_err_t event,
 	bool owned = event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
 
 	note(member, partitions, owned);
-	if (strcmp(rd_kafka_rebalance_protocol(client), "COOPERATIVE") == 0)
+	if (cooperates(member))
 		expect_done(owned ?
 			rd_kafka_incremental_assign(client, partitions) :
 			rd_kafka_incremental_unassign(client, partitions));

@@ -27,6 +27,7 @@ struct group_view {
 struct group_member {
 	struct group_view *view;
 	rd_kafka_t *client;
+	bool cooperative;		/* the protocol last in use */
 	bool owned[GROUP_PARTITIONS];
 	int assignments;		/* how often it was given some */
 	int losses;			/* and how often some were taken */
