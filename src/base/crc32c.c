@@ -8,7 +8,6 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
-#include <arm_acle.h>
 #include <sys/auxv.h>
 #ifndef HWCAP_CRC32
 #define HWCAP_CRC32 (1 << 7)
@@ -72,7 +71,7 @@ tables_make(void)
 	for (uint32_t i = 0; i < 256; i++) {
 		for (int t = 1; t < 8; t++)
 			tables[t][i] = tables[0][tables[t - 1][i] & 0xff] ^
-				       (tables[t - 1][i] >> 8);
+			    (tables[t - 1][i] >> 8);
 	}
 }
 
@@ -162,7 +161,7 @@ crc_three_streams(uint64_t crc, const uint8_t *p, const struct stretch *s)
 		crc_c = _mm_crc32_u64(crc_c, le64_get(p + 2 * s->len));
 	}
 	return shift(crc, s->shift_two) ^ shift(crc_b, s->shift_one) ^
-	       (uint32_t)crc_c;
+	    (uint32_t)crc_c;
 }
 
 __attribute__((target("sse4.2,pclmul"))) static uint32_t
@@ -198,21 +197,26 @@ instruction_find(void)
 
 #elif defined(__aarch64__)
 
-__attribute__((target("+crc"))) static uint32_t
+/* In assembler, because compilers name the intrinsics differently. */
+static uint32_t
 crc_by_instruction(uint32_t crc, const uint8_t *p, size_t len)
 {
 	for (; len >= 8; p += 8, len -= 8)
-		crc = __crc32cd(crc, le64_get(p));
+		__asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1"
+			: "+r"(crc)
+			: "r"(le64_get(p)));
 	for (; len > 0; p++, len--)
-		crc = __crc32cb(crc, *p);
+		__asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1"
+			: "+r"(crc)
+			: "r"((uint32_t)*p));
 	return crc;
 }
 
 static crc32c_fn
 instruction_find(void)
 {
-	return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0 ? crc_by_instruction
-							: NULL;
+	return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0 ? crc_by_instruction :
+							  NULL;
 }
 
 #else
