@@ -1,13 +1,7 @@
 #include "coord/group.h"
 
 #include "base/arena.h"
-#include "base/bytes.h"
 #include "base/clock.h"
-#include "wire/codec.h"
-#include "wire/generated/consumer_protocol_subscription.h"
-#include "wire/generated/join_group.h"
-
-#define CONSUMER_PROTOCOL "consumer"
 
 static void
 slice_release(struct slice *slice)
@@ -45,7 +39,8 @@ group_create(struct group_shard *shard, struct slice id)
 	group->state_since_ms = -1;
 	group_own(&group->id, id);
 	list_init(&group->members);
-	list_init(&group->pending);
+	map_init(&group->pending);
+	map_init(&group->members_by_instance);
 	map_init(&group->members_by_id);
 	map_init(&group->offsets);
 	map_init(&group->transactions);
@@ -56,6 +51,7 @@ group_create(struct group_shard *shard, struct slice id)
 void
 group_free(struct group *group)
 {
+	struct group_pending *pending;
 	struct list_node *node;
 
 	assert(!shard_timer_running(&group->join_timer));
@@ -63,12 +59,13 @@ group_free(struct group *group)
 	while ((node = group->members.head.next) != &group->members.head)
 		group_member_remove(
 		    LIST_ENTRY(node, struct group_member, node));
-	while ((node = group->pending.head.next) != &group->pending.head)
-		group_pending_remove(
-		    LIST_ENTRY(node, struct group_pending, node));
+	for (size_t at = 0; (pending = map_next(&group->pending, &at)) != NULL;)
+		group_pending_remove(pending);
 	group_offsets_free(group);
 	map_remove(&group->shard->groups, group->id);
 	map_fini(&group->members_by_id);
+	map_fini(&group->members_by_instance);
+	map_fini(&group->pending);
 	slice_release(&group->id);
 	slice_release(&group->protocol_type);
 	slice_release(&group->protocol);
@@ -106,16 +103,9 @@ group_member_find(const struct group *group, struct slice id)
 struct group_member *
 group_member_by_instance(const struct group *group, struct slice instance_id)
 {
-	if (slice_is_null(instance_id))
-		return NULL;
-	LIST_FOR_EACH (node, &group->members) {
-		struct group_member *member =
-		    LIST_ENTRY(node, struct group_member, node);
-
-		if (slice_equal(member->instance_id, instance_id))
-			return member;
-	}
-	return NULL;
+	return slice_is_null(instance_id) ?
+	    NULL :
+	    map_get(&group->members_by_instance, instance_id);
 }
 
 static void session_fired(struct shard_timer *timer, struct shard *shard);
@@ -136,21 +126,13 @@ group_member_add(struct group *group, const struct group_member_new *new)
 	group_own(&member->assignment, slice_str(""));
 	list_append(&group->members, &member->node);
 	map_set(&group->members_by_id, member->id, member);
+	if (!slice_is_null(member->instance_id))
+		map_set(&group->members_by_instance, member->instance_id,
+		    member);
+	map_init(&member->protocols_by_name);
 	if (group->leader == NULL)
 		group->leader = member;
 	return member;
-}
-
-static void
-free_protocols(struct group_member *member)
-{
-	for (int32_t i = 0; i < member->protocols_count; i++) {
-		slice_release(&member->protocols[i].name);
-		slice_release(&member->protocols[i].metadata);
-	}
-	free(member->protocols);
-	member->protocols = NULL;
-	member->protocols_count = 0;
 }
 
 void
@@ -161,13 +143,16 @@ group_member_remove(struct group_member *member)
 	assert(member->join.call == NULL && member->sync.call == NULL);
 	shard_timer_stop(&group->shard->shard, &member->session);
 	map_remove(&group->members_by_id, member->id);
+	/* A log may name an instance twice; the later member has it. */
+	if (group_member_by_instance(group, member->instance_id) == member)
+		map_remove(&group->members_by_instance, member->instance_id);
 	list_remove(&member->node);
 	if (group->leader == member)
 		group->leader = list_empty(&group->members) ?
 		    NULL :
 		    LIST_ENTRY(group->members.head.next, struct group_member,
 			node);
-	free_protocols(member);
+	group_protocols_free(member);
 	slice_release(&member->id);
 	slice_release(&member->instance_id);
 	slice_release(&member->client_id);
@@ -186,69 +171,12 @@ group_member_rename(struct group_member *member, struct slice id)
 	map_set(&group->members_by_id, member->id, member);
 }
 
-void
-group_member_set_protocols(struct group_member *member,
-    const struct kp_join_group_request *request)
-{
-	size_t count = (size_t)MAX(request->protocols_count, 0);
-
-	free_protocols(member);
-	member->protocols = xcalloc(count, sizeof(*member->protocols));
-	member->protocols_count = (int32_t)count;
-	for (size_t i = 0; i < count; i++) {
-		group_own(&member->protocols[i].name,
-		    request->protocols[i].name);
-		group_own(&member->protocols[i].metadata,
-		    request->protocols[i].metadata);
-	}
-}
-
-bool
-group_member_same_protocols(const struct group_member *member,
-    const struct kp_join_group_request *request)
-{
-	if (member->protocols_count != request->protocols_count)
-		return false;
-	for (int32_t i = 0; i < member->protocols_count; i++)
-		if (!slice_equal(member->protocols[i].name,
-			request->protocols[i].name) ||
-		    !slice_equal(member->protocols[i].metadata,
-			request->protocols[i].metadata))
-			return false;
-	return true;
-}
-
-static const struct group_protocol *
-find_protocol(const struct group_member *member, struct slice name)
-{
-	for (int32_t i = 0; i < member->protocols_count; i++)
-		if (slice_equal(member->protocols[i].name, name))
-			return &member->protocols[i];
-	return NULL;
-}
-
-struct slice
-group_member_metadata(const struct group_member *member)
-{
-	const struct group_protocol *protocol =
-	    find_protocol(member, member->group->protocol);
-
-	return protocol == NULL ? slice_str("") : protocol->metadata;
-}
-
 /* --- Pending ids --------------------------------------------------------- */
 
 struct group_pending *
 group_pending_find(const struct group *group, struct slice id)
 {
-	LIST_FOR_EACH (node, &group->pending) {
-		struct group_pending *pending =
-		    LIST_ENTRY(node, struct group_pending, node);
-
-		if (slice_equal(pending->id, id))
-			return pending;
-	}
-	return NULL;
+	return map_get(&group->pending, id);
 }
 
 static void pending_fired(struct shard_timer *timer, struct shard *shard);
@@ -261,8 +189,7 @@ group_pending_add(struct group *group, struct slice id)
 	pending->group = group;
 	pending->session.fired = pending_fired;
 	group_own(&pending->id, id);
-	list_append(&group->pending, &pending->node);
-	group->pending_count++;
+	map_set(&group->pending, pending->id, pending);
 	return pending;
 }
 
@@ -272,8 +199,7 @@ group_pending_remove(struct group_pending *pending)
 	struct group *group = pending->group;
 
 	shard_timer_stop(&group->shard->shard, &pending->session);
-	list_remove(&pending->node);
-	group->pending_count--;
+	map_remove(&group->pending, pending->id);
 	slice_release(&pending->id);
 	free(pending);
 }
@@ -315,85 +241,6 @@ pending_fired(struct shard_timer *timer, struct shard *shard UNUSED)
 		group_try_complete(group);
 }
 
-/* --- Protocols ----------------------------------------------------------- */
-
-bool
-group_protocol_supported(const struct group *group, struct slice name)
-{
-	LIST_FOR_EACH (node, &group->members) {
-		const struct group_member *member =
-		    LIST_ENTRY(node, struct group_member, node);
-
-		if (find_protocol(member, name) == NULL)
-			return false;
-	}
-	return true;
-}
-
-bool
-group_accepts(const struct group *group,
-    const struct kp_join_group_request *request)
-{
-	if (group->state == GROUP_EMPTY)
-		return request->protocol_type.len > 0 &&
-		    request->protocols_count > 0;
-	if (!slice_equal(group->protocol_type, request->protocol_type))
-		return false;
-	for (int32_t i = 0; i < request->protocols_count; i++)
-		if (group_protocol_supported(group,
-			request->protocols[i].name))
-			return true;
-	return false;
-}
-
-/* The first of the member's protocols that all support; there is one. */
-static struct slice
-vote_of(const struct group *group, const struct group_member *member)
-{
-	for (int32_t i = 0; i < member->protocols_count; i++)
-		if (group_protocol_supported(group,
-			member->protocols[i].name))
-			return member->protocols[i].name;
-	return SLICE_NULL;
-}
-
-static int32_t
-votes_for(const struct group *group, struct slice name)
-{
-	int32_t votes = 0;
-
-	LIST_FOR_EACH (node, &group->members)
-		votes += slice_equal(
-		    vote_of(group, LIST_ENTRY(node, struct group_member,
-				       node)),
-		    name);
-	return votes;
-}
-
-struct slice
-group_vote(const struct group *group)
-{
-	const struct group_member *first =
-	    LIST_ENTRY(group->members.head.next, struct group_member, node);
-	struct slice winner = SLICE_NULL;
-	int32_t most = 0;
-
-	/* Whoever wins is supported by all, so the first member has it. */
-	for (int32_t i = 0; i < first->protocols_count; i++) {
-		struct slice name = first->protocols[i].name;
-		int32_t votes;
-
-		if (!group_protocol_supported(group, name))
-			continue;
-		votes = votes_for(group, name);
-		if (votes > most || slice_is_null(winner)) {
-			winner = name;
-			most = votes;
-		}
-	}
-	return winner;
-}
-
 /* --- Answers ------------------------------------------------------------- */
 
 /* What an answer's entry for a member takes beside the member's own bytes. */
@@ -416,46 +263,4 @@ group_fits(const struct group *group, const struct arena *arena)
 		bytes +=
 		    member_bytes(LIST_ENTRY(node, struct group_member, node));
 	return bytes < arena_left(arena);
-}
-
-/* --- Subscriptions ------------------------------------------------------- */
-
-/* Does the subscription name the topic?  True also where it does not parse. */
-static bool
-subscription_has(struct slice metadata, struct slice topic)
-{
-	struct kp_consumer_protocol_subscription subscription;
-	struct arena arena;
-	int version;
-	size_t used;
-	bool found;
-
-	if (metadata.len < sizeof(int16_t))
-		return true;
-	version = (int16_t)be16_get(metadata.data);
-	version = MIN(version, kp_consumer_protocol_subscription.version_max);
-	arena_init(&arena, 16 * metadata.len + 65536);
-	found = kp_decode_prefix(&kp_consumer_protocol_subscription, version,
-		    slice_of(metadata.data + 2, metadata.len - 2), &arena,
-		    &subscription, &used) != 0;
-	for (int32_t i = 0; !found && i < subscription.topics_count; i++)
-		found = slice_equal(subscription.topics[i], topic);
-	arena_reset(&arena);
-	return found;
-}
-
-bool
-group_subscribed(const struct group *group, struct slice topic)
-{
-	if (!slice_equal_str(group->protocol_type, CONSUMER_PROTOCOL) ||
-	    slice_is_null(group->protocol))
-		return false;
-	LIST_FOR_EACH (node, &group->members) {
-		const struct group_member *member =
-		    LIST_ENTRY(node, struct group_member, node);
-
-		if (subscription_has(group_member_metadata(member), topic))
-			return true;
-	}
-	return false;
 }

@@ -55,6 +55,7 @@ struct group_member {
 	int32_t rebalance_timeout_ms;
 	struct group_protocol *protocols;
 	int32_t protocols_count;
+	struct map protocols_by_name;	/* struct group_protocol */
 	struct group_join join;
 	struct group_sync sync;
 	bool is_new;			/* joined, and has had no answer yet */
@@ -65,7 +66,6 @@ struct group_member {
 /* An id that was handed out, and whose bearer has not joined yet. */
 struct group_pending {
 	struct group *group;
-	struct list_node node;		/* in group->pending */
 	struct slice id;		/* owned */
 	struct shard_timer session;
 };
@@ -83,8 +83,8 @@ struct group {
 	struct group_member *leader;	/* or NULL */
 	struct list members;
 	struct map members_by_id;
-	struct list pending;
-	int32_t pending_count;
+	struct map members_by_instance;
+	struct map pending;		/* struct group_pending, by id */
 	struct shard_timer join_timer;
 	struct shard_timer sync_timer;
 	int64_t delay_ms;		/* of the initial rebalance: this one */
@@ -144,8 +144,12 @@ void group_member_remove(struct group_member *member);
 /* Give the member another id, and find it by that. */
 void group_member_rename(struct group_member *member, struct slice id);
 
+/* Replace what it offers: by what the request has, or by one protocol. */
 void group_member_set_protocols(struct group_member *member,
     const struct kp_join_group_request *request);
+void group_member_set_protocol(struct group_member *member,
+    struct slice name, struct slice metadata);
+void group_protocols_free(struct group_member *member);
 bool group_member_same_protocols(const struct group_member *member,
     const struct kp_join_group_request *request);
 
@@ -160,10 +164,7 @@ void group_pending_remove(struct group_pending *pending);
 /* Start or restart the time within which it has to be heard of. */
 void group_member_touch(struct group_member *member);
 
-/* --- Protocols ----------------------------------------------------------- */
-
-/* Do all members support the protocol? */
-bool group_protocol_supported(const struct group *group, struct slice name);
+/* --- Protocols (group_protocol.c) ----------------------------------------- */
 
 /* Could a member that offers these join? */
 bool group_accepts(const struct group *group,
@@ -173,10 +174,20 @@ bool group_accepts(const struct group *group,
 struct slice group_vote(const struct group *group);
 
 /*
- * Is the topic subscribed to by a member?  Groups that are not of consumers
- * subscribe to nothing; one whose subscriptions do not parse, to everything.
+ * What the members subscribe to.  Groups that are not of consumers subscribe
+ * to nothing; one of whose subscriptions some do not parse, to everything.
+ * The names are the members': valid while nothing changes.
  */
-bool group_subscribed(const struct group *group, struct slice topic);
+struct group_subscription {
+	struct map topics;
+	bool everything;
+};
+
+void group_subscription_init(struct group_subscription *subscription,
+    const struct group *group);
+void group_subscription_fini(struct group_subscription *subscription);
+bool group_subscription_has(const struct group_subscription *subscription,
+    struct slice topic);
 
 /* --- Rebalancing (group_rebalance.c) ------------------------------------- */
 
@@ -195,6 +206,9 @@ void group_member_gone(struct group_member *member);
 /* Answer a parked call, if there is one. */
 void group_answer_join(struct group_member *member, enum kp_error error);
 void group_answer_sync(struct group_member *member, enum kp_error error);
+
+/* Answer a parked sync, and let the member's session begin anew. */
+void group_end_sync(struct group_member *member, enum kp_error error);
 
 /*
  * What an answer's arena keeps for all that is not copied from groups: entries

@@ -319,16 +319,21 @@ has_room(const struct group *group, struct slice member_id)
 	return false;
 }
 
+/* Whoever finds no room is out, also one that was in before. */
 static void
 refuse_full(struct joining *joining)
 {
-	struct group_pending *pending =
-	    group_pending_find(joining->group, joining->request->member_id);
+	struct slice id = joining->request->member_id;
+	struct group *group = joining->group;
+	struct group_pending *pending = group_pending_find(group, id);
+	struct group_member *member = group_member_find(group, id);
 
-	if (pending != NULL)
-		group_pending_remove(pending);
 	joining->response->member_id = slice_str("");
 	answer(joining, KP_GROUP_MAX_SIZE_REACHED);
+	if (pending != NULL)
+		group_pending_remove(pending);
+	if (member != NULL)
+		group_member_gone(member);
 }
 
 static void

@@ -455,15 +455,6 @@ fill_offset(const struct group *group, const struct group_fetch *fetch,
 	offset->metadata = arena_copy(arena, entry->metadata);
 }
 
-static struct group_topic *
-topic_of(struct group_fetch *fetch, struct slice name)
-{
-	for (int32_t i = 0; i < fetch->topics_count; i++)
-		if (slice_equal(fetch->topics[i].name, name))
-			return &fetch->topics[i];
-	return NULL;
-}
-
 /* Make room in the topic for one more, by doubling. */
 static struct group_offset *
 add_offset(struct group_topic *topic, struct arena *arena)
@@ -483,13 +474,29 @@ add_offset(struct group_topic *topic, struct arena *arena)
 	return &topic->offsets[count];
 }
 
+/* The entry's topic, added where it was not listed yet. */
+static struct group_topic *
+listed_topic(struct group_fetch *fetch, struct map *listed,
+    const struct group_offset_entry *entry, struct arena *arena)
+{
+	struct group_topic *topic = map_get(listed, entry->topic);
+
+	if (topic != NULL)
+		return topic;
+	topic = &fetch->topics[fetch->topics_count++];
+	topic->name = arena_copy(arena, entry->topic);
+	topic->id = entry->topic_id;
+	map_set(listed, topic->name, topic);
+	return topic;
+}
+
 /* All that the group has committed, topic by topic. */
 static void
 list_all(const struct group *group, struct group_fetch *fetch,
     struct arena *arena)
 {
 	const struct group_offset_entry *entry;
-	struct group_topic *topic;
+	struct map listed;
 
 	fetch->topics_count = 0;
 	fetch->topics = arena_xcalloc(arena,
@@ -497,16 +504,12 @@ list_all(const struct group *group, struct group_fetch *fetch,
 	    sizeof(*fetch->topics));
 	if (group == NULL)
 		return;
+	map_init(&listed);
 	for (size_t at = 0; (entry = map_next(&group->offsets, &at)) !=
-	     NULL;) {
-		topic = topic_of(fetch, entry->topic);
-		if (topic == NULL) {
-			topic = &fetch->topics[fetch->topics_count++];
-			topic->name = arena_copy(arena, entry->topic);
-			topic->id = entry->topic_id;
-		}
-		add_offset(topic, arena)->partition = entry->partition;
-	}
+	     NULL;)
+		add_offset(listed_topic(fetch, &listed, entry, arena), arena)
+		    ->partition = entry->partition;
+	map_fini(&listed);
 }
 
 /* What an offset takes in a list of all and in the answer, with its topic. */
@@ -592,11 +595,12 @@ has_offset(const struct group *group, struct slice topic, int32_t partition)
 }
 
 static void
-delete_topic(struct group *group, struct group_topic *topic)
+delete_topic(struct group *group,
+    const struct group_subscription *subscription, struct group_topic *topic)
 {
 	enum kp_error error = KP_NONE;
 
-	if (topic->known && group_subscribed(group, topic->name))
+	if (topic->known && group_subscription_has(subscription, topic->name))
 		error = KP_GROUP_SUBSCRIBED_TO_TOPIC;
 	for (int32_t i = 0; i < topic->offsets_count; i++) {
 		struct group_offset *offset = &topic->offsets[i];
@@ -609,6 +613,19 @@ delete_topic(struct group *group, struct group_topic *topic)
 			emit_tombstone(group, topic->name,
 			    offset->partition);
 	}
+}
+
+static enum kp_error
+delete_topics(struct group *group, struct group_topic *topics,
+    int32_t topics_count)
+{
+	struct group_subscription subscription;
+
+	group_subscription_init(&subscription, group);
+	for (int32_t i = 0; i < topics_count; i++)
+		delete_topic(group, &subscription, &topics[i]);
+	group_subscription_fini(&subscription);
+	return shard_append(&group->shard->shard);
 }
 
 static enum kp_error
@@ -638,10 +655,8 @@ group_shard_delete_offsets(struct group_shard *shard, struct group_call *call,
 	}
 	group = group_find(shard, group_id);
 	error = check_delete_offsets(group, group_id);
-	for (int32_t i = 0; error == KP_NONE && i < topics_count; i++)
-		delete_topic(group, &topics[i]);
 	if (error == KP_NONE)
-		error = shard_append(&shard->shard);
+		error = delete_topics(group, topics, topics_count);
 	shard_reply(&shard->shard, &call->call, error);
 	shard_leave(&shard->shard);
 }
@@ -685,6 +700,7 @@ group_shard_topic_deleted(struct group_shard *shard, struct slice topic,
 /* From when on does the offset's time count?  -1: it does not. */
 static int64_t
 expiry_base_ms(const struct group *group,
+    const struct group_subscription *subscription,
     const struct group_offset_entry *entry)
 {
 	if (slice_is_null(group->protocol_type))
@@ -694,16 +710,17 @@ expiry_base_ms(const struct group *group,
 						    entry->commit_ms;
 	if (group->state == GROUP_STABLE &&
 	    slice_equal_str(group->protocol_type, "consumer") &&
-	    !group_subscribed(group, entry->topic))
+	    !group_subscription_has(subscription, entry->topic))
 		return entry->commit_ms;
 	return -1;
 }
 
 static bool
-expired(const struct group *group, const struct group_offset_entry *entry,
-    int64_t now_ms)
+expired(const struct group *group,
+    const struct group_subscription *subscription,
+    const struct group_offset_entry *entry, int64_t now_ms)
 {
-	int64_t base_ms = expiry_base_ms(group, entry);
+	int64_t base_ms = expiry_base_ms(group, subscription, entry);
 
 	if (base_ms < 0 ||
 	    pending_in_transaction(group, entry->topic, entry->partition))
@@ -713,19 +730,29 @@ expired(const struct group *group, const struct group_offset_entry *entry,
 	return now_ms - base_ms >= group->shard->settings->retention_ms;
 }
 
+static void
+emit_expired(struct group *group, int64_t now_ms)
+{
+	const struct group_offset_entry *entry;
+	struct group_subscription subscription;
+
+	group_subscription_init(&subscription, group);
+	for (size_t at = 0; (entry = map_next(&group->offsets, &at)) != NULL;)
+		if (expired(group, &subscription, entry, now_ms))
+			emit_tombstone(group, entry->topic, entry->partition);
+	group_subscription_fini(&subscription);
+}
+
 void
 group_expire(struct group *group, int64_t now_ms)
 {
 	struct shard *shard = &group->shard->shard;
-	const struct group_offset_entry *entry;
 
-	for (size_t at = 0; (entry = map_next(&group->offsets, &at)) != NULL;)
-		if (expired(group, entry, now_ms))
-			emit_tombstone(group, entry->topic, entry->partition);
+	emit_expired(group, now_ms);
 	if (shard_append_bulk(shard) != KP_NONE)
 		return;
 	if (group->state != GROUP_EMPTY || group->offsets.count > 0 ||
-	    group->transactions.count > 0 || group->pending_count > 0)
+	    group->transactions.count > 0 || group->pending.count > 0)
 		return;
 	group_emit_tombstone(group);
 	if (shard_append(shard) == KP_NONE)

@@ -95,6 +95,16 @@ group_answer_sync(struct group_member *member, enum kp_error error)
 	shard_reply(shard_of(group), &sync.call->call, error);
 }
 
+/* Its session may have run out, unheeded, while it waited. */
+void
+group_end_sync(struct group_member *member, enum kp_error error)
+{
+	if (member->sync.call == NULL)
+		return;
+	group_answer_sync(member, error);
+	group_member_touch(member);
+}
+
 /* --- Completing the join phase ------------------------------------------- */
 
 static int64_t
@@ -112,7 +122,7 @@ rebalance_timeout_ms(const struct group *group)
 static bool
 all_joined(const struct group *group)
 {
-	if (group->pending_count > 0)
+	if (group->pending.count > 0)
 		return false;
 	LIST_FOR_EACH (node, &group->members)
 		if (LIST_ENTRY(node, struct group_member, node)->join.call ==
@@ -228,8 +238,9 @@ initial_delay_over(struct group *group)
 		return;
 	}
 	group->member_added = false;
+	delay = MIN(delay, group->delay_left_ms);
 	group->delay_left_ms = MAX(group->delay_left_ms - group->delay_ms, 0);
-	group->delay_ms = MIN(delay, MAX(group->delay_left_ms, 1));
+	group->delay_ms = delay;
 	shard_timer_start(shard_of(group), &group->join_timer,
 	    group->delay_ms);
 }
@@ -281,15 +292,20 @@ forget_syncs(struct group *group)
 		if (group->state != GROUP_COMPLETING)
 			continue;
 		group_own(&member->assignment, slice_str(""));
-		group_answer_sync(member, KP_REBALANCE_IN_PROGRESS);
+		group_end_sync(member, KP_REBALANCE_IN_PROGRESS);
 	}
 }
 
+/* Without a delay the first member has its group at once. */
 static void
 begin_initial_delay(struct group *group)
 {
 	int64_t delay = group->shard->settings->rebalance_delay_ms;
 
+	if (delay <= 0) {
+		complete(group);
+		return;
+	}
 	group->delay_ms = delay;
 	group->delay_left_ms = MAX(rebalance_timeout_ms(group) - delay, 0);
 	shard_timer_start(shard_of(group), &group->join_timer, delay);
@@ -304,17 +320,13 @@ group_prepare(struct group *group)
 	group->sync_timer.fired = sync_timer_fired;
 	group->was_empty = group->state == GROUP_EMPTY;
 	group_enter(group, GROUP_PREPARING);
-	if (group->was_empty && group->shard->settings->rebalance_delay_ms > 0)
+	if (group->was_empty)
 		begin_initial_delay(group);
 	else if (all_joined(group))
 		complete(group);
 	else
 		shard_timer_start(shard_of(group), &group->join_timer,
 		    rebalance_timeout_ms(group));
-	/* Without the delay, an empty group rebalances as any other does. */
-	if (group->state == GROUP_PREPARING &&
-	    group->shard->settings->rebalance_delay_ms <= 0)
-		group->was_empty = false;
 }
 
 void

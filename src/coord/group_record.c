@@ -87,11 +87,9 @@ replay_member(struct group *group,
 	struct group_member *member = group_member_add(group, &new);
 
 	group_own(&member->assignment, in->assignment);
-	member->protocols = xcalloc(1, sizeof(*member->protocols));
-	member->protocols_count = 1;
-	group_own(&member->protocols[0].name,
-	    slice_is_null(group->protocol) ? slice_str("") : group->protocol);
-	group_own(&member->protocols[0].metadata, in->subscription);
+	group_member_set_protocol(member,
+	    slice_is_null(group->protocol) ? slice_str("") : group->protocol,
+	    in->subscription);
 }
 
 static void

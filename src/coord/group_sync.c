@@ -49,7 +49,7 @@ fail_generation(struct group *group, enum kp_error error)
 		    LIST_ENTRY(node, struct group_member, node);
 
 		group_own(&member->assignment, slice_str(""));
-		group_answer_sync(member, error);
+		group_end_sync(member, error);
 	}
 	group_prepare(group);
 }

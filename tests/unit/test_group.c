@@ -195,6 +195,8 @@ struct client {
 	struct slice topics;		/* its subscription, as bytes */
 	int32_t generation;
 	int32_t session_ms;
+	int32_t rebalance_ms;
+	const char *topic;		/* whose offsets it commits */
 	struct kp_join_group_request join;
 	struct kp_join_group_request_protocol protocol;
 	struct kp_join_group_response joined;
@@ -222,6 +224,8 @@ client_init(struct client *client, struct world *world, const char *name)
 	client->version = 9;
 	client->id = slice_str("");
 	client->session_ms = 10000;
+	client->rebalance_ms = 30000;
+	client->topic = "t";
 	client->topics = slice_str("meta");
 	snprintf(client->name, sizeof(client->name), "%s", name);
 }
@@ -249,7 +253,7 @@ client_join(struct client *client)
 	client->protocol.metadata = client->topics;
 	client->join.group_id = slice_str("g");
 	client->join.session_timeout_ms = client->session_ms;
-	client->join.rebalance_timeout_ms = 30000;
+	client->join.rebalance_timeout_ms = client->rebalance_ms;
 	client->join.member_id = client->id;
 	client->join.group_instance_id = client->instance_id;
 	client->join.protocol_type = slice_str("consumer");
@@ -359,7 +363,7 @@ client_commit(struct client *client, int32_t generation, int64_t offset)
 {
 	struct group_offset position = { .partition = 0, .offset = offset,
 		.leader_epoch = -1, .metadata = slice_str("note") };
-	struct group_topic topic = { .name = slice_str("t"),
+	struct group_topic topic = { .name = slice_str(client->topic),
 		.offsets = &position, .offsets_count = 1 };
 	struct group_commit commit = {
 		.group_id = slice_str("g"),
@@ -381,7 +385,7 @@ static int64_t
 client_fetch(struct client *client)
 {
 	struct group_offset position = { .partition = 0 };
-	struct group_topic topic = { .name = slice_str("t"),
+	struct group_topic topic = { .name = slice_str(client->topic),
 		.offsets = &position, .offsets_count = 1 };
 	struct group_fetch fetch = { .group_id = slice_str("g"),
 		.member_epoch = -1, .topics = &topic, .topics_count = 1 };
@@ -454,8 +458,7 @@ a_new_member_is_told_its_id_first(void **state UNUSED)
 	client_init(&a, &world, "old");
 	a.version = 3;
 	client_join(&a);
-	assert_true(a.pending);	/* the pending id is waited for */
-	world_pass(&world, 60000);
+	/* A new group does not wait for who has only got an id. */
 	assert_int_equal(client_joined(&a), KP_NONE);
 	world_fini(&world);
 }
@@ -482,6 +485,29 @@ the_initial_delay_lets_others_in(void **state UNUSED)
 	world_fini(&world);
 }
 
+/* Three seconds, and what the rebalance timeout then leaves. */
+static void
+the_initial_delay_ends_with_the_rebalance_timeout(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b;
+
+	world_init(&world);
+	world.settings.rebalance_delay_ms = 3000;
+	client_init(&a, &world, "a");
+	client_init(&b, &world, "b");
+	a.rebalance_ms = b.rebalance_ms = 4000;
+	client_join_with_id(&a);
+	world_pass(&world, 2000);
+	client_join_with_id(&b);
+	world_pass(&world, 1900);
+	assert_true(a.pending);
+	world_pass(&world, 200);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(client_joined(&b), KP_NONE);
+	world_fini(&world);
+}
+
 static void
 a_silent_member_is_dropped(void **state UNUSED)
 {
@@ -499,6 +525,42 @@ a_silent_member_is_dropped(void **state UNUSED)
 	client_join(&a);
 	assert_int_equal(client_joined(&a), KP_NONE);
 	assert_int_equal(a.joined.members_count, 1);
+	world_fini(&world);
+}
+
+/* b's session runs out while it waits to sync, which does not count then. */
+static void
+a_static_member_that_falls_silent_is_dropped(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b, c;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	client_init(&b, &world, "b");
+	client_init(&c, &world, "c");
+	b.instance_id = slice_str("inst");
+	client_join_with_id(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_join(&b);
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(client_joined(&b), KP_NONE);
+	client_sync(&b);
+	for (int i = 0; i < 3; i++) {
+		world_pass(&world, 4000);
+		assert_int_equal(client_heartbeat(&a), KP_NONE);
+	}
+	assert_true(b.pending);
+	client_join_with_id(&c);
+	assert_false(b.pending);
+	assert_int_equal(b.call.call.error, KP_REBALANCE_IN_PROGRESS);
+	client_join(&a);
+	assert_true(a.pending);		/* for b */
+	world_pass(&world, b.session_ms + 1);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(client_joined(&c), KP_NONE);
+	assert_int_equal(client_heartbeat(&b), KP_UNKNOWN_MEMBER_ID);
 	world_fini(&world);
 }
 
@@ -659,6 +721,113 @@ a_full_group_refuses(void **state UNUSED)
 	client_init(&c, &world, "c");
 	client_join(&c);
 	assert_int_equal(client_joined(&c), KP_GROUP_MAX_SIZE_REACHED);
+	world_fini(&world);
+}
+
+/* After a restart with a lower limit only so many get in again. */
+static void
+a_group_over_its_limit_shrinks(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	world.settings.members_max = 1;
+	world_restart(&world);
+	assert_int_equal(client_heartbeat(&a), KP_REBALANCE_IN_PROGRESS);
+	client_join(&a);
+	assert_true(a.pending);
+	client_join(&b);
+	assert_int_equal(client_joined(&b), KP_GROUP_MAX_SIZE_REACHED);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(a.joined.members_count, 1);
+	world_fini(&world);
+}
+
+/* Of version 0, to the topic "t". */
+#define SUBSCRIPTION                                  \
+	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
+		      "\377\377\377\377")
+
+static enum kp_error
+client_delete_offset(struct client *client)
+{
+	struct group_offset position = { .partition = 0 };
+	struct group_topic topic = { .name = slice_str(client->topic),
+		.known = true, .offsets = &position, .offsets_count = 1 };
+
+	client_begin(client);
+	group_shard_delete_offsets(&client->world->shard, &client->call,
+	    slice_str("g"), &topic, 1);
+	assert_false(client->pending);
+	assert_int_equal(client->call.call.error, KP_NONE);
+	return position.error;
+}
+
+static void
+offsets_of_subscribed_topics_are_kept(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	world.settings.retention_ms = 3600 * 1000;
+	client_init(&a, &world, "a");
+	a.session_ms = 1800 * 1000;
+	a.topics = SUBSCRIPTION;
+	client_join_with_id(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_sync(&a);
+	assert_int_equal(client_commit(&a, a.generation, 1), KP_NONE);
+	assert_int_equal(client_delete_offset(&a),
+	    KP_GROUP_SUBSCRIBED_TO_TOPIC);
+	a.topic = "u";
+	assert_int_equal(client_commit(&a, a.generation, 2), KP_NONE);
+	for (int i = 0; i < 8; i++) {
+		world_pass(&world, 600 * 1000);
+		assert_int_equal(client_heartbeat(&a), KP_NONE);
+	}
+	assert_int_equal(client_fetch(&a), -1);
+	assert_int_equal(client_commit(&a, a.generation, 3), KP_NONE);
+	assert_int_equal(client_delete_offset(&a), KP_NONE);
+	assert_int_equal(client_fetch(&a), -1);
+	a.topic = "t";
+	assert_int_equal(client_fetch(&a), 1);
+	world_fini(&world);
+}
+
+/* A vote goes to the first of a member's protocols that all have. */
+static void
+members_vote_for_a_protocol(void **state UNUSED)
+{
+	struct kp_join_group_request_protocol first[] = {
+		{ slice_str("own"), slice_str("") },
+		{ slice_str("x"), slice_str("") },
+		{ slice_str("y"), slice_str("") },
+	};
+	struct kp_join_group_request_protocol others[] = {
+		{ slice_str("y"), slice_str("") },
+		{ slice_str("x"), slice_str("") },
+		{ slice_str("y"), slice_str("twice") },
+	};
+	static const char *const winners[] = { "own", "x", "y" };
+	struct kp_join_group_request request;
+	struct group_member_new new = { .client_id = slice_str("c") };
+	struct world world;
+	struct group *group;
+
+	world_init(&world);
+	group = group_create(&world.shard, slice_str("g"));
+	kp_defaults(&kp_join_group_request, &request);
+	request.protocols_count = 3;
+	for (size_t i = 0; i < COUNT_OF(winners); i++) {
+		new.id = slice_of("123" + i, 1);
+		request.protocols = i == 0 ? first : others;
+		group_member_set_protocols(
+		    group_member_add(group, &new), &request);
+		assert_slice(group_vote(group), slice_str(winners[i]));
+	}
 	world_fini(&world);
 }
 
@@ -947,7 +1116,10 @@ main(void)
 		    members_join_sync_and_get_what_the_leader_gave),
 		cmocka_unit_test(a_new_member_is_told_its_id_first),
 		cmocka_unit_test(the_initial_delay_lets_others_in),
+		cmocka_unit_test(
+		    the_initial_delay_ends_with_the_rebalance_timeout),
 		cmocka_unit_test(a_silent_member_is_dropped),
+		cmocka_unit_test(a_static_member_that_falls_silent_is_dropped),
 		cmocka_unit_test(leaving_rebalances_those_who_stay),
 		cmocka_unit_test(
 		    a_static_member_comes_back_without_a_rebalance),
@@ -961,6 +1133,9 @@ main(void)
 		cmocka_unit_test(a_leader_whose_members_do_not_fit_is_refused),
 		cmocka_unit_test(groups_that_do_not_fit_are_not_listed),
 		cmocka_unit_test(an_offset_that_does_not_fit_is_an_error),
+		cmocka_unit_test(a_group_over_its_limit_shrinks),
+		cmocka_unit_test(offsets_of_subscribed_topics_are_kept),
+		cmocka_unit_test(members_vote_for_a_protocol),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};

@@ -1,0 +1,240 @@
+/*
+ * What members offer: protocols, of which the group takes one by vote, and
+ * what the consumers among them subscribe to (ClassicGroup of Kafka).
+ *
+ * Members, protocols and topics may be many, so each is found by its name.
+ */
+#include "base/bytes.h"
+#include "coord/group.h"
+#include "wire/codec.h"
+#include "wire/generated/consumer_protocol_subscription.h"
+#include "wire/generated/join_group.h"
+
+#define CONSUMER_PROTOCOL "consumer"
+
+/* --- One member's -------------------------------------------------------- */
+
+void
+group_protocols_free(struct group_member *member)
+{
+	map_fini(&member->protocols_by_name);
+	map_init(&member->protocols_by_name);
+	for (int32_t i = 0; i < member->protocols_count; i++) {
+		group_own(&member->protocols[i].name, SLICE_NULL);
+		group_own(&member->protocols[i].metadata, SLICE_NULL);
+	}
+	free(member->protocols);
+	member->protocols = NULL;
+	member->protocols_count = 0;
+}
+
+/* A protocol that is offered twice is the first one. */
+static void
+add_protocol(
+    struct group_member *member, struct slice name, struct slice metadata)
+{
+	struct group_protocol *protocol =
+	    &member->protocols[member->protocols_count++];
+
+	group_own(&protocol->name, name);
+	group_own(&protocol->metadata, metadata);
+	if (map_get(&member->protocols_by_name, name) == NULL)
+		map_set(&member->protocols_by_name, protocol->name, protocol);
+}
+
+void
+group_member_set_protocols(
+    struct group_member *member, const struct kp_join_group_request *request)
+{
+	size_t count = (size_t)MAX(request->protocols_count, 0);
+
+	group_protocols_free(member);
+	member->protocols = xcalloc(count, sizeof(*member->protocols));
+	for (size_t i = 0; i < count; i++)
+		add_protocol(member, request->protocols[i].name,
+		    request->protocols[i].metadata);
+}
+
+void
+group_member_set_protocol(
+    struct group_member *member, struct slice name, struct slice metadata)
+{
+	group_protocols_free(member);
+	member->protocols = xcalloc(1, sizeof(*member->protocols));
+	add_protocol(member, name, metadata);
+}
+
+bool
+group_member_same_protocols(const struct group_member *member,
+    const struct kp_join_group_request *request)
+{
+	if (member->protocols_count != request->protocols_count)
+		return false;
+	for (int32_t i = 0; i < member->protocols_count; i++)
+		if (!slice_equal(member->protocols[i].name,
+			request->protocols[i].name) ||
+		    !slice_equal(member->protocols[i].metadata,
+			request->protocols[i].metadata))
+			return false;
+	return true;
+}
+
+struct slice
+group_member_metadata(const struct group_member *member)
+{
+	struct slice name = member->group->protocol;
+	const struct group_protocol *protocol = slice_is_null(name) ?
+	    NULL :
+	    map_get(&member->protocols_by_name, name);
+
+	return protocol == NULL ? slice_str("") : protocol->metadata;
+}
+
+/* --- All members' -------------------------------------------------------- */
+
+/* Do all members support the protocol? */
+static bool
+supported(const struct group *group, struct slice name)
+{
+	LIST_FOR_EACH (node, &group->members) {
+		const struct group_member *member =
+		    LIST_ENTRY(node, struct group_member, node);
+
+		if (map_get(&member->protocols_by_name, name) == NULL)
+			return false;
+	}
+	return true;
+}
+
+bool
+group_accepts(
+    const struct group *group, const struct kp_join_group_request *request)
+{
+	if (group->state == GROUP_EMPTY)
+		return request->protocol_type.len > 0 &&
+		    request->protocols_count > 0;
+	if (!slice_equal(group->protocol_type, request->protocol_type))
+		return false;
+	for (int32_t i = 0; i < request->protocols_count; i++)
+		if (supported(group, request->protocols[i].name))
+			return true;
+	return false;
+}
+
+/* A protocol that all members support, and the votes for it. */
+struct candidate {
+	struct slice name;
+	int32_t votes;
+};
+
+/* The member's vote goes to the first of its protocols that is one. */
+static void
+vote(const struct group_member *member, const struct map *candidates)
+{
+	for (int32_t i = 0; i < member->protocols_count; i++) {
+		struct candidate *candidate =
+		    map_get(candidates, member->protocols[i].name);
+
+		if (candidate == NULL)
+			continue;
+		candidate->votes++;
+		return;
+	}
+}
+
+/* What all support the first member has, so its protocols are looked at. */
+static struct candidate *
+candidates_new(const struct group *group, const struct group_member *first,
+    struct map *by_name)
+{
+	struct candidate *candidates =
+	    xcalloc((size_t)first->protocols_count, sizeof(*candidates));
+
+	for (int32_t i = 0; i < first->protocols_count; i++) {
+		candidates[i].name = first->protocols[i].name;
+		if (map_get(by_name, candidates[i].name) == NULL &&
+		    supported(group, candidates[i].name))
+			map_set(by_name, candidates[i].name, &candidates[i]);
+	}
+	return candidates;
+}
+
+struct slice
+group_vote(const struct group *group)
+{
+	const struct group_member *first =
+	    LIST_ENTRY(group->members.head.next, struct group_member, node);
+	struct candidate winner = { SLICE_NULL, 0 };
+	struct candidate *candidates;
+	struct map by_name;
+
+	map_init(&by_name);
+	candidates = candidates_new(group, first, &by_name);
+	LIST_FOR_EACH (node, &group->members)
+		vote(LIST_ENTRY(node, struct group_member, node), &by_name);
+	for (int32_t i = 0; i < first->protocols_count; i++)
+		if (candidates[i].votes > winner.votes)
+			winner = candidates[i];
+	map_fini(&by_name);
+	free(candidates);
+	return winner.name;
+}
+
+/* --- Subscriptions ------------------------------------------------------- */
+
+/* Add the topics that the member subscribes to; -1 where it does not parse. */
+static int
+add_topics(struct map *topics, struct slice metadata)
+{
+	struct kp_consumer_protocol_subscription subscription;
+	struct arena arena;
+	int version, result;
+	size_t used;
+
+	if (metadata.len < sizeof(int16_t))
+		return -1;
+	version = (int16_t)be16_get(metadata.data);
+	version = MIN(version, kp_consumer_protocol_subscription.version_max);
+	arena_init(&arena, 16 * metadata.len + 65536);
+	result = kp_decode_prefix(&kp_consumer_protocol_subscription, version,
+	    slice_of(metadata.data + 2, metadata.len - 2), &arena,
+	    &subscription, &used);
+	/* Names point into the metadata, not into the arena. */
+	for (int32_t i = 0; result == 0 && i < subscription.topics_count; i++)
+		map_set(topics, subscription.topics[i], topics);
+	arena_reset(&arena);
+	return result;
+}
+
+void
+group_subscription_init(
+    struct group_subscription *subscription, const struct group *group)
+{
+	map_init(&subscription->topics);
+	subscription->everything = false;
+	if (!slice_equal_str(group->protocol_type, CONSUMER_PROTOCOL) ||
+	    slice_is_null(group->protocol))
+		return;
+	LIST_FOR_EACH (node, &group->members) {
+		const struct group_member *member =
+		    LIST_ENTRY(node, struct group_member, node);
+
+		if (add_topics(&subscription->topics,
+			group_member_metadata(member)) != 0)
+			subscription->everything = true;
+	}
+}
+
+void
+group_subscription_fini(struct group_subscription *subscription)
+{
+	map_fini(&subscription->topics);
+}
+
+bool
+group_subscription_has(
+    const struct group_subscription *subscription, struct slice topic)
+{
+	return subscription->everything ||
+	    map_get(&subscription->topics, topic) != NULL;
+}
