@@ -175,6 +175,19 @@ test_bad_values_are_refused(void **state UNUSED)
 	    "/nowhere/x");
 }
 
+/* Nobody who means to join a cluster gets one of his own instead. */
+static void
+test_other_roles_are_refused(void **state UNUSED)
+{
+	expect_refused(check_config("process.roles=broker"), "process.roles");
+	expect_refused(check_config("process.roles=controller"),
+	    "process.roles");
+	expect_refused(check_config("node.id=1\n"
+				    "controller.quorum.voters="
+				    "1@a:9093,2@b:9093"),
+	    "controller.quorum.voters");
+}
+
 /* What would weaken security by being ignored is refused until it is there. */
 static void
 test_security_is_not_ignored(void **state UNUSED)
@@ -546,6 +559,7 @@ main(void)
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_bad_values_are_refused),
+		cmocka_unit_test(test_other_roles_are_refused),
 		cmocka_unit_test(test_security_is_not_ignored),
 		cmocka_unit_test(test_what_others_configure_is_accepted),
 		cmocka_unit_test(test_sources_of_configuration),
