@@ -811,6 +811,7 @@ members_vote_for_a_protocol(void **state UNUSED)
 		{ slice_str("x"), slice_str("") },
 		{ slice_str("y"), slice_str("twice") },
 	};
+	static const char *const members[] = { "1", "2", "3" };
 	static const char *const winners[] = { "own", "x", "y" };
 	struct kp_join_group_request request;
 	struct group_member_new new = { .client_id = slice_str("c") };
@@ -822,7 +823,7 @@ members_vote_for_a_protocol(void **state UNUSED)
 	kp_defaults(&kp_join_group_request, &request);
 	request.protocols_count = 3;
 	for (size_t i = 0; i < COUNT_OF(winners); i++) {
-		new.id = slice_of("123" + i, 1);
+		new.id = slice_str(members[i]);
 		request.protocols = i == 0 ? first : others;
 		group_member_set_protocols(
 		    group_member_add(group, &new), &request);
