@@ -1,36 +1,8 @@
 #include "cli/cluster_role.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
-static struct slice
-trimmed(struct slice s)
-{
-	while (s.len > 0 && isspace(s.data[0]))
-		s.data++, s.len--;
-	while (s.len > 0 && isspace(s.data[s.len - 1]))
-		s.len--;
-	return s;
-}
-
-/* The next item of a comma list that is not empty; false at the end. */
-static bool
-next_item(struct slice *list, struct slice *item)
-{
-	while (list->len > 0) {
-		const uint8_t *comma = memchr(list->data, ',', list->len);
-		size_t len = comma == NULL ? list->len :
-					     (size_t)(comma - list->data);
-
-		*item = trimmed(slice_of(list->data, len));
-		len += comma != NULL;
-		list->data += len;
-		list->len -= len;
-		if (item->len > 0)
-			return true;
-	}
-	return false;
-}
+#include "base/slice.h"
 
 static int
 complain(const char *key, struct slice value, const char *what)
@@ -47,7 +19,7 @@ check_roles(const struct properties *properties)
 	struct slice list = value, item;
 	bool broker = false, controller = false;
 
-	while (next_item(&list, &item)) {
+	while (slice_next_word(&list, &item)) {
 		if (slice_equal_str(item, "broker"))
 			broker = true;
 		else if (slice_equal_str(item, "controller"))
@@ -73,7 +45,8 @@ is_voter(struct slice item, int32_t node_id)
 	snprintf(own, sizeof(own), "%d", node_id);
 	return at != NULL &&
 	    slice_equal_str(
-		trimmed(slice_of(item.data, (size_t)(at - item.data))), own);
+		slice_trim(slice_of(item.data, (size_t)(at - item.data))),
+		own);
 }
 
 static int
@@ -84,7 +57,7 @@ check_voters(const struct properties *properties, int32_t node_id)
 	struct slice list = value, item;
 	size_t count = 0;
 
-	while (next_item(&list, &item)) {
+	while (slice_next_word(&list, &item)) {
 		if (!is_voter(item, node_id))
 			return complain(key, item,
 			    "the only voter can be this node");
@@ -101,7 +74,7 @@ check_servers(const struct properties *properties)
 	struct slice list = value, item;
 	size_t count = 0;
 
-	while (next_item(&list, &item))
+	while (slice_next_word(&list, &item))
 		count++;
 	return count <= 1 ? 0 :
 			    complain(key, value,

@@ -1,15 +1,13 @@
 #include "cli/data_directories.h"
 
-#include <ctype.h>
 #include <stdio.h>
+
+#include "base/slice.h"
 
 static void
 add_directory(struct data_directories *directories, struct slice path)
 {
-	while (path.len > 0 && isspace(path.data[0]))
-		path.data++, path.len--;
-	while (path.len > 0 && isspace(path.data[path.len - 1]))
-		path.len--;
+	path = slice_trim(path);
 	while (path.len > 1 && path.data[path.len - 1] == '/')
 		path.len--;
 	if (path.len == 0)
@@ -22,15 +20,10 @@ add_directory(struct data_directories *directories, struct slice path)
 static void
 split(struct data_directories *directories, struct slice list)
 {
-	size_t start = 0;
+	struct slice path;
 
-	for (size_t i = 0; list.data != NULL && i <= list.len; i++) {
-		if (i < list.len && list.data[i] != ',')
-			continue;
-		add_directory(directories,
-		    slice_of(list.data + start, i - start));
-		start = i + 1;
-	}
+	while (slice_next_item(&list, &path))
+		add_directory(directories, path);
 }
 
 /* The metadata may have a directory of its own. */

@@ -6,6 +6,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/slice.h"
+
 struct url {
 	char *name;
 	char *host;
@@ -19,30 +21,9 @@ complain(const char *key, const char *item, const char *what)
 }
 
 static char *
-trimmed(const char *start, size_t len)
+trimmed(struct slice text)
 {
-	while (len > 0 && isspace((unsigned char)*start))
-		start++, len--;
-	while (len > 0 && isspace((unsigned char)start[len - 1]))
-		len--;
-	return slice_dup(slice_of(start, len));
-}
-
-/* The next item of a comma list, on the heap; NULL at the end. */
-static char *
-next_item(const char **list)
-{
-	while (*list != NULL && **list != '\0') {
-		const char *start = *list;
-		size_t len = strcspn(start, ",");
-		char *item = trimmed(start, len);
-
-		*list = start[len] == ',' ? start + len + 1 : start + len;
-		if (*item != '\0')
-			return item;
-		free(item);
-	}
-	return NULL;
+	return slice_dup(slice_trim(text));
 }
 
 static void
@@ -100,40 +81,39 @@ url_parse(struct url *url, const char *key, const char *item)
 }
 
 static bool
-list_contains(const char *list, const char *name)
+list_contains(const char *text, const char *name)
 {
-	bool found = false;
-	char *item;
+	struct slice list = slice_str(text), item;
 
-	while (!found && (item = next_item(&list)) != NULL) {
-		found = strcasecmp(item, name) == 0;
-		free(item);
-	}
-	return found;
+	while (slice_next_word(&list, &item))
+		if (item.len == strlen(name) &&
+		    strncasecmp((const char *)item.data, name, item.len) == 0)
+			return true;
+	return false;
 }
 
 /* The protocol that the map gives to name, on the heap, or NULL. */
 static char *
 mapped_protocol(const char *map, const char *name)
 {
-	char *item;
+	struct slice list = slice_str(map), item;
+	char *protocol = NULL;
 
-	while ((item = next_item(&map)) != NULL) {
-		char *colon = strrchr(item, ':'), *protocol = NULL;
+	while (protocol == NULL && slice_next_word(&list, &item)) {
+		const uint8_t *colon = memrchr(item.data, ':', item.len);
+		char *left;
 
-		if (colon != NULL) {
-			char *left = trimmed(item, (size_t)(colon - item));
-
-			if (strcasecmp(left, name) == 0)
-				protocol =
-				    trimmed(colon + 1, strlen(colon + 1));
-			free(left);
-		}
-		free(item);
-		if (protocol != NULL)
-			return protocol;
+		if (colon == NULL)
+			continue;
+		left = trimmed(
+		    slice_of(item.data, (size_t)(colon - item.data)));
+		item = slice_of(colon + 1,
+		    item.len - (size_t)(colon + 1 - item.data));
+		if (strcasecmp(left, name) == 0)
+			protocol = trimmed(item);
+		free(left);
 	}
-	return NULL;
+	return protocol;
 }
 
 static int
@@ -219,13 +199,15 @@ static int
 parse_listeners(struct listener_addresses *addresses,
     const struct properties *properties)
 {
-	const char *list = properties_get(properties, "listeners");
+	struct slice list =
+	    slice_str(properties_get(properties, "listeners"));
 	const char *controllers =
 	    properties_get(properties, "controller.listener.names");
 	int result = 0;
-	char *item;
+	struct slice word;
 
-	while (result == 0 && (item = next_item(&list)) != NULL) {
+	while (result == 0 && slice_next_word(&list, &word)) {
+		char *item = slice_dup(word);
 		struct url url;
 
 		result = url_parse(&url, "listeners", item);
@@ -275,13 +257,15 @@ static int
 parse_advertised(struct listener_addresses *addresses,
     const struct properties *properties)
 {
-	const char *list = properties_get(properties, "advertised.listeners");
+	struct slice list =
+	    slice_str(properties_get(properties, "advertised.listeners"));
 	const char *controllers =
 	    properties_get(properties, "controller.listener.names");
 	int result = 0;
-	char *item;
+	struct slice word;
 
-	while (result == 0 && (item = next_item(&list)) != NULL) {
+	while (result == 0 && slice_next_word(&list, &word)) {
+		char *item = slice_dup(word);
 		struct url url;
 
 		result = url_parse(&url, "advertised.listeners", item);
@@ -305,7 +289,7 @@ check_inter_broker(struct listener_addresses *addresses,
 
 	if (value == NULL || *value == '\0')
 		return 0;
-	name = trimmed(value, strlen(value));
+	name = trimmed(slice_str(value));
 	to_upper(name);
 	if (properties_get(properties, "security.inter.broker.protocol") !=
 	    NULL) {

@@ -1,9 +1,9 @@
 /*
  * Groups as administrators see them: list, describe, delete.
  */
-#include <ctype.h>
 #include <strings.h>
 
+#include "base/slice.h"
 #include "coord/group.h"
 #include "wire/generated/describe_groups.h"
 #include "wire/generated/list_groups.h"
@@ -13,22 +13,12 @@
 
 /* --- Listing ------------------------------------------------------------- */
 
-static struct slice
-trimmed(struct slice s)
-{
-	while (s.len > 0 && isspace(s.data[0]))
-		s.data++, s.len--;
-	while (s.len > 0 && isspace(s.data[s.len - 1]))
-		s.len--;
-	return s;
-}
-
 /* No filter lets everything pass. */
 static bool
 passes(const struct slice *filter, int32_t count, const char *name)
 {
 	for (int32_t i = 0; i < count; i++) {
-		struct slice wanted = trimmed(filter[i]);
+		struct slice wanted = slice_trim(filter[i]);
 
 		if (wanted.len == strlen(name) &&
 		    strncasecmp((const char *)wanted.data, name,

@@ -1,5 +1,6 @@
 #include "meta/config_change.h"
 
+#include "base/slice.h"
 #include "meta/configs.h"
 #include "wire/generated/metadata_clear_elr_record.h"
 #include "wire/generated/metadata_config_record.h"
@@ -58,33 +59,6 @@ config_change_end(struct config_change *change)
 	change->set = NULL;
 }
 
-static bool
-next_item(struct slice *list, struct slice *item)
-{
-	size_t len = 0;
-
-	if (list->len == 0)
-		return false;
-	while (len < list->len && list->data[len] != ',')
-		len++;
-	*item = slice_of(list->data, len);
-	len += len < list->len;
-	list->data += len;
-	list->len -= len;
-	return true;
-}
-
-static bool
-list_has(struct slice list, struct slice wanted)
-{
-	struct slice item;
-
-	while (next_item(&list, &item))
-		if (slice_equal(item, wanted))
-			return true;
-	return false;
-}
-
 /* The items of a and, or without, those of b. */
 static struct slice
 join(struct arena *arena, struct slice a, struct slice b, bool without)
@@ -96,9 +70,9 @@ join(struct arena *arena, struct slice a, struct slice b, bool without)
 	for (size_t i = 0; i < COUNT_OF(lists); i++) {
 		struct slice list = lists[i];
 
-		while (next_item(&list, &item)) {
-			if ((without && list_has(b, item)) ||
-			    list_has(slice_of(text, len), item))
+		while (slice_next_word(&list, &item)) {
+			if ((without && slice_list_has(b, item)) ||
+			    slice_list_has(slice_of(text, len), item))
 				continue;
 			if (len > 0)
 				text[len++] = ',';

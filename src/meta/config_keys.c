@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/slice.h"
 #include "meta/config_tables.h"
 
 const struct config_key *
@@ -50,24 +51,13 @@ config_key_find(enum config_table table, struct slice name)
 
 /* --- Values -------------------------------------------------------------- */
 
-
-static struct slice
-trimmed(struct slice s)
-{
-	while (s.len > 0 && isspace(s.data[0]))
-		s.data++, s.len--;
-	while (s.len > 0 && isspace(s.data[s.len - 1]))
-		s.len--;
-	return s;
-}
-
 /* Room for the longest number that makes sense. */
 #define NUMBER_LEN_MAX 64
 
 static bool
 copy_number(struct slice value, char text[NUMBER_LEN_MAX])
 {
-	value = trimmed(value);
+	value = slice_trim(value);
 	if (value.len == 0 || value.len >= NUMBER_LEN_MAX)
 		return false;
 	memcpy(text, value.data, value.len);
@@ -101,7 +91,7 @@ config_key_double(struct slice value, double *number)
 int
 config_key_bool(struct slice value, bool *flag)
 {
-	value = trimmed(value);
+	value = slice_trim(value);
 	if (value.len == 4 &&
 	    strncasecmp((const char *)value.data, "true", 4) == 0)
 		*flag = true;
@@ -203,31 +193,11 @@ check_string(const struct checking *checking)
 	if (key->check == CONFIG_CHECK_NON_EMPTY && checking->value.len == 0)
 		return refuse(checking, "String must be non-empty");
 	if ((key->check != CONFIG_CHECK_ONE_OF && !any_case) ||
-	    is_one_of(key->values, trimmed(checking->value), any_case))
+	    is_one_of(key->values, slice_trim(checking->value), any_case))
 		return true;
 	why = arena_printf(checking->arena, "String must be one of: %s",
 	    key->values);
 	return refuse(checking, (const char *)why.data);
-}
-
-/* The next item of a comma list, trimmed; false at the end. */
-static bool
-next_item(struct slice *list, struct slice *item)
-{
-	size_t len = 0;
-
-	if (slice_is_null(*list))
-		return false;
-	while (len < list->len && list->data[len] != ',')
-		len++;
-	*item = trimmed(slice_of(list->data, len));
-	if (len == list->len) {
-		*list = SLICE_NULL;
-	} else {
-		list->data += len + 1;
-		list->len -= len + 1;
-	}
-	return true;
 }
 
 static bool
@@ -236,7 +206,7 @@ repeated(struct slice value, struct slice item)
 	struct slice other;
 	size_t seen = 0;
 
-	while (next_item(&value, &other))
+	while (slice_next_item(&value, &other))
 		seen += slice_equal(other, item);
 	return seen > 1;
 }
@@ -262,9 +232,9 @@ check_throttled(const struct checking *checking)
 {
 	struct slice list = checking->value, item;
 
-	if (list.len == 0 || slice_equal_str(trimmed(list), "*"))
+	if (list.len == 0 || slice_equal_str(slice_trim(list), "*"))
 		return true;
-	while (next_item(&list, &item))
+	while (slice_next_item(&list, &item))
 		if (item.len == 0 || !throttled_item(item))
 			return refuse(checking,
 			    "must be the literal '*' or a list of replicas in "
@@ -282,10 +252,10 @@ check_list(const struct checking *checking)
 		return check_throttled(checking);
 	if (key->check != CONFIG_CHECK_LIST)
 		return true;
-	if (trimmed(list).len == 0)
+	if (slice_trim(list).len == 0)
 		return (key->flags & CONFIG_EMPTY_OK) != 0 ||
 		    refuse(checking, "List must not be empty");
-	while (next_item(&list, &item)) {
+	while (slice_next_item(&list, &item)) {
 		if (item.len == 0)
 			return refuse(checking,
 			    "List must not contain empty entries");
@@ -324,7 +294,7 @@ check_bool(const struct checking *checking)
 static bool
 check_offset_reset(const struct checking *checking)
 {
-	struct slice value = trimmed(checking->value);
+	struct slice value = slice_trim(checking->value);
 	static const char duration[] = "by_duration:P";
 
 	if (slice_equal_str(value, "latest") ||
@@ -415,7 +385,7 @@ list_text(struct slice value, struct arena *arena)
 	struct slice item;
 	size_t len = 0;
 
-	while (next_item(&value, &item)) {
+	while (slice_next_item(&value, &item)) {
 		if (len > 0)
 			text[len++] = ',';
 		memcpy(text + len, item.data, item.len);

@@ -1,5 +1,7 @@
 #include "meta/config_rules.h"
 
+#include "base/slice.h"
+
 /* --- Topics --------------------------------------------------------------- */
 
 /* The effective number of a topic that has the values of set. */
@@ -182,8 +184,6 @@ match_valid(struct slice item)
 {
 	const uint8_t *equals;
 
-	while (item.len > 0 && item.data[0] == ' ')
-		item.data++, item.len--;
 	equals = item.len == 0 ? NULL : memchr(item.data, '=', item.len);
 	return equals != NULL && equals + 1 < item.data + item.len &&
 	    match_key_known(
@@ -193,20 +193,14 @@ match_valid(struct slice item)
 static enum kp_error
 check_match(struct slice list, struct arena *arena, struct slice *message)
 {
-	while (list.len > 0) {
-		const uint8_t *comma = memchr(list.data, ',', list.len);
-		size_t len = comma == NULL ? list.len :
-					     (size_t)(comma - list.data);
+	struct slice item;
 
-		if (!match_valid(slice_of(list.data, len))) {
-			*message = arena_printf(arena,
-			    "Illegal client matching pattern: %.*s", (int)len,
-			    (const char *)list.data);
-			return KP_INVALID_CONFIG;
-		}
-		len += comma != NULL;
-		list.data += len;
-		list.len -= len;
+	while (list.len > 0 && slice_next_item(&list, &item)) {
+		if (match_valid(item))
+			continue;
+		*message = arena_printf(arena,
+		    "Illegal client matching pattern: %.*s", SLICE_ARG(item));
+		return KP_INVALID_CONFIG;
 	}
 	return KP_NONE;
 }

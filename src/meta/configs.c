@@ -1,9 +1,9 @@
 #include "meta/configs.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/slice.h"
 #include "meta/config_rules.h"
 #include "meta/configs_inner.h"
 #include "store/log_settings.h"
@@ -271,27 +271,6 @@ topic_int32(struct topic_view *view, const char *key, int32_t otherwise)
 	return (int32_t)MAX(INT32_MIN, MIN(INT32_MAX, number));
 }
 
-static bool
-list_has(struct slice list, const char *word)
-{
-	size_t len = strlen(word), start = 0, end;
-
-	for (size_t i = 0; i <= list.len; i++) {
-		if (i < list.len && list.data[i] != ',')
-			continue;
-		while (start < i && isspace(list.data[start]))
-			start++;
-		end = i;
-		while (end > start && isspace(list.data[end - 1]))
-			end--;
-		if (end - start == len &&
-		    memcmp(list.data + start, word, len) == 0)
-			return true;
-		start = i + 1;
-	}
-	return false;
-}
-
 void
 configs_log_settings(const struct configs *configs, struct slice topic,
     struct log_settings *s)
@@ -327,8 +306,8 @@ configs_log_settings(const struct configs *configs, struct slice topic,
 	s->producer_id_expiration_ms =
 	    configs_broker_int64(configs, "producer.id.expiration.ms");
 	policy = configs_topic(configs, topic, "cleanup.policy", &view.arena);
-	s->cleanup_delete = list_has(policy, "delete");
-	s->cleanup_compact = list_has(policy, "compact");
+	s->cleanup_delete = slice_list_has(policy, slice_str("delete"));
+	s->cleanup_compact = slice_list_has(policy, slice_str("compact"));
 	arena_reset(&view.arena);
 }
 
