@@ -22,17 +22,11 @@ value_of(struct source *source, const char *key)
 static int64_t
 number_of(struct source *source, const char *key, int64_t otherwise)
 {
-	struct slice value = value_of(source, key);
-	char text[24];
-	char *end;
-	long long number;
+	int64_t number;
 
-	if (value.len == 0 || value.len >= sizeof(text))
-		return otherwise;
-	memcpy(text, value.data, value.len);
-	text[value.len] = '\0';
-	number = strtoll(text, &end, 10);
-	return *end == '\0' ? number : otherwise;
+	return config_key_int64(value_of(source, key), &number) == 0 ?
+	    number :
+	    otherwise;
 }
 
 static void

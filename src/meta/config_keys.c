@@ -188,12 +188,12 @@ check_string(const struct checking *checking)
 {
 	const struct config_key *key = checking->key;
 	bool any_case = key->check == CONFIG_CHECK_ONE_OF_ANY_CASE;
-	struct slice why;
+	struct slice value = slice_trim(checking->value), why;
 
-	if (key->check == CONFIG_CHECK_NON_EMPTY && checking->value.len == 0)
+	if (key->check == CONFIG_CHECK_NON_EMPTY && value.len == 0)
 		return refuse(checking, "String must be non-empty");
 	if ((key->check != CONFIG_CHECK_ONE_OF && !any_case) ||
-	    is_one_of(key->values, slice_trim(checking->value), any_case))
+	    is_one_of(key->values, value, any_case))
 		return true;
 	why = arena_printf(checking->arena, "String must be one of: %s",
 	    key->values);
@@ -422,6 +422,6 @@ config_key_text(const struct config_key *key, struct slice value,
 	case CONFIG_TYPE_LIST:
 		return list_text(value, arena);
 	default:
-		return value;
+		return slice_trim(value);
 	}
 }

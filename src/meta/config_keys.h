@@ -109,7 +109,8 @@ int config_key_bool(struct slice value, bool *flag) WARN_UNUSED;
 
 /*
  * A value as Kafka shows it once it is parsed: numbers and flags in their plain
- * form, lists without blanks.  It lives in arena, or is value itself.
+ * form, lists without blanks, texts trimmed.  It lives in arena, or is of
+ * value.
  */
 struct slice config_key_text(const struct config_key *key,
     struct slice value, struct arena *arena);

@@ -51,7 +51,10 @@ configs_level(const struct configs *configs, enum config_source level)
 	}
 }
 
-/* The value that somebody has set, or null. */
+/*
+ * The value that somebody has set, or null.  Values are stored as they were
+ * written; here, where they are taken up, is where blanks are lost.
+ */
 static struct slice
 broker_set(const struct configs *configs, struct slice name)
 {
@@ -66,7 +69,7 @@ broker_set(const struct configs *configs, struct slice name)
 		    config_set_get(configs_level(configs, levels[i]), name);
 
 		if (!slice_is_null(value))
-			return value;
+			return slice_trim(value);
 	}
 	return SLICE_NULL;
 }
@@ -200,7 +203,8 @@ struct slice
 configs_topic_in(const struct configs *configs, const struct config_set *own,
     const struct config_key *key, struct arena *arena)
 {
-	struct slice value = config_set_get(own, slice_str(key->name));
+	struct slice value =
+	    slice_trim(config_set_get(own, slice_str(key->name)));
 
 	if (slice_is_null(value))
 		value = chain_set(configs, key->chain, arena);

@@ -1,7 +1,9 @@
 /*
  * Configs: effective values.  A broker's key takes the first that is set of
  * its dynamic value, the cluster's dynamic default, the file, the default; a
- * topic's or group's key takes its own value first.
+ * topic's or group's key takes its own value first.  Blanks around a value do
+ * not count, whatever its type (ConfigDef.parseType of Kafka): no effective
+ * value has any.
  *
  * Immutable but for the image it reads.  Callers hold the image's read lock,
  * or are on the controller's thread, or run before it starts; slices that

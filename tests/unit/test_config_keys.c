@@ -170,6 +170,7 @@ texts_are_those_of_parsed_values(void **state UNUSED)
 	expect_text(CONFIG_TABLE_TOPIC, "cleanup.policy", "compact, delete",
 	    "compact,delete");
 	expect_text(CONFIG_TABLE_TOPIC, "compression.type", "zstd", "zstd");
+	expect_text(CONFIG_TABLE_TOPIC, "compression.type", " zstd\t", "zstd");
 	expect_text(CONFIG_TABLE_TOPIC, "retention.ms", NULL, NULL);
 	expect_text(CONFIG_TABLE_TOPIC, "retention.ms", "odd", "odd");
 }

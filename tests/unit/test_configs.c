@@ -307,6 +307,46 @@ values_that_make_no_sense_count_as_defaults(void **state)
 	    configs_broker_bool(s->configs, "auto.create.topics.enable"));
 }
 
+/* As ConfigDef.parseType: blanks around a value never count. */
+static void
+blanks_do_not_count_for_any_key(void **state)
+{
+	struct setting *s = *state;
+	size_t count;
+	const struct config_key *keys =
+	    config_keys(CONFIG_TABLE_BROKER, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (keys[i].default_value != NULL)
+			in_file(s, keys[i].name,
+			    (const char *)arena_printf(&s->arena, " \t%s ",
+				keys[i].default_value)
+				.data);
+	ready(s);
+	assert_true(configs_check_file(s->file));
+	for (size_t i = 0; i < count; i++)
+		assert_true(slice_equal_str(
+		    configs_broker(s->configs, keys[i].name),
+		    keys[i].default_value));
+	keys = config_keys(CONFIG_TABLE_TOPIC, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (keys[i].default_value == NULL)
+			continue;
+		dynamic(s, 2, "t", keys[i].name,
+		    (const char *)arena_printf(&s->arena, " \t%s ",
+			keys[i].default_value)
+			.data);
+		assert_true(slice_equal_str(configs_topic(s->configs,
+						slice_str("t"), keys[i].name,
+						&s->arena),
+		    keys[i].default_value));
+	}
+	assert_string_equal(described(s, IMAGE_CONFIG_BROKER, "1",
+				"compression.type"),
+	    "producer 4 compression.type= \tproducer /4 "
+	    "compression.type=producer/5");
+}
+
 static void
 files_are_checked(void **state)
 {
@@ -334,6 +374,7 @@ main(void)
 		TEST(hidden_keys_are_not_listed),
 		TEST(a_log_gets_its_settings),
 		TEST(values_that_make_no_sense_count_as_defaults),
+		TEST(blanks_do_not_count_for_any_key),
 		TEST(files_are_checked),
 	};
 
