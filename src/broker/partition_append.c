@@ -139,6 +139,15 @@ error_tells_start(enum kp_error error)
 
 /* --- Under the lock ---------------------------------------------------- */
 
+/* No more are asked for than there are (Partition.effectiveMinIsr of Kafka). */
+static bool
+in_sync_enough(const struct partition *partition)
+{
+	return partition->isr_count >=
+	    MIN(partition->settings.min_insync_replicas,
+		partition->replicas_count);
+}
+
 static enum kp_error
 append_check(const struct partition *partition, struct partition_append *append)
 {
@@ -151,8 +160,7 @@ append_check(const struct partition *partition, struct partition_append *append)
 	    partition, append->node_id, true, PARTITION_ANY_EPOCH);
 	if (error != KP_NONE)
 		return error;
-	if (append->all_replicas &&
-	    partition->isr_count < partition->settings.min_insync_replicas)
+	if (append->all_replicas && !in_sync_enough(partition))
 		return KP_NOT_ENOUGH_REPLICAS;
 	return KP_NONE;
 }

@@ -260,6 +260,35 @@ too_few_replicas(void **state)
 	buf_fini(&bytes);
 }
 
+/* With one replica, that one is enough whatever the topic asks for. */
+static void
+no_more_replicas_are_asked_for_than_there_are(void **state)
+{
+	struct rig *rig = *state;
+	const int32_t replicas[] = { NODE };
+	const struct partition_state alone = { .leader = NODE,
+		.leader_epoch = 4,
+		.partition_epoch = 4,
+		.replicas = replicas,
+		.replicas_count = 1,
+		.isr_count = 1 };
+	struct partition_append append = { .node_id = NODE,
+		.origin = LOG_CLIENT,
+		.all_replicas = true,
+		.arena = &rig->arena };
+	struct buf bytes;
+
+	rig->settings.min_insync_replicas = 2;
+	rig_configure(rig);
+	partition_apply(rig->partition, &alone);
+	buf_init(&bytes, 1 << 20);
+	fixture_batch(&bytes, &(struct fixture_batch){ .count = 1 });
+	append.data = bytes.data;
+	append.len = bytes.len;
+	assert_int_equal(partition_append(rig->partition, &append), KP_NONE);
+	buf_fini(&bytes);
+}
+
 static void
 repeats_are_not_appended(void **state)
 {
@@ -784,6 +813,7 @@ main(void)
 		TEST_OS(errors_of_appends),
 		TEST_OS(only_the_leader_appends),
 		TEST_OS(too_few_replicas),
+		TEST_OS(no_more_replicas_are_asked_for_than_there_are),
 		TEST_OS(repeats_are_not_appended),
 		TEST_OS(stored_with_offset_and_epoch),
 		TEST_OS(append_time_is_stored),
