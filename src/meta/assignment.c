@@ -80,10 +80,36 @@ assignment_take(struct controller *controller, const int32_t *brokers,
 	out->directories = directories;
 }
 
+static int32_t
+registered(const struct controller *controller)
+{
+	int32_t count = 0;
+
+	for (size_t at = 0;
+	     delta_broker_next(controller_view(controller), &at) != NULL;)
+		count++;
+	return count;
+}
+
+static enum kp_error
+refuse_factor(const struct controller *controller, int32_t factor,
+    struct arena *arena, struct slice *message)
+{
+	*message = arena_printf(arena,
+	    "Unable to replicate the partition %d time(s): The target "
+	    "replication factor of %d cannot be reached because only %d "
+	    "broker(s) are registered.",
+	    factor, factor, registered(controller));
+	return KP_INVALID_REPLICATION_FACTOR;
+}
+
+/* A factor is judged before anything is allocated in proportion to it. */
 enum kp_error
 assignment_place(struct controller *controller, int32_t count, int32_t factor,
     struct arena *arena, struct assignment *assignment, struct slice *message)
 {
+	if (factor > registered(controller))
+		return refuse_factor(controller, factor, arena, message);
 	assignment->partitions_count = count;
 	assignment->partitions = arena_xcalloc(arena, (size_t)count,
 	    sizeof(*assignment->partitions));
@@ -94,17 +120,9 @@ assignment_place(struct controller *controller, int32_t count, int32_t factor,
 		    (size_t)factor, sizeof(*directories));
 
 		if (controller_place(controller, factor, replicas,
-			directories) != 0) {
-			*message = arena_printf(arena,
-			    "Unable to replicate the partition %d time(s): "
-			    "The target replication factor of %d cannot be "
-			    "reached because only %zu broker(s) are "
-			    "registered.",
-			    factor, factor,
-			    image_brokers_count(
-				controller_view(controller)->image));
-			return KP_INVALID_REPLICATION_FACTOR;
-		}
+			directories) != 0)
+			return refuse_factor(controller, factor, arena,
+			    message);
 		assignment->partitions[i] = (struct assignment_partition){
 			replicas, directories, factor };
 	}

@@ -30,7 +30,7 @@ struct assignment {
  */
 enum kp_error assignment_check(const struct controller *controller,
     const int32_t *brokers, int32_t count, int32_t factor,
-    struct arena *arena, struct slice *message);
+    struct arena *arena, struct slice *message) WARN_UNUSED;
 
 /* Fill in the partition for these brokers, which assignment_check passed. */
 void assignment_take(struct controller *controller, const int32_t *brokers,
@@ -42,7 +42,7 @@ void assignment_take(struct controller *controller, const int32_t *brokers,
  */
 enum kp_error assignment_place(struct controller *controller, int32_t count,
     int32_t factor, struct arena *arena, struct assignment *assignment,
-    struct slice *message);
+    struct slice *message) WARN_UNUSED;
 
 /* Emit a record for each partition; the first one's index is first. */
 void assignment_emit(struct controller *controller, struct uuid topic_id,

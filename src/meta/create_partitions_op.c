@@ -23,6 +23,12 @@ check_count(struct addition *addition)
 	int32_t now = addition->topic->partitions_count;
 	int32_t wanted = addition->in->count;
 
+	if (wanted > PARTITION_IMAGE_ID_MAX + 1) {
+		addition->out->error_message = arena_printf(arena,
+		    "A topic cannot have more than %d partitions.",
+		    PARTITION_IMAGE_ID_MAX + 1);
+		return KP_INVALID_PARTITIONS;
+	}
 	if (wanted > now)
 		return KP_NONE;
 	addition->out->error_message = wanted == now ?

@@ -97,6 +97,20 @@ expect(struct setting *s, enum kp_error error, const char *message)
 
 /* --- CreateTopics --------------------------------------------------------- */
 
+/* What is asked for must not be allocated before it is known to be had. */
+static void
+a_huge_factor_costs_nothing(void **state)
+{
+	struct setting *s = *state;
+
+	arena_reset(&s->rig.arena);
+	arena_init(&s->rig.arena, 256 * 1024);
+	s->topics[0].replication_factor = INT16_MAX;
+	s->topics[0].num_partitions = 1000;
+	assert_int_equal(create(s)->error_code,
+	    KP_INVALID_REPLICATION_FACTOR);
+}
+
 static void
 an_answer_tells_what_was_made(void **state)
 {
@@ -628,6 +642,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(an_answer_tells_what_was_made),
+		TEST(a_huge_factor_costs_nothing),
 		TEST(names_are_checked),
 		TEST(numbers_are_checked),
 		TEST(defaults_are_the_brokers),
