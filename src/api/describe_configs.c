@@ -10,8 +10,13 @@
 #include "meta/image.h"
 #include "wire/generated/describe_configs.h"
 
-/* More than the answer for one resource takes. */
-#define RESOURCE_BYTES_MAX (64 * 1024 * 1024)
+/*
+ * More than the answer for one resource takes, and than each key takes that
+ * is none of Kafka's: those that somebody has set have no bound, where it
+ * was not us who let them in.
+ */
+#define RESOURCE_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define STORED_KEY_BYTES_MAX 2048
 
 static const struct kp_describe_configs_request *
 body_of(const struct request *request)
@@ -214,9 +219,9 @@ fail_describe_configs(struct request *request, enum kp_error error)
 static bool
 has_room(const struct request *request)
 {
-	const struct arena *arena = &request->arena;
-
-	return arena->size_bytes_max - arena->size_bytes >= RESOURCE_BYTES_MAX;
+	return arena_left(&request->arena) >= RESOURCE_BYTES_MAX +
+	    configs_broker_stored(request->server->configs) *
+		STORED_KEY_BYTES_MAX;
 }
 
 static void

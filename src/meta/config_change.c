@@ -1,29 +1,28 @@
 #include "meta/config_change.h"
 
 #include "base/slice.h"
-#include "meta/configs.h"
+#include "base/tally.h"
+#include "meta/config_rules.h"
+#include "meta/configs_inner.h"
 #include "wire/generated/metadata_clear_elr_record.h"
 #include "wire/generated/metadata_config_record.h"
 
 /* Longer values do not fit into a record's string. */
 #define VALUE_LEN_MAX 32767
 
+/* What the lists of one request may come to, joined with what is stored. */
+#define JOINED_BYTES_MAX ((size_t)4 * 1024 * 1024)
+
+/*
+ * What a broker may have: of its keys those that nobody knows are kept, too,
+ * and an answer to DescribeConfigs has to hold them all.
+ */
+#define BROKER_KEYS_MAX 1000
+#define BROKER_BYTES_MAX ((size_t)1024 * 1024)
+
 #define ELR_VERSION "eligible.leader.replicas.version"
 
-static enum config_table
-table_of(int8_t type)
-{
-	switch (type) {
-	case IMAGE_CONFIG_TOPIC:
-		return CONFIG_TABLE_TOPIC;
-	case IMAGE_CONFIG_GROUP:
-		return CONFIG_TABLE_GROUP;
-	case IMAGE_CONFIG_CLIENT_METRICS:
-		return CONFIG_TABLE_CLIENT_METRICS;
-	default:
-		return CONFIG_TABLE_BROKER;
-	}
-}
+#define EXCESSIVE "Unable to perform excessively large batch operation."
 
 static enum kp_error
 refuse(struct config_change *change, enum kp_error error, const char *message)
@@ -42,110 +41,144 @@ refuse_length(struct config_change *change)
 
 /* --- The new set --------------------------------------------------------- */
 
-
-void
-config_change_begin(struct config_change *change, bool keep)
+/* The items of a and, or without, those of b, each once; on the heap. */
+static char *
+join(struct slice a, struct slice b, bool without, size_t *len)
 {
-	change->message = SLICE_NULL;
-	change->old = delta_configs_of(controller_view(change->controller),
-	    (enum image_config_type)change->type, change->name);
-	change->set = keep ? config_set_clone(change->old) : config_set_new();
-}
-
-void
-config_change_end(struct config_change *change)
-{
-	config_set_unref(change->set);
-	change->set = NULL;
-}
-
-/* The items of a and, or without, those of b. */
-static struct slice
-join(struct arena *arena, struct slice a, struct slice b, bool without)
-{
-	char *text = arena_xalloc(arena, a.len + b.len + 2);
+	char *text = xmalloc(a.len + b.len + 2);
 	struct slice item, lists[2] = { a, without ? SLICE_NULL : b };
-	size_t len = 0;
+	struct tally seen;
 
+	*len = 0;
+	tally_init(&seen);
+	while (without && slice_next_word(&b, &item))
+		(void)tally_add(&seen, item);
 	for (size_t i = 0; i < COUNT_OF(lists); i++) {
-		struct slice list = lists[i];
-
-		while (slice_next_word(&list, &item)) {
-			if ((without && slice_list_has(b, item)) ||
-			    slice_list_has(slice_of(text, len), item))
+		while (slice_next_word(&lists[i], &item)) {
+			if (tally_add(&seen, item) > 1)
 				continue;
-			if (len > 0)
-				text[len++] = ',';
-			memcpy(text + len, item.data, item.len);
-			len += item.len;
+			if (*len > 0)
+				text[(*len)++] = ',';
+			memcpy(text + *len, item.data, item.len);
+			*len += item.len;
 		}
 	}
-	return slice_of(text, len);
+	tally_fini(&seen);
+	return text;
 }
 
 static enum kp_error
-change_list(struct config_change *change, struct slice name, int8_t operation,
-    struct slice value)
+put_joined(struct config_change *change, struct slice name, struct slice base,
+    const struct config_change_item *item)
+{
+	enum kp_error error = KP_NONE;
+	size_t len;
+	char *text;
+
+	*change->joined_bytes += base.len + item->value.len;
+	if (*change->joined_bytes > JOINED_BYTES_MAX)
+		return refuse(change, KP_POLICY_VIOLATION, EXCESSIVE);
+	text = join(base, item->value,
+	    item->operation == CONFIG_CHANGE_SUBTRACT, &len);
+	if (len > VALUE_LEN_MAX)
+		error = refuse_length(change);
+	else
+		config_set_put(change->set, name, slice_of(text, len));
+	free(text);
+	return error;
+}
+
+static enum kp_error
+change_list(struct config_change *change,
+    const struct config_change_item *item)
 {
 	const struct config_key *key =
-	    config_key_find(table_of(change->type), name);
-	bool subtract = operation == CONFIG_CHANGE_SUBTRACT;
-	struct slice base, joined;
+	    config_key_find(configs_table(change->type), item->name);
+	struct slice base;
 
 	if (key == NULL || key->type != CONFIG_TYPE_LIST) {
 		change->message = arena_printf(change->arena,
 		    "Can't %s to key %.*s because its type is not LIST.",
-		    subtract ? "SUBTRACT" : "APPEND", SLICE_ARG(name));
+		    item->operation == CONFIG_CHANGE_SUBTRACT ? "SUBTRACT" :
+								"APPEND",
+		    SLICE_ARG(item->name));
 		return KP_INVALID_CONFIG;
 	}
-	base = config_set_get(change->set, name);
+	base = config_set_get(change->set, item->name);
 	if (slice_is_null(base))
 		base = slice_str(key->default_value);
-	joined = join(change->arena, base, value, subtract);
-	if (joined.len > VALUE_LEN_MAX)
-		return refuse_length(change);
-	config_set_put(change->set, name, joined);
-	return KP_NONE;
+	return put_joined(change, item->name, base, item);
 }
 
-enum kp_error
-config_change_screen(struct config_change *change, struct slice name,
-    int8_t operation, struct slice value)
+/* Does one item make sense by itself? */
+static enum kp_error
+screen_item(struct config_change *change,
+    const struct config_change_item *item)
 {
-	if (operation < CONFIG_CHANGE_SET ||
-	    operation > CONFIG_CHANGE_SUBTRACT)
+	if (item->operation < CONFIG_CHANGE_SET ||
+	    item->operation > CONFIG_CHANGE_SUBTRACT)
 		return refuse(change, KP_INVALID_REQUEST,
 		    "There is no such operation on configurations.");
-	if (operation == CONFIG_CHANGE_DELETE || !slice_is_null(value))
+	if (item->operation == CONFIG_CHANGE_DELETE ||
+	    !slice_is_null(item->value))
 		return KP_NONE;
 	change->message = arena_printf(change->arena,
-	    "Null value not supported for : %.*s", SLICE_ARG(name));
+	    "Null value not supported for : %.*s", SLICE_ARG(item->name));
 	return KP_INVALID_REQUEST;
 }
 
-enum kp_error
-config_change_apply(struct config_change *change, struct slice name,
-    int8_t operation, struct slice value)
+/* What can be said of the items before permissions. */
+static enum kp_error
+screen(struct config_change *change)
 {
-	if (value.len > VALUE_LEN_MAX)
+	enum kp_error error = KP_NONE;
+	struct tally keys;
+
+	tally_init(&keys);
+	for (int32_t i = 0; i < change->items_count && error == KP_NONE;
+	     i++) {
+		if (tally_add(&keys, change->items[i].name) > 1)
+			error = refuse(change, KP_INVALID_REQUEST,
+			    "Error due to duplicate config keys");
+		else
+			error = screen_item(change, &change->items[i]);
+	}
+	tally_fini(&keys);
+	return error;
+}
+
+static enum kp_error
+apply_item(struct config_change *change,
+    const struct config_change_item *item)
+{
+	if (item->value.len > VALUE_LEN_MAX)
 		return refuse_length(change);
-	switch (operation) {
+	switch (item->operation) {
 	case CONFIG_CHANGE_SET:
-		config_set_put(change->set, name, value);
+		config_set_put(change->set, item->name, item->value);
 		return KP_NONE;
 	case CONFIG_CHANGE_DELETE:
-		config_set_remove(change->set, name);
+		config_set_remove(change->set, item->name);
 		return KP_NONE;
 	default:
-		return change_list(change, name, operation, value);
+		return change_list(change, item);
 	}
+}
+
+static enum kp_error
+apply(struct config_change *change)
+{
+	enum kp_error error = KP_NONE;
+
+	for (int32_t i = 0; i < change->items_count && error == KP_NONE; i++)
+		error = apply_item(change, &change->items[i]);
+	return error;
 }
 
 /* --- Checks -------------------------------------------------------------- */
 
-
-enum kp_error
-config_change_permitted(const struct config_change *change)
+static enum kp_error
+permitted(const struct config_change *change)
 {
 	switch (change->type) {
 	case IMAGE_CONFIG_TOPIC:
@@ -286,6 +319,71 @@ check_min_isr(struct config_change *change)
 	return KP_NONE;
 }
 
+static size_t
+bytes_of(const struct config_set *set)
+{
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; set != NULL && i < set->count; i++)
+		bytes += set->entries[i].name.len + set->entries[i].value.len;
+	return bytes;
+}
+
+/* What is too much, and was before, may still become less. */
+static enum kp_error
+check_size(struct config_change *change)
+{
+	const struct config_set *old = change->old;
+	size_t bytes = bytes_of(change->set);
+
+	if ((change->set->count <= BROKER_KEYS_MAX ||
+		(old != NULL && change->set->count <= old->count)) &&
+	    (bytes <= BROKER_BYTES_MAX || bytes <= bytes_of(old)))
+		return KP_NONE;
+	change->message = arena_printf(change->arena,
+	    "A broker cannot have more than %d configurations of %zu bytes "
+	    "together.",
+	    BROKER_KEYS_MAX, BROKER_BYTES_MAX);
+	return KP_INVALID_CONFIG;
+}
+
+/* What the set has, or what is below it; null where nobody has set it. */
+static struct slice
+value_below(const struct config_change *change, const char *key)
+{
+	struct slice name = slice_str(key);
+	struct slice value = config_set_get(change->set, name);
+
+	if (slice_is_null(value) && change->name.len > 0)
+		value = config_set_get(
+		    delta_configs_of(controller_view(change->controller),
+			IMAGE_CONFIG_BROKER, slice_str("")),
+		    name);
+	if (slice_is_null(value))
+		value = config_set_get(
+		    controller_configs(change->controller)->file, name);
+	return value;
+}
+
+/* Nobody must be locked out: not even who would change it back. */
+static enum kp_error
+check_connections(struct config_change *change)
+{
+	struct slice max =
+	    config_set_get(change->set, slice_str("max.connections"));
+	int64_t number;
+
+	if (config_key_int64(max, &number) == 0 && number <= 0) {
+		change->message = arena_printf(change->arena,
+		    "Invalid max.connections %ld", number);
+		return KP_INVALID_REQUEST;
+	}
+	return config_rules_connections(
+	    value_below(change, "max.connections.per.ip"),
+	    value_below(change, "max.connections.per.ip.overrides"),
+	    change->arena, &change->message);
+}
+
 static enum kp_error
 check_broker(struct config_change *change)
 {
@@ -300,12 +398,17 @@ check_broker(struct config_change *change)
 		    SLICE_ARG(own), SLICE_ARG(change->name));
 		return KP_INVALID_REQUEST;
 	}
+	error = check_size(change);
+	if (error != KP_NONE)
+		return error;
 	for (uint32_t i = 0; i < change->set->count; i++) {
 		error = check_broker_entry(change, &change->set->entries[i]);
 		if (error != KP_NONE)
 			return error;
 	}
 	error = check_broker_removed(change);
+	if (error == KP_NONE)
+		error = check_connections(change);
 	return error != KP_NONE ? error : check_min_isr(change);
 }
 
@@ -317,7 +420,7 @@ check_topic(struct config_change *change)
 	if (change->name.len == 0)
 		return refuse(change, KP_INVALID_REQUEST,
 		    "Default topic resources are not allowed.");
-	error = (enum kp_error)configs_check(
+	error = configs_check(
 	    controller_configs(change->controller), IMAGE_CONFIG_TOPIC,
 	    change->set, change->arena, &change->message);
 	if (error != KP_NONE)
@@ -330,8 +433,8 @@ check_topic(struct config_change *change)
 	return KP_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-enum kp_error
-config_change_check(struct config_change *change)
+static enum kp_error
+check(struct config_change *change)
 {
 	switch (change->type) {
 	case IMAGE_CONFIG_TOPIC:
@@ -343,7 +446,7 @@ config_change_check(struct config_change *change)
 		if (change->name.len == 0)
 			return refuse(change, KP_INVALID_REQUEST,
 			    "The resource's name must not be empty.");
-		return (enum kp_error)configs_check(
+		return configs_check(
 		    controller_configs(change->controller),
 		    (enum image_config_type)change->type, change->set,
 		    change->arena, &change->message);
@@ -355,7 +458,6 @@ config_change_check(struct config_change *change)
 }
 
 /* --- Records ------------------------------------------------------------- */
-
 
 static void
 emit(struct config_change *change, struct slice name, struct slice value)
@@ -389,8 +491,8 @@ clear_elr(struct config_change *change)
 		    &record);
 }
 
-void
-config_change_emit(struct config_change *change)
+static void
+emit_all(struct config_change *change)
 {
 	const struct slice min_isr = SLICE_LITERAL("min.insync.replicas");
 	const struct config_set *old = config_set_clone(change->old);
@@ -413,6 +515,32 @@ config_change_emit(struct config_change *change)
 	config_set_unref(old);
 }
 
+/* --- All of it ----------------------------------------------------------- */
+
+enum kp_error
+config_change_run(struct config_change *change)
+{
+	enum kp_error error;
+
+	change->message = SLICE_NULL;
+	change->old = delta_configs_of(controller_view(change->controller),
+	    (enum image_config_type)change->type, change->name);
+	change->set = change->replace ? config_set_new() :
+					config_set_clone(change->old);
+	error = screen(change);
+	if (error == KP_NONE)
+		error = permitted(change);
+	if (error == KP_NONE)
+		error = apply(change);
+	if (error == KP_NONE)
+		error = check(change);
+	if (error == KP_NONE && !change->validate_only)
+		emit_all(change);
+	config_set_unref(change->set);
+	change->set = NULL;
+	return error;
+}
+
 /* --- Requests ------------------------------------------------------------- */
 
 struct slice
@@ -426,7 +554,6 @@ config_change_whole(int32_t resources, int64_t configs, struct slice *message)
 {
 	if (resources + configs <= CONTROLLER_RECORDS_MAX)
 		return KP_NONE;
-	*message = slice_str("Unable to perform excessively large batch "
-			     "operation.");
+	*message = slice_str(EXCESSIVE);
 	return KP_POLICY_VIOLATION;
 }

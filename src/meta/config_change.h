@@ -18,6 +18,13 @@ enum config_change_operation {
 	CONFIG_CHANGE_SUBTRACT = 3,
 };
 
+/* What a request asks for one key. */
+struct config_change_item {
+	struct slice name;
+	struct slice value;
+	int8_t operation;	/* enum config_change_operation, or nonsense */
+};
+
 struct config_change {
 	/* in */
 	struct controller *controller;
@@ -26,35 +33,24 @@ struct config_change {
 	int32_t node_id;
 	int8_t type;		/* enum image_config_type, or nonsense */
 	struct slice name;
-	/* between begin and end */
+	bool replace;		/* what items do not name is deleted */
+	const struct config_change_item *items;
+	int32_t items_count;
+	bool validate_only;
+	size_t *joined_bytes;	/* by APPEND and SUBTRACT of the request */
+	/* while it runs */
 	const struct config_set *old;
 	struct config_set *set;
 	/* out */
 	struct slice message;
 };
 
-/* Take up the resource's set; what is kept of it is all or nothing. */
-void config_change_begin(struct config_change *change, bool keep);
-
 /*
- * Does one operation of the request make sense by itself?  This comes before
- * permissions.  A code, and a text in change->message.
+ * Check the items, the permission and the set that they make, and emit a
+ * record for each key that changes, or nothing.  Kafka's code, and a text in
+ * change->message.
  */
-enum kp_error config_change_screen(struct config_change *change,
-    struct slice name, int8_t operation, struct slice value);
-
-/* Carry it out on the set. */
-enum kp_error config_change_apply(struct config_change *change,
-    struct slice name, int8_t operation, struct slice value);
-
-/* May it be altered, does it exist, is the new set valid? */
-enum kp_error config_change_permitted(const struct config_change *change);
-enum kp_error config_change_check(struct config_change *change);
-
-/* Emit a record for each key that changes. */
-void config_change_emit(struct config_change *change);
-
-void config_change_end(struct config_change *change);
+enum kp_error config_change_run(struct config_change *change) WARN_UNUSED;
 
 /* What tells a request's resources apart, in arena. */
 struct slice config_change_resource(struct arena *arena, int8_t type,
@@ -62,6 +58,6 @@ struct slice config_change_resource(struct arena *arena, int8_t type,
 
 /* Is a request with so many resources and configs small enough? */
 enum kp_error config_change_whole(int32_t resources, int64_t configs,
-    struct slice *message);
+    struct slice *message) WARN_UNUSED;
 
 #endif

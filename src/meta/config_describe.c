@@ -4,14 +4,13 @@
  */
 #include <stdio.h>
 
-#include "base/base.h"
+#include "base/tally.h"
 #include "meta/configs_inner.h"
 
 struct describing {
 	const struct configs *configs;
 	struct arena *arena;
-	const struct slice *keys;	/* those wanted, or NULL: all */
-	int32_t keys_count;
+	const struct tally *keys;	/* those wanted, or NULL: all */
 	struct config_entry *entries;
 	int32_t count;
 	int32_t capacity;
@@ -20,12 +19,7 @@ struct describing {
 static bool
 wanted(const struct describing *d, struct slice name)
 {
-	if (d->keys_count < 0)
-		return true;
-	for (int32_t i = 0; i < d->keys_count; i++)
-		if (slice_equal(d->keys[i], name))
-			return true;
-	return false;
+	return d->keys == NULL || tally_count(d->keys, name) > 0;
 }
 
 static struct config_entry *
@@ -361,42 +355,52 @@ describe_broker_default(struct describing *d)
 
 /* --- All ----------------------------------------------------------------- */
 
+static void
+describe(struct describing *d, enum image_config_type type,
+    struct slice name)
+{
+	const struct config_set *own =
+	    image_configs(d->configs->image, type, name);
+
+	switch (type) {
+	case IMAGE_CONFIG_TOPIC:
+		describe_table(d, CONFIG_TABLE_TOPIC, own,
+		    CONFIG_SOURCE_TOPIC);
+		break;
+	case IMAGE_CONFIG_GROUP:
+		describe_table(d, CONFIG_TABLE_GROUP, own,
+		    CONFIG_SOURCE_GROUP);
+		break;
+	case IMAGE_CONFIG_CLIENT_METRICS:
+		describe_table(d, CONFIG_TABLE_CLIENT_METRICS, own,
+		    CONFIG_SOURCE_CLIENT_METRICS);
+		break;
+	case IMAGE_CONFIG_BROKER:
+		if (name.len == 0)
+			describe_broker_default(d);
+		else
+			describe_broker(d);
+		break;
+	case IMAGE_CONFIG_BROKER_LOGGER:
+		break;
+	}
+}
+
 struct config_entry *
 configs_describe(const struct configs *configs, enum image_config_type type,
     struct slice name, const struct slice *keys, int32_t keys_count,
     struct arena *arena, int32_t *count)
 {
-	struct describing d = {
-		.configs = configs,
-		.arena = arena,
-		.keys = keys,
-		.keys_count = keys_count,
-	};
-	const struct config_set *own =
-	    image_configs(configs->image, type, name);
+	struct describing d = { .configs = configs, .arena = arena };
+	struct tally wanted;
 
-	switch (type) {
-	case IMAGE_CONFIG_TOPIC:
-		describe_table(&d, CONFIG_TABLE_TOPIC, own,
-		    CONFIG_SOURCE_TOPIC);
-		break;
-	case IMAGE_CONFIG_GROUP:
-		describe_table(&d, CONFIG_TABLE_GROUP, own,
-		    CONFIG_SOURCE_GROUP);
-		break;
-	case IMAGE_CONFIG_CLIENT_METRICS:
-		describe_table(&d, CONFIG_TABLE_CLIENT_METRICS, own,
-		    CONFIG_SOURCE_CLIENT_METRICS);
-		break;
-	case IMAGE_CONFIG_BROKER:
-		if (name.len == 0)
-			describe_broker_default(&d);
-		else
-			describe_broker(&d);
-		break;
-	case IMAGE_CONFIG_BROKER_LOGGER:
-		break;
-	}
+	tally_init(&wanted);
+	for (int32_t i = 0; i < keys_count; i++)
+		(void)tally_add(&wanted, keys[i]);
+	if (keys_count >= 0)
+		d.keys = &wanted;
+	describe(&d, type, name);
+	tally_fini(&wanted);
 	*count = d.count;
 	return d.entries;
 }
@@ -405,11 +409,7 @@ struct config_entry *
 configs_describe_topic(const struct configs *configs,
     const struct config_set *own, struct arena *arena, int32_t *count)
 {
-	struct describing d = {
-		.configs = configs,
-		.arena = arena,
-		.keys_count = -1,
-	};
+	struct describing d = { .configs = configs, .arena = arena };
 
 	describe_table(&d, CONFIG_TABLE_TOPIC, own, CONFIG_SOURCE_TOPIC);
 	*count = d.count;

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/slice.h"
+#include "base/tally.h"
 #include "meta/config_tables.h"
 
 const struct config_key *
@@ -86,6 +87,23 @@ config_key_double(struct slice value, double *number)
 		return -1;
 	*number = strtod(text, &end);
 	return *end == '\0' ? 0 : -1;
+}
+
+int
+config_key_pair(struct slice item, struct slice *name, int64_t *number)
+{
+	const uint8_t *colon =
+	    item.len == 0 ? NULL : memrchr(item.data, ':', item.len);
+	size_t len;
+
+	if (colon == NULL)
+		return -1;
+	len = (size_t)(colon - item.data);
+	*name = slice_trim(slice_of(item.data, len));
+	if (name->len == 0)
+		return -1;
+	return config_key_int64(slice_of(colon + 1, item.len - len - 1),
+	    number);
 }
 
 int
@@ -200,17 +218,6 @@ check_string(const struct checking *checking)
 	return refuse(checking, (const char *)why.data);
 }
 
-static bool
-repeated(struct slice value, struct slice item)
-{
-	struct slice other;
-	size_t seen = 0;
-
-	while (slice_next_item(&value, &other))
-		seen += slice_equal(other, item);
-	return seen > 1;
-}
-
 /* "p:b,p:b,…" or "*": partitions and brokers that are throttled. */
 static bool
 throttled_item(struct slice item)
@@ -242,11 +249,26 @@ check_throttled(const struct checking *checking)
 	return true;
 }
 
+/* What is wrong with one more item of a list; NULL: nothing. */
+static const char *
+fault_of(const struct config_key *key, struct slice item, struct tally *seen)
+{
+	if (item.len == 0)
+		return "List must not contain empty entries";
+	if (key->values != NULL && !is_one_of(key->values, item, false))
+		return "List has an entry that is not valid";
+	if (tally_add(seen, item) > 1)
+		return "List must not contain duplicates";
+	return NULL;
+}
+
 static bool
 check_list(const struct checking *checking)
 {
 	const struct config_key *key = checking->key;
 	struct slice list = checking->value, item;
+	const char *why = NULL;
+	struct tally seen;
 
 	if (key->check == CONFIG_CHECK_THROTTLED)
 		return check_throttled(checking);
@@ -255,19 +277,11 @@ check_list(const struct checking *checking)
 	if (slice_trim(list).len == 0)
 		return (key->flags & CONFIG_EMPTY_OK) != 0 ||
 		    refuse(checking, "List must not be empty");
-	while (slice_next_item(&list, &item)) {
-		if (item.len == 0)
-			return refuse(checking,
-			    "List must not contain empty entries");
-		if (key->values != NULL &&
-		    !is_one_of(key->values, item, false))
-			return refuse(checking,
-			    "List has an entry that is not valid");
-		if (repeated(checking->value, item))
-			return refuse(checking,
-			    "List must not contain duplicates");
-	}
-	return true;
+	tally_init(&seen);
+	while (why == NULL && slice_next_item(&list, &item))
+		why = fault_of(key, item, &seen);
+	tally_fini(&seen);
+	return why == NULL || refuse(checking, why);
 }
 
 static bool

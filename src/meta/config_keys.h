@@ -108,6 +108,13 @@ int config_key_double(struct slice value, double *number) WARN_UNUSED;
 int config_key_bool(struct slice value, bool *flag) WARN_UNUSED;
 
 /*
+ * An item "name:number" of a list, where the last colon counts, with blanks
+ * around both.  -1 where it is none, or its name is empty.
+ */
+int config_key_pair(struct slice item, struct slice *name,
+    int64_t *number) WARN_UNUSED;
+
+/*
  * A value as Kafka shows it once it is parsed: numbers and flags in their plain
  * form, lists without blanks, texts trimmed.  It lives in arena, or is of
  * value.

@@ -159,6 +159,45 @@ config_rules_group(const struct configs *configs,
 	return error;
 }
 
+/* --- Brokers -------------------------------------------------------------- */
+
+static bool
+overrides_valid(struct slice list)
+{
+	struct slice item, host;
+	int64_t max;
+
+	while (slice_next_word(&list, &item))
+		if (config_key_pair(item, &host, &max) != 0 || max < 0 ||
+		    max > INT32_MAX)
+			return false;
+	return true;
+}
+
+/* Without overrides nobody could connect any more. */
+enum kp_error
+config_rules_connections(struct slice per_ip, struct slice overrides,
+    struct arena *arena, struct slice *message)
+{
+	int64_t max;
+
+	if (!overrides_valid(overrides)) {
+		*message = arena_printf(arena,
+		    "Invalid value %.*s for configuration "
+		    "max.connections.per.ip.overrides: it must be a list of "
+		    "address:count",
+		    SLICE_ARG(overrides));
+		return KP_INVALID_REQUEST;
+	}
+	if (config_key_int64(per_ip, &max) != 0 || max > 0 ||
+	    slice_trim(overrides).len > 0)
+		return KP_NONE;
+	*message = slice_str("max.connections.per.ip can be set to zero only "
+			     "if max.connections.per.ip.overrides property is "
+			     "set.");
+	return KP_INVALID_REQUEST;
+}
+
 /* --- Client metrics ------------------------------------------------------- */
 
 #define INTERVAL_MIN_MS 100

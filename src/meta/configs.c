@@ -51,6 +51,12 @@ configs_level(const struct configs *configs, enum config_source level)
 	}
 }
 
+static const enum config_source levels[] = {
+	CONFIG_SOURCE_BROKER,
+	CONFIG_SOURCE_BROKER_DEFAULT,
+	CONFIG_SOURCE_FILE,
+};
+
 /*
  * The value that somebody has set, or null.  Values are stored as they were
  * written; here, where they are taken up, is where blanks are lost.
@@ -58,12 +64,6 @@ configs_level(const struct configs *configs, enum config_source level)
 static struct slice
 broker_set(const struct configs *configs, struct slice name)
 {
-	static const enum config_source levels[] = {
-		CONFIG_SOURCE_BROKER,
-		CONFIG_SOURCE_BROKER_DEFAULT,
-		CONFIG_SOURCE_FILE,
-	};
-
 	for (size_t i = 0; i < COUNT_OF(levels); i++) {
 		struct slice value =
 		    config_set_get(configs_level(configs, levels[i]), name);
@@ -72,6 +72,20 @@ broker_set(const struct configs *configs, struct slice name)
 			return slice_trim(value);
 	}
 	return SLICE_NULL;
+}
+
+size_t
+configs_broker_stored(const struct configs *configs)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < COUNT_OF(levels); i++) {
+		const struct config_set *set =
+		    configs_level(configs, levels[i]);
+
+		count += set == NULL ? 0 : set->count;
+	}
+	return count;
 }
 
 static struct slice
@@ -107,17 +121,6 @@ configs_broker_int64(const struct configs *configs, const char *key)
 
 	if (config_key_int64(configs_broker(configs, key), &number) != 0 &&
 	    config_key_int64(default_of(broker_key(key)), &number) != 0)
-		return 0;
-	return number;
-}
-
-double
-configs_broker_double(const struct configs *configs, const char *key)
-{
-	double number;
-
-	if (config_key_double(configs_broker(configs, key), &number) != 0 &&
-	    config_key_double(default_of(broker_key(key)), &number) != 0)
 		return 0;
 	return number;
 }
@@ -224,27 +227,6 @@ configs_topic(const struct configs *configs, struct slice topic,
 	return configs_topic_in(configs,
 	    image_configs(configs->image, IMAGE_CONFIG_TOPIC, topic), key,
 	    arena);
-}
-
-int64_t
-configs_group_int64(const struct configs *configs, struct slice group,
-    const char *name)
-{
-	const struct config_key *key =
-	    config_key_find(CONFIG_TABLE_GROUP, slice_str(name));
-	int64_t number = 0;
-	struct arena arena;
-
-	assert(key != NULL);
-	arena_init(&arena, 4096);
-	if (config_key_int64(configs_topic_in(configs,
-				 image_configs(configs->image,
-				     IMAGE_CONFIG_GROUP, group),
-				 key, &arena),
-		&number) != 0)
-		number = 0;
-	arena_reset(&arena);
-	return number;
 }
 
 /* --- What a log needs ---------------------------------------------------- */
@@ -358,18 +340,37 @@ check_file_entry(const struct config_set_entry *entry)
 	return ok;
 }
 
+static bool
+check_file_connections(const struct config_set *file)
+{
+	struct slice message;
+	struct arena arena;
+	bool ok;
+
+	arena_init(&arena, SIZE_MAX);
+	ok = config_rules_connections(
+		 config_set_get(file, slice_str("max.connections.per.ip")),
+		 config_set_get(file,
+		     slice_str("max.connections.per.ip.overrides")),
+		 &arena, &message) == KP_NONE;
+	if (!ok)
+		log_error(LOGGER, "%.*s", SLICE_ARG(message));
+	arena_reset(&arena);
+	return ok;
+}
+
 bool
 configs_check_file(const struct config_set *file)
 {
-	bool ok = true;
+	bool ok = check_file_connections(file);
 
 	for (uint32_t i = 0; i < file->count; i++)
 		ok &= check_file_entry(&file->entries[i]);
 	return ok;
 }
 
-static enum config_table
-table_of(enum image_config_type type)
+enum config_table
+configs_table(int8_t type)
 {
 	switch (type) {
 	case IMAGE_CONFIG_TOPIC:
@@ -384,15 +385,15 @@ table_of(enum image_config_type type)
 }
 
 /* Client metrics have a code of their own for what the others call 40. */
-static int16_t
+static enum kp_error
 check_entry(enum image_config_type type, const struct config_set_entry *entry,
     struct arena *arena, struct slice *message)
 {
 	static const char *const kinds[] = { "Unknown topic config name: ",
 		"Unknown group config name: ", "Unknown config name: " };
 	const struct config_key *key =
-	    config_key_find(table_of(type), entry->name);
-	int16_t code = type == IMAGE_CONFIG_CLIENT_METRICS ?
+	    config_key_find(configs_table((int8_t)type), entry->name);
+	enum kp_error code = type == IMAGE_CONFIG_CLIENT_METRICS ?
 	    KP_INVALID_REQUEST :
 	    KP_INVALID_CONFIG;
 
@@ -408,12 +409,12 @@ check_entry(enum image_config_type type, const struct config_set_entry *entry,
 								     code;
 }
 
-int16_t
+enum kp_error
 configs_check(const struct configs *configs, enum image_config_type type,
     const struct config_set *set, struct arena *arena, struct slice *message)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
-		int16_t code =
+		enum kp_error code =
 		    check_entry(type, &set->entries[i], arena, message);
 
 		if (code != KP_NONE)

@@ -17,6 +17,7 @@
 #include "meta/config_keys.h"
 #include "meta/config_set.h"
 #include "meta/image.h"
+#include "wire/error.h"
 
 struct log_settings;
 
@@ -53,8 +54,10 @@ struct slice configs_broker(const struct configs *configs, const char *key);
 
 /* The same as a number or flag; a value that is none counts as default. */
 int64_t configs_broker_int64(const struct configs *configs, const char *key);
-double configs_broker_double(const struct configs *configs, const char *key);
 bool configs_broker_bool(const struct configs *configs, const char *key);
+
+/* How many keys are set for the broker, on all levels, known or not. */
+size_t configs_broker_stored(const struct configs *configs);
 
 /* The effective value of a topic's key, unit conversions done in arena. */
 struct slice configs_topic(const struct configs *configs, struct slice topic,
@@ -68,10 +71,6 @@ struct slice configs_topic_in(const struct configs *configs,
 /* All that a log needs to know, from the topic's effective values. */
 void configs_log_settings(const struct configs *configs, struct slice topic,
     struct log_settings *settings);
-
-/* The effective value of a group's key. */
-int64_t configs_group_int64(const struct configs *configs, struct slice group,
-    const char *key);
 
 /* One line of an answer to DescribeConfigs or CreateTopics. */
 struct config_synonym {
@@ -111,7 +110,7 @@ struct config_entry *configs_describe_topic(const struct configs *configs,
  * and Kafka's text in *message (arena).  Brokers' sets are checked key by
  * key by config_ops.
  */
-int16_t configs_check(const struct configs *configs,
+enum kp_error configs_check(const struct configs *configs,
     enum image_config_type type, const struct config_set *set,
     struct arena *arena, struct slice *message) WARN_UNUSED;
 

@@ -84,9 +84,8 @@ check_configs(struct creation *creation)
 		config_set_put(creation->configs, in->configs[i].name,
 		    in->configs[i].value);
 	}
-	return (enum kp_error)configs_check(
-	    controller_configs(creation->controller), IMAGE_CONFIG_TOPIC,
-	    creation->configs, creation->op->arena,
+	return configs_check(controller_configs(creation->controller),
+	    IMAGE_CONFIG_TOPIC, creation->configs, creation->op->arena,
 	    &creation->out->error_message);
 }
 

@@ -7,64 +7,28 @@
 #include "meta/config_change.h"
 #include "meta/config_ops.h"
 
-/* What can be said of the request's entries by themselves. */
-static enum kp_error
-screen(struct config_change *change,
-    const struct kp_incremental_alter_configs_request_resource *in)
+static const struct config_change_item *
+items_of(const struct kp_incremental_alter_configs_request_resource *in,
+    struct arena *arena)
 {
-	enum kp_error error = KP_NONE;
-	struct tally keys;
+	size_t count = (size_t)MAX(in->configs_count, 0);
+	struct config_change_item *items =
+	    arena_xcalloc(arena, count, sizeof(*items));
 
-	tally_init(&keys);
-	for (int32_t i = 0; i < in->configs_count && error == KP_NONE; i++) {
-		if (tally_add(&keys, in->configs[i].name) > 1) {
-			change->message = slice_str("Error due to duplicate "
-						    "config keys");
-			error = KP_INVALID_REQUEST;
-			break;
-		}
-		error = config_change_screen(change, in->configs[i].name,
-		    in->configs[i].config_operation, in->configs[i].value);
-	}
-	tally_fini(&keys);
-	return error;
-}
-
-static enum kp_error
-apply(struct config_change *change,
-    const struct kp_incremental_alter_configs_request_resource *in)
-{
-	enum kp_error error = KP_NONE;
-
-	for (int32_t i = 0; i < in->configs_count && error == KP_NONE; i++)
-		error = config_change_apply(change, in->configs[i].name,
-		    in->configs[i].config_operation, in->configs[i].value);
-	return error;
-}
-
-static enum kp_error
-alter(struct config_change *change,
-    const struct kp_incremental_alter_configs_request_resource *in,
-    bool validate_only)
-{
-	enum kp_error error = screen(change, in);
-
-	if (error == KP_NONE)
-		error = config_change_permitted(change);
-	if (error == KP_NONE)
-		error = apply(change, in);
-	if (error == KP_NONE)
-		error = config_change_check(change);
-	if (error == KP_NONE && !validate_only)
-		config_change_emit(change);
-	return error;
+	for (size_t i = 0; i < count; i++)
+		items[i] = (struct config_change_item){
+			.name = in->configs[i].name,
+			.value = in->configs[i].value,
+			.operation = in->configs[i].config_operation,
+		};
+	return items;
 }
 
 /* Take up one resource; whole is the error of all of them. */
 static void
 run_resource(struct incremental_alter_configs_op *op,
     struct controller *controller, int32_t index, bool twice,
-    enum kp_error whole)
+    enum kp_error whole, size_t *joined_bytes)
 {
 	const struct kp_incremental_alter_configs_request_resource *in =
 	    &op->request->resources[index];
@@ -77,6 +41,9 @@ run_resource(struct incremental_alter_configs_op *op,
 		.node_id = op->node_id,
 		.type = in->resource_type,
 		.name = in->resource_name,
+		.items_count = MAX(in->configs_count, 0),
+		.validate_only = op->request->validate_only,
+		.joined_bytes = joined_bytes,
 	};
 	enum kp_error error = whole;
 
@@ -88,10 +55,9 @@ run_resource(struct incremental_alter_configs_op *op,
 		error = KP_INVALID_REQUEST;
 	}
 	if (error == KP_NONE) {
-		config_change_begin(&change, true);
-		error = alter(&change, in, op->request->validate_only);
+		change.items = items_of(in, op->arena);
+		error = config_change_run(&change);
 		out->error_message = change.message;
-		config_change_end(&change);
 	}
 	out->error_code = (int16_t)error;
 }
@@ -104,6 +70,7 @@ run_resources(struct incremental_alter_configs_op *op,
 	    op->request;
 	size_t count = (size_t)op->response.responses_count;
 	struct slice *keys = arena_xcalloc(op->arena, count, sizeof(*keys));
+	size_t joined_bytes = 0;
 	struct tally resources;
 
 	tally_init(&resources);
@@ -116,7 +83,8 @@ run_resources(struct incremental_alter_configs_op *op,
 	for (size_t i = 0; i < count; i++) {
 		op->response.responses[i].error_message = message;
 		run_resource(op, controller, (int32_t)i,
-		    tally_count(&resources, keys[i]) > 1, whole);
+		    tally_count(&resources, keys[i]) > 1, whole,
+		    &joined_bytes);
 	}
 	tally_fini(&resources);
 }

@@ -27,12 +27,6 @@ partition_image_directory_unassigned(void)
 	return reserved_directory(1);
 }
 
-struct uuid
-partition_image_directory_lost(void)
-{
-	return reserved_directory(2);
-}
-
 /* A count of an array that may be null. */
 static int32_t
 at_least_zero(int32_t count)

@@ -45,7 +45,6 @@ struct partition_image {
 /* Directory ids with a meaning of their own (DirectoryId of Kafka). */
 struct uuid partition_image_directory_migrating(void);
 struct uuid partition_image_directory_unassigned(void);
-struct uuid partition_image_directory_lost(void);
 
 /*
  * A new image with one reference from a whole record.  Directories that the

@@ -7,6 +7,7 @@
 #include "unit/api_rig.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "api/api.h"
 #include "base/log.h"
@@ -685,6 +686,33 @@ a_short_request_for_too_much_is_dropped(void **state)
 	    KP_NONE);
 }
 
+/* Keys that nobody knows are as many as somebody has stored. */
+static void
+answers_are_sized_before_they_are_made(void **state)
+{
+	struct setting *s = *state;
+	struct kp_describe_configs_request_resource resources[2] = {
+		{ .resource_type = IMAGE_CONFIG_BROKER,
+		    .resource_name = slice_str("1"),
+		    .configuration_keys_count = -1 },
+	};
+	const struct kp_describe_configs_request body = {
+		.resources = resources,
+		.resources_count = 2,
+		.include_synonyms = true,
+	};
+	char name[16];
+
+	for (int i = 0; i < 240000; i++) {
+		snprintf(name, sizeof(name), "x%07d", i);
+		config_set_put(s->meta.file, slice_str(name),
+		    slice_str("1"));
+	}
+	resources[1] = resources[0];
+	api_client_send(&s->client, KP_DESCRIBE_CONFIGS_KEY, 4, &body);
+	api_client_expect_closed(&s->client);
+}
+
 static void
 loggers_and_stored_configs_go_together(void **state)
 {
@@ -755,6 +783,7 @@ main(void)
 		TEST(configs_are_described_at_all_versions),
 		TEST(resources_that_make_no_sense_are_refused),
 		TEST(a_short_request_for_too_much_is_dropped),
+		TEST(answers_are_sized_before_they_are_made),
 		TEST(loggers_and_stored_configs_go_together),
 	};
 

@@ -378,6 +378,110 @@ too_many_are_refused(void **state)
 	free(configs);
 }
 
+/* An answer to DescribeConfigs has to hold whatever is stored. */
+static void
+a_broker_has_a_maximum_of_keys(void **state)
+{
+	struct setting *s = *state;
+	const int32_t count = 1001;
+	struct kp_incremental_alter_configs_request_config *configs =
+	    xcalloc((size_t)count, sizeof(*configs));
+	char *large = xcalloc(1, 32001);
+
+	for (int32_t i = 0; i < count; i++) {
+		configs[i].name =
+		    arena_printf(&s->rig.arena, "foreign.%d", i);
+		configs[i].value = slice_str("x");
+	}
+	s->resources[0].resource_type = IMAGE_CONFIG_BROKER;
+	s->resources[0].resource_name = slice_str("");
+	s->resources[0].configs = configs;
+	s->resources[0].configs_count = count;
+	assert_int_equal(run(s), KP_INVALID_CONFIG);
+	s->resources[0].configs_count = count - 1;
+	assert_int_equal(run(s), KP_NONE);
+	/* Nor may they be of any size. */
+	memset(large, 'x', 32000);
+	for (int32_t i = 0; i < count; i++)
+		configs[i].value = slice_str(large);
+	assert_int_equal(run(s), KP_INVALID_CONFIG);
+	s->resources[0].configs_count = 10;
+	assert_int_equal(run(s), KP_NONE);
+	s->resources[0].configs_count = 1;
+	configs[0].config_operation = 1;
+	assert_int_equal(run(s), KP_NONE);
+	free(large);
+	free(configs);
+}
+
+/* Who is locked out could not even take it back. */
+static void
+nobody_is_locked_out(void **state)
+{
+	struct setting *s = *state;
+
+	assert_int_equal(set(s, 4, "1", "max.connections", "0"),
+	    KP_INVALID_REQUEST);
+	assert_true(says(s, "Invalid max.connections 0"));
+	assert_int_equal(set(s, 4, "", "max.connections", "0"),
+	    KP_INVALID_REQUEST);
+	assert_int_equal(set(s, 4, "1", "max.connections", "1"), KP_NONE);
+	assert_int_equal(set(s, 4, "", "max.connections.per.ip", "0"),
+	    KP_INVALID_REQUEST);
+	assert_int_equal(set(s, 4, "", "max.connections.per.ip.overrides",
+			     "127.0.0.1"),
+	    KP_INVALID_REQUEST);
+	assert_int_equal(set(s, 4, "", "max.connections.per.ip.overrides",
+			     "127.0.0.1:5, ::1:7"),
+	    KP_NONE);
+	assert_int_equal(set(s, 4, "1", "max.connections.per.ip", "0"),
+	    KP_NONE);
+	assert_int_equal(alter(s, 4, "1", "max.connections.per.ip", 1, NULL),
+	    KP_NONE);
+	assert_int_equal(set(s, 4, "", "max.connections.per.ip", "0"),
+	    KP_NONE);
+	assert_int_equal(alter(s, 4, "", "max.connections.per.ip.overrides",
+			     1, NULL),
+	    KP_INVALID_REQUEST);
+}
+
+/* What took time in proportion to the square of the items. */
+static void
+long_lists_are_joined_at_once(void **state)
+{
+	static const char key[] = "leader.replication.throttled.replicas";
+	struct setting *s = *state;
+	const size_t size = 31999;
+	char *list = xcalloc(1, size + 2);
+	const int32_t count = 200;
+	struct kp_incremental_alter_configs_request_resource *resources =
+	    xcalloc((size_t)count, sizeof(*resources));
+	char names[200][8];
+	int32_t refused = 0;
+
+	for (size_t i = 0; i < 4000; i++)
+		snprintf(list + 8 * i, 9, "%05zu:1,", i);
+	s->configs[0].name = slice_str(key);
+	s->configs[0].config_operation = 2;
+	s->configs[0].value = slice_of(list, size);
+	for (int32_t i = 0; i < count; i++) {
+		snprintf(names[i], sizeof(names[i]), "t%d", i);
+		resources[i] = s->resources[0];
+		resources[i].resource_type = IMAGE_CONFIG_TOPIC;
+		resources[i].resource_name = slice_str(names[i]);
+	}
+	s->request.resources = resources;
+	s->request.resources_count = count;
+	/* The first are no topics; what is too much is not even looked at. */
+	assert_int_equal(run(s), KP_UNKNOWN_TOPIC_OR_PARTITION);
+	for (int32_t i = 0; i < count; i++)
+		refused += s->op.response.responses[i].error_code ==
+		    KP_POLICY_VIOLATION;
+	assert_int_equal(refused, count - 4 * 1024 * 1024 / (int32_t)size);
+	free(resources);
+	free(list);
+}
+
 static void
 the_legacy_request_replaces_everything(void **state)
 {
@@ -432,6 +536,9 @@ main(void)
 		TEST(client_metrics_are_checked),
 		TEST(only_changes_are_written),
 		TEST(too_many_are_refused),
+		TEST(a_broker_has_a_maximum_of_keys),
+		TEST(nobody_is_locked_out),
+		TEST(long_lists_are_joined_at_once),
 		TEST(the_legacy_request_replaces_everything),
 	};
 

@@ -248,9 +248,6 @@ groups_show_the_brokers_values(void **state)
 	assert_string_equal(
 	    described(s, IMAGE_CONFIG_GROUP, "g", "share.isolation.level"),
 	    "read_uncommitted 5 share.isolation.level=read_uncommitted/5");
-	assert_int_equal(configs_group_int64(s->configs, slice_str("g"),
-			     "consumer.session.timeout.ms"),
-	    46000);
 }
 
 static void
@@ -357,6 +354,13 @@ files_are_checked(void **state)
 	in_file(s, "num.partitions", "2");
 	assert_true(configs_check_file(s->file));
 	in_file(s, "num.partitions", "0");
+	assert_false(configs_check_file(s->file));
+	in_file(s, "num.partitions", "2");
+	in_file(s, "max.connections.per.ip", "0");
+	assert_false(configs_check_file(s->file));
+	in_file(s, "max.connections.per.ip.overrides", "127.0.0.1:5,::1:5");
+	assert_true(configs_check_file(s->file));
+	in_file(s, "max.connections.per.ip.overrides", "127.0.0.1:");
 	assert_false(configs_check_file(s->file));
 }
 
