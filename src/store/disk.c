@@ -12,6 +12,8 @@ disk_open(struct disk *disk, const char *path, int flags, mode_t mode)
 	do
 		fd = disk->open(disk, path, flags | O_CLOEXEC, mode);
 	while (fd < 0 && errno == EINTR);
+	if (fd < 0 && errno == ENOMEM)
+		errno = ENFILE;
 	return fd;
 }
 
@@ -284,4 +286,16 @@ bool
 disk_is_full(int error)
 {
 	return error == ENOSPC || error == EDQUOT;
+}
+
+bool
+disk_is_busy(int error)
+{
+	return error == EMFILE || error == ENFILE;
+}
+
+bool
+disk_is_short(int error)
+{
+	return disk_is_full(error) || disk_is_busy(error);
 }

@@ -47,7 +47,10 @@ struct disk {
 	    void *context);
 };
 
-/* Open path, close-on-exec; the descriptor, or -1 with errno. */
+/*
+ * Open path, close-on-exec; the descriptor, or -1 with errno.  A lack of memory
+ * is ENFILE, too, so that it is not taken for an ENOMEM of a sync.
+ */
 int disk_open(struct disk *disk, const char *path, int flags, mode_t mode)
     WARN_UNUSED;
 
@@ -128,5 +131,14 @@ int disk_remove_dir(struct disk *disk, const char *path) WARN_UNUSED;
 
 /* Is the error about space (ENOSPC, EDQUOT), which heals by itself? */
 bool disk_is_full(int error);
+
+/*
+ * Is it that no file could be opened, because there are too many (EMFILE,
+ * ENFILE)?  Nothing was done to the file then, and later it may work.
+ */
+bool disk_is_busy(int error);
+
+/* Either of the two: no damage, and it heals by itself. */
+bool disk_is_short(int error);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "store/disk.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 struct fd_cache {
@@ -120,6 +121,22 @@ attach(struct fd_cache *cache, struct cached_file *file, int fd)
 	return fd;
 }
 
+/* Close the file that is longest unused; false where all are pinned. */
+static bool
+close_one(struct fd_cache *cache)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&cache->mutex);
+	if (!list_empty(&cache->unpinned))
+		fd = detach(cache,
+		    LIST_ENTRY(cache->unpinned.head.next, struct cached_file,
+			node));
+	pthread_mutex_unlock(&cache->mutex);
+	close_if(cache, fd);
+	return fd >= 0;
+}
+
 int
 fd_cache_pin_open(struct fd_cache *cache, struct cached_file *file,
     const char *path, int flags)
@@ -128,7 +145,9 @@ fd_cache_pin_open(struct fd_cache *cache, struct cached_file *file,
 
 	if (fd >= 0)
 		return fd;
-	fd = disk_open(cache->disk, path, flags, 0644);
+	do
+		fd = disk_open(cache->disk, path, flags, 0644);
+	while (fd < 0 && disk_is_busy(errno) && close_one(cache));
 	return fd < 0 ? -1 : attach(cache, file, fd);
 }
 

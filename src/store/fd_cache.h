@@ -5,7 +5,8 @@
  * A cached_file is embedded in what owns the file.  Whoever uses its
  * descriptor pins it first; a pinned descriptor is never closed, so it may be
  * given to sendfile without a lock.  When everything is pinned the maximum is
- * passed rather than refused.  A dirty file may be closed and opened again
+ * passed rather than refused.  Where the process has no descriptor left, unused
+ * ones are closed to get one.  A dirty file may be closed and opened again
  * before it is synced: Linux (from 4.16 on) reports a write error to the
  * first one that syncs, whichever descriptor that has, and dirty files are
  * the most recently used.

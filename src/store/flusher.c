@@ -1,6 +1,7 @@
 #include "base/base.h"
 #include "store/flusher.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "store/disk.h"
@@ -10,8 +11,12 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #define LOGGER "kafka.log.LogManager"
+
+/* Until it tries again what there was no descriptor for. */
+#define AGAIN_MS 100
 
 /* The syncs of one round, with the file system they go to. */
 struct round_item {
@@ -20,6 +25,7 @@ struct round_item {
 	dev_t device;
 	int fd;     /* on that file system, or -1 */
 	bool dirty; /* begun, and not ended yet */
+	bool again; /* no descriptor was left for it */
 };
 
 struct flusher {
@@ -35,6 +41,7 @@ struct flusher {
 	size_t queue_len;
 	size_t waiters; /* callers that wait for round_done */
 	bool waiting;   /* the thread waits for submitted */
+	bool pausing;   /* what is queued was tried in vain just now */
 	bool stopping;
 	struct flusher_counters counters;
 
@@ -80,6 +87,7 @@ round_take(struct flusher *flusher)
 		    LIST_ENTRY(node, struct flush_link, node);
 
 		link->queued = false;
+		link->again = false;
 		link->syncing = true;
 		flusher->items[count++] =
 		    (struct round_item){ .link = link, .fd = -1 };
@@ -89,13 +97,35 @@ round_take(struct flusher *flusher)
 	return count;
 }
 
+static void
+link_queue(struct flusher *flusher, struct flush_link *link)
+{
+	link->queued = true;
+	list_append(&flusher->queue, &link->node);
+	flusher->queue_len++;
+}
+
+/* The log is free again, or waits for the next try.  Locked. */
+static void
+item_finish(struct flusher *flusher, const struct round_item *item)
+{
+	struct flush_link *link = item->link;
+
+	link->syncing = false;
+	if (!item->again || link->queued)
+		return;
+	link->again = true;
+	link_queue(flusher, link);
+	flusher->pausing = true;
+}
+
 /* Give the logs free again, and wake who waits for that. */
 static void
 round_finish(struct flusher *flusher, size_t count)
 {
 	pthread_mutex_lock(&flusher->lock);
 	for (size_t i = 0; i < count; i++)
-		flusher->items[i].link->syncing = false;
+		item_finish(flusher, &flusher->items[i]);
 	flusher->counters.rounds++;
 	flusher->counters.logs += flusher->round.logs;
 	flusher->counters.syncs += flusher->round.syncs;
@@ -126,12 +156,13 @@ round_begin(struct flusher *flusher, size_t count)
 	return syncs;
 }
 
-/* The log is durable now, or offline. */
+/* The log is durable now, or offline, or has to be tried again. */
 static void
 item_end(struct flusher *flusher, struct round_item *item, int error)
 {
-	flusher->round.failures += error != 0;
 	item->dirty = false;
+	item->again = disk_is_busy(error);
+	flusher->round.failures += error != 0 && !item->again;
 	log_flush_end(&item->flush, error);
 }
 
@@ -230,6 +261,30 @@ round_run(struct flusher *flusher, size_t count)
 	round_finish(flusher, count);
 }
 
+/* Sleep once, for as long as nothing is submitted.  Locked. */
+static void
+pause_between(struct flusher *flusher)
+{
+	int64_t until_ms = clock_monotonic_ms() + AGAIN_MS;
+	struct timespec until = { .tv_sec = (time_t)(until_ms / 1000),
+		.tv_nsec = (long)(until_ms % 1000 * 1000000) };
+
+	pthread_cond_timedwait(&flusher->submitted, &flusher->lock, &until);
+	flusher->pausing = false;
+}
+
+/* Sleep until there is something to do.  Locked. */
+static void
+work_wait(struct flusher *flusher)
+{
+	flusher->waiting = true;
+	if (flusher->pausing && !flusher->stopping)
+		pause_between(flusher);
+	while (flusher->queue_len == 0 && !flusher->stopping)
+		pthread_cond_wait(&flusher->submitted, &flusher->lock);
+	flusher->waiting = false;
+}
+
 static void *
 flusher_main(void *argument)
 {
@@ -238,11 +293,7 @@ flusher_main(void *argument)
 
 	for (;;) {
 		pthread_mutex_lock(&flusher->lock);
-		while (flusher->queue_len == 0 && !flusher->stopping) {
-			flusher->waiting = true;
-			pthread_cond_wait(&flusher->submitted, &flusher->lock);
-			flusher->waiting = false;
-		}
+		work_wait(flusher);
 		count = round_take(flusher);
 		pthread_mutex_unlock(&flusher->lock);
 		if (count == 0)
@@ -257,10 +308,14 @@ struct flusher *
 flusher_new(void)
 {
 	struct flusher *flusher = xcalloc(1, sizeof(*flusher));
+	pthread_condattr_t attributes;
 
 	flusher->syncfs_safe = syncfs_reports_errors();
 	pthread_mutex_init(&flusher->lock, NULL);
-	pthread_cond_init(&flusher->submitted, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&flusher->submitted, &attributes);
+	pthread_condattr_destroy(&attributes);
 	pthread_cond_init(&flusher->round_done, NULL);
 	list_init(&flusher->queue);
 	if (thread_start(&flusher->thread, "flusher", flusher_main, flusher) ==
@@ -296,9 +351,7 @@ flusher_submit(struct flusher *flusher, struct log *log)
 
 	pthread_mutex_lock(&flusher->lock);
 	if (!link->queued) {
-		link->queued = true;
-		list_append(&flusher->queue, &link->node);
-		flusher->queue_len++;
+		link_queue(flusher, link);
 		wake = flusher->waiting;
 	}
 	pthread_mutex_unlock(&flusher->lock);
@@ -306,14 +359,25 @@ flusher_submit(struct flusher *flusher, struct log *log)
 		pthread_cond_signal(&flusher->submitted);
 }
 
-/* Locked. */
+/* Wait for the end of a round.  Locked. */
 static void
-link_wait(struct flusher *flusher, const struct flush_link *link)
+round_wait(struct flusher *flusher)
 {
 	flusher->waiters++;
-	while (link->syncing || link->queued)
-		pthread_cond_wait(&flusher->round_done, &flusher->lock);
+	pthread_cond_wait(&flusher->round_done, &flusher->lock);
 	flusher->waiters--;
+}
+
+/* Locked. */
+static void
+link_unqueue(struct flusher *flusher, struct flush_link *link)
+{
+	if (!link->queued)
+		return;
+	link->queued = false;
+	link->again = false;
+	list_remove(&link->node);
+	flusher->queue_len--;
 }
 
 void
@@ -322,20 +386,22 @@ flusher_forget(struct flusher *flusher, struct log *log)
 	struct flush_link *link = log_flush_link(log);
 
 	pthread_mutex_lock(&flusher->lock);
-	if (link->queued) {
-		link->queued = false;
-		list_remove(&link->node);
-		flusher->queue_len--;
+	link_unqueue(flusher, link);
+	while (link->syncing) {
+		round_wait(flusher);
+		link_unqueue(flusher, link);
 	}
-	link_wait(flusher, link);
 	pthread_mutex_unlock(&flusher->lock);
 }
 
 void
 flusher_drain(struct flusher *flusher, struct log *log)
 {
+	const struct flush_link *link = log_flush_link(log);
+
 	pthread_mutex_lock(&flusher->lock);
-	link_wait(flusher, log_flush_link(log));
+	while (link->syncing || (link->queued && !link->again))
+		round_wait(flusher);
 	pthread_mutex_unlock(&flusher->lock);
 }
 

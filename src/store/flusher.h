@@ -28,6 +28,7 @@ struct flusher;
 struct flush_link {
 	struct list_node node; /* guarded by the flusher's lock */
 	bool queued;           /* will be taken by the next round */
+	bool again;            /* that is its next try */
 	bool syncing;          /* is part of the round that runs */
 };
 
@@ -49,7 +50,8 @@ void flusher_free(struct flusher *flusher);
  * Make durable what log has now.  When that is done the log's flushed offset
  * and recovery point have advanced, and its `flushed` function was called on
  * the flusher's thread.  Any thread, with or without the log's lock; never
- * blocks on I/O.  Cheap when the log is submitted already.
+ * blocks on I/O.  Cheap when the log is submitted already.  Where there is no
+ * descriptor left to do it with it is tried until there is.
  */
 void flusher_submit(struct flusher *flusher, struct log *log);
 
@@ -62,7 +64,7 @@ void flusher_forget(struct flusher *flusher, struct log *log);
 
 /*
  * Wait until log is neither queued nor in a round: what was submitted before
- * is durable, or the log is offline.  As flusher_forget otherwise.
+ * is durable, or the log is offline, or no descriptor was left.  As flusher_forget otherwise.
  */
 void flusher_drain(struct flusher *flusher, struct log *log);
 

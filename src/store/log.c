@@ -307,11 +307,11 @@ log_segment_replace(struct log *log, int64_t base_offset, int64_t now_ms)
 void
 log_write_failed(struct log *log, const char *what, bool final)
 {
-	/* A disk that stays full would say so with each append. */
+	/* What stays short would be said with each append. */
 	if (!log->full || final)
 		log_error("store", "cannot %s in %s: %s", what, log->path,
 		    strerror(errno));
-	log->full = disk_is_full(errno);
+	log->full = disk_is_short(errno);
 	if (final)
 		log_fence(log, "a write failed");
 }

@@ -227,11 +227,12 @@ write_batches(struct log *log, struct log_append *append, bool has_producer)
 	if (segment_write(log_active(log), append->data, append->len,
 		log->settings.segment_bytes, &damaged) != 0) {
 		/*
-		 * A full disk heals; anything else, or a file that could not
-		 * be cut back to its whole batches, does not.
+		 * A full disk heals, and so does a lack of descriptors;
+		 * anything else, or a file that could not be cut back to its
+		 * whole batches, does not.
 		 */
 		log_write_failed(
-		    log, "append", damaged || !disk_is_full(errno));
+		    log, "append", damaged || !disk_is_short(errno));
 		return KP_KAFKA_STORAGE_ERROR;
 	}
 	log->full = false;

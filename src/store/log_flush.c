@@ -279,7 +279,9 @@ log_flush_end(struct log_flush *flush, int error)
 	struct log *log = flush->log;
 
 	log_lock(log);
-	if (error != 0) {
+	if (disk_is_busy(error)) {
+		/* Not even tried; all is as dirty as before. */
+	} else if (error != 0) {
 		log_fence(log, "a sync failed");
 	} else if (!log->offline) {
 		mark_clean(log, flush);
@@ -295,16 +297,18 @@ log_flush_all(struct log *log)
 {
 	struct log_flush flush;
 	bool offline;
+	int error = 0;
 
 	if (log_flush_begin(log, &flush)) {
-		int error = log_flush_sync(&flush) == 0 ? 0 : errno;
-
+		if (log_flush_sync(&flush) != 0)
+			error = errno;
 		log_flush_end(&flush, error);
 	}
 	log_lock(log);
 	offline = log->offline;
 	log_unlock(log);
-	return offline ? -1 : 0;
+	errno = error;
+	return offline || error != 0 ? -1 : 0;
 }
 
 static int

@@ -445,3 +445,11 @@ log_manager_dir_fail(
 		manager->hooks.directory_failed(manager->hooks.context,
 		    home->dir->path, home->dir->id, dirs_working(manager));
 }
+
+void
+log_manager_dir_error(
+    struct log_manager *manager, struct managed_dir *home, int error)
+{
+	if (!disk_is_short(error))
+		log_manager_dir_fail(manager, home, strerror(error));
+}

@@ -65,14 +65,6 @@ log_manager_due_init(struct log_manager *manager)
 
 /* --- errors -------------------------------------------------------------- */
 
-/* A full disk heals by itself; any other error ends the directory. */
-static void
-dir_error(struct log_manager *manager, struct managed_dir *home, int error)
-{
-	if (!disk_is_full(error))
-		log_manager_dir_fail(manager, home, strerror(error));
-}
-
 /* The directories of the logs that failed fail. */
 static void
 failures_spread(struct log_manager *manager)
@@ -116,7 +108,7 @@ retention_run(struct log_manager *manager)
 			continue;
 		pthread_mutex_lock(&manager->upkeep);
 		if (!entry->deleted && log_retain(entry->log, now) < 0)
-			dir_error(manager, entry->home, errno);
+			log_manager_dir_error(manager, entry->home, errno);
 		pthread_mutex_unlock(&manager->upkeep);
 	}
 	log_manager_view_release(manager, &view);
@@ -209,7 +201,7 @@ recovery_point_advance(struct log_manager *manager, struct managed_log *entry)
 	if (recovery_point == entry->recovery_point)
 		return;
 	if (log_checkpoint(entry->log, &recovery_point) < 0)
-		dir_error(manager, entry->home, errno);
+		log_manager_dir_error(manager, entry->home, errno);
 	else
 		entry->recovery_point = recovery_point;
 }
@@ -338,7 +330,7 @@ dirs_write(
 			error = errno;
 		pthread_mutex_unlock(&manager->upkeep);
 		if (error != 0)
-			dir_error(manager, home, error);
+			log_manager_dir_error(manager, home, error);
 	}
 }
 
@@ -386,9 +378,12 @@ names_sync(struct log_manager *manager)
 			continue;
 		if (disk_sync_dir(manager->settings.disk, home->dir->path) <
 		    0) {
+			int error = errno;
+
 			log_error(LOG_MANAGER_LOGGER, "Cannot sync %s: %s",
-			    home->dir->path, strerror(errno));
-			dir_error(manager, home, errno);
+			    home->dir->path, strerror(error));
+			home->names_dirty = true;
+			log_manager_dir_error(manager, home, error);
 		}
 	}
 }

@@ -139,6 +139,13 @@ void log_manager_due_init(struct log_manager *manager);
 void log_manager_dir_fail(
     struct log_manager *manager, struct managed_dir *home, const char *reason);
 
+/*
+ * The same, unless it heals by itself: a full disk, a lack of descriptors.
+ * error is an errno.
+ */
+void log_manager_dir_error(
+    struct log_manager *manager, struct managed_dir *home, int error);
+
 /* now + interval, which may be without end. */
 static inline int64_t
 log_manager_after(int64_t now_ms, int64_t interval_ms)

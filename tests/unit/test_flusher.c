@@ -5,6 +5,7 @@
 #include "store/flusher.c"
 #include "unit/store_fixture.h"
 
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 
@@ -367,6 +368,50 @@ many_threads_submit(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* Without a descriptor nothing was tried: it is, until it works. */
+static void
+a_lack_of_descriptors_is_waited_for(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct fixture *f = &rig->fixtures[0];
+
+	log_lock(f->log);
+	assert_int_equal(log_roll(f->log, FIXTURE_NOW_MS), 0);
+	log_unlock(f->log);
+	fixture_must_append(f, &(struct fixture_batch){ 0 });
+	disk_fault_fail_all(&f->fault, DISK_OPEN, NULL, 0, EMFILE);
+	submit_all(rig);
+	drain_all(rig);
+	assert_int_equal(flushed_of(rig, 0), 1);
+	assert_int_equal(rig->heard[0].failed, 0);
+	assert_int_equal(flusher_counters(rig->flusher).failures, 0);
+	assert_true(disk_fault_clear(&f->fault) > 0);
+	while (flushed_of(rig, 0) < 6)
+		sched_yield();
+	assert_int_equal(rig->heard[0].failed, 0);
+	rig_free(rig);
+}
+
+/* Nor does a log that nobody wants any more hold up its end. */
+static void
+a_log_that_waits_for_a_descriptor_is_forgotten(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct fixture *f = &rig->fixtures[0];
+
+	log_lock(f->log);
+	assert_int_equal(log_roll(f->log, FIXTURE_NOW_MS), 0);
+	log_unlock(f->log);
+	disk_fault_fail_all(&f->fault, DISK_OPEN, NULL, 0, ENOMEM);
+	submit_all(rig);
+	drain_all(rig);
+	flusher_forget(rig->flusher, f->log);
+	disk_fault_clear(&f->fault);
+	assert_int_equal(flushed_of(rig, 0), 1);
+	assert_int_equal(rig->heard[0].failed, 0);
+	rig_free(rig);
+}
+
 int
 main(void)
 {
@@ -377,6 +422,9 @@ main(void)
 		cmocka_unit_test(many_logs_are_synced_with_their_file_system),
 		cmocka_unit_test(a_failed_sync_takes_the_log_offline_for_ever),
 		cmocka_unit_test(a_failed_syncfs_takes_all_its_logs_offline),
+		cmocka_unit_test(a_lack_of_descriptors_is_waited_for),
+		cmocka_unit_test(
+		    a_log_that_waits_for_a_descriptor_is_forgotten),
 		cmocka_unit_test(forgetting_waits_for_the_round),
 		cmocka_unit_test(many_threads_submit),
 	};

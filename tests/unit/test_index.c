@@ -6,6 +6,7 @@
 #include "store/offset_index.c"
 
 #include "store/time_index.h"
+#include "unit/disk_fault.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -197,6 +198,40 @@ descriptors_are_bounded(void **state UNUSED)
 	fd_cache_free(cache);
 }
 
+/* Where the process has none left, those that are not in use are closed. */
+static void
+descriptors_are_given_up_for_others(void **state UNUSED)
+{
+	struct cached_file files[3];
+	struct disk_fault fault;
+	struct fd_cache *cache;
+	char *path = temp_path();
+
+	disk_fault_init(&fault, disk_posix());
+	cache = fd_cache_new(&fault.disk, 100);
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		fd_cache_file_init(&files[i]);
+		if (i < 2)
+			assert_true(fd_cache_pin_open(
+					cache, &files[i], path, 0) >= 0);
+	}
+	disk_fault_fail(&fault, DISK_OPEN, NULL, 0, EMFILE);
+	assert_int_equal(fd_cache_pin_open(cache, &files[2], path, 0), -1);
+	assert_int_equal(errno, EMFILE);
+	fd_cache_unpin(cache, &files[0]);
+	disk_fault_fail(&fault, DISK_OPEN, NULL, 0, EMFILE);
+	assert_true(fd_cache_pin_open(cache, &files[2], path, 0) >= 0);
+	assert_int_equal(fd_cache_pin(cache, &files[0]), -1);
+	assert_int_equal(fd_cache_count(cache), 2);
+	for (size_t i = 1; i < 3; i++) {
+		fd_cache_unpin(cache, &files[i]);
+		fd_cache_close(cache, &files[i]);
+	}
+	fd_cache_free(cache);
+	disk_fault_fini(&fault);
+	drop_path(path);
+}
+
 int
 main(void)
 {
@@ -206,6 +241,7 @@ main(void)
 		cmocka_unit_test(time_lookup),
 		cmocka_unit_test(time_file),
 		cmocka_unit_test(descriptors_are_bounded),
+		cmocka_unit_test(descriptors_are_given_up_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -583,6 +583,39 @@ full_disk_heals(void **state)
 	assert_int_equal(fixture_count_records(fixture, 0, 1 << 20), 6);
 }
 
+/* An append that finds no descriptor is refused; the next one may work. */
+static void
+lack_of_descriptors_heals(void **state)
+{
+	static const int errors[] = { EMFILE, ENFILE, ENOMEM };
+	struct fixture *fixture = *state;
+	struct log_append append;
+
+	fixture_must_append(fixture, &(struct fixture_batch){ .count = 1 });
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		fd_cache_close(
+		    fixture->files, &log_active(fixture->log)->file);
+		disk_fault_fail(
+		    &fixture->fault, DISK_OPEN, NULL, 0, errors[i]);
+		assert_int_equal(
+		    fixture_append(fixture,
+			&(struct fixture_batch){ .count = 1 }, &append),
+		    KP_KAFKA_STORAGE_ERROR);
+		assert_int_equal(disk_fault_clear(&fixture->fault), 1);
+		assert_false(log_is_offline(fixture->log));
+	}
+	assert_int_equal(fixture_must_append(fixture,
+			     &(struct fixture_batch){ .count = 1 }),
+	    1);
+	/* Nor does a sync that finds none, which is not done then. */
+	fd_cache_close(fixture->files, &log_active(fixture->log)->file);
+	disk_fault_fail(&fixture->fault, DISK_OPEN, NULL, 0, EMFILE);
+	assert_int_equal(log_flush_all(fixture->log), -1);
+	assert_int_equal(log_flushed_offset(fixture->log), 0);
+	assert_int_equal(log_flush_all(fixture->log), 0);
+	assert_int_equal(log_flushed_offset(fixture->log), 2);
+}
+
 static void
 broken_disk_fences(void **state)
 {
@@ -827,6 +860,7 @@ main(void)
 		TEST(flush_moves_the_recovery_point),
 		TEST(failed_sync_is_final),
 		TEST(full_disk_heals),
+		TEST(lack_of_descriptors_heals),
 		TEST(broken_disk_fences),
 		TEST(cannot_cut_back),
 		TEST(roll_survives_failures),

@@ -764,6 +764,36 @@ a_full_disk_delays_checkpoints_only(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* Too many clients are no damage: nothing goes offline for them. */
+static void
+a_lack_of_descriptors_delays_only(void **state UNUSED)
+{
+	static const int errors[] = { EMFILE, ENFILE, ENOMEM };
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+	char *text;
+
+	log_manager_release(rig->manager, create(rig, "b", 0));
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		fill(rig, log, 1);
+		rig->manager->dirs[0].names_dirty = true;
+		disk_fault_fail_all(
+		    &rig->fault, DISK_OPEN, NULL, 0, errors[i]);
+		rig_pass(rig, 60000);
+		assert_true(disk_fault_clear(&rig->fault) > 0);
+	}
+	assert_int_equal(rig->failed_count, 0);
+	assert_int_equal(append_one(rig, log, 0), KP_NONE);
+	assert_true(rig->manager->dirs[0].names_dirty);
+	rig_pass(rig, 60000);
+	assert_false(rig->manager->dirs[0].names_dirty);
+	text = temp_dir_get(rig->paths[0], CHECKPOINT_HIGH_WATERMARKS);
+	assert_non_null(strstr(text, "a 0 3\n"));
+	free(text);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
 static void
 flush_ms_is_kept(void **state UNUSED)
 {
@@ -925,6 +955,7 @@ main(void)
 		    high_watermarks_are_checkpointed_when_they_change),
 		cmocka_unit_test(recovery_points_are_what_was_flushed),
 		cmocka_unit_test(a_full_disk_delays_checkpoints_only),
+		cmocka_unit_test(a_lack_of_descriptors_delays_only),
 		cmocka_unit_test(flush_ms_is_kept),
 		cmocka_unit_test(full_segments_are_flushed),
 		cmocka_unit_test(one_bad_log_takes_its_directory_offline),
