@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/worker.h"
@@ -182,6 +183,20 @@ open_partitions(struct node *node)
 	return 0;
 }
 
+/* Clients get the descriptors that the store leaves, and no more. */
+static void
+limit_connections(struct network_settings *settings)
+{
+	int32_t share = (int32_t)MIN(descriptors_share(), INT32_MAX);
+
+	if (settings->connections_max <= share)
+		return;
+	settings->connections_max = share;
+	log_info(LOGGER, "%zu open files are allowed (ulimit -n), which is "
+	    "enough for %d connections",
+	    descriptors_max(), share);
+}
+
 static int
 open_loops(struct node *node)
 {
@@ -195,6 +210,7 @@ open_loops(struct node *node)
 		return -1;
 	}
 	settings_network(node->configs, &settings);
+	limit_connections(&settings);
 	node->network = network_new(node->loops, &settings,
 	    &node->server.connections);
 	if (loop_group_start(node->loops) != 0) {
@@ -257,6 +273,7 @@ node_new(const struct node_settings *settings)
 {
 	struct node *node = xcalloc(1, sizeof(*node));
 
+	descriptors_raise();
 	node->addresses = settings->addresses;
 	node->directories = settings->directories;
 	node->disk = disk_posix();

@@ -5,6 +5,7 @@
 #include "store/log_manager_internal.h"
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/parallel.h"
 #include "store/disk.h"
@@ -16,32 +17,14 @@
 #include "store/partition_metadata.h"
 
 #include <errno.h>
-#include <sys/resource.h>
-
-/* The descriptors that segments leave to connections. */
-#define OPEN_FILES_SHARE 2
-#define OPEN_FILES_MIN 64
-#define OPEN_FILES_DEFAULT 1024
 
 /* --- settings ------------------------------------------------------------ */
-
-/* Half of what the process may have open. */
-static size_t
-open_files_default(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
-	    limit.rlim_cur == RLIM_INFINITY)
-		return OPEN_FILES_DEFAULT;
-	return MAX(OPEN_FILES_MIN, limit.rlim_cur / OPEN_FILES_SHARE);
-}
 
 void
 log_manager_settings_init(struct log_manager_settings *settings)
 {
 	*settings = (struct log_manager_settings){
-		.open_files_max = open_files_default(),
+		.open_files_max = descriptors_share(),
 		.recovery_thread_count = 2,
 		.retention_initial_ms = 30000,
 		.retention_interval_ms = 300000,

@@ -1,7 +1,10 @@
 /* The base layer: arena, map, list, slices. */
 #include "unit/unit.h"
 
+#include <sys/resource.h>
+
 #include "base/arena.h"
+#include "base/descriptors.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/rng.h"
@@ -91,6 +94,26 @@ slices_compare_as_bytes(void **state UNUSED)
 	assert_true(slice_equal(SLICE_NULL, SLICE_NULL));
 }
 
+static void
+descriptors_are_shared_out(void **state UNUSED)
+{
+	struct rlimit before, now;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = before;
+	now.rlim_cur = 250;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_int_equal(descriptors_max(), 250);
+	assert_int_equal(descriptors_share(), (250 - 64) / 2);
+	now.rlim_cur = 30;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_int_equal(descriptors_share(), 16);
+	descriptors_raise();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_true(now.rlim_cur == before.rlim_max);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int
 main(void)
 {
@@ -99,6 +122,7 @@ main(void)
 		cmocka_unit_test(map_agrees_with_an_array),
 		cmocka_unit_test(list_keeps_order_and_knows_membership),
 		cmocka_unit_test(slices_compare_as_bytes),
+		cmocka_unit_test(descriptors_are_shared_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
