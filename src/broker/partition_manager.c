@@ -381,12 +381,16 @@ partition_manager_apply(void *context, const struct delta *delta)
 
 static bool
 image_wants(const struct partition_manager *manager, struct slice topic,
-    int32_t partition, struct uuid topic_id)
+    int32_t partition, struct uuid *topic_id)
 {
 	const struct topic_image *image = image_topic(manager->image, topic);
 	const struct partition_image *found;
 
-	if (image == NULL || !uuid_equal(image->id, topic_id))
+	if (image == NULL)
+		return false;
+	if (uuid_is_zero(*topic_id))
+		*topic_id = image->id;
+	if (!uuid_equal(image->id, *topic_id))
 		return false;
 	found = topic_image_partition(image, partition);
 	return found != NULL && node_with_replica(manager, found) >= 0;
@@ -394,7 +398,7 @@ image_wants(const struct partition_manager *manager, struct slice topic,
 
 bool
 partition_manager_wants(void *context, struct slice topic, int32_t partition,
-    struct uuid topic_id, struct log_settings *settings)
+    struct uuid *topic_id, struct log_settings *settings)
 {
 	struct partition_manager *manager = context;
 	bool wanted;

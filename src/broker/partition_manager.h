@@ -52,7 +52,7 @@ void partition_manager_apply(void *context, const struct delta *delta);
 
 /* For the log manager's hooks, with context manager. */
 bool partition_manager_wants(void *context, struct slice topic,
-    int32_t partition, struct uuid topic_id, struct log_settings *settings);
+    int32_t partition, struct uuid *topic_id, struct log_settings *settings);
 
 /* The number of partitions; any thread. */
 size_t partition_manager_count(struct partition_manager *manager);

@@ -319,11 +319,12 @@ log_write_failed(struct log *log, const char *what, bool final)
 int
 log_rename(struct log *log, const char *path)
 {
-	int result;
+	int result, error;
 
 	log_lock(log);
 	log_flush_hold(log);
 	result = disk_rename(log->disk, log->path, path);
+	error = errno;
 	if (result == 0) {
 		free(log->path);
 		log->path = xstrdup(path);
@@ -332,10 +333,11 @@ log_rename(struct log *log, const char *path)
 		log->creation_dirty = true;
 	} else {
 		log_error("store", "cannot rename %s to %s: %s", log->path,
-		    path, strerror(errno));
+		    path, strerror(error));
 	}
 	log_flush_release(log);
 	log_unlock(log);
+	errno = error;
 	return result;
 }
 

@@ -21,6 +21,7 @@
 #define CLEAN_FILE_LEN_MAX 4096
 #define METADATA_NAME "__cluster_metadata-0"
 #define REMOTE_CACHE_NAME "remote-log-index-cache"
+#define LOST_FOUND_NAME "lost+found"
 #define SUFFIX_HEX_LEN 32
 
 /* A lock file that its owner unlinks while we lock it is tried again. */
@@ -84,7 +85,8 @@ log_dir_name_parse(const char *name, struct log_dir_entry *entry)
 	if (strcmp(name, METADATA_NAME) == 0)
 		return 0;
 	entry->kind = LOG_DIR_IGNORED;
-	if (strcmp(name, REMOTE_CACHE_NAME) == 0)
+	if (strcmp(name, REMOTE_CACHE_NAME) == 0 ||
+	    strcmp(name, LOST_FOUND_NAME) == 0)
 		return 0;
 	entry->kind = suffix_kind(text);
 	if (entry->kind != LOG_DIR_PARTITION) {
@@ -171,20 +173,27 @@ lock_take(struct disk *disk, const char *path)
 	return -1;
 }
 
-static int
-dir_lock(struct log_dir *dir)
+int
+log_dir_lock(struct disk *disk, const char *path)
 {
-	char *path = log_dir_path(dir, LOCK_FILE);
+	char *file = xasprintf("%s/%s", path, LOCK_FILE);
+	int fd = lock_take(disk, file);
 
-	dir->lock_fd = lock_take(dir->disk, path);
-	if (dir->lock_fd < 0 && errno == EAGAIN)
+	if (fd < 0 && errno == EAGAIN)
 		log_error(LOGGER,
 		    "Log directory %s is in use: another broker holds its "
 		    ".lock",
-		    dir->path);
-	else if (dir->lock_fd < 0)
-		log_error(LOGGER, "Cannot lock %s: %s", path, strerror(errno));
-	free(path);
+		    path);
+	else if (fd < 0)
+		log_error(LOGGER, "Cannot lock %s: %s", file, strerror(errno));
+	free(file);
+	return fd;
+}
+
+static int
+dir_lock(struct log_dir *dir)
+{
+	dir->lock_fd = log_dir_lock(dir->disk, dir->path);
 	return dir->lock_fd < 0 ? -1 : 0;
 }
 
@@ -222,22 +231,37 @@ clean_epoch_parse(struct slice text)
 	return result;
 }
 
-/* Note the mark, and remove it: a crash from here on is a crash. */
+/* Note the mark, whatever is in it; what cannot be read is no mark. */
 static int
-clean_take(struct log_dir *dir)
+clean_note(struct log_dir *dir)
 {
 	char *path = log_dir_path(dir, CLEAN_FILE);
 	size_t len;
 	uint8_t *text =
 	    disk_read_file(dir->disk, path, CLEAN_FILE_LEN_MAX, &len);
+
 	int result = 0;
 
-	dir->clean = text != NULL || errno != ENOENT;
+	dir->clean = text != NULL || errno == EFBIG;
 	dir->clean_broker_epoch = -1;
+	if (!dir->clean && errno != ENOENT) {
+		log_error(LOGGER, "Cannot read %s: %s", path, strerror(errno));
+		result = -1;
+	}
 	if (text != NULL)
 		dir->clean_broker_epoch =
 		    clean_epoch_parse(slice_of(text, len));
 	free(text);
+	free(path);
+	return result;
+}
+
+int
+log_dir_mark_take(struct log_dir *dir)
+{
+	char *path = log_dir_path(dir, CLEAN_FILE);
+	int result = 0;
+
 	if (dir->clean)
 		result = state_file_remove(dir->disk, path);
 	if (result < 0)
@@ -351,7 +375,7 @@ log_dir_open(struct disk *disk, const char *path, struct uuid id)
 	dir->lock_fd = -1;
 	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
 		checkpoint_init(&dir->found[which]);
-	if (dir_lock(dir) == 0 && clean_take(dir) == 0 &&
+	if (dir_lock(dir) == 0 && clean_note(dir) == 0 &&
 	    checkpoints_load(dir) == 0)
 		return dir;
 	log_dir_free(dir);
@@ -359,13 +383,19 @@ log_dir_open(struct disk *disk, const char *path, struct uuid id)
 }
 
 void
-log_dir_forget(struct log_dir *dir)
+log_dir_entries_forget(struct log_dir *dir)
 {
 	for (size_t i = 0; i < dir->entry_count; i++)
 		free(dir->entries[i].name);
 	free(dir->entries);
 	dir->entries = NULL;
 	dir->entry_count = 0;
+}
+
+void
+log_dir_forget(struct log_dir *dir)
+{
+	log_dir_entries_forget(dir);
 	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
 		checkpoint_fini(&dir->found[which]);
 }
@@ -443,4 +473,36 @@ log_dir_list(struct log_dir *dir)
 		log_error(
 		    LOGGER, "Cannot list %s: %s", dir->path, strerror(errno));
 	return result == 0 ? 0 : -1;
+}
+
+struct record_search {
+	struct disk *disk;
+	const char *path;
+};
+
+/* Positive where the file is a segment that is not empty. */
+static int
+segment_look(void *context, const char *name)
+{
+	const struct record_search *search = context;
+	size_t len = strlen(name);
+	struct stat st;
+	char *path;
+	int result;
+
+	if (len < 4 || strcmp(name + len - 4, ".log") != 0)
+		return 0;
+	path = xasprintf("%s/%s", search->path, name);
+	result = disk_stat(search->disk, path, &st);
+	free(path);
+	return result < 0 ? -1 : st.st_size > 0;
+}
+
+int
+log_dir_has_records(struct disk *disk, const char *path)
+{
+	struct record_search search = { disk, path };
+	int found = disk_list(disk, path, segment_look, &search);
+
+	return found < 0 && errno == ENOENT ? 0 : found;
 }

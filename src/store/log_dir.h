@@ -11,8 +11,11 @@
  *     TOPIC-N.<32 hex>-stray/           unknown to the metadata; kept
  *     TOPIC-N.<32 hex>-future/          moving between directories; kept
  *     remote-log-index-cache/           ignored
+ *     lost+found/                       of the file system; ignored
  *
- * Any other directory is refused, as Kafka does; files are ignored.
+ * Any other directory is refused, as Kafka does; files are ignored.  Kafka
+ * refuses lost+found, too, which only makes trouble where a log directory is a
+ * volume of its own.
  */
 #ifndef STORE_LOG_DIR_H
 #define STORE_LOG_DIR_H
@@ -66,13 +69,26 @@ struct log_dir {
 };
 
 /*
- * Lock the directory at path, note and remove the mark of a clean shutdown
- * (durably, before anything else is looked at), read the checkpoints.  NULL
- * after one logged line that says what is wrong: another process holds the
- * lock, a checkpoint is malformed, or the error of a file operation.
+ * Lock .lock of the directory at path, making it where it is not.  The
+ * descriptor, which keeps the lock until it is closed, or -1 after one logged
+ * line: another process holds it, or the error of a file operation.
+ */
+int log_dir_lock(struct disk *disk, const char *path) WARN_UNUSED;
+
+/*
+ * Lock the directory at path, note the mark of a clean shutdown, read the
+ * checkpoints.  NULL after one logged line that says what is wrong: another
+ * process holds the lock, a checkpoint is malformed, or the error of a file
+ * operation.  Nothing but .lock has changed then.
  */
 struct log_dir *log_dir_open(
     struct disk *disk, const char *path, struct uuid id);
+
+/*
+ * Remove the mark of a clean shutdown, durably, before a log is opened: a
+ * crash from here on is a crash.  0, or -1 after a logged line.
+ */
+int log_dir_mark_take(struct log_dir *dir) WARN_UNUSED;
 
 /* Give up the lock, leaving .lock where it is (no clean stop); free. */
 void log_dir_free(struct log_dir *dir);
@@ -105,8 +121,9 @@ int64_t log_dir_checkpoint_find(const struct log_dir *dir,
 int log_dir_checkpoint_write(struct log_dir *dir, enum log_dir_checkpoint which,
     const struct checkpoint *checkpoint) WARN_UNUSED;
 
-/* Free what was found: entries and checkpoints. */
+/* Free what was found: entries and checkpoints; or only the entries. */
 void log_dir_forget(struct log_dir *dir);
+void log_dir_entries_forget(struct log_dir *dir);
 
 /*
  * What a directory name stands for.  0 with entry's kind, topic and partition
@@ -114,6 +131,12 @@ void log_dir_forget(struct log_dir *dir);
  */
 int log_dir_name_parse(
     const char *name, struct log_dir_entry *entry) WARN_UNUSED;
+
+/*
+ * Has the partition's directory at path a segment with something in it?  1, 0
+ * (also where there is no such directory), or -1 with errno.
+ */
+int log_dir_has_records(struct disk *disk, const char *path) WARN_UNUSED;
 
 /* "TOPIC-N", on the heap. */
 char *log_dir_partition_name(struct slice topic, int32_t partition);

@@ -285,12 +285,66 @@ log_find_same(struct log_manager *manager, const char *name,
 	return entry != NULL;
 }
 
-/* Make the files of a new log in home. */
-static struct log *
-log_make(struct log_manager *manager, struct managed_dir *home,
-    const char *name, struct uuid topic_id, const struct log_settings *settings)
+/* Is there a directory of that name that could not be loaded? */
+static bool
+name_is_lost(const struct log_manager *manager, const char *name)
 {
-	char *path = log_dir_path(home->dir, name);
+	for (size_t i = 0; i < manager->lost_count; i++) {
+		if (strcmp(manager->lost[i].name, name) != 0)
+			continue;
+		log_error(LOG_MANAGER_LOGGER,
+		    "Partition %s stays offline: its log could not be loaded",
+		    name);
+		return true;
+	}
+	return false;
+}
+
+int
+log_manager_set_aside(struct log_manager *manager, struct managed_dir *home,
+    struct slice topic, int32_t partition, const char *path)
+{
+	char *name = log_dir_renamed_name(topic, partition, LOG_DIR_STRAY);
+	char *stray = log_dir_path(home->dir, name);
+	int result = disk_rename(manager->settings.disk, path, stray);
+	int error = errno;
+
+	if (result < 0)
+		log_error(LOG_MANAGER_LOGGER, "Cannot rename %s to %s: %s",
+		    path, stray, strerror(error));
+	else
+		log_warn(LOG_MANAGER_LOGGER,
+		    "%s is not in the metadata: it is kept as %s", path, stray);
+	home->names_dirty = true;
+	free(stray);
+	free(name);
+	errno = error;
+	return result;
+}
+
+/*
+ * A directory of the name of a new log, with records in it, is one whose
+ * deletion did not get far.  It must not lend its records to the new one.
+ */
+static int
+name_clear(struct log_manager *manager, struct managed_dir *home,
+    struct slice topic, int32_t partition, const char *path)
+{
+	int records = log_dir_has_records(manager->settings.disk, path);
+
+	if (records < 0)
+		log_error(LOG_MANAGER_LOGGER, "Cannot look at %s: %s", path,
+		    strerror(errno));
+	if (records <= 0)
+		return records;
+	return log_manager_set_aside(manager, home, topic, partition, path);
+}
+
+/* Make the files of a new log at path. */
+static struct log *
+log_make(struct log_manager *manager, const char *path, struct uuid topic_id,
+    const struct log_settings *settings)
+{
 	const struct log_open open = {
 		.disk = manager->settings.disk,
 		.files = manager->files,
@@ -298,9 +352,29 @@ log_make(struct log_manager *manager, struct managed_dir *home,
 		.settings = *settings,
 		.now_ms = clock_wall_ms(),
 	};
-	struct log *log = log_create(&open, topic_id);
 
+	return log_create(&open, topic_id);
+}
+
+/* Make a new log in home, which nobody has yet. */
+static struct log *
+log_add(struct log_manager *manager, struct managed_dir *home,
+    struct slice topic, int32_t partition, struct uuid topic_id,
+    const struct log_settings *settings)
+{
+	char *name = log_dir_partition_name(topic, partition);
+	char *path = log_dir_path(home->dir, name);
+	struct log *log = NULL;
+
+	if (name_clear(manager, home, topic, partition, path) == 0)
+		log = log_make(manager, path, topic_id, settings);
+	if (log != NULL) {
+		pthread_mutex_lock(&manager->lock);
+		log_manager_add(manager, home, topic, partition, log)->holds++;
+		pthread_mutex_unlock(&manager->lock);
+	}
 	free(path);
+	free(name);
 	return log;
 }
 
@@ -317,15 +391,12 @@ log_manager_create(struct log_manager *manager, struct slice topic,
 		return KP_KAFKA_STORAGE_ERROR;
 	if (log_find_same(manager, name, topic_id, log, &error))
 		return error;
+	if (name_is_lost(manager, name))
+		return KP_KAFKA_STORAGE_ERROR;
 	if (name_is_stale(manager, name) && stale_names_drop(manager) < 0)
 		return KP_KAFKA_STORAGE_ERROR;
-	*log = log_make(manager, home, name, topic_id, settings);
-	if (*log == NULL)
-		return KP_KAFKA_STORAGE_ERROR;
-	pthread_mutex_lock(&manager->lock);
-	log_manager_add(manager, home, topic, partition, *log)->holds++;
-	pthread_mutex_unlock(&manager->lock);
-	return KP_NONE;
+	*log = log_add(manager, home, topic, partition, topic_id, settings);
+	return *log == NULL ? KP_KAFKA_STORAGE_ERROR : KP_NONE;
 }
 
 /* --- deleting ------------------------------------------------------------ */
@@ -347,7 +418,10 @@ log_manager_doom_path(
 	pthread_mutex_unlock(&manager->lock);
 }
 
-/* Take the entry out of the live ones.  Upkeep held; takes path. */
+/*
+ * Take the entry out of the live ones.  Upkeep held; takes path, which is NULL
+ * where the directory has its name still and stays.
+ */
 static void
 entry_doom(struct log_manager *manager, struct managed_log *entry, char *path)
 {
@@ -368,32 +442,44 @@ entry_doom(struct log_manager *manager, struct managed_log *entry, char *path)
 	pthread_mutex_unlock(&manager->lock);
 }
 
+/* The path of the entry's directory while it waits for its removal. */
+static char *
+delete_path(const struct managed_log *entry)
+{
+	char *name = log_dir_renamed_name(
+	    slice_str(entry->topic), entry->partition, LOG_DIR_DELETE);
+	char *path = log_dir_path(entry->home->dir, name);
+
+	free(name);
+	return path;
+}
+
 enum kp_error
 log_manager_delete(struct log_manager *manager, struct log *log)
 {
 	struct managed_log *entry;
-	char *name, *path;
+	char *path;
+	int error = 0;
 
 	pthread_mutex_lock(&manager->lock);
 	entry = entry_of(manager, log);
 	pthread_mutex_unlock(&manager->lock);
-	name = log_dir_renamed_name(
-	    slice_str(entry->topic), entry->partition, LOG_DIR_DELETE);
-	path = log_dir_path(entry->home->dir, name);
-	free(name);
+	path = delete_path(entry);
 	pthread_mutex_lock(&manager->upkeep);
 	if (log_rename(log, path) < 0) {
-		pthread_mutex_unlock(&manager->upkeep);
+		error = errno;
 		free(path);
-		return KP_KAFKA_STORAGE_ERROR;
+		path = NULL;
 	}
 	log_lock(log);
 	log_retire(log);
 	log_unlock(log);
 	entry_doom(manager, entry, path);
 	pthread_mutex_unlock(&manager->upkeep);
+	if (error != 0)
+		log_manager_dir_error(manager, entry->home, error);
 	log_manager_kick(manager);
-	return KP_NONE;
+	return error == 0 ? KP_NONE : KP_KAFKA_STORAGE_ERROR;
 }
 
 /* --- failing ------------------------------------------------------------- */

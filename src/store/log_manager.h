@@ -65,10 +65,12 @@ struct log_manager_hooks {
 
 	/*
 	 * While loading, on several threads: is this partition ours, and with
-	 * which settings?  false makes the directory a stray.
+	 * which settings?  false makes the directory a stray.  Where *topic_id
+	 * is zero the directory does not say whose it is: any topic of that
+	 * name will do, and its id goes there.
 	 */
 	bool (*wanted)(void *context, struct slice topic, int32_t partition,
-	    struct uuid topic_id, struct log_settings *settings);
+	    struct uuid *topic_id, struct log_settings *settings);
 
 	/*
 	 * A log directory failed and its logs are offline; once a directory,
@@ -83,7 +85,8 @@ void log_manager_settings_init(struct log_manager_settings *settings);
 
 /*
  * Lock the directories, note how they were left, read their meta.properties
- * and checkpoints.  NULL after one logged line that names what is wrong.
+ * and checkpoints.  NULL after one logged line that names what is wrong.  A
+ * clean directory stays clean until log_manager_load opens a log.
  */
 struct log_manager *log_manager_new(
     const struct log_manager_settings *settings);
@@ -101,8 +104,19 @@ int64_t log_manager_previous_broker_epoch(const struct log_manager *manager);
 bool log_manager_was_clean(const struct log_manager *manager);
 
 /*
+ * 0 where no log directory has a partition with records; else, or where that
+ * cannot be told, -1 after a logged line.  For who finds the metadata empty:
+ * loading would set all partitions aside.  Before log_manager_load.
+ */
+int log_manager_check_empty(struct log_manager *manager) WARN_UNUSED;
+
+/*
  * Open all logs, in parallel.  hooks is copied.  0, or -1 after a logged line
- * where a directory cannot be listed or a log cannot be opened.
+ * where a directory cannot be listed.  A partition whose log cannot be opened
+ * is offline: after a logged line log_manager_create refuses it.
+ *
+ * Where partition.metadata is lost or damaged, but there are records and the
+ * metadata has a topic of that name, the file is written anew.
  */
 int log_manager_load(struct log_manager *manager,
     const struct log_manager_hooks *hooks) WARN_UNUSED;
@@ -125,7 +139,8 @@ struct log *log_manager_find(
 
 /*
  * Make the directory, partition.metadata and an empty log, without a sync;
- * where the log is there with the same topic id it is found instead.
+ * where the log is there with the same topic id it is found instead.  A
+ * partition that could not be loaded is not made anew.
  * directory_id says where; zero, or an unknown one, means the directory with
  * the fewest logs.  settings is copied.  *log is held for the caller.
  * KP_NONE, or KP_KAFKA_STORAGE_ERROR after a logged line.
@@ -141,8 +156,9 @@ void log_manager_release(struct log_manager *manager, struct log *log);
 /*
  * Delete a log, which the caller holds and goes on holding: its name is free
  * at once, its directory is renamed and removed after the delay.  Appends to
- * it fail from here on.  KP_NONE, or KP_KAFKA_STORAGE_ERROR after a logged
- * line.  Blocks: not for a loop.
+ * it fail from here on.  KP_KAFKA_STORAGE_ERROR after a logged line where the
+ * directory could not be renamed: it stays until the next start, or the next
+ * log of its name, which sets it aside.  Blocks: not for a loop.
  */
 enum kp_error log_manager_delete(
     struct log_manager *manager, struct log *log) WARN_UNUSED;

@@ -206,12 +206,40 @@ recovery_point_advance(struct log_manager *manager, struct managed_log *entry)
 		entry->recovery_point = recovery_point;
 }
 
+void
+log_manager_lost_add(const struct log_manager *manager,
+    const struct managed_dir *home, enum log_dir_checkpoint which,
+    struct checkpoint *checkpoint)
+{
+	for (size_t i = 0; i < manager->lost_count; i++) {
+		const struct lost_log *lost = &manager->lost[i];
+
+		if (lost->home == home && lost->offsets[which] >= 0)
+			checkpoint_add(checkpoint, slice_str(lost->topic),
+			    lost->partition, lost->offsets[which]);
+	}
+}
+
+/* Write the checkpoint, which is freed, with the lines of what is lost. */
 static int
-recovery_points_write(
+checkpoint_finish(const struct log_manager *manager, struct managed_dir *home,
+    enum log_dir_checkpoint which, struct checkpoint *checkpoint)
+{
+	int result, error;
+
+	log_manager_lost_add(manager, home, which, checkpoint);
+	result = log_dir_checkpoint_write(home->dir, which, checkpoint);
+	error = errno;
+	checkpoint_fini(checkpoint);
+	errno = error;
+	return result;
+}
+
+static int
+recovery_points_write(const struct log_manager *manager,
     struct managed_dir *home, const struct log_manager_view *view)
 {
 	struct checkpoint checkpoint;
-	int result;
 
 	checkpoint_init(&checkpoint);
 	for (size_t i = 0; i < view->count; i++) {
@@ -221,17 +249,15 @@ recovery_points_write(
 			checkpoint_add(&checkpoint, slice_str(entry->topic),
 			    entry->partition, entry->recovery_point);
 	}
-	result = log_dir_checkpoint_write(
-	    home->dir, LOG_DIR_RECOVERY_POINTS, &checkpoint);
-	checkpoint_fini(&checkpoint);
-	return result;
+	return checkpoint_finish(
+	    manager, home, LOG_DIR_RECOVERY_POINTS, &checkpoint);
 }
 
 static int
-log_starts_write(struct managed_dir *home, const struct log_manager_view *view)
+log_starts_write(const struct log_manager *manager, struct managed_dir *home,
+    const struct log_manager_view *view)
 {
 	struct checkpoint checkpoint;
-	int result;
 
 	checkpoint_init(&checkpoint);
 	for (size_t i = 0; i < view->count; i++) {
@@ -248,18 +274,15 @@ log_starts_write(struct managed_dir *home, const struct log_manager_view *view)
 			checkpoint_add(&checkpoint, slice_str(entry->topic),
 			    entry->partition, start);
 	}
-	result = log_dir_checkpoint_write(
-	    home->dir, LOG_DIR_LOG_STARTS, &checkpoint);
-	checkpoint_fini(&checkpoint);
-	return result;
+	return checkpoint_finish(
+	    manager, home, LOG_DIR_LOG_STARTS, &checkpoint);
 }
 
 static int
-high_watermarks_write(
-    struct managed_dir *home, const struct log_manager_view *view)
+high_watermarks_write(struct log_manager *manager, struct managed_dir *home,
+    struct log_manager_view *view)
 {
 	struct checkpoint checkpoint;
-	int result;
 
 	checkpoint_init(&checkpoint);
 	for (size_t i = 0; i < view->count; i++) {
@@ -274,10 +297,8 @@ high_watermarks_write(
 		checkpoint_add(&checkpoint, slice_str(entry->topic),
 		    entry->partition, high_watermark);
 	}
-	result = log_dir_checkpoint_write(
-	    home->dir, LOG_DIR_HIGH_WATERMARKS, &checkpoint);
-	checkpoint_fini(&checkpoint);
-	return result;
+	return checkpoint_finish(
+	    manager, home, LOG_DIR_HIGH_WATERMARKS, &checkpoint);
 }
 
 /* No checkpoint of home names its deleted logs any more. */
@@ -304,8 +325,9 @@ int
 log_manager_checkpoint(struct log_manager *manager, struct managed_dir *home,
     struct log_manager_view *view)
 {
-	if (recovery_points_write(home, view) < 0 ||
-	    log_starts_write(home, view) < 0)
+	if (recovery_points_write(manager, home, view) < 0 ||
+	    log_starts_write(manager, home, view) < 0 ||
+	    high_watermarks_write(manager, home, view) < 0)
 		return -1;
 	stale_forget(manager, home);
 	return 0;
@@ -334,13 +356,6 @@ dirs_write(
 	}
 }
 
-static int
-high_watermarks_checkpoint(struct log_manager *manager UNUSED,
-    struct managed_dir *home, struct log_manager_view *view)
-{
-	return high_watermarks_write(home, view);
-}
-
 static void
 checkpoints_run(struct log_manager *manager)
 {
@@ -360,7 +375,7 @@ high_watermarks_run(struct log_manager *manager)
 {
 	struct log_manager_view view = log_manager_view_take(manager);
 
-	dirs_write(manager, &view, high_watermarks_checkpoint);
+	dirs_write(manager, &view, high_watermarks_write);
 	log_manager_view_release(manager, &view);
 }
 

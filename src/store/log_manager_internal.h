@@ -52,11 +52,23 @@ struct managed_log {
 	int64_t remove_at_ms;   /* monotonic */
 };
 
+/*
+ * A partition that could not be loaded.  Its directory stays as it is, and its
+ * lines in the checkpoints, which the next start needs, are kept.
+ */
+struct lost_log {
+	struct managed_dir *home;
+	char *name;  /* owned; of its directory */
+	char *topic; /* owned */
+	int32_t partition;
+	int64_t offsets[LOG_DIR_CHECKPOINTS]; /* -1: no line */
+};
+
 /* When each job of the background thread is due: monotonic milliseconds. */
 struct log_manager_due {
 	int64_t retention_ms;
 	int64_t tidy_ms;
-	int64_t checkpoints_ms; /* recovery points and log starts */
+	int64_t checkpoints_ms; /* all of them */
 	int64_t high_watermarks_ms;
 	int64_t producers_ms;
 	int64_t flush_ms;
@@ -70,6 +82,8 @@ struct log_manager {
 	struct fd_cache *files;   /* owned */
 	struct managed_dir *dirs; /* owned */
 	size_t dir_count;
+	struct lost_log *lost; /* owned */
+	size_t lost_count;
 
 	pthread_mutex_t lock;
 	struct map by_name; /* lock; "topic-0" to a live managed_log */
@@ -103,6 +117,14 @@ struct log_manager_view log_manager_view_take(struct log_manager *manager);
 void log_manager_view_release(
     struct log_manager *manager, struct log_manager_view *view);
 
+/*
+ * Rename the directory at path, a partition's that nobody wants, to one of a
+ * stray.  -1 with errno after a logged line.
+ */
+int log_manager_set_aside(struct log_manager *manager,
+    struct managed_dir *home, struct slice topic, int32_t partition,
+    const char *path) WARN_UNUSED;
+
 /* Enter a log into the tables; the manager owns it from here on.  lock. */
 struct managed_log *log_manager_add(struct log_manager *manager,
     struct managed_dir *home, struct slice topic, int32_t partition,
@@ -117,11 +139,16 @@ void log_manager_entry_free(
     struct log_manager *manager, struct managed_log *entry);
 
 /*
- * Write the recovery points and log starts of a directory, whose stale names
- * are gone then.  -1 with errno after a logged line.  upkeep.
+ * Write all checkpoints of a directory, whose stale names are gone then.
+ *  -1 with errno after a logged line.  upkeep.
  */
 int log_manager_checkpoint(struct log_manager *manager,
     struct managed_dir *home, struct log_manager_view *view) WARN_UNUSED;
+
+/* Add the lines of what could not be loaded in home. */
+void log_manager_lost_add(const struct log_manager *manager,
+    const struct managed_dir *home, enum log_dir_checkpoint which,
+    struct checkpoint *checkpoint);
 
 /* Remove what is due, and free what nobody needs any more. */
 void log_manager_doomed_tend(struct log_manager *manager, int64_t now_ms);

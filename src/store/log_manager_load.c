@@ -166,6 +166,11 @@ log_manager_free(struct log_manager *manager)
 	map_fini(&manager->by_name);
 	map_fini(&manager->by_log);
 	map_fini(&manager->stale);
+	for (size_t i = 0; i < manager->lost_count; i++) {
+		free(manager->lost[i].name);
+		free(manager->lost[i].topic);
+	}
+	free(manager->lost);
 	free(manager->failed);
 	free(manager->dirs);
 	fd_cache_free(manager->files);
@@ -218,41 +223,53 @@ struct load {
 	int64_t now_ms;
 };
 
-/* Set a partition aside that nobody wants. */
-static int
-stray_rename(
-    struct log_manager *manager, const struct load_item *item, const char *path)
-{
-	char *name = log_dir_renamed_name(
-	    item->found->topic, item->found->partition, LOG_DIR_STRAY);
-	char *stray = log_dir_path(item->home->dir, name);
-	int result = disk_rename(manager->settings.disk, path, stray);
-
-	if (result < 0)
-		log_error(LOG_MANAGER_LOGGER, "Cannot rename %s to %s: %s",
-		    path, stray, strerror(errno));
-	else
-		log_warn(LOG_MANAGER_LOGGER,
-		    "%s is not in the metadata: it is kept as %s", path, stray);
-	item->home->names_dirty = true;
-	free(stray);
-	free(name);
-	return result;
-}
-
 /* Does the metadata have this partition, with that topic id? */
 static bool
+is_wanted(struct load *load, const struct load_item *item,
+    struct uuid *topic_id, struct log_settings *settings)
+{
+	const struct log_manager_hooks *hooks = &load->manager->hooks;
+
+	return hooks->wanted(hooks->context, item->found->topic,
+	    item->found->partition, topic_id, settings);
+}
+
+/*
+ * The file that says whose records these are is lost or damaged.  They are not
+ * given up for that: the metadata knows the name.  -1 with errno, 1 where the
+ * partition is wanted.
+ */
+static int
+metadata_restore(struct load *load, const struct load_item *item,
+    const char *path, struct log_settings *settings)
+{
+	struct disk *disk = load->manager->settings.disk;
+	struct uuid topic_id = UUID_ZERO;
+	int records = log_dir_has_records(disk, path);
+
+	if (records <= 0)
+		return records;
+	if (!is_wanted(load, item, &topic_id, settings))
+		return 0;
+	log_warn(LOG_MANAGER_LOGGER,
+	    "%s/%s is missing or damaged: it is written anew from the metadata",
+	    path, PARTITION_METADATA_FILE);
+	return partition_metadata_restore(disk, path, topic_id) < 0 ? -1 : 1;
+}
+
+/* 1 where the partition is wanted, 0 where it is not, -1 with errno. */
+static int
 partition_wanted(struct load *load, const struct load_item *item,
     const char *path, struct log_settings *settings)
 {
-	const struct log_manager_hooks *hooks = &load->manager->hooks;
 	struct uuid topic_id;
 
 	if (partition_metadata_read(
-		load->manager->settings.disk, path, &topic_id) < 0)
-		return false;
-	return hooks->wanted(hooks->context, item->found->topic,
-	    item->found->partition, topic_id, settings);
+		load->manager->settings.disk, path, &topic_id) == 0)
+		return is_wanted(load, item, &topic_id, settings);
+	if (errno == ENOENT || errno == EBADMSG)
+		return metadata_restore(load, item, path, settings);
+	return -1;
 }
 
 static int64_t
@@ -300,12 +317,21 @@ static void
 partition_load(struct load *load, struct load_item *item, const char *path)
 {
 	struct log_settings settings;
+	int wanted;
 
 	log_settings_init(&settings);
-	if (partition_wanted(load, item, path, &settings))
+	wanted = partition_wanted(load, item, path, &settings);
+	if (wanted > 0) {
 		partition_open(load, item, path, &settings);
-	else
-		item->failed = stray_rename(load->manager, item, path) < 0;
+	} else if (wanted == 0) {
+		item->failed =
+		    log_manager_set_aside(load->manager, item->home,
+			item->found->topic, item->found->partition, path) < 0;
+	} else {
+		log_error(LOG_MANAGER_LOGGER, "Cannot tell whose %s is: %s",
+		    path, strerror(errno));
+		item->failed = true;
+	}
 }
 
 static void
@@ -351,25 +377,44 @@ items_find(struct load *load)
 	return 0;
 }
 
-/* Enter what was loaded, so that it has an owner; one failure is enough. */
-static int
+/* Keep what is known of a partition that could not be loaded. */
+static void
+lost_enter(struct load *load, const struct load_item *item)
+{
+	struct log_manager *manager = load->manager;
+	struct lost_log *lost = &manager->lost[manager->lost_count++];
+
+	log_error(LOG_MANAGER_LOGGER,
+	    "Partition %s is offline, because its log could not be loaded; "
+	    "the others are served",
+	    item->found->name);
+	lost->home = item->home;
+	lost->name = xstrdup(item->found->name);
+	lost->topic = slice_dup(item->found->topic);
+	lost->partition = item->found->partition;
+	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
+		lost->offsets[which] = log_dir_checkpoint_find(item->home->dir,
+		    which, item->found->topic, item->found->partition, -1);
+}
+
+/* Enter what was loaded, so that it has an owner. */
+static void
 items_enter(struct load *load)
 {
-	int result = 0;
-
+	load->manager->lost =
+	    xcalloc(load->count, sizeof(*load->manager->lost));
 	for (size_t i = 0; i < load->count; i++) {
 		struct load_item *item = &load->items[i];
 		struct managed_log *entry;
 
 		if (item->failed)
-			result = -1;
+			lost_enter(load, item);
 		if (item->log == NULL)
 			continue;
 		entry = log_manager_add(load->manager, item->home,
 		    item->found->topic, item->found->partition, item->log);
 		entry->recovery_point = log_recovery_point(item->log);
 	}
-	return result;
 }
 
 /* Two log directories must not both have a partition. */
@@ -413,12 +458,60 @@ leftovers_drop(struct load *load)
 		const struct log_dir *dir = manager->dirs[i].dir;
 
 		if (dir->found[LOG_DIR_RECOVERY_POINTS].count +
-			dir->found[LOG_DIR_LOG_STARTS].count >
+			dir->found[LOG_DIR_LOG_STARTS].count +
+			dir->found[LOG_DIR_HIGH_WATERMARKS].count >
 		    0)
 			result = log_manager_checkpoint(
 			    manager, &manager->dirs[i], &view);
 	}
 	log_manager_view_release(manager, &view);
+	return result;
+}
+
+/* From here on a crash is a crash. */
+static int
+marks_take(struct log_manager *manager)
+{
+	for (size_t i = 0; i < manager->dir_count; i++) {
+		if (log_dir_mark_take(manager->dirs[i].dir) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+entry_check_empty(struct log_dir *dir, const struct log_dir_entry *entry)
+{
+	char *path = log_dir_path(dir, entry->name);
+	int found = 0;
+
+	if (entry->kind == LOG_DIR_PARTITION)
+		found = log_dir_has_records(dir->disk, path);
+	if (found < 0)
+		log_error(LOG_MANAGER_LOGGER, "Cannot look at %s: %s", path,
+		    strerror(errno));
+	else if (found > 0)
+		log_error(LOG_MANAGER_LOGGER,
+		    "There is no metadata, but %s has records: restore "
+		    "__cluster_metadata-0, or move the partitions away",
+		    path);
+	free(path);
+	return found == 0 ? 0 : -1;
+}
+
+int
+log_manager_check_empty(struct log_manager *manager)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < manager->dir_count && result == 0; i++) {
+		struct log_dir *dir = manager->dirs[i].dir;
+
+		result = log_dir_list(dir);
+		for (size_t j = 0; j < dir->entry_count && result == 0; j++)
+			result = entry_check_empty(dir, &dir->entries[j]);
+		log_dir_entries_forget(dir);
+	}
 	return result;
 }
 
@@ -431,14 +524,14 @@ log_manager_load(
 	int result = -1;
 
 	manager->hooks = *hooks;
-	if (items_find(&load) == 0 && duplicates_check(&load) == 0) {
+	if (items_find(&load) == 0 && duplicates_check(&load) == 0 &&
+	    marks_take(manager) == 0) {
 		parallel_run(manager->settings.recovery_thread_count *
 			(int)manager->dir_count,
 		    load.count, item_load, &load);
-		result = items_enter(&load);
-	}
-	if (result == 0)
+		items_enter(&load);
 		result = leftovers_drop(&load);
+	}
 	for (size_t i = 0; i < manager->dir_count; i++)
 		log_dir_forget(manager->dirs[i].dir);
 	log_info(LOG_MANAGER_LOGGER, "Loaded %zu logs in %lldms",

@@ -94,8 +94,8 @@ logs_close(struct log_manager *manager, size_t *count)
 
 /* The final checkpoints of a directory. */
 static int
-dir_checkpoint(
-    struct managed_dir *home, const struct stop_item *items, size_t count)
+dir_checkpoint(const struct log_manager *manager, struct managed_dir *home,
+    const struct stop_item *items, size_t count)
 {
 	struct checkpoint checkpoints[LOG_DIR_CHECKPOINTS];
 	int result = 0;
@@ -117,6 +117,8 @@ dir_checkpoint(
 			    entry->partition, items[i].start_offset);
 	}
 	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++) {
+		log_manager_lost_add(
+		    manager, home, which, &checkpoints[which]);
 		if (result == 0)
 			result = log_dir_checkpoint_write(
 			    home->dir, which, &checkpoints[which]);
@@ -125,11 +127,15 @@ dir_checkpoint(
 	return result;
 }
 
-/* Did all logs of the directory close in order? */
+/* Were all logs of the directory loaded, and did they close in order? */
 static bool
-dir_closed(
-    const struct managed_dir *home, const struct stop_item *items, size_t count)
+dir_closed(const struct log_manager *manager, const struct managed_dir *home,
+    const struct stop_item *items, size_t count)
 {
+	for (size_t i = 0; i < manager->lost_count; i++) {
+		if (manager->lost[i].home == home)
+			return false;
+	}
 	for (size_t i = 0; i < count; i++) {
 		if (items[i].entry->home == home && items[i].failed)
 			return false;
@@ -138,17 +144,17 @@ dir_closed(
 }
 
 static int
-dir_stop(struct managed_dir *home, const struct stop_item *items, size_t count,
-    int64_t broker_epoch)
+dir_stop(const struct log_manager *manager, struct managed_dir *home,
+    const struct stop_item *items, size_t count, int64_t broker_epoch)
 {
 	int result = -1;
 
-	if (!dir_closed(home, items, count))
+	if (!dir_closed(manager, home, items, count))
 		log_warn(LOG_MANAGER_LOGGER,
 		    "Log directory %s is not left clean: its logs will be "
 		    "checked at the next start",
 		    home->dir->path);
-	else if (dir_checkpoint(home, items, count) == 0)
+	else if (dir_checkpoint(manager, home, items, count) == 0)
 		result = log_dir_mark_clean(home->dir, broker_epoch);
 	log_dir_unlock(home->dir);
 	return result;
@@ -164,7 +170,8 @@ log_manager_stop(struct log_manager *manager, int64_t broker_epoch)
 	log_manager_background_stop(manager);
 	items = logs_close(manager, &count);
 	for (size_t i = 0; i < manager->dir_count; i++) {
-		if (dir_stop(&manager->dirs[i], items, count, broker_epoch) < 0)
+		if (dir_stop(manager, &manager->dirs[i], items, count,
+			broker_epoch) < 0)
 			result = -1;
 	}
 	for (size_t i = 0; i < count; i++)

@@ -53,17 +53,37 @@ partition_metadata_read(
 	return result;
 }
 
+/* The file's contents, on the heap. */
+static char *
+text_make(struct uuid topic_id)
+{
+	char id[UUID_TEXT_LEN + 1];
+
+	assert(!uuid_is_zero(topic_id));
+	uuid_format(topic_id, id);
+	return xasprintf("%s\n%s%s", VERSION_LINE, TOPIC_ID_KEY, id);
+}
+
 int
 partition_metadata_write(
     struct disk *disk, const char *directory, struct uuid topic_id)
 {
-	char *path = file_path(directory), *text, id[UUID_TEXT_LEN + 1];
-	int result;
+	char *path = file_path(directory), *text = text_make(topic_id);
+	int result =
+	    state_file_write_in_place(disk, path, slice_str(text), false);
 
-	assert(!uuid_is_zero(topic_id));
-	uuid_format(topic_id, id);
-	text = xasprintf("%s\n%s%s", VERSION_LINE, TOPIC_ID_KEY, id);
-	result = state_file_write_in_place(disk, path, slice_str(text), false);
+	free(text);
+	free(path);
+	return result;
+}
+
+int
+partition_metadata_restore(
+    struct disk *disk, const char *directory, struct uuid topic_id)
+{
+	char *path = file_path(directory), *text = text_make(topic_id);
+	int result = state_file_write(disk, path, slice_str(text));
+
 	free(text);
 	free(path);
 	return result;

@@ -31,4 +31,11 @@ int partition_metadata_read(struct disk *disk, const char *directory,
 int partition_metadata_write(
     struct disk *disk, const char *directory, struct uuid topic_id) WARN_UNUSED;
 
+/*
+ * Replace a file that is lost or damaged, durably.  0, or -1 with errno; the
+ * file is what it was then.
+ */
+int partition_metadata_restore(
+    struct disk *disk, const char *directory, struct uuid topic_id) WARN_UNUSED;
+
 #endif

@@ -93,6 +93,9 @@ the_mark_is_taken_once(void **state)
 	dir = must_open(*state);
 	assert_true(dir->clean);
 	assert_int_equal(dir->clean_broker_epoch, 42);
+	/* Who only looked leaves it where it is. */
+	assert_true(temp_dir_has(*state, ".kafka_cleanshutdown"));
+	assert_int_equal(log_dir_mark_take(dir), 0);
 	assert_false(temp_dir_has(*state, ".kafka_cleanshutdown"));
 	log_dir_free(dir);
 	dir = must_open(*state);
@@ -136,13 +139,21 @@ static void
 a_mark_that_stays_refuses_the_directory(void **state)
 {
 	struct disk_fault fault;
+	struct log_dir *dir;
 
 	disk_fault_init(&fault, disk_posix());
 	temp_dir_put(*state, ".kafka_cleanshutdown", "");
+	dir = log_dir_open(&fault.disk, *state, id);
+	assert_non_null(dir);
 	disk_fault_fail(&fault, DISK_UNLINK, NULL, 0, EIO);
-	assert_null(log_dir_open(&fault.disk, *state, id));
+	assert_int_equal(log_dir_mark_take(dir), -1);
 	assert_int_equal(disk_fault_clear(&fault), 1);
 	disk_fault_fail(&fault, DISK_FSYNC, NULL, 0, EIO);
+	assert_int_equal(log_dir_mark_take(dir), -1);
+	assert_int_equal(disk_fault_clear(&fault), 1);
+	log_dir_free(dir);
+	/* Nor where it cannot be told whether there is one. */
+	disk_fault_fail(&fault, DISK_OPEN, "cleanshutdown", 0, EMFILE);
 	assert_null(log_dir_open(&fault.disk, *state, id));
 	assert_int_equal(disk_fault_clear(&fault), 1);
 	disk_fault_fini(&fault);
@@ -243,7 +254,7 @@ expect_name(const char *name, enum log_dir_kind kind, const char *topic,
 static void
 names_are_parsed(void **state UNUSED)
 {
-	static const char *const bad[] = { "lost+found", "a", "-1", "a-",
+	static const char *const bad[] = { "lost and found", "a", "-1", "a-",
 		"a-b", "a-1x", "a-2147483648", "a-delete", "a.b-delete",
 		"a-1-stray", ".x" };
 	struct log_dir_entry entry;
@@ -260,6 +271,7 @@ names_are_parsed(void **state UNUSED)
 	    LOG_DIR_FUTURE, "a", 3);
 	expect_name("__cluster_metadata-0", LOG_DIR_METADATA, NULL, 0);
 	expect_name("remote-log-index-cache", LOG_DIR_IGNORED, NULL, 0);
+	expect_name("lost+found", LOG_DIR_IGNORED, NULL, 0);
 	for (size_t i = 0; i < COUNT_OF(bad); i++)
 		assert_int_equal(log_dir_name_parse(bad[i], &entry), -1);
 }
@@ -295,6 +307,7 @@ listing_finds_partitions_and_refuses_strangers(void **state)
 	temp_dir_put(*state, "a-0", NULL);
 	temp_dir_put(*state, "b-1", NULL);
 	temp_dir_put(*state, "__cluster_metadata-0", NULL);
+	temp_dir_put(*state, "lost+found", NULL);
 	temp_dir_put(*state, "c-0.00112233445566778899aabbccddeeff-delete",
 	    NULL);
 	temp_dir_put(*state, "any file", "x");
@@ -306,7 +319,7 @@ listing_finds_partitions_and_refuses_strangers(void **state)
 		partitions += dir->entries[i].kind == LOG_DIR_PARTITION;
 	assert_int_equal(partitions, 2);
 	log_dir_free(dir);
-	temp_dir_put(*state, "lost+found", NULL);
+	temp_dir_put(*state, "strangers", NULL);
 	dir = must_open(*state);
 	assert_int_equal(log_dir_list(dir), -1);
 	log_dir_free(dir);

@@ -62,15 +62,17 @@ rig_pass(struct rig *rig, int64_t ms)
 
 static bool
 rig_wanted(void *context, struct slice topic, int32_t partition UNUSED,
-    struct uuid topic_id, struct log_settings *settings)
+    struct uuid *topic_id, struct log_settings *settings)
 {
+	const struct uuid *own = topic.data[0] == 'a' ? &topic_a : &topic_b;
 	struct rig *rig = context;
 
 	*settings = rig->log_settings;
 	if (rig->unwanted != NULL && slice_equal_str(topic, rig->unwanted))
 		return false;
-	return uuid_equal(topic_id,
-	    topic.data[0] == 'a' ? topic_a : topic_b);
+	if (uuid_is_zero(*topic_id))
+		*topic_id = *own;
+	return uuid_equal(*topic_id, *own);
 }
 
 static void
@@ -482,8 +484,64 @@ wrong_directories_are_refused(void **state UNUSED)
 	temp_dir_put(rig->paths[1], META_PROPERTIES_FILE, "");
 	assert_false(rig_start(rig));
 	meta_put(rig->paths[1], 1, 2);
-	temp_dir_put(rig->paths[1], "lost+found", NULL);
+	temp_dir_put(rig->paths[1], "holiday pictures", NULL);
 	assert_false(rig_start(rig));
+	rig_free(rig);
+}
+
+/* A volume has one, and nothing in it is ours. */
+static void
+lost_and_found_is_left_alone(void **state UNUSED)
+{
+	struct rig *rig = rig_prepare(1);
+
+	temp_dir_put(rig->paths[0], "lost+found", NULL);
+	rig_must_start(rig);
+	assert_true(temp_dir_has(rig->paths[0], "lost+found"));
+	assert_int_equal(log_manager_count(rig->manager, NULL), 0);
+	rig_free(rig);
+}
+
+/* Who could not start has changed nothing: what was clean is. */
+static void
+a_refused_start_leaves_the_marks(void **state UNUSED)
+{
+	struct rig *rig = rig_new(2);
+	char *metadata;
+
+	log_manager_release(rig->manager, create(rig, "a", 0));
+	assert_int_equal(rig_stop(rig, 17), 0);
+	metadata = temp_dir_get(rig->paths[0], "a-0/partition.metadata");
+	/* Refused before it is loaded: by whoever reads the metadata. */
+	rig->manager = log_manager_new(&rig->settings);
+	assert_non_null(rig->manager);
+	rig_kill(rig);
+	/* Refused by a checkpoint, by a name, by a partition twice. */
+	temp_dir_put(rig->paths[1], CHECKPOINT_LOG_STARTS, "0\n1\na 0");
+	assert_false(rig_start(rig));
+	temp_dir_put(rig->paths[1], CHECKPOINT_LOG_STARTS, "");
+	temp_dir_put(rig->paths[1], "a-0", NULL);
+	temp_dir_put(rig->paths[1], "a-0/partition.metadata", metadata);
+	free(metadata);
+	assert_false(rig_start(rig));
+	for (size_t i = 0; i < 2; i++)
+		assert_true(
+		    temp_dir_has(rig->paths[i], ".kafka_cleanshutdown"));
+	rig_free(rig);
+}
+
+/* But while logs are opened it is a crash that leaves it. */
+static void
+the_marks_go_before_a_log_is_opened(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+
+	log_manager_release(rig->manager, create(rig, "a", 0));
+	assert_int_equal(rig_stop(rig, 17), 0);
+	disk_fault_fail_all(&rig->fault, DISK_ANY, "a-0/", 0, EIO);
+	rig_must_start(rig);
+	disk_fault_clear(&rig->fault);
+	assert_false(temp_dir_has(rig->paths[0], ".kafka_cleanshutdown"));
 	rig_free(rig);
 }
 
@@ -529,6 +587,114 @@ what_the_metadata_does_not_have_is_set_aside(void **state UNUSED)
 	log = create(rig, "b", 0);
 	assert_int_equal(end_of(log), 0);
 	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+static struct log *
+fill_and_stop(struct rig *rig)
+{
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 3);
+	log_manager_release(rig->manager, log);
+	assert_int_equal(rig_stop(rig, 1), 0);
+	return NULL;
+}
+
+/* Records are worth more than the file that says whose they are. */
+static void
+a_lost_partition_metadata_is_made_anew(void **state UNUSED)
+{
+	static const char *const damages[] = { "", "version: 0\ntopic_id: ",
+		NULL };
+
+	for (size_t i = 0; i < COUNT_OF(damages); i++) {
+		struct rig *rig = rig_new(1);
+		char *path = xasprintf(
+		    "%s/a-0/partition.metadata", rig->paths[0]);
+		char *before, *after;
+
+		fill_and_stop(rig);
+		before =
+		    temp_dir_get(rig->paths[0], "a-0/partition.metadata");
+		if (damages[i] == NULL)
+			assert_int_equal(unlink(path), 0);
+		else
+			temp_dir_put(rig->paths[0], "a-0/partition.metadata",
+			    damages[i]);
+		rig_must_start(rig);
+		expect_end(rig, "a", 0, 3);
+		assert_int_equal(names_with(rig->paths[0], "-stray"), 0);
+		after = temp_dir_get(rig->paths[0], "a-0/partition.metadata");
+		assert_string_equal(after, before);
+		free(before);
+		free(after);
+		free(path);
+		rig_free(rig);
+	}
+}
+
+/* A partition that cannot be read is not replaced by an empty one. */
+static void
+a_partition_that_cannot_be_read_is_offline(void **state UNUSED)
+{
+	static const int errors[] = { EIO, EACCES, EMFILE };
+	static const char *const parts[] = { "a-0/partition.metadata",
+		"a-0/0000" };
+	struct rig *rig = rig_new(1);
+	struct log *log;
+	char *text;
+
+	log = create(rig, "b", 0);
+	fill(rig, log, 2);
+	log_manager_release(rig->manager, log);
+	fill_and_stop(rig);
+	for (size_t i = 0; i < COUNT_OF(errors) * COUNT_OF(parts); i++) {
+		disk_fault_fail_all(
+		    &rig->fault, DISK_ANY, parts[i % 2], 0, errors[i / 2]);
+		rig_must_start(rig);
+		assert_true(disk_fault_clear(&rig->fault) > 0);
+		assert_null(find(rig, "a", 0));
+		expect_end(rig, "b", 0, 2);
+		assert_int_equal(names_with(rig->paths[0], "-stray"), 0);
+		assert_int_equal(
+		    log_manager_create(rig->manager, slice_str("a"), 0,
+			topic_a, UUID_ZERO, &rig->log_settings, &log),
+		    KP_KAFKA_STORAGE_ERROR);
+		/* What is known of it is still in the checkpoints. */
+		rig_pass(rig, 60000);
+		text = temp_dir_get(rig->paths[0], CHECKPOINT_RECOVERY_POINTS);
+		assert_non_null(strstr(text, "a 0 3\n"));
+		free(text);
+		text = temp_dir_get(rig->paths[0], CHECKPOINT_HIGH_WATERMARKS);
+		assert_non_null(strstr(text, "a 0 3\n"));
+		free(text);
+		assert_int_equal(rig_stop(rig, 1), -1);
+		assert_false(
+		    temp_dir_has(rig->paths[0], ".kafka_cleanshutdown"));
+	}
+	rig_must_start(rig);
+	expect_end(rig, "a", 0, 3);
+	rig_free(rig);
+}
+
+/* Without metadata nothing is set aside. */
+static void
+records_without_metadata_are_told(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+
+	log_manager_release(rig->manager, create(rig, "a", 1));
+	assert_int_equal(rig_stop(rig, 1), 0);
+	rig->manager = log_manager_new(&rig->settings);
+	assert_int_equal(log_manager_check_empty(rig->manager), 0);
+	rig_kill(rig);
+	rig_must_start(rig);
+	fill_and_stop(rig);
+	rig->manager = log_manager_new(&rig->settings);
+	assert_int_equal(log_manager_check_empty(rig->manager), -1);
+	rig_kill(rig);
+	assert_true(temp_dir_has(rig->paths[0], ".kafka_cleanshutdown"));
 	rig_free(rig);
 }
 
@@ -593,8 +759,9 @@ a_removal_that_fails_is_tried_again(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* The topic is gone all the same, and its directory has failed. */
 static void
-a_rename_that_fails_deletes_nothing(void **state UNUSED)
+a_rename_that_fails_takes_the_directory_offline(void **state UNUSED)
 {
 	struct rig *rig = rig_new(1);
 	struct log *log = create(rig, "a", 0);
@@ -603,9 +770,37 @@ a_rename_that_fails_deletes_nothing(void **state UNUSED)
 	assert_int_equal(log_manager_delete(rig->manager, log),
 	    KP_KAFKA_STORAGE_ERROR);
 	disk_fault_clear(&rig->fault);
-	assert_ptr_equal(find(rig, "a", 0), log);
+	assert_null(find(rig, "a", 0));
+	assert_int_equal(append_one(rig, log, 0), KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(rig->failed_count, 1);
 	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+/* Where the disk was only full the name can be had again, without the old
+ * records. */
+static void
+a_rename_that_found_no_room_frees_the_name(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0), *again;
+
+	fill(rig, log, 5);
+	disk_fault_fail_all(&rig->fault, DISK_RENAME, "a-0", 0, ENOSPC);
+	assert_int_equal(log_manager_delete(rig->manager, log),
+	    KP_KAFKA_STORAGE_ERROR);
+	assert_null(find(rig, "a", 0));
+	assert_int_equal(rig->failed_count, 0);
+	assert_int_equal(
+	    log_manager_create(rig->manager, slice_str("a"), 0, topic_a,
+		UUID_ZERO, &rig->log_settings, &again),
+	    KP_KAFKA_STORAGE_ERROR);
+	disk_fault_clear(&rig->fault);
+	again = create(rig, "a", 0);
+	assert_int_equal(end_of(again), 0);
+	assert_int_equal(names_with(rig->paths[0], "-stray"), 1);
 	log_manager_release(rig->manager, log);
+	log_manager_release(rig->manager, again);
 	rig_free(rig);
 }
 
@@ -941,12 +1136,20 @@ main(void)
 		cmocka_unit_test(no_failure_of_a_stop_loses_a_record),
 		cmocka_unit_test(a_log_that_does_not_close_leaves_no_mark),
 		cmocka_unit_test(wrong_directories_are_refused),
+		cmocka_unit_test(lost_and_found_is_left_alone),
+		cmocka_unit_test(a_refused_start_leaves_the_marks),
+		cmocka_unit_test(the_marks_go_before_a_log_is_opened),
 		cmocka_unit_test(a_partition_twice_is_refused),
 		cmocka_unit_test(what_the_metadata_does_not_have_is_set_aside),
+		cmocka_unit_test(a_lost_partition_metadata_is_made_anew),
+		cmocka_unit_test(a_partition_that_cannot_be_read_is_offline),
+		cmocka_unit_test(records_without_metadata_are_told),
 		cmocka_unit_test(a_deleted_log_goes_after_the_delay),
 		cmocka_unit_test(a_deletion_goes_on_after_a_restart),
 		cmocka_unit_test(a_removal_that_fails_is_tried_again),
-		cmocka_unit_test(a_rename_that_fails_deletes_nothing),
+		cmocka_unit_test(
+		    a_rename_that_fails_takes_the_directory_offline),
+		cmocka_unit_test(a_rename_that_found_no_room_frees_the_name),
 		cmocka_unit_test(
 		    a_name_used_again_begins_at_zero_after_a_kill),
 		cmocka_unit_test(a_checkpoint_without_its_log_is_forgotten),
