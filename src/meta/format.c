@@ -11,6 +11,7 @@
 #include "meta/metadata_record.h"
 #include "meta/metadata_snapshot.h"
 #include "store/disk.h"
+#include "store/log_dir.h"
 #include "store/meta_properties.h"
 #include "wire/codec.h"
 #include "wire/generated/control_voters_record.h"
@@ -20,6 +21,7 @@
 #define LOGGER "meta"
 #define METADATA_DIR "__cluster_metadata-0"
 #define METADATA_VERSION "metadata.version"
+#define VOTERS_FILE "00000000000000000000-0000000000.checkpoint"
 
 /* Where a directory stands before anything is written. */
 struct place {
@@ -27,6 +29,7 @@ struct place {
 	struct meta_properties meta;
 	struct stat st;			/* tells two names of one directory */
 	bool formatted;
+	int lock_fd;			/* while it is formatted; else -1 */
 };
 
 struct format {
@@ -36,6 +39,21 @@ struct format {
 };
 
 /* --- Looking ------------------------------------------------------------- */
+
+/* A new name is made durable at once: all that is ours will be behind it. */
+static int
+make_one(struct disk *disk, const char *path)
+{
+	char *parent;
+	int result;
+
+	if (disk_mkdir(disk, path, 0755) != 0)
+		return errno == EEXIST ? 0 : -1;
+	parent = xasprintf("%s/..", path);
+	result = disk_sync_dir(disk, parent);
+	free(parent);
+	return result;
+}
 
 /* Make the directory with those above it; there already is as good. */
 static int
@@ -48,30 +66,69 @@ make_directory(struct disk *disk, const char *path)
 		if (*slash != '/')
 			continue;
 		*slash = '\0';
-		if (disk_mkdir(disk, copy, 0755) != 0 && errno != EEXIST)
-			result = -1;
+		result = make_one(disk, copy);
 		*slash = '/';
 	}
-	if (result == 0 && disk_mkdir(disk, copy, 0755) != 0 &&
-	    errno != EEXIST)
-		result = -1;
-	free(copy);
+	if (result == 0)
+		result = make_one(disk, copy);
 	if (result != 0)
 		log_error(LOGGER, "cannot make %s: %s", path, strerror(errno));
+	free(copy);
 	return result;
 }
 
-static int
-any_name(void *context UNUSED, const char *name UNUSED)
+static bool
+is_one_of(const char *name, const char *const *names, size_t count)
 {
-	return 1;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
 }
 
-/* A directory without meta.properties must be empty to become ours. */
+/* Positive for what no format of ours leaves in the metadata's directory. */
+static int
+metadata_stranger(void *context UNUSED, const char *name)
+{
+	static const char *const ours[] = { VOTERS_FILE, VOTERS_FILE ".part" };
+
+	return !is_one_of(name, ours, COUNT_OF(ours));
+}
+
+/* A directory without meta.properties, while it is looked at. */
+struct inspection {
+	struct disk *disk;
+	const char *path;
+};
+
+/* Positive for what is neither a volume's nor left by a format of ours. */
+static int
+stranger(void *context, const char *name)
+{
+	static const char *const ours[] = { ".lock", "lost+found",
+		METADATA_SNAPSHOT_BOOTSTRAP, METADATA_SNAPSHOT_BOOTSTRAP ".part",
+		META_PROPERTIES_FILE ".tmp" };
+	const struct inspection *inspection = context;
+	char *path;
+	int result;
+
+	if (strcmp(name, METADATA_DIR) != 0)
+		return !is_one_of(name, ours, COUNT_OF(ours));
+	path = xasprintf("%s/%s", inspection->path, name);
+	result = disk_list(inspection->disk, path, metadata_stranger, NULL);
+	free(path);
+	return result;
+}
+
+/*
+ * A directory without meta.properties must be empty to become ours, but for
+ * what a format that did not get to its end has left.
+ */
 static int
 check_empty(struct disk *disk, const char *path)
 {
-	int found = disk_list(disk, path, any_name, NULL);
+	struct inspection inspection = { disk, path };
+	int found = disk_list(disk, path, stranger, &inspection);
 
 	if (found == 0)
 		return 0;
@@ -79,36 +136,64 @@ check_empty(struct disk *disk, const char *path)
 		log_error(LOGGER, "cannot list %s: %s", path, strerror(errno));
 	else
 		log_error(LOGGER, "%s has files but no meta.properties: it is "
-		    "no data directory of Kafka, or was not formatted to the "
-		    "end", path);
+		    "no data directory of Kafka, or has lost that file", path);
 	return -1;
 }
 
+/* Make the directory, and see which one it is. */
 static int
-look(struct format *format, struct place *place, const char *path)
+find(struct format *format, struct place *place, const char *path)
 {
 	struct disk *disk = format->settings->disk;
-	char *why = NULL;
 
 	place->path = path;
-	meta_properties_init(&place->meta);
 	if (make_directory(disk, path) != 0)
 		return -1;
-	if (disk_stat(disk, path, &place->st) != 0) {
-		log_error(LOGGER, "cannot look at %s: %s", path,
-		    strerror(errno));
-		return -1;
-	}
-	if (meta_properties_read(&place->meta, disk, path, &why) == 0) {
-		place->formatted = true;
+	if (disk_stat(disk, path, &place->st) == 0)
+		return 0;
+	log_error(LOGGER, "cannot look at %s: %s", path, strerror(errno));
+	return -1;
+}
+
+/* Is it formatted?  -1 where that makes no sense. */
+static int
+read_properties(struct format *format, struct place *place)
+{
+	char *why = NULL;
+
+	place->formatted = meta_properties_read(&place->meta,
+	    format->settings->disk, place->path, &why) == 0;
+	if (place->formatted)
+		return 0;
+	if (errno == ENOENT) {
+		free(why);
 		return 0;
 	}
-	if (errno == ENOENT)
-		return check_empty(disk, path);
-	log_error(LOGGER, "%s/%s cannot be used: %s", path,
+	log_error(LOGGER, "%s/%s cannot be used: %s", place->path,
 	    META_PROPERTIES_FILE, why != NULL ? why : strerror(errno));
 	free(why);
 	return -1;
+}
+
+/*
+ * What is to be formatted is locked, and looked at again: another start may
+ * have done it meanwhile.
+ */
+static int
+look(struct format *format, struct place *place)
+{
+	struct disk *disk = format->settings->disk;
+
+	if (read_properties(format, place) != 0)
+		return -1;
+	if (place->formatted)
+		return 0;
+	if (check_empty(disk, place->path) != 0)
+		return -1;
+	place->lock_fd = log_dir_lock(disk, place->path);
+	if (place->lock_fd < 0 || read_properties(format, place) != 0)
+		return -1;
+	return place->formatted ? 0 : check_empty(disk, place->path);
 }
 
 /* log.dirs may name a directory twice, in two ways. */
@@ -306,8 +391,7 @@ write_voters(const struct format *format, const char *directory)
 	};
 	struct disk *disk = format->settings->disk;
 	char *metadata = xasprintf("%s/%s", directory, METADATA_DIR);
-	char *path = metadata_snapshot_path(metadata,
-	    (struct metadata_snapshot_id){ 0, 0 });
+	char *path = xasprintf("%s/%s", metadata, VOTERS_FILE);
 	struct arena arena;
 	int result = make_directory(disk, metadata);
 
@@ -384,8 +468,11 @@ look_and_check(struct format *format)
 	const struct format_settings *settings = format->settings;
 
 	for (size_t i = 0; i < settings->dirs_count; i++)
-		if (look(format, &format->places[i], settings->dirs[i]) != 0 ||
+		if (find(format, &format->places[i], settings->dirs[i]) != 0 ||
 		    check_distinct(format, i) != 0)
+			return -1;
+	for (size_t i = 0; i < settings->dirs_count; i++)
+		if (look(format, &format->places[i]) != 0)
 			return -1;
 	if (check_metadata_dir(format) != 0)
 		return -1;
@@ -399,6 +486,45 @@ look_and_check(struct format *format)
 	return 0;
 }
 
+/*
+ * The metadata's directory is first, because the others may be added to it,
+ * but not it to them: see check_metadata_dir.
+ */
+static int
+write_all(struct format *format)
+{
+	const struct format_settings *settings = format->settings;
+	int result = write_directory(format, settings->metadata_dir);
+
+	for (size_t i = 0; i < settings->dirs_count && result == 0; i++)
+		if (i != settings->metadata_dir)
+			result = write_directory(format, i);
+	return result;
+}
+
+static struct place *
+places_new(size_t count)
+{
+	struct place *places = xcalloc(count, sizeof(*places));
+
+	for (size_t i = 0; i < count; i++) {
+		meta_properties_init(&places[i].meta);
+		places[i].lock_fd = -1;
+	}
+	return places;
+}
+
+static void
+places_free(struct place *places, size_t count, struct disk *disk)
+{
+	for (size_t i = 0; i < count; i++) {
+		meta_properties_fini(&places[i].meta);
+		if (places[i].lock_fd >= 0)
+			disk_close(disk, places[i].lock_fd);
+	}
+	free(places);
+}
+
 int
 format_ensure(const struct format_settings *settings,
     struct format_result *result)
@@ -407,15 +533,13 @@ format_ensure(const struct format_settings *settings,
 	int outcome;
 
 	memset(result, 0, sizeof(*result));
-	format.places = xcalloc(settings->dirs_count, sizeof(*format.places));
+	format.places = places_new(settings->dirs_count);
 	result->directory_ids =
 	    xcalloc(settings->dirs_count, sizeof(*result->directory_ids));
 	outcome = look_and_check(&format);
-	for (size_t i = 0; i < settings->dirs_count && outcome == 0; i++)
-		outcome = write_directory(&format, i);
-	for (size_t i = 0; i < settings->dirs_count; i++)
-		meta_properties_fini(&format.places[i].meta);
-	free(format.places);
+	if (outcome == 0)
+		outcome = write_all(&format);
+	places_free(format.places, settings->dirs_count, settings->disk);
 	return outcome;
 }
 

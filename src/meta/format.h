@@ -6,7 +6,7 @@
  * directory, and __cluster_metadata-0/00000000000000000000-0000000000
  * .checkpoint with KRaftVersion 1 and the one voter in the metadata
  * directory.  meta.properties is written last, so that a directory which
- * has it is whole.
+ * has it is whole; one that has only the others is formatted anew.
  */
 #ifndef META_FORMAT_H
 #define META_FORMAT_H
@@ -39,9 +39,10 @@ struct format_result {
 
 /*
  * Format what is empty, check what is not.  Directories that do not exist
- * are made.  -1 with one line in the log where a directory is half-written
- * or not ours: files but no meta.properties, another node's or cluster's, or
- * directories that disagree.
+ * are made.  What is formatted is locked meanwhile, so that of two first starts
+ * one waits for nothing and is refused.  -1 with one line in the log where a
+ * directory is not ours: files but no meta.properties, another node's or
+ * cluster's, directories that disagree, or one that is in use.
  */
 int format_ensure(const struct format_settings *settings,
     struct format_result *result) WARN_UNUSED;

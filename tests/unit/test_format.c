@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "meta/format.h"
 #include "store/disk_posix.h"
+#include "store/log_dir.h"
 #include "unit/disk_fault.h"
 #include "unit/temp_dir.h"
 
@@ -202,38 +203,112 @@ one_directory_by_two_names_is_refused(void **state)
 	assert_false(temp_dir_has(s->dirs[0], "meta.properties"));
 }
 
-/*
- * A kill at any point leaves a directory that is empty, whole, or refused;
- * one that is refused was never served.
- */
+/* A kill at any point leaves a directory that the next start makes whole. */
 static void
-a_kill_at_any_point_is_noticed(void **state)
+a_format_that_was_cut_short_is_done_again(void **state)
 {
 	struct setting *s = *state;
-	size_t refused = 0, whole = 0;
 	uint64_t failed = 1;
 
+	s->settings.dirs_count = 2;
+	s->settings.metadata_dir = 1;
 	for (uint64_t skip = 0; failed > 0; skip++) {
-		char *path = xasprintf("%s/kill%d", s->root, (int)skip);
-		int first;
+		int outcome;
 
-		s->dirs[0] = path;
-		disk_fault_fail_all(&s->fault, DISK_ANY, NULL, skip, EIO);
-		first = ensure(s);
-		failed = disk_fault_clear(&s->fault);
-		assert_int_equal(first == 0, failed == 0);
-		if (ensure(s) == 0) {
-			check_whole(s, path, true);
-			whole++;
-		} else {
-			assert_false(temp_dir_has(path, "meta.properties"));
-			refused++;
+		for (int i = 0; i < 2; i++) {
+			free(s->paths[i]);
+			s->dirs[i] = s->paths[i] = xasprintf(
+			    "%s/kill%d-%d", s->root, (int)skip, i);
 		}
-		free(path);
-		assert_true(skip < 200);
+		disk_fault_fail_all(&s->fault, DISK_ANY, NULL, skip, EIO);
+		outcome = ensure(s);
+		failed = disk_fault_clear(&s->fault);
+		assert_int_equal(outcome == 0, failed == 0);
+		assert_int_equal(ensure(s), 0);
+		check_whole(s, s->dirs[0], false);
+		check_whole(s, s->dirs[1], true);
+		assert_true(skip < 400);
 	}
-	s->dirs[0] = s->paths[0];
-	assert_true(refused > 5 && whole > 2);
+}
+
+static void
+a_new_volume_may_have_lost_and_found(void **state)
+{
+	struct setting *s = *state;
+
+	s->dirs[0] = s->root;
+	temp_dir_put(s->root, "lost+found", NULL);
+	assert_int_equal(ensure(s), 0);
+	check_whole(s, s->root, true);
+	assert_true(temp_dir_has(s->root, "lost+found"));
+}
+
+/* Metadata that has more than a format writes is somebody's. */
+static void
+metadata_without_properties_is_left_alone(void **state)
+{
+	struct setting *s = *state;
+	char *path;
+
+	assert_int_equal(ensure(s), 0);
+	path = xasprintf("%s/meta.properties", s->dirs[0]);
+	assert_int_equal(disk_unlink(disk_posix(), path), 0);
+	free(path);
+	temp_dir_put(s->dirs[0],
+	    "__cluster_metadata-0/00000000000000000000.log", "");
+	assert_int_equal(ensure(s), -1);
+	assert_false(temp_dir_has(s->dirs[0], "meta.properties"));
+}
+
+/* Two first starts: the one that does not hold the lock writes nothing. */
+static void
+only_who_has_the_lock_formats(void **state)
+{
+	struct setting *s = *state;
+	int fd;
+
+	temp_dir_put(s->root, "held", NULL);
+	free(s->paths[0]);
+	s->dirs[0] = s->paths[0] = xasprintf("%s/held", s->root);
+	fd = log_dir_lock(disk_posix(), s->dirs[0]);
+	assert_true(fd >= 0);
+	assert_int_equal(ensure(s), -1);
+	assert_false(temp_dir_has(s->dirs[0], "bootstrap.checkpoint"));
+	disk_close(disk_posix(), fd);
+	assert_int_equal(ensure(s), 0);
+	check_whole(s, s->dirs[0], true);
+	/* It is free for the log manager then. */
+	fd = log_dir_lock(disk_posix(), s->dirs[0]);
+	assert_true(fd >= 0);
+	disk_close(disk_posix(), fd);
+}
+
+struct names {
+	int synced;
+};
+
+static void
+note_name(void *context, enum disk_operation operation, const char *path)
+{
+	struct names *names = context;
+
+	names->synced += operation == DISK_FSYNC &&
+	    strlen(path) > 3 && strcmp(path + strlen(path) - 3, "/..") == 0;
+}
+
+/* A directory whose name is lost takes all with it that is in it. */
+static void
+new_directories_are_durable(void **state)
+{
+	struct setting *s = *state;
+	struct names names = { 0 };
+
+	s->fault.hook = note_name;
+	s->fault.hook_context = &names;
+	assert_int_equal(ensure(s), 0);
+	s->fault.hook = NULL;
+	/* deep, d0, __cluster_metadata-0 */
+	assert_int_equal(names.synced, 3);
 }
 
 int
@@ -249,7 +324,11 @@ main(void)
 		TEST(a_directory_may_be_added_but_not_that_of_the_metadata),
 		TEST(directories_that_disagree_are_refused),
 		TEST(one_directory_by_two_names_is_refused),
-		TEST(a_kill_at_any_point_is_noticed),
+		TEST(a_format_that_was_cut_short_is_done_again),
+		TEST(a_new_volume_may_have_lost_and_found),
+		TEST(metadata_without_properties_is_left_alone),
+		TEST(only_who_has_the_lock_formats),
+		TEST(new_directories_are_durable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
