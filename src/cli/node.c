@@ -139,7 +139,12 @@ open_metadata(struct node *node)
 	image_set_cluster_id(node->image, slice_str(node->format.cluster_id));
 	controller.log = node->metadata_log;
 	node->controller = controller_new(&controller);
-	return controller_load(node->controller);
+	if (controller_load(node->controller) != 0)
+		return -1;
+	/* With no metadata all partitions would be strays. */
+	return metadata_log_empty(node->metadata_log) ?
+	    log_manager_check_empty(node->logs) :
+	    0;
 }
 
 /* Without a log directory there is nothing left to serve from. */
@@ -483,10 +488,11 @@ stop_storing(struct node *node)
 	int result = 0;
 
 	partition_manager_free(node->partitions);
+	/* Before the lock of its directory is given up. */
+	metadata_log_close(node->metadata_log);
 	if (node->logs != NULL && stays_clean(node))
 		result =
 		    log_manager_stop(node->logs, last_broker_epoch(node));
-	metadata_log_close(node->metadata_log);
 	log_manager_free(node->logs);
 	flusher_free(node->flusher);
 	unlock_metadata_dir(node);

@@ -335,6 +335,57 @@ test_cluster_id(void **state UNUSED)
 
 /* --- Where it cannot serve ----------------------------------------------- */
 
+static int64_t
+produce_and_find_end(const struct broker_process *broker, bool produce)
+{
+	struct raw_client client;
+	int64_t end;
+
+	raw_client_init(&client, broker);
+	if (produce) {
+		raw_topic_create(&client, "kept", 1);
+		raw_client_call(&client, KP_PRODUCE_KEY,
+		    RAW_TOPIC_PRODUCE_VERSION,
+		    raw_topic_produce(&client, "kept", -1, slice_str("v")));
+	}
+	end = raw_topic_end(&client, "kept");
+	raw_client_fini(&client);
+	return end;
+}
+
+/*
+ * Without its metadata a directory is not taken for a new one, and a start
+ * that is refused leaves it as clean as it was.
+ */
+static void
+test_records_without_metadata_are_refused(void **state UNUSED)
+{
+	struct broker_process broker;
+	char *data, *metadata, *away;
+
+	broker_process_start(&broker, NULL);
+	assert_int_equal(produce_and_find_end(&broker, true), 1);
+	broker_process_stop(&broker);
+	data = xasprintf("%s/data", broker.directory);
+	metadata = xasprintf("%s/__cluster_metadata-0", data);
+	away = xasprintf("%s/away", broker.directory);
+	assert_int_equal(rename(metadata, away), 0);
+	for (int i = 0; i < 2; i++)
+		expect_refused(
+		    RUN("serve", "--data-dir", data, "--port", "0"), "kept-0");
+	assert_true(temp_dir_has(data, "kept-0/partition.metadata"));
+	assert_true(temp_dir_has(data, ".kafka_cleanshutdown"));
+	temp_dir_remove(xstrdup(metadata));
+	assert_int_equal(rename(away, metadata), 0);
+	broker_process_restart(&broker);
+	assert_int_equal(produce_and_find_end(&broker, false), 1);
+	broker_process_stop(&broker);
+	broker_process_fini(&broker);
+	free(data);
+	free(metadata);
+	free(away);
+}
+
 static void
 test_a_second_broker_is_refused(void **state UNUSED)
 {
@@ -564,6 +615,7 @@ main(void)
 		cmocka_unit_test(test_what_others_configure_is_accepted),
 		cmocka_unit_test(test_sources_of_configuration),
 		cmocka_unit_test(test_cluster_id),
+		cmocka_unit_test(test_records_without_metadata_are_refused),
 		cmocka_unit_test(test_a_second_broker_is_refused),
 		cmocka_unit_test(test_foreign_directories_are_refused),
 		cmocka_unit_test(test_readiness_is_said_once),
