@@ -153,8 +153,12 @@ on_failed(struct log *log, void *context)
 
 /* --- Life -------------------------------------------------------------- */
 
-/* What a restart finds durable is committed; the rest waits for its sync. */
-static void
+/*
+ * What a restart finds durable is committed; the rest waits for its sync, also
+ * where a checkpoint of a run without syncs says that it was committed.  True
+ * where such a sync has to be asked for.
+ */
+static bool
 watermark_open(struct partition *partition)
 {
 	struct log *log = partition->log;
@@ -162,8 +166,8 @@ watermark_open(struct partition *partition)
 
 	if (partition->context->flush_acked)
 		end = MIN(end, log_flushed_offset(log));
-	if (end > log_high_watermark(log))
-		log_high_watermark_set(log, end);
+	log_high_watermark_set(log, end);
+	return end < log_end_offset(log);
 }
 
 struct partition *
@@ -191,8 +195,7 @@ partition_new(const struct partition_context *context,
 	    (struct log_events){ .flushed = on_flushed,
 		.failed = on_failed,
 		.context = partition });
-	watermark_open(partition);
-	dirty = log_high_watermark(log) < log_end_offset(log);
+	dirty = watermark_open(partition);
 	log_unlock(log);
 	if (dirty)
 		flusher_submit(context->flusher, log);

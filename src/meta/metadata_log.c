@@ -96,7 +96,7 @@ has_segments(struct metadata_log *log)
 
 /*
  * Kafka loads this log as after an unclean stop, always; so do we.  It does
- * not need partition.metadata either.
+ * not need partition.metadata either, which always says the same.
  */
 static struct log *
 open_log(struct metadata_log *log)
@@ -108,15 +108,15 @@ open_log(struct metadata_log *log)
 	fill_open(log, &open);
 	if (partition_metadata_read(log->disk, log->directory, &id) == 0)
 		return log_open(&open);
-	if (errno == ENOENT)
+	if (errno == ENOENT || errno == EBADMSG)
 		found = has_segments(log);
 	else
 		found = -1;
 	if (found == 0)
 		return log_create(&open, topic_id());
 	if (found == 1 &&
-	    partition_metadata_write(log->disk, log->directory, topic_id()) ==
-		0)
+	    partition_metadata_restore(log->disk, log->directory,
+		topic_id()) == 0)
 		return log_open(&open);
 	log_error(LOGGER, "%s/%s: %s", log->directory,
 	    PARTITION_METADATA_FILE, strerror(errno));

@@ -432,17 +432,19 @@ quorums_of_others_are_refused(void **state)
 	assert_int_equal(metadata_log_replay(rig->log, note, &seen), -1);
 }
 
+/* NULL: it is gone; else what a power cut left of it. */
 static void
-a_missing_partition_metadata_is_written_again(void **state)
+check_partition_metadata(struct meta_rig *rig, const char *left)
 {
-	struct meta_rig *rig = *state;
 	char *path = meta_rig_path(rig, "partition.metadata"), *text;
 	struct seen seen;
 
-	begin(rig);
-	assert_int_equal(append_named(rig, 1, "a"), 0);
 	meta_rig_stop(rig);
-	assert_int_equal(unlink(path), 0);
+	if (left == NULL)
+		assert_int_equal(unlink(path), 0);
+	else
+		temp_dir_put(rig->directory,
+		    "__cluster_metadata-0/partition.metadata", left);
 	seen = begin(rig);
 	assert_int_equal(seen.count, 1);
 	text = temp_dir_get(rig->directory,
@@ -451,6 +453,18 @@ a_missing_partition_metadata_is_written_again(void **state)
 	    "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ");
 	free(text);
 	free(path);
+}
+
+static void
+a_missing_partition_metadata_is_written_again(void **state)
+{
+	struct meta_rig *rig = *state;
+
+	begin(rig);
+	assert_int_equal(append_named(rig, 1, "a"), 0);
+	check_partition_metadata(rig, NULL);
+	check_partition_metadata(rig, "");
+	check_partition_metadata(rig, "version: 0\ntopic_id: AAAAA");
 }
 
 /* Each operation of the disk fails once: an error, and never a lie. */

@@ -413,6 +413,30 @@ loop_until(struct rig *rig, const int *runs)
 		loop_step(rig->loop, true);
 }
 
+/* What a run without syncs said was committed waits for its sync as well. */
+static void
+acked_takes_no_watermark_on_trust(void **state)
+{
+	struct rig *rig = *state;
+	struct waiting waiting;
+
+	partition_unref(rig->partition);
+	fixture_must_append(&rig->store, &(struct fixture_batch){ .count = 3 });
+	log_lock(rig->store.log);
+	log_high_watermark_set(rig->store.log, 3);
+	log_unlock(rig->store.log);
+	rig_hold(rig, true);
+	rig->partition = partition_new(&rig->context, rig->topic, 0,
+	    rig->store.log, &rig->settings);
+	rig_lead(rig, NODE, 4);
+	assert_int_equal(partition_high_watermark(rig->partition), 0);
+	assert_true(wait_for(rig, &waiting, 3));
+	rig_hold(rig, false);
+	loop_until(rig, &waiting.runs);
+	assert_int_equal(waiting.waiter.result, KP_NONE);
+	assert_int_equal(partition_high_watermark(rig->partition), 3);
+}
+
 static void
 acked_waits_for_the_sync(void **state)
 {
@@ -818,6 +842,7 @@ main(void)
 		TEST_OS(stored_with_offset_and_epoch),
 		TEST_OS(append_time_is_stored),
 		TEST_OS(the_topics_codec_is_stored),
+		TEST_ACKED(acked_takes_no_watermark_on_trust),
 		TEST_ACKED(acked_waits_for_the_sync),
 		TEST_ACKED(readers_see_what_is_committed),
 		TEST_ACKED(waiters_are_told_of_trouble),
