@@ -105,9 +105,13 @@ struct inspection {
 static int
 stranger(void *context, const char *name)
 {
-	static const char *const ours[] = { ".lock", "lost+found",
-		METADATA_SNAPSHOT_BOOTSTRAP, METADATA_SNAPSHOT_BOOTSTRAP ".part",
-		META_PROPERTIES_FILE ".tmp" };
+	static const char *const ours[] = {
+		".lock",
+		"lost+found",
+		METADATA_SNAPSHOT_BOOTSTRAP,
+		METADATA_SNAPSHOT_BOOTSTRAP ".part",
+		META_PROPERTIES_FILE ".tmp",
+	};
 	const struct inspection *inspection = context;
 	char *path;
 	int result;

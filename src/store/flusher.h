@@ -64,7 +64,8 @@ void flusher_forget(struct flusher *flusher, struct log *log);
 
 /*
  * Wait until log is neither queued nor in a round: what was submitted before
- * is durable, or the log is offline, or no descriptor was left.  As flusher_forget otherwise.
+ * is durable, or the log is offline, or no descriptor was left.  As
+ * flusher_forget otherwise.
  */
 void flusher_drain(struct flusher *flusher, struct log *log);
 
