@@ -44,6 +44,7 @@ request_new(struct server *server, const struct api *api, int16_t version,
 	request->node_id = connection_node_id(connection);
 	request->received_us = clock_monotonic_us();
 	arena_init(&request->arena, arena_bytes_max);
+	arena_charge(&request->arena, connection_budget(connection));
 	output_init(&request->exchange.output, &request->arena);
 	request->exchange.cancel = cancel;
 	request->exchange.release = release;
@@ -61,7 +62,9 @@ void
 request_reply(struct request *request, const void *body)
 {
 	request->cancelled = NULL;
-	if (kp_encode_response(request->messages, request->version,
+	if (arena_overdrawn(&request->arena))
+		request_close(request, "a request that takes too much memory");
+	else if (kp_encode_response(request->messages, request->version,
 		request->correlation_id, body, &request->exchange.output) != 0)
 		request_close(request, "a reply that is too large");
 	else

@@ -4,10 +4,11 @@
  *
  * A request is made by api_dispatch on the loop of its connection, handed to
  * the handler of its API, and freed when the reply has left or the connection
- * is gone.  Everything it needs lives in its arena.  The handler calls
- * exactly one of request_reply, request_reply_none, request_fail and
- * request_close, now or later, always on the connection's loop; a handler
- * that ends up on another thread comes back with request_post.
+ * is gone.  Everything it needs lives in its arena, which counts against the
+ * memory that all requests share.  The handler calls exactly one of
+ * request_reply, request_reply_none, request_fail and request_close, now or
+ * later, always on the connection's loop; a handler that ends up on another
+ * thread comes back with request_post.
  *
  * The decoded body's slices live as long as the request, but for APIs with
  * API_BORROWS_FRAME: theirs point into the frame, which is gone when the
@@ -60,7 +61,8 @@ void request_abandon(struct request *request);
 /*
  * Answer with body, a struct kp_<api>_response for the request's API, encoded
  * at the request's version.  The body may be freed on return; file extents in
- * it must stay readable until released is called.
+ * it must stay readable until released is called.  Where the arena is
+ * overdrawn, or the answer does not fit, the connection is closed instead.
  */
 void request_reply(struct request *request, const void *body);
 

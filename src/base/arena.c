@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/budget.h"
+
 #define CHUNK_LEN 4096
 #define CHUNK_LEN_MAX (64 * 1024)
 
@@ -19,15 +21,37 @@ arena_init(struct arena *arena, size_t size_bytes_max)
 }
 
 void
+arena_charge(struct arena *arena, struct budget *budget)
+{
+	assert(arena->chunks == NULL && arena->charged_bytes == 0);
+	arena->budget = budget;
+}
+
+void
 arena_reset(struct arena *arena)
 {
+	struct budget *budget = arena->budget;
 	struct arena_chunk *chunk, *older;
 
 	for (chunk = arena->chunks; chunk != NULL; chunk = older) {
 		older = chunk->older;
 		free(chunk);
 	}
+	if (arena->charged_bytes > 0)
+		budget_give(budget, arena->charged_bytes);
 	arena_init(arena, arena->size_bytes_max);
+	arena->budget = budget;
+}
+
+/* A chunk of size bytes is going to be made; the first small one is free. */
+static void
+charge(struct arena *arena, size_t size)
+{
+	if (arena->budget == NULL ||
+	    (arena->chunks == NULL && size <= CHUNK_LEN))
+		return;
+	budget_force(arena->budget, size);
+	arena->charged_bytes += size;
 }
 
 /*
@@ -41,6 +65,7 @@ grow(struct arena *arena, size_t size)
 	struct arena_chunk *chunk;
 
 	len = MAX(size, len - sizeof(*chunk));
+	charge(arena, sizeof(*chunk) + len);
 	chunk = xmalloc(sizeof(*chunk) + len);
 	chunk->older = arena->chunks;
 	arena->chunks = chunk;
@@ -51,26 +76,42 @@ grow(struct arena *arena, size_t size)
 size_t
 arena_left(const struct arena *arena)
 {
+	if (arena->size_bytes >= arena->size_bytes_max)
+		return 0;
 	return arena->size_bytes_max - arena->size_bytes;
 }
 
-void *
-arena_alloc(struct arena *arena, size_t size)
+static size_t
+aligned(size_t size)
 {
 	const size_t align = _Alignof(max_align_t);
+
+	return (MAX(size, 1) + align - 1) & ~(align - 1);
+}
+
+/* size, which is aligned, bytes; the cap has been looked at. */
+static void *
+take(struct arena *arena, size_t size)
+{
 	uint8_t *p;
 
-	if (size > arena->size_bytes_max)
-		return NULL;
-	size = (MAX(size, 1) + align - 1) & ~(align - 1);
-	if (size > arena->size_bytes_max - arena->size_bytes)
-		return NULL;
 	if (size > (size_t)(arena->end - arena->next))
 		grow(arena, size);
 	p = arena->next;
 	arena->next += size;
 	arena->size_bytes += size;
 	return p;
+}
+
+void *
+arena_alloc(struct arena *arena, size_t size)
+{
+	if (size > arena->size_bytes_max)
+		return NULL;
+	size = aligned(size);
+	if (size > arena_left(arena))
+		return NULL;
+	return take(arena, size);
 }
 
 void *
@@ -90,18 +131,22 @@ arena_calloc(struct arena *arena, size_t count, size_t size)
 void *
 arena_xalloc(struct arena *arena, size_t size)
 {
-	void *p = arena_alloc(arena, size);
-
-	assert(p != NULL);
-	return p;
+	size = aligned(size);
+	if (size > arena_left(arena))
+		arena->overdrawn = true;
+	return take(arena, size);
 }
 
 void *
 arena_xcalloc(struct arena *arena, size_t count, size_t size)
 {
-	void *p = arena_calloc(arena, count, size);
+	size_t total;
+	void *p;
 
-	assert(p != NULL);
+	if (__builtin_mul_overflow(count, size, &total))
+		assert(!"sizes of what is in memory");
+	p = arena_xalloc(arena, total);
+	memset(p, 0, total);
 	return p;
 }
 

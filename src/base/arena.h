@@ -2,9 +2,21 @@
  * Arena: memory that is freed all at once.
  *
  * Everything that one request needs lives in one arena, which is reset when
- * the last byte of the reply has left.  An arena has a cap given at creation;
- * arena_alloc beyond the cap returns NULL, which decoders turn into an error
- * of the input (a hostile count), never into an abort.
+ * the last byte of the reply has left.  An arena has a cap given at creation,
+ * and two ways to meet it:
+ *
+ *	arena_alloc and arena_calloc return NULL beyond the cap, which decoders
+ *	turn into an error of the input (a hostile count).
+ *
+ *	arena_xalloc and its kin always give memory.  What goes beyond the cap
+ *	overdraws the arena, once and for all: whoever answers for it looks at
+ *	arena_overdrawn and gives up (request_reply closes the connection), and
+ *	whoever allocates in a loop over what a peer has counted looks at
+ *	arena_left or arena_overdrawn and stops early, so that an overdraft is
+ *	never more than one round of such a loop.  Nothing here aborts but for
+ *	want of memory.
+ *
+ * An arena whose memory comes from outside may be charged to a budget.
  *
  * Not thread-safe: one owner at a time.
  */
@@ -14,6 +26,7 @@
 #include "base/base.h"
 
 struct arena_chunk;
+struct budget;
 
 struct arena {
 	struct arena_chunk *chunks;	/* newest first */
@@ -21,10 +34,21 @@ struct arena {
 	uint8_t *end;
 	size_t size_bytes;		/* handed out and wasted so far */
 	size_t size_bytes_max;
+	bool overdrawn;			/* it has been above the maximum */
+	struct budget *budget;		/* NULL: nobody keeps count */
+	size_t charged_bytes;		/* taken from it */
 };
 
 /* Prepare an empty arena that will hand out size_bytes_max at the most. */
 void arena_init(struct arena *arena, size_t size_bytes_max);
+
+/*
+ * Take what the arena, which is empty, will need from budget, which outlives
+ * it.  It is taken even where that passes the budget's maximum: who spends the
+ * budget has to ask what is left before he begins something new.  The first
+ * 4 KiB are free, so that small requests do not meet at one counter.
+ */
+void arena_charge(struct arena *arena, struct budget *budget);
 
 /* Free everything.  The arena is empty then and can be used again. */
 void arena_reset(struct arena *arena);
@@ -41,9 +65,16 @@ void *arena_calloc(struct arena *arena, size_t count, size_t size) WARN_UNUSED;
 /* How much more may be handed out; alignment may take some of it. */
 size_t arena_left(const struct arena *arena);
 
+/* Has more been handed out than the cap allows? */
+static inline bool
+arena_overdrawn(const struct arena *arena)
+{
+	return arena->overdrawn;
+}
+
 /*
- * Copies that cannot fail: they abort where the cap is passed, so they are
- * for texts and replies whose size is ours, not for what a peer announced.
+ * These cannot fail: they overdraw the arena where the cap is passed.  Sizes
+ * are of things that are in memory already, so count * size does not overflow.
  */
 void *arena_xalloc(struct arena *arena, size_t size)
     __attribute__((returns_nonnull));

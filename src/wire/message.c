@@ -69,9 +69,7 @@ kp_array(struct arena *arena, const struct kp_struct *s, int32_t count)
 
 	if (count < 0)
 		return NULL;
-	elements = arena_calloc(arena, (size_t)count, s->size);
-	if (elements == NULL)
-		return NULL;
+	elements = arena_xcalloc(arena, (size_t)count, s->size);
 	for (int32_t i = 0; i < count; i++)
 		kp_defaults_struct(s, elements + (size_t)i * s->size);
 	return elements;

@@ -172,8 +172,8 @@ void kp_defaults(const struct kp_message *m, void *body);
 void kp_defaults_struct(const struct kp_struct *s, void *data);
 
 /*
- * An array of count structs at their defaults in the arena.  NULL where that
- * passes the arena's cap, or where count is negative.
+ * An array of count structs at their defaults in the arena, which it may
+ * overdraw.  NULL only where count is negative.
  */
 void *kp_array(struct arena *arena, const struct kp_struct *s, int32_t count)
     WARN_UNUSED;

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/descriptors.h"
+#include "base/budget.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/rng.h"
@@ -28,6 +29,58 @@ arena_gives_aligned_memory_up_to_its_cap(void **state UNUSED)
 	arena_reset(&arena);
 	assert_non_null(arena_alloc(&arena, 90000));
 	arena_reset(&arena);
+}
+
+/* What cannot fail goes on beyond the cap, and that is remembered. */
+static void
+arena_can_be_overdrawn(void **state UNUSED)
+{
+	struct arena arena;
+	uint8_t *p;
+
+	arena_init(&arena, 1000);
+	assert_non_null(arena_xalloc(&arena, 900));
+	assert_false(arena_overdrawn(&arena));
+	assert_null(arena_alloc(&arena, 200));
+	assert_false(arena_overdrawn(&arena));
+	p = arena_xcalloc(&arena, 3, 1000000);
+	assert_true(arena_overdrawn(&arena));
+	assert_int_equal(p[2999999], 0);
+	assert_int_equal(arena_left(&arena), 0);
+	assert_null(arena_alloc(&arena, 1));
+	assert_true(slice_equal_str(
+	    arena_copy(&arena, slice_str("still")), "still"));
+	assert_true(slice_equal_str(arena_printf(&arena, "%d", 7), "7"));
+	arena_reset(&arena);
+	assert_false(arena_overdrawn(&arena));
+	assert_non_null(arena_alloc(&arena, 900));
+	arena_reset(&arena);
+}
+
+static void
+arena_is_charged_but_for_a_little(void **state UNUSED)
+{
+	struct arena arena;
+	struct budget budget;
+
+	budget_init(&budget, 1000000);
+	arena_init(&arena, SIZE_MAX);
+	arena_charge(&arena, &budget);
+	for (int i = 0; i < 30; i++)
+		arena_xalloc(&arena, 100);
+	assert_int_equal(budget_left(&budget), 1000000);
+	arena_xalloc(&arena, 600000);
+	assert_true(budget_left(&budget) < 400000);
+	/* More than there is: taken all the same. */
+	arena_xalloc(&arena, 600000);
+	assert_int_equal(budget_left(&budget), 0);
+	arena_reset(&arena);
+	assert_int_equal(budget_left(&budget), 1000000);
+	/* A first piece that is large counts. */
+	arena_xalloc(&arena, 100000);
+	assert_true(budget_left(&budget) < 900001);
+	arena_reset(&arena);
+	assert_int_equal(budget_left(&budget), 1000000);
 }
 
 static void
@@ -119,6 +172,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arena_gives_aligned_memory_up_to_its_cap),
+		cmocka_unit_test(arena_can_be_overdrawn),
+		cmocka_unit_test(arena_is_charged_but_for_a_little),
 		cmocka_unit_test(map_agrees_with_an_array),
 		cmocka_unit_test(list_keeps_order_and_knows_membership),
 		cmocka_unit_test(slices_compare_as_bytes),
