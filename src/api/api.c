@@ -19,8 +19,10 @@
 #define ARENA_BASE_BYTES (64 * 1024)
 /* But no more than this, so that the reply to all of them has room, too. */
 #define ARENA_BODY_BYTES_MAX (16 * 1024 * 1024)
-/* What the reply may add to that. */
+/* What the reply may add to what the request has taken. */
 #define ARENA_REPLY_BYTES (256 * 1024 * 1024)
+/* Bytes behind the body, which Kafka ignores, that are not worth a copy. */
+#define SURPLUS_BYTES_MAX 1024
 
 extern const struct api api_alter_configs;
 extern const struct api api_api_versions;
@@ -125,18 +127,22 @@ version_served(const struct api *api, int16_t version)
 	    version <= api_version_max(api);
 }
 
-/* Read header and body from frame; what the request keeps it owns. */
+/*
+ * Read header and body from frame; what the request keeps it owns.  *used is
+ * how many of the frame's bytes they are.
+ */
 static int
-decode(struct request *request, struct slice frame, bool with_body)
+decode(struct request *request, struct slice frame, bool with_body,
+    size_t *used)
 {
 	bool borrows = (request->api->flags & API_BORROWS_FRAME) != 0;
 	struct kp_request_header header;
-	size_t used;
+	size_t header_len, body_len;
 
 	if (!borrows)
 		frame = arena_copy(&request->arena, frame);
-	if (kp_decode_request_header(frame, &request->arena, &header, &used) !=
-	    0)
+	if (kp_decode_request_header(
+		frame, &request->arena, &header, &header_len) != 0)
 		return -1;
 	request->correlation_id = header.correlation_id;
 	request->client_id = slice_is_null(header.client_id) ?
@@ -145,16 +151,33 @@ decode(struct request *request, struct slice frame, bool with_body)
 	if (borrows)
 		request->client_id =
 		    arena_copy(&request->arena, request->client_id);
+	*used = header_len;
 	if (!with_body)
 		return 0;
-	frame.data += used;
-	frame.len -= used;
+	frame.data += header_len;
+	frame.len -= header_len;
 	request->body = arena_alloc(&request->arena,
 	    request->messages->request->body->size);
-	if (request->body == NULL)
+	if (request->body == NULL ||
+	    kp_decode_prefix(request->messages->request, request->version,
+		frame, &request->arena, request->body, &body_len) != 0)
 		return -1;
-	return kp_decode_prefix(request->messages->request, request->version,
-	    frame, &request->arena, request->body, &used);
+	*used = header_len + body_len;
+	return 0;
+}
+
+/* Whoever sends more than he says does not make us keep it. */
+static int
+decode_lean(struct request *request, struct slice frame, bool with_body)
+{
+	size_t used;
+
+	if (decode(request, frame, with_body, &used) != 0)
+		return -1;
+	if (frame.len - used <= SURPLUS_BYTES_MAX)
+		return 0;
+	arena_reset(&request->arena);
+	return decode(request, slice_of(frame.data, used), with_body, &used);
 }
 
 static bool
@@ -210,12 +233,13 @@ api_dispatch(struct connection_handler *handler, struct connection *connection,
 	request = request_new(server, api, version, connection,
 	    ARENA_BASE_BYTES + frame.len +
 		MIN(ARENA_PER_FRAME_BYTE * frame.len, ARENA_BODY_BYTES_MAX));
-	if (decode(request, frame, served) != 0) {
+	if (decode_lean(request, frame, served) != 0) {
 		request_abandon(request);
 		connection_close(connection, "a request that does not parse");
 		return;
 	}
-	request->arena.size_bytes_max += ARENA_REPLY_BYTES;
+	request->arena.size_bytes_max =
+	    request->arena.size_bytes + ARENA_REPLY_BYTES;
 	request->exchange.exclusive = (api->flags & API_PIPELINED) == 0;
 	exchange_begin(connection, &request->exchange);
 	if (served)

@@ -9,6 +9,7 @@
  */
 #include "api/api.h"
 #include "api/brokers.h"
+#include "api/partitions.h"
 #include "coord/group_coordinator.h"
 #include "wire/generated/find_coordinator.h"
 
@@ -18,6 +19,16 @@
 #define OFFSETS_TOPIC SLICE_LITERAL("__consumer_offsets")
 
 enum key_type { KEY_GROUP, KEY_TRANSACTION, KEY_SHARE };
+
+/* More keys in one request are refused by closing the connection. */
+#define KEYS_MAX 100000
+
+/* An answer that is being made. */
+struct finding {
+	struct request *request;
+	enum kp_error prepared; /* what became of the topic */
+	struct partitions_leaders leaders;
+};
 
 /* A request that waits for the topic. */
 struct state {
@@ -48,42 +59,41 @@ fill_unknown(
 	entry->port = -1;
 }
 
-/* The broker that leads the partition, as the request's listener shows it. */
-static enum kp_error
-fill_leader(struct request *request, int32_t index,
-    struct kp_find_coordinator_response_coordinator *entry)
+/* The broker that leads the partition, or -1.  Image locked. */
+static int32_t
+leader_of(const struct request *request, int32_t index)
 {
-	const struct image *image = request->server->image;
-	const struct topic_image *topic = image_topic(image, OFFSETS_TOPIC);
+	const struct topic_image *topic =
+	    image_topic(request->server->image, OFFSETS_TOPIC);
 	const struct partition_image *partition =
 	    topic == NULL ? NULL : topic_image_partition(topic, index);
-	const struct kp_register_broker_record_end_point *endpoint;
 
 	if (partition == NULL || !brokers_alive(request, partition->leader))
-		return KP_COORDINATOR_NOT_AVAILABLE;
-	endpoint =
-	    brokers_endpoint(request, image_broker(image, partition->leader));
-	assert(endpoint != NULL);
-	entry->node_id = partition->leader;
-	entry->host = arena_copy(&request->arena, endpoint->host);
-	entry->port = endpoint->port;
-	return KP_NONE;
+		return -1;
+	return partition->leader;
 }
 
 static enum kp_error
-find_group(struct request *request, struct slice key, enum kp_error prepared,
+find_group(struct finding *finding, struct slice key,
     struct kp_find_coordinator_response_coordinator *entry)
 {
-	int32_t index =
-	    group_coordinator_partition(request->server->groups, key);
-	enum kp_error error;
+	struct request *request = finding->request;
+	const struct partitions_endpoint *endpoint;
+	int32_t leader;
 
-	if (prepared != KP_NONE)
+	if (finding->prepared != KP_NONE)
 		return KP_COORDINATOR_NOT_AVAILABLE;
 	image_read_lock(request->server->image);
-	error = fill_leader(request, index, entry);
+	leader = leader_of(request,
+	    group_coordinator_partition(request->server->groups, key));
 	image_read_unlock(request->server->image);
-	return error;
+	endpoint = partitions_leader_add(request, &finding->leaders, leader);
+	if (endpoint == NULL)
+		return KP_COORDINATOR_NOT_AVAILABLE;
+	entry->node_id = leader;
+	entry->host = endpoint->host;
+	entry->port = endpoint->port;
+	return KP_NONE;
 }
 
 /* "group:topic id:partition" (SharePartitionKey of Kafka). */
@@ -109,9 +119,10 @@ share_key_valid(struct slice key)
 }
 
 static enum kp_error
-find(struct request *request, struct slice key, enum kp_error prepared,
+find(struct finding *finding, struct slice key,
     struct kp_find_coordinator_response_coordinator *entry)
 {
+	struct request *request = finding->request;
 	const struct kp_find_coordinator_request *body = request->body;
 
 	switch (body->key_type) {
@@ -119,7 +130,7 @@ find(struct request *request, struct slice key, enum kp_error prepared,
 		if (!request_allows(
 			request, ACL_DESCRIBE, ACL_RESOURCE_GROUP, key))
 			return KP_GROUP_AUTHORIZATION_FAILED;
-		return find_group(request, key, prepared, entry);
+		return find_group(finding, key, entry);
 	case KEY_TRANSACTION:
 		if (!request_allows(request, ACL_DESCRIBE,
 			ACL_RESOURCE_TRANSACTIONAL_ID, key))
@@ -138,22 +149,23 @@ find(struct request *request, struct slice key, enum kp_error prepared,
 }
 
 static void
-fill(struct request *request, struct slice key, enum kp_error prepared,
+fill(struct finding *finding, struct slice key,
     struct kp_find_coordinator_response_coordinator *entry)
 {
 	fill_unknown(key, entry);
-	fill_error(request, find(request, key, prepared, entry), entry);
+	fill_error(finding->request, find(finding, key, entry), entry);
 }
 
 static void
-reply_one(struct request *request, enum kp_error prepared)
+reply_one(struct finding *finding)
 {
+	struct request *request = finding->request;
 	const struct kp_find_coordinator_request *body = request->body;
 	struct kp_find_coordinator_response *response =
 	    request_response_new(request);
 	struct kp_find_coordinator_response_coordinator entry;
 
-	fill(request, body->key, prepared, &entry);
+	fill(finding, body->key, &entry);
 	response->error_code = entry.error_code;
 	response->error_message = entry.error_message;
 	response->node_id = entry.node_id;
@@ -166,11 +178,12 @@ static void
 reply(struct request *request, enum kp_error prepared)
 {
 	const struct kp_find_coordinator_request *body = request->body;
+	struct finding finding = { .request = request, .prepared = prepared };
 	struct kp_find_coordinator_response *response;
 	size_t count = (size_t)MAX(body->coordinator_keys_count, 0);
 
 	if (request->version < VERSION_BATCH) {
-		reply_one(request, prepared);
+		reply_one(&finding);
 		return;
 	}
 	response = request_response_new(request);
@@ -178,7 +191,7 @@ reply(struct request *request, enum kp_error prepared)
 	    &request->arena, count, sizeof(*response->coordinators));
 	response->coordinators_count = (int32_t)count;
 	for (size_t i = 0; i < count; i++)
-		fill(request, body->coordinator_keys[i], prepared,
+		fill(&finding, body->coordinator_keys[i],
 		    &response->coordinators[i]);
 	request_reply(request, response);
 }
@@ -224,8 +237,13 @@ wants_group(const struct request *request)
 static void
 handle_find_coordinator(struct request *request)
 {
+	const struct kp_find_coordinator_request *body = request->body;
 	struct state *state;
 
+	if (body->coordinator_keys_count > KEYS_MAX) {
+		request_close(request, "a lookup of too many coordinators");
+		return;
+	}
 	if (!wants_group(request)) {
 		reply(request, KP_NONE);
 		return;

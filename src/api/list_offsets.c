@@ -34,7 +34,7 @@ struct listing {
 static bool
 timestamp_served(int64_t timestamp, int16_t version)
 {
-	int64_t special = -timestamp - 1;
+	int64_t special = -(timestamp + 1);
 
 	if (timestamp >= 0)
 		return true;
@@ -102,7 +102,7 @@ partition_list(const struct listing *listing, struct slice topic,
  * before is what stands for it already.
  */
 static bool
-duplicate_refuse(struct listing *listing, struct slice topic, int32_t index,
+duplicate_refuse(struct listing *listing, uint32_t topic, int32_t index,
     struct kp_list_offsets_response_partition *part)
 {
 	struct kp_list_offsets_response_partition *before =
@@ -124,6 +124,7 @@ topic_list(struct listing *listing,
     struct kp_list_offsets_response_topic *answer)
 {
 	int32_t count = MAX(topic->partitions_count, 0);
+	uint32_t number = partition_index_topic(&listing->index, topic->name);
 
 	answer->name = topic->name;
 	answer->partitions = kp_array(&listing->request->arena,
@@ -136,7 +137,7 @@ topic_list(struct listing *listing,
 		    &answer->partitions[answer->partitions_count];
 
 		if (duplicate_refuse(
-			listing, topic->name, wanted->partition_index, part))
+			listing, number, wanted->partition_index, part))
 			continue;
 		answer->partitions_count++;
 		part->partition_index = wanted->partition_index;

@@ -1,27 +1,44 @@
 #include "api/partition_index.h"
 
+struct key {
+	uint32_t topic;
+	int32_t partition;
+};
+
 void
 partition_index_init(struct partition_index *index, struct arena *arena)
 {
-	map_init(&index->map);
+	map_init(&index->topics);
+	map_init(&index->partitions);
 	index->arena = arena;
 }
 
 void
 partition_index_fini(struct partition_index *index)
 {
-	map_fini(&index->map);
+	map_fini(&index->topics);
+	map_fini(&index->partitions);
+}
+
+/* Numbers begin at 1, because they are the values of a map. */
+uint32_t
+partition_index_topic(struct partition_index *index, struct slice topic)
+{
+	uintptr_t number = (uintptr_t)map_get(&index->topics, topic);
+
+	if (number == 0) {
+		number = index->topics.count + 1;
+		map_set(&index->topics, topic, (void *)number);
+	}
+	return (uint32_t)number;
 }
 
 void *
-partition_index_set(struct partition_index *index, struct slice topic,
+partition_index_set(struct partition_index *index, uint32_t topic,
     int32_t partition, void *value)
 {
-	size_t len = sizeof(partition) + topic.len;
-	uint8_t *key = arena_xalloc(index->arena, len);
+	struct key *key = arena_xalloc(index->arena, sizeof(*key));
 
-	memcpy(key, &partition, sizeof(partition));
-	if (topic.len > 0)
-		memcpy(key + sizeof(partition), topic.data, topic.len);
-	return map_set(&index->map, slice_of(key, len), value);
+	*key = (struct key){ topic, partition };
+	return map_set(&index->partitions, MAP_KEY(*key), value);
 }

@@ -3,6 +3,7 @@
 #include "api/brokers.h"
 #include "broker/partition_manager.h"
 #include "meta/image.h"
+#include "meta/topic_image.h"
 
 /* --- Finding ----------------------------------------------------------- */
 
@@ -22,6 +23,13 @@ find(const struct request *request, const struct partitions_key *key)
 	return key->by_id ?
 	    partition_manager_find_by_id(manager, key->topic_id, key->index) :
 	    partition_manager_find(manager, key->topic, key->index);
+}
+
+/* No topic has a name that long, however often it is asked for. */
+static bool
+name_too_long(const struct partitions_key *key)
+{
+	return !key->by_id && key->topic.len > TOPIC_IMAGE_NAME_LEN_MAX;
 }
 
 /* The partition is not here: what does the metadata say?  Image locked. */
@@ -56,10 +64,15 @@ enum kp_error
 partitions_find(const struct request *request, const struct partitions_key *key,
     enum acl_operation operation, struct partitions_found *found)
 {
-	struct partition *partition = find(request, key);
+	struct partition *partition;
 	enum kp_error error;
 
 	*found = (struct partitions_found){ .leader = { -1, -1 } };
+	if (name_too_long(key))
+		return allowed(request, operation, key->topic) ?
+		    KP_UNKNOWN_TOPIC_OR_PARTITION :
+		    KP_TOPIC_AUTHORIZATION_FAILED;
+	partition = find(request, key);
 	if (partition == NULL) {
 		image_read_lock(request->server->image);
 		error = explain(request, key, operation, found);
@@ -76,13 +89,13 @@ partitions_find(const struct request *request, const struct partitions_key *key,
 
 /* --- Leaders ----------------------------------------------------------- */
 
-static bool
-leaders_have(const struct partitions_leaders *leaders, int32_t id)
+static const struct partitions_endpoint *
+leaders_find(const struct partitions_leaders *leaders, int32_t id)
 {
 	for (int32_t i = 0; i < leaders->count; i++)
 		if (leaders->endpoints[i].node_id == id)
-			return true;
-	return false;
+			return &leaders->endpoints[i];
+	return NULL;
 }
 
 static struct partitions_endpoint *
@@ -119,15 +132,17 @@ leaders_append(struct request *request, struct partitions_leaders *leaders,
 	};
 }
 
-void
+const struct partitions_endpoint *
 partitions_leader_add(
     struct request *request, struct partitions_leaders *leaders, int32_t id)
 {
 	struct image *image = request->server->image;
+	const struct partitions_endpoint *known = leaders_find(leaders, id);
 
-	if (id < 0 || leaders_have(leaders, id))
-		return;
+	if (id < 0 || known != NULL)
+		return known;
 	image_read_lock(image);
 	leaders_append(request, leaders, image_broker(image, id));
 	image_read_unlock(image);
+	return leaders_find(leaders, id);
 }

@@ -57,10 +57,11 @@ struct partitions_leaders {
 };
 
 /*
- * Add where node id is reached on the request's listener.  Nothing where id is
- * -1 or not known, or there already.
+ * Where node id is reached on the request's listener, added where it is not
+ * there yet; valid until the next call.  NULL, and nothing is added, where id
+ * is -1 or not known.
  */
-void partitions_leader_add(struct request *request,
-    struct partitions_leaders *leaders, int32_t id);
+const struct partitions_endpoint *partitions_leader_add(
+    struct request *request, struct partitions_leaders *leaders, int32_t id);
 
 #endif

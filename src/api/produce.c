@@ -422,6 +422,7 @@ topic_dedupe(const struct request *request,
 	struct slice name = request->version >= VERSION_TOPIC_IDS ?
 	    slice_of(topic->topic_id.bytes, sizeof(topic->topic_id.bytes)) :
 	    topic->name;
+	uint32_t number = partition_index_topic(index, name);
 
 	for (int32_t i = 0; i < topic->partition_data_count; i++) {
 		struct kp_produce_request_partition *partition =
@@ -429,7 +430,7 @@ topic_dedupe(const struct request *request,
 		struct kp_produce_request_partition *before;
 
 		before = partition_index_set(
-		    index, name, partition->index, partition);
+		    index, number, partition->index, partition);
 		if (before != NULL)
 			before->index = INDEX_SUPERSEDED;
 	}
