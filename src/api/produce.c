@@ -23,6 +23,12 @@ enum { ACKS_NONE = 0, ACKS_LEADER = 1, ACKS_ALL = -1 };
 /* The client id of Kafka's own tools that may write to internal topics. */
 #define ADMIN_CLIENT_ID "__admin_client"
 
+/*
+ * Once so many records' errors are told, further partitions have only their
+ * error codes.
+ */
+#define RECORD_ERRORS_MAX 10000
+
 /* No partition, and not among the negative ones that clients try. */
 #define INDEX_SUPERSEDED INT32_MIN
 
@@ -43,6 +49,7 @@ struct produce {
 	struct kp_produce_response *response;
 	enum kp_error refused; /* all of the request */
 	bool failed;           /* some partition did */
+	int32_t record_errors; /* told so far */
 	struct partitions_leaders leaders;
 	struct timer timer;
 	struct produce_part *parts; /* room for each partition */
@@ -262,8 +269,10 @@ record_errors_fill(struct produce *produce,
 	struct arena *arena = &produce->request->arena;
 	struct kp_produce_response_record_error *errors;
 
-	if (append->record_errors_count == 0)
+	if (append->record_errors_count == 0 ||
+	    produce->record_errors >= RECORD_ERRORS_MAX)
 		return;
+	produce->record_errors += append->record_errors_count;
 	errors = arena_calloc(
 	    arena, (size_t)append->record_errors_count, sizeof(*errors));
 	if (errors == NULL)

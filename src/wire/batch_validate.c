@@ -174,7 +174,10 @@ records_walk(const struct walk *walk, bool compressed, struct tally *tally)
 	return p == end ? KP_NONE : KP_INVALID_RECORD;
 }
 
-/* A second walk, after one that found count faults in sound records. */
+/*
+ * A second walk, after one that found at least count faults in sound records:
+ * the first count of them.
+ */
 static void
 record_errors_list(const struct walk *walk, int32_t count, struct arena *arena,
     struct batch_verdict *verdict)
@@ -220,7 +223,8 @@ records_validate(const struct walk *walk, bool compressed, struct arena *arena,
 	verdict->max_timestamp_index = tally.max_timestamp_index;
 	if (tally.fault_count == 0)
 		return KP_NONE;
-	record_errors_list(walk, tally.fault_count, arena, verdict);
+	record_errors_list(walk,
+	    MIN(tally.fault_count, BATCH_RECORD_ERRORS_MAX), arena, verdict);
 	return tally.timestamp_fault ? KP_INVALID_TIMESTAMP : KP_INVALID_RECORD;
 }
 

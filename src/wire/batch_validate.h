@@ -40,6 +40,9 @@ enum batch_record_fault {
 	BATCH_RECORD_TIMESTAMP, /* too far from the clock */
 };
 
+/* A batch of records that are all bad is understood from the first ones. */
+#define BATCH_RECORD_ERRORS_MAX 100
+
 struct batch_record_error {
 	int32_t index; /* of the record in the batch, from 0 */
 	enum batch_record_fault fault;
@@ -57,7 +60,10 @@ struct batch_verdict {
 	int32_t max_timestamp_index;
 	/* Call batch_patch_timestamp: the header does not say so yet. */
 	bool timestamp_differs;
-	/* Every bad record, in the arena; empty where the batch is at fault. */
+	/*
+	 * The first BATCH_RECORD_ERRORS_MAX bad records, in the arena; empty
+	 * where the batch is at fault.  (Kafka lists all of them.)
+	 */
 	struct batch_record_error *record_errors;
 	int32_t record_errors_count;
 };

@@ -281,6 +281,39 @@ idempotent_repeats(void **state)
 	buf_fini(&batch);
 }
 
+/* The first hundred of a partition, ten thousand of a request. */
+static void
+record_errors_are_not_all_listed(void **state)
+{
+	enum { COUNT = 102, RECORDS = 150 };
+	struct setting *setting = *state;
+	struct kp_produce_request_partition partitions[COUNT];
+	struct kp_produce_response *response;
+	struct buf batch;
+
+	api_rig_topic(&setting->rig, "many", COUNT);
+	api_rig_config(&setting->rig, "many", "cleanup.policy", "compact");
+	buf_init(&batch, 1 << 20);
+	batch_make(&batch, RECORDS, -1, false);
+	for (int32_t i = 0; i < COUNT; i++)
+		partitions[i] = (struct kp_produce_request_partition){
+			.index = i, .records.bytes = buf_slice(&batch)
+		};
+	setting->topic.name = slice_str("many");
+	setting->topic.partition_data = partitions;
+	setting->topic.partition_data_count = COUNT;
+	response = api_client_call(&setting->client, KEY, 9, &setting->body);
+	for (int32_t i = 0; i < COUNT; i++) {
+		const struct kp_produce_response_partition *answer =
+		    &response->responses[0].partition_responses[i];
+
+		assert_int_equal(answer->error_code, KP_INVALID_RECORD);
+		assert_int_equal(
+		    answer->record_errors_count, i < 100 ? 100 : 0);
+	}
+	buf_fini(&batch);
+}
+
 static void
 record_errors_are_listed(void **state)
 {
@@ -405,6 +438,7 @@ main(void)
 		TEST_OS(acks_0_answers_nothing),
 		TEST_OS(idempotent_repeats),
 		TEST_OS(record_errors_are_listed),
+		TEST_OS(record_errors_are_not_all_listed),
 		TEST_OS(no_more_replicas_are_asked_for_than_there_are),
 		TEST_ACKED(every_version),
 		TEST_ACKED(acks_all_waits_for_the_sync),
