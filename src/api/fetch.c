@@ -30,6 +30,7 @@ poll_end(struct fetch *fetch)
 {
 	timer_stop(&fetch->timer);
 	long_poll_unpark(&fetch->poll);
+	fetch->parked = false;
 	fetch->waited = true;
 	if (fetch_read_start(fetch))
 		fetch_answer(fetch);
@@ -53,13 +54,18 @@ on_timeout(struct timer *timer)
 		poll_end(fetch);
 }
 
-/* Where the poll is claimed already its task is under way, and answers. */
+/*
+ * While a thread of the pool reads, it is left to finish, and then there is
+ * nothing more to wait for.  Where the poll is claimed already its task is
+ * under way, and answers.
+ */
 static void
 on_cancelled(struct request *request)
 {
 	struct fetch *fetch = request->state;
 
-	if (!long_poll_claim(&fetch->poll))
+	fetch->waited = true;
+	if (!fetch->parked || !long_poll_claim(&fetch->poll))
 		return;
 	timer_stop(&fetch->timer);
 	long_poll_unpark(&fetch->poll);
@@ -91,7 +97,7 @@ poll_begin(struct fetch *fetch)
 			    part->read.seen, part_room(part));
 	}
 	fetch_read_release(fetch);
-	request_park(request, on_cancelled);
+	fetch->parked = true;
 	timer_start(
 	    request_loop(request), &fetch->timer, fetch->body->max_wait_ms);
 	long_poll_park(&fetch->poll);
@@ -326,6 +332,8 @@ handle_fetch(struct request *request)
 	parts_find(fetch);
 	request->state = fetch;
 	request->released = on_released;
+	/* Before the first read, which may be one of the pool's. */
+	request_park(request, on_cancelled);
 	if (fetch_read_start(fetch))
 		fetch_go_on(request);
 }

@@ -61,6 +61,7 @@ struct fetch {
 
 	/* loop-local */
 	bool waited;			/* the answer is due */
+	bool parked;			/* on the poll */
 	struct long_poll poll;
 	struct timer timer;
 };

@@ -48,6 +48,14 @@ part_prepare(const struct fetch *fetch, struct fetch_part *part)
 	};
 }
 
+/* A replica, and not this node itself: only it reads what it leads. */
+static bool
+is_follower(const struct fetch *fetch, struct partition *partition)
+{
+	return fetch->replica_id != fetch->request->node_id &&
+	    partition_has_replica(partition, fetch->replica_id);
+}
+
 static enum kp_error
 part_read(const struct fetch *fetch, struct fetch_part *part)
 {
@@ -57,8 +65,7 @@ part_read(const struct fetch *fetch, struct fetch_part *part)
 	part_prepare(fetch, part);
 	if (part->wanted->max_bytes < 0)
 		return KP_UNKNOWN_SERVER_ERROR;
-	if (fetch->replica_id >= 0 &&
-	    !partition_has_replica(part->partition, fetch->replica_id))
+	if (fetch->replica_id >= 0 && !is_follower(fetch, part->partition))
 		return KP_NOT_LEADER_OR_FOLLOWER;
 	error = partition_read(part->partition, read);
 	part->leader = read->leader;

@@ -2,15 +2,31 @@
 #include "unit/api_rig.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/worker.h"
+#include "net/network.h"
 #include "store/log.h"
 #include "wire/batch_builder.h"
 #include "wire/generated/delete_records.h"
 #include "wire/generated/fetch.h"
 #include "wire/generated/list_offsets.h"
 #include "wire/generated/offset_for_leader_epoch.h"
+
+/* A test may have what is in memory read by the pool as well. */
+static atomic_bool cold;
+
+static bool
+is_warm(const struct log_read *read)
+{
+	return !atomic_load(&cold) && log_read_is_warm(read);
+}
+
+#define log_read_is_warm is_warm
+#include "api/fetch_read.c"
+#undef log_read_is_warm
 
 #define KEY KP_FETCH_KEY
 #define PARTITIONS 3
@@ -258,6 +274,25 @@ a_reader_that_parted_is_told(void **state)
 	assert_int_equal(answer->diverging_epoch.end_offset, -1);
 }
 
+/* Who says that he is a follower is one, and not this broker itself. */
+static void
+only_followers_read_as_such(void **state)
+{
+	struct setting *setting = *state;
+
+	append(setting, 0, 1);
+	setting->body.replica_id = RIG_NODE + 1;
+	setting->body.replica_state.replica_id = RIG_NODE + 1;
+	assert_int_equal(
+	    fetch_at(setting, 12)->error_code, KP_NOT_LEADER_OR_FOLLOWER);
+	setting->body.replica_id = RIG_NODE;
+	setting->body.replica_state.replica_id = RIG_NODE;
+	assert_int_equal(
+	    fetch_at(setting, 12)->error_code, KP_NOT_LEADER_OR_FOLLOWER);
+	assert_int_equal(
+	    fetch_at(setting, 17)->error_code, KP_NOT_LEADER_OR_FOLLOWER);
+}
+
 /* A closed segment is read by its index, and the read ends with it. */
 static void
 older_segments(void **state)
@@ -442,6 +477,70 @@ clients_may_leave_while_waiting(void **state)
 		api_client_fini(&other);
 	}
 	append(setting, 0, 1);
+	assert_true(fetch_at(setting, 12)->records.bytes.len > 0);
+}
+
+static atomic_int unblocked;
+
+struct blocker {
+	struct task task;
+	struct api_rig *rig;
+};
+
+static void
+block(struct task *task)
+{
+	struct api_rig *rig = CONTAINER_OF(task, struct blocker, task)->rig;
+
+	pthread_mutex_lock(&rig->mutex);
+	while (rig->held)
+		pthread_cond_wait(&rig->changed, &rig->mutex);
+	pthread_mutex_unlock(&rig->mutex);
+	atomic_fetch_add(&unblocked, 1);
+}
+
+static struct network_counters
+counters_of(const struct setting *setting)
+{
+	struct network_counters counters;
+
+	network_counters(setting->rig.network, &counters);
+	return counters;
+}
+
+/* Both threads of the pool are held up while the client goes away. */
+static void
+clients_may_leave_while_the_pool_reads(void **state)
+{
+	struct setting *setting = *state;
+	struct blocker blockers[2];
+	struct api_client other;
+
+	append(setting, 0, 1);
+	atomic_store(&unblocked, 0);
+	atomic_store(&cold, true);
+	api_rig_hold(&setting->rig, true);
+	for (int i = 0; i < 2; i++) {
+		blockers[i] = (struct blocker){ .task.run = block,
+			.rig = &setting->rig };
+		worker_pool_post(
+		    setting->rig.server.cold_reads, &blockers[i].task);
+	}
+	setting->body.min_bytes = 1 << 20;
+	setting->body.max_wait_ms = INT32_MAX;
+	api_client_init(&other, &setting->rig);
+	api_client_send(&other, KEY, 12, &setting->body);
+	while (counters_of(setting).frames == 0)
+		sched_yield();
+	api_client_fini(&other);
+	while (counters_of(setting).closed == 0)
+		sched_yield();
+	/* Once the read is done nobody waits: the rig stops in time. */
+	api_rig_hold(&setting->rig, false);
+	while (atomic_load(&unblocked) < 2)
+		sched_yield();
+	atomic_store(&cold, false);
+	setting->body.max_wait_ms = 0;
 	assert_true(fetch_at(setting, 12)->records.bytes.len > 0);
 }
 
@@ -696,6 +795,7 @@ main(void)
 		TEST(the_first_batch_is_whole),
 		TEST(errors_of_partitions),
 		TEST(a_reader_that_parted_is_told),
+		TEST(only_followers_read_as_such),
 		TEST(older_segments),
 		TEST(cold_data_is_read),
 		TEST(data_ends_the_wait),
@@ -703,6 +803,7 @@ main(void)
 		TEST(errors_end_the_wait),
 		TEST(deletion_ends_the_wait),
 		TEST(clients_may_leave_while_waiting),
+		TEST(clients_may_leave_while_the_pool_reads),
 		TEST(sessions_tell_what_is_new),
 		TEST(sessions_wait_too),
 		TEST(offsets_are_listed),
