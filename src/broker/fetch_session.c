@@ -1,10 +1,9 @@
 #include "broker/fetch_session.h"
 
-#include "base/buf.h"
-#include "base/bytes.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/rng.h"
+#include "meta/topic_image.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,12 +13,28 @@
 #define ID_PART_SHIFT 28
 /* Idle for so long, or so old, a session may have to make room. */
 #define EVICTION_MS 120000
-/* The partitions in all sessions of a part, about 150 bytes each. */
-#define PART_ENTRIES_MAX 131072
+/* What all sessions of a part may take: about 170,000 partitions. */
+#define PART_BYTES_MAX ((size_t)24 << 20)
+/* What a map takes for each of its entries. */
+#define MAP_ENTRY_BYTES 64
+
+/* A topic of a session, as long as there are partitions of it. */
+struct topic {
+	struct list_node node; /* the session's */
+	size_t entries_count;
+	struct slice copy; /* in the arena of the fetch that is listed */
+	struct slice name; /* or id; the bytes follow */
+};
+
+struct entry_key {
+	struct topic *topic;
+	intptr_t index;
+};
 
 /* A partition of a session, and what the client was last told of it. */
 struct fetch_session_entry {
 	struct list_node node; /* the session's, in reading order */
+	struct entry_key key;
 	int64_t fetch_offset;
 	int64_t log_start_offset;
 	int64_t told_high_watermark;
@@ -27,12 +42,9 @@ struct fetch_session_entry {
 	int32_t max_bytes;
 	int32_t current_leader_epoch;
 	int32_t last_fetched_epoch;
-	int32_t index;
-	uint32_t key_len;
-	uint8_t key[]; /* index, then topic id or name */
 };
 
-#define KEY_INDEX_LEN 4
+#define ENTRY_BYTES (sizeof(struct fetch_session_entry) + MAP_ENTRY_BYTES)
 
 struct session {
 	struct list_node node; /* the part's, by last use */
@@ -45,6 +57,8 @@ struct session {
 	int64_t used_ms;
 	struct map by_key; /* struct fetch_session_entry */
 	struct list order;
+	struct map topics_by_name;
+	struct list topics;
 };
 
 struct part {
@@ -54,6 +68,7 @@ struct part {
 	struct map by_id; /* struct session */
 	struct list used; /* least recently used first */
 	size_t entries_count;
+	size_t bytes; /* of the sessions' entries and topics */
 	uint64_t evictions;
 };
 
@@ -85,14 +100,34 @@ fetch_sessions_new(int32_t slots, uint64_t seed)
 	return sessions;
 }
 
+static size_t
+topic_bytes(const struct topic *topic)
+{
+	return sizeof(*topic) + topic->name.len + MAP_ENTRY_BYTES;
+}
+
+static void
+topic_remove(struct part *part, struct session *session, struct topic *topic)
+{
+	map_remove(&session->topics_by_name, topic->name);
+	list_remove(&topic->node);
+	part->bytes -= topic_bytes(topic);
+	free(topic);
+}
+
 static void
 entry_remove(struct part *part, struct session *session,
     struct fetch_session_entry *entry)
 {
-	map_remove(&session->by_key, slice_of(entry->key, entry->key_len));
+	struct topic *topic = entry->key.topic;
+
+	map_remove(&session->by_key, MAP_KEY(entry->key));
 	list_remove(&entry->node);
 	part->entries_count--;
+	part->bytes -= ENTRY_BYTES;
 	free(entry);
+	if (--topic->entries_count == 0)
+		topic_remove(part, session, topic);
 }
 
 static void
@@ -104,6 +139,7 @@ session_remove(struct part *part, struct session *session)
 	map_remove(&part->by_id, MAP_KEY(session->id));
 	list_remove(&session->node);
 	map_fini(&session->by_key);
+	map_fini(&session->topics_by_name);
 	free(session);
 }
 
@@ -157,53 +193,73 @@ session_touch(struct part *part, struct session *session, int64_t now_ms)
 
 /* --- Entries ----------------------------------------------------------- */
 
-/* The key of a partition in a session that goes by ids or by names. */
+/* The name of a topic in a session that goes by ids or by names. */
 static struct slice
-key_make(bool uses_ids, struct slice topic, const struct uuid *topic_id,
-    int32_t index, struct buf *scratch)
+name_of(bool uses_ids, struct slice topic, const struct uuid *topic_id)
 {
-	struct slice name = uses_ids ?
-	    slice_of(topic_id->bytes, sizeof(topic_id->bytes)) :
-	    topic;
-	uint8_t *p;
+	return uses_ids ? slice_of(topic_id->bytes, sizeof(topic_id->bytes)) :
+			  topic;
+}
 
-	buf_clear(scratch);
-	p = buf_reserve(scratch, KEY_INDEX_LEN + name.len);
-	assert(p != NULL);
-	be32_put(p, (uint32_t)index);
+/* No topic has a longer name, and sessions do not keep what is none. */
+static bool
+names_fit(const struct fetch_session_partition *partitions, int32_t count)
+{
+	for (int32_t i = 0; i < count; i++)
+		if (partitions[i].topic.len > TOPIC_IMAGE_NAME_LEN_MAX)
+			return false;
+	return true;
+}
+
+static struct topic *
+topic_get(struct part *part, struct session *session, struct slice name)
+{
+	struct topic *topic = map_get(&session->topics_by_name, name);
+	uint8_t *bytes;
+
+	if (topic != NULL)
+		return topic;
+	topic = xcalloc(1, sizeof(*topic) + name.len);
+	bytes = (uint8_t *)(topic + 1);
 	if (name.len > 0)
-		memcpy(p + KEY_INDEX_LEN, name.data, name.len);
-	return slice_of(p, KEY_INDEX_LEN + name.len);
+		memcpy(bytes, name.data, name.len);
+	topic->name = slice_of(bytes, name.len);
+	list_append(&session->topics, &topic->node);
+	map_set(&session->topics_by_name, topic->name, topic);
+	part->bytes += topic_bytes(topic);
+	return topic;
 }
 
 static struct fetch_session_entry *
 entry_add(
-    struct part *part, struct session *session, struct slice key, int32_t index)
+    struct part *part, struct session *session, const struct entry_key *key)
 {
-	struct fetch_session_entry *entry =
-	    xcalloc(1, sizeof(*entry) + key.len);
+	struct fetch_session_entry *entry = xcalloc(1, sizeof(*entry));
 
-	entry->index = index;
+	entry->key = *key;
 	entry->told_high_watermark = -1;
 	entry->told_log_start_offset = -1;
-	entry->key_len = (uint32_t)key.len;
-	memcpy(entry->key, key.data, key.len);
 	list_append(&session->order, &entry->node);
-	map_set(&session->by_key, slice_of(entry->key, entry->key_len), entry);
+	map_set(&session->by_key, MAP_KEY(entry->key), entry);
+	key->topic->entries_count++;
 	part->entries_count++;
+	part->bytes += ENTRY_BYTES;
 	return entry;
 }
 
 static struct fetch_session_entry *
 entry_update(struct part *part, struct session *session,
-    const struct fetch_session_partition *partition, struct buf *scratch)
+    const struct fetch_session_partition *partition)
 {
-	struct slice key = key_make(session->uses_ids, partition->topic,
-	    &partition->topic_id, partition->index, scratch);
-	struct fetch_session_entry *entry = map_get(&session->by_key, key);
+	struct slice name = name_of(
+	    session->uses_ids, partition->topic, &partition->topic_id);
+	struct entry_key key = { topic_get(part, session, name),
+		partition->index };
+	struct fetch_session_entry *entry =
+	    map_get(&session->by_key, MAP_KEY(key));
 
 	if (entry == NULL)
-		entry = entry_add(part, session, key, partition->index);
+		entry = entry_add(part, session, &key);
 	entry->fetch_offset = partition->fetch_offset;
 	entry->max_bytes = partition->max_bytes;
 	entry->current_leader_epoch = partition->current_leader_epoch;
@@ -214,25 +270,28 @@ entry_update(struct part *part, struct session *session,
 
 static void
 entry_forget(struct part *part, struct session *session,
-    const struct fetch_session_forgotten *forgotten, struct buf *scratch)
+    const struct fetch_session_forgotten *forgotten)
 {
-	struct slice key = key_make(session->uses_ids, forgotten->topic,
-	    &forgotten->topic_id, forgotten->index, scratch);
-	struct fetch_session_entry *entry = map_get(&session->by_key, key);
+	struct slice name = name_of(
+	    session->uses_ids, forgotten->topic, &forgotten->topic_id);
+	struct entry_key key = { .index = forgotten->index };
+	struct fetch_session_entry *entry;
 
+	if (name.len > TOPIC_IMAGE_NAME_LEN_MAX)
+		return;
+	key.topic = map_get(&session->topics_by_name, name);
+	entry = map_get(&session->by_key, MAP_KEY(key));
 	if (entry != NULL)
 		entry_remove(part, session, entry);
 }
 
-/* A copy for the fetch, its name in the arena. */
+/* A copy for the fetch, whose topic has been copied. */
 static struct fetch_session_partition
-entry_copy(
-    struct fetch_session_entry *entry, bool uses_ids, struct arena *arena)
+entry_copy(struct fetch_session_entry *entry, bool uses_ids)
 {
-	struct slice name = slice_of(
-	    entry->key + KEY_INDEX_LEN, entry->key_len - KEY_INDEX_LEN);
+	const struct topic *topic = entry->key.topic;
 	struct fetch_session_partition partition = {
-		.index = entry->index,
+		.index = (int32_t)entry->key.index,
 		.fetch_offset = entry->fetch_offset,
 		.max_bytes = entry->max_bytes,
 		.current_leader_epoch = entry->current_leader_epoch,
@@ -242,9 +301,10 @@ entry_copy(
 	};
 
 	if (uses_ids)
-		memcpy(partition.topic_id.bytes, name.data, name.len);
+		memcpy(partition.topic_id.bytes, topic->name.data,
+		    sizeof(partition.topic_id.bytes));
 	else
-		partition.topic = arena_copy(arena, name);
+		partition.topic = topic->copy;
 	return partition;
 }
 
@@ -284,18 +344,31 @@ session_check(
 	return KP_NONE;
 }
 
-static void
+/* False where the session may not become what the client wants. */
+static bool
 session_update(struct part *part, struct session *session,
     const struct fetch_session_request *request)
 {
-	struct buf scratch;
-
-	buf_init(&scratch, SIZE_MAX);
-	for (int32_t i = 0; i < request->partitions_count; i++)
-		entry_update(part, session, &request->partitions[i], &scratch);
+	if (!names_fit(request->partitions, request->partitions_count))
+		return false;
+	for (int32_t i = 0; i < request->partitions_count &&
+	     part->bytes <= PART_BYTES_MAX; i++)
+		entry_update(part, session, &request->partitions[i]);
 	for (int32_t i = 0; i < request->forgotten_count; i++)
-		entry_forget(part, session, &request->forgotten[i], &scratch);
-	buf_fini(&scratch);
+		entry_forget(part, session, &request->forgotten[i]);
+	return part->bytes <= PART_BYTES_MAX;
+}
+
+/* Copy each topic's name once, however many partitions it has. */
+static void
+topics_copy(struct session *session, struct arena *arena)
+{
+	LIST_FOR_EACH (node, &session->topics) {
+		struct topic *topic = LIST_ENTRY(node, struct topic, node);
+
+		arena->size_bytes_max += topic->name.len + 16;
+		topic->copy = arena_copy(arena, topic->name);
+	}
 }
 
 /*
@@ -312,14 +385,12 @@ session_list(struct session *session, struct arena *arena,
 
 	arena->size_bytes_max += size;
 	context->partitions = arena_xalloc(arena, size);
-	LIST_FOR_EACH (node, &session->order) {
-		struct fetch_session_entry *entry =
-		    LIST_ENTRY(node, struct fetch_session_entry, node);
-
-		arena->size_bytes_max += entry->key_len + 16;
-		context->partitions[at++] =
-		    entry_copy(entry, session->uses_ids, arena);
-	}
+	if (!session->uses_ids)
+		topics_copy(session, arena);
+	LIST_FOR_EACH (node, &session->order)
+		context->partitions[at++] = entry_copy(
+		    LIST_ENTRY(node, struct fetch_session_entry, node),
+		    session->uses_ids);
 	context->partitions_count = at;
 }
 
@@ -332,8 +403,7 @@ session_continue(struct part *part, const struct fetch_session_request *request,
 
 	if (error != KP_NONE)
 		return error;
-	session_update(part, session, request);
-	if (part->entries_count > PART_ENTRIES_MAX) {
+	if (!session_update(part, session, request)) {
 		session_remove(part, session);
 		return KP_FETCH_SESSION_ID_NOT_FOUND;
 	}
@@ -459,7 +529,7 @@ static bool
 part_room(const struct fetch_sessions *sessions, struct part *part,
     bool privileged, size_t size, int64_t now_ms)
 {
-	if (part->entries_count + size > PART_ENTRIES_MAX)
+	if (part->bytes + size * ENTRY_BYTES > PART_BYTES_MAX)
 		return false;
 	return part->by_id.count < sessions->part_slots ||
 	    part_evict(part, privileged, size, now_ms);
@@ -514,24 +584,27 @@ session_make(struct fetch_sessions *sessions, struct part *part,
 	session->used_ms = now_ms;
 	map_init(&session->by_key);
 	list_init(&session->order);
+	map_init(&session->topics_by_name);
+	list_init(&session->topics);
 	map_set(&part->by_id, MAP_KEY(session->id), session);
 	list_append(&part->used, &session->node);
 	return session;
 }
 
-static void
+/* False where there is no room for all of it. */
+static bool
 session_fill(struct part *part, struct session *session,
     const struct fetch_session_context *context,
     const struct fetch_session_result *results)
 {
-	struct buf scratch;
-
-	buf_init(&scratch, SIZE_MAX);
-	for (int32_t i = 0; i < context->partitions_count; i++)
-		entry_told(entry_update(part, session, &context->partitions[i],
-			       &scratch),
+	for (int32_t i = 0; i < context->partitions_count; i++) {
+		entry_told(
+		    entry_update(part, session, &context->partitions[i]),
 		    &results[i]);
-	buf_fini(&scratch);
+		if (part->bytes > PART_BYTES_MAX)
+			return false;
+	}
+	return true;
 }
 
 /* The new session's id, or FETCH_SESSION_NONE where there is no room. */
@@ -543,14 +616,19 @@ session_create(struct fetch_sessions *sessions,
 	uint32_t index = atomic_fetch_add(&sessions->next_part, 1) % PARTS;
 	struct part *part = &sessions->parts[index];
 	int32_t id = FETCH_SESSION_NONE;
+	struct session *session;
 
+	if (!names_fit(context->partitions, context->partitions_count))
+		return FETCH_SESSION_NONE;
 	pthread_mutex_lock(&part->mutex);
 	if (part_room(sessions, part, context->privileged,
 		(size_t)context->partitions_count, now_ms)) {
 		id = id_make(part, index);
-		session_fill(part,
-		    session_make(sessions, part, context, id, now_ms), context,
-		    results);
+		session = session_make(sessions, part, context, id, now_ms);
+		if (!session_fill(part, session, context, results)) {
+			session_remove(part, session);
+			id = FETCH_SESSION_NONE;
+		}
 	}
 	part_unlock(part);
 	return id;
@@ -629,6 +707,7 @@ fetch_sessions_counters(struct fetch_sessions *sessions)
 		pthread_mutex_lock(&part->mutex);
 		counters.sessions += part->by_id.count;
 		counters.partitions += part->entries_count;
+		counters.bytes += part->bytes;
 		counters.evictions += part->evictions;
 		part_unlock(part);
 	}

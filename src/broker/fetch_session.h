@@ -8,7 +8,9 @@
  * made the session must still stand at the same epoch (fetch_session_answer).
  *
  * The cache has eight parts, each with a lock and an equal share of the slots
- * and of the ids (FetchSessionCache of Kafka).  Thread: any.
+ * and of the ids (FetchSessionCache of Kafka), and of the memory: a session
+ * that does not fit in is not made, or ends.  It keeps the name of a topic
+ * once, and none that no topic can have.  Thread: any.
  */
 #ifndef BROKER_FETCH_SESSION_H
 #define BROKER_FETCH_SESSION_H
@@ -94,8 +96,8 @@ void fetch_sessions_free(struct fetch_sessions *sessions);
 
 /*
  * Begin a fetch: find or drop the session, take over what the request changes
- * in it, advance its epoch, and list what is to be read.  Slices of sessions
- * are copied to the arena, those of the request are borrowed.
+ * in it, advance its epoch, and list what is to be read.  Names of sessions
+ * are copied to the arena, once a topic; those of the request are borrowed.
  * Errors, for all of the answer: KP_FETCH_SESSION_ID_NOT_FOUND,
  * KP_INVALID_FETCH_SESSION_EPOCH, KP_FETCH_SESSION_TOPIC_ID_ERROR.
  */
@@ -116,10 +118,11 @@ enum kp_error fetch_sessions_answer(struct fetch_sessions *sessions,
     const struct fetch_session_result *results, int64_t now_ms, int32_t *id,
     bool *answered) WARN_UNUSED;
 
-/* The number of sessions, of partitions in them, and of evictions so far. */
+/* What there is now, and the evictions so far. */
 struct fetch_sessions_counters {
 	size_t sessions;
 	size_t partitions;
+	size_t bytes;		/* of partitions and names, about */
 	uint64_t evictions;
 };
 struct fetch_sessions_counters fetch_sessions_counters(

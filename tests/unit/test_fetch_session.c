@@ -391,6 +391,110 @@ no_slots_no_sessions(void **state UNUSED)
 	rig_fini(&rig);
 }
 
+/* The name is kept once, and copied once for a fetch. */
+static void
+a_topic_has_one_name(void **state UNUSED)
+{
+	enum { COUNT = 16, NAME_LEN = 249 };
+	char name[NAME_LEN + 1] = { 0 };
+	struct fetch_session_partition partitions[COUNT];
+	struct fetch_session_forgotten forgotten = { .topic = { 0 } };
+	struct rig rig;
+	int32_t id;
+
+	memset(name, 'n', NAME_LEN);
+	rig_init(&rig, SLOTS_BIG);
+	for (int32_t i = 0; i < COUNT; i++)
+		partitions[i] = wants(name, i, 0);
+	results_reset(&rig);
+	assert_int_equal(begin(&rig, 0, 0, partitions, COUNT), KP_NONE);
+	assert_int_equal(answer(&rig, &id), KP_NONE);
+	assert_true(fetch_sessions_counters(rig.sessions).bytes <
+	    COUNT * NAME_LEN);
+	assert_int_equal(begin(&rig, id, 1, NULL, 0), KP_NONE);
+	assert_int_equal(rig.context.partitions_count, COUNT);
+	for (int32_t i = 0; i < COUNT; i++) {
+		assert_true(
+		    slice_equal_str(rig.context.partitions[i].topic, name));
+		assert_ptr_equal(rig.context.partitions[i].topic.data,
+		    rig.context.partitions[0].topic.data);
+	}
+	forgotten.topic = slice_str(name);
+	for (int32_t i = 0; i < COUNT; i++) {
+		forgotten.index = i;
+		assert_int_equal(
+		    begin_full(&rig, id, 2 + i, NULL, 0, &forgotten, 1),
+		    KP_NONE);
+	}
+	assert_int_equal(fetch_sessions_counters(rig.sessions).bytes, 0);
+	rig_fini(&rig);
+}
+
+/* Such a topic is answered, but a session does not remember it. */
+static void
+names_that_are_none_are_not_kept(void **state UNUSED)
+{
+	char name[251] = { 0 };
+	struct fetch_session_partition partition;
+	struct rig rig;
+	int32_t id;
+
+	memset(name, 'n', 250);
+	partition = wants(name, 0, 0);
+	rig_init(&rig, SLOTS_BIG);
+	assert_int_equal(begin(&rig, 0, 0, &partition, 1), KP_NONE);
+	assert_int_equal(rig.context.partitions_count, 1);
+	assert_int_equal(answer(&rig, &id), KP_NONE);
+	assert_int_equal(id, FETCH_SESSION_NONE);
+	assert_true(rig.answered[0]);
+	id = session_new(&rig, 1);
+	assert_int_equal(begin(&rig, id, 1, &partition, 1),
+	    KP_FETCH_SESSION_ID_NOT_FOUND);
+	assert_int_equal(fetch_sessions_counters(rig.sessions).sessions, 0);
+	rig_fini(&rig);
+}
+
+/* Sessions of many partitions are no longer made when there is no room. */
+static void
+memory_is_bounded(void **state UNUSED)
+{
+	enum { COUNT = 40000, BYTES_MAX = 8 * 24 << 20 };
+	struct fetch_session_partition *partitions =
+	    xcalloc(COUNT, sizeof(*partitions));
+	struct fetch_session_result *results =
+	    xcalloc(COUNT, sizeof(*results));
+	bool *answered = xcalloc(COUNT, sizeof(*answered));
+	struct rig rig;
+	int made = 0;
+	int32_t id, last = 0;
+
+	rig_init(&rig, SLOTS_BIG);
+	for (int32_t i = 0; i < COUNT; i++)
+		partitions[i] = wants("t", i, 0);
+	for (int i = 0; i < 64; i++) {
+		rig.arena.size_bytes_max = SIZE_MAX;
+		assert_int_equal(begin(&rig, 0, 0, partitions, COUNT), KP_NONE);
+		assert_int_equal(
+		    fetch_sessions_answer(rig.sessions, &rig.context, results,
+			rig.now_ms, &id, answered),
+		    KP_NONE);
+		made += id != FETCH_SESSION_NONE;
+		last = id != FETCH_SESSION_NONE ? id : last;
+		arena_reset(&rig.arena);
+	}
+	assert_true(made >= 8 && made < 64);
+	assert_true(fetch_sessions_counters(rig.sessions).bytes <= BYTES_MAX);
+	/* One that outgrows the room ends. */
+	for (int32_t i = 0; i < COUNT; i++)
+		partitions[i].index += COUNT;
+	assert_int_equal(begin(&rig, last, 1, partitions, COUNT),
+	    KP_FETCH_SESSION_ID_NOT_FOUND);
+	rig_fini(&rig);
+	free(partitions);
+	free(results);
+	free(answered);
+}
+
 /* Against a model: any order of adding, changing and forgetting. */
 static void
 sessions_follow_a_model(void **state UNUSED)
@@ -448,6 +552,9 @@ main(void)
 		cmocka_unit_test(full_caches_evict),
 		cmocka_unit_test(followers_go_first),
 		cmocka_unit_test(no_slots_no_sessions),
+		cmocka_unit_test(a_topic_has_one_name),
+		cmocka_unit_test(names_that_are_none_are_not_kept),
+		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(sessions_follow_a_model),
 	};
 
