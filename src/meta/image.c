@@ -43,13 +43,31 @@ struct image {
 	struct slice cluster_id;	/* owned */
 };
 
+/*
+ * A writer that waits goes first: there is always a reader somewhere, and
+ * they would keep the controller waiting for ever.
+ */
+static void
+init_lock(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attributes;
+	int error;
+
+	pthread_rwlockattr_init(&attributes);
+	error = pthread_rwlockattr_setkind_np(&attributes,
+	    PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	assert(error == 0);
+	error = pthread_rwlock_init(lock, &attributes);
+	assert(error == 0);
+	pthread_rwlockattr_destroy(&attributes);
+}
+
 struct image *
 image_new(void)
 {
 	struct image *image = xcalloc(1, sizeof(*image));
-	int error = pthread_rwlock_init(&image->lock, NULL);
 
-	assert(error == 0);
+	init_lock(&image->lock);
 	map_init(&image->topics_by_id);
 	map_init(&image->topics_by_name);
 	map_init(&image->topics_colliding);

@@ -8,7 +8,8 @@
  * immutable).  The controller's thread reads without the lock.
  *
  * The lock has rank 1: it is taken before a coordinator's and a partition's.
- * Nothing that blocks happens under it, and it is not taken twice.
+ * Nothing that blocks happens under it, and it is not taken twice: whoever
+ * has it would wait for a writer that waits for him.
  */
 #ifndef META_IMAGE_H
 #define META_IMAGE_H

@@ -1,11 +1,15 @@
 /* The image, and the deltas that change it. */
 #include "unit/unit.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "meta/delta.h"
-#include "meta/image.h"
+#include "meta/image.c"
 #include "meta/metadata_record.h"
 #include "wire/generated/metadata_broker_registration_change_record.h"
 #include "wire/generated/metadata_clear_elr_record.h"
@@ -43,7 +47,7 @@ add_topic(struct delta *delta, const char *name, uint8_t number)
 }
 
 static int
-remove_topic(struct delta *delta, uint8_t number)
+drop_topic(struct delta *delta, uint8_t number)
 {
 	const struct kp_remove_topic_record record = { .topic_id =
 							   id(number) };
@@ -83,7 +87,7 @@ set_config(struct delta *delta, const char *topic, const char *key,
 
 /* A whole topic of one partition, applied. */
 static void
-apply_topic(struct image *image, const char *name, uint8_t number)
+make_topic(struct image *image, const char *name, uint8_t number)
 {
 	struct delta *delta = delta_new(image);
 
@@ -115,8 +119,8 @@ topics_are_found_by_name_and_id(void **state)
 	struct image *image = *state;
 	const struct topic_image *topic;
 
-	apply_topic(image, "a", 1);
-	apply_topic(image, "b", 2);
+	make_topic(image, "a", 1);
+	make_topic(image, "b", 2);
 	topic = image_topic(image, slice_str("b"));
 	assert_non_null(topic);
 	assert_ptr_equal(image_topic_by_id(image, id(2)), topic);
@@ -132,9 +136,9 @@ a_delta_shows_what_will_be(void **state)
 	struct image *image = *state;
 	struct delta *delta = delta_new(image);
 
-	apply_topic(image, "old", 1);
+	make_topic(image, "old", 1);
 	assert_int_equal(add_topic(delta, "new", 2), 0);
-	assert_int_equal(remove_topic(delta, 1), 0);
+	assert_int_equal(drop_topic(delta, 1), 0);
 	assert_non_null(delta_topic(delta, slice_str("new")));
 	assert_null(delta_topic(delta, slice_str("old")));
 	assert_null(delta_topic_by_id(delta, id(1)));
@@ -150,10 +154,10 @@ a_name_is_free_again_within_one_delta(void **state)
 	const struct topic_image *topic;
 	struct delta *delta;
 
-	apply_topic(image, "t.x", 1);
+	make_topic(image, "t.x", 1);
 	delta = delta_new(image);
 	set_config(delta, "t.x", "retention.ms", "1");
-	assert_int_equal(remove_topic(delta, 1), 0);
+	assert_int_equal(drop_topic(delta, 1), 0);
 	assert_null(delta_topic_colliding(delta, slice_str("t_x")));
 	assert_int_equal(add_topic(delta, "t.x", 2), 0);
 	assert_int_equal(add_partition(delta, 2, 0), 0);
@@ -184,7 +188,7 @@ a_topic_may_come_and_go_within_one_delta(void **state)
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(add_topic(delta, "brief", 1), 0);
 		assert_int_equal(add_partition(delta, 1, 0), 0);
-		assert_int_equal(remove_topic(delta, 1), 0);
+		assert_int_equal(drop_topic(delta, 1), 0);
 	}
 	image_apply(image, delta);
 	delta_free(delta);
@@ -198,11 +202,11 @@ names_that_differ_in_dots_collide(void **state)
 	struct image *image = *state;
 	struct delta *delta;
 
-	apply_topic(image, "a.b_c", 1);
+	make_topic(image, "a.b_c", 1);
 	assert_non_null(image_topic_colliding(image, slice_str("a_b.c")));
 	assert_null(image_topic_colliding(image, slice_str("a_b")));
 	delta = delta_new(image);
-	assert_int_equal(remove_topic(delta, 1), 0);
+	assert_int_equal(drop_topic(delta, 1), 0);
 	image_apply(image, delta);
 	delta_free(delta);
 	assert_null(image_topic_colliding(image, slice_str("a_b.c")));
@@ -223,12 +227,12 @@ what_cannot_be_true_is_refused(void **state)
 		.feature_level = 1,
 	};
 
-	apply_topic(image, "t", 1);
+	make_topic(image, "t", 1);
 	assert_int_equal(add_topic(delta, "t", 2), -1);
 	assert_int_equal(add_topic(delta, "u", 1), -1);
 	assert_int_equal(add_topic(delta, "../etc", 3), -1);
 	assert_int_equal(add_topic(delta, "", 3), -1);
-	assert_int_equal(remove_topic(delta, 9), -1);
+	assert_int_equal(drop_topic(delta, 9), -1);
 	assert_int_equal(add_partition(delta, 9, 0), -1);
 	assert_int_equal(add_partition(delta, 1, -1), -1);
 	assert_int_equal(add_partition(delta, 1, 1000000), -1);
@@ -263,7 +267,7 @@ a_change_keeps_what_it_does_not_name(void **state)
 	struct kp_partition_change_record change;
 	const struct partition_image *old, *new;
 
-	apply_topic(image, "t", 1);
+	make_topic(image, "t", 1);
 	old = image_topic(image, slice_str("t"))->partitions[0];
 	partition_image_ref(old);
 	delta = delta_new(image);
@@ -306,8 +310,8 @@ clearing_elr_changes_only_who_has_one(void **state)
 	const struct partition_image *untouched;
 	struct delta *delta;
 
-	apply_topic(image, "t", 1);
-	apply_topic(image, "u", 2);
+	make_topic(image, "t", 1);
+	make_topic(image, "u", 2);
 	untouched = image_topic(image, slice_str("u"))->partitions[0];
 	delta = delta_new(image);
 	kp_defaults(&kp_partition_change_record, &change);
@@ -504,11 +508,46 @@ many_topics_one_by_one(void **state)
 	assert_non_null(image_topic_colliding(image, slice_str("t_2999")));
 }
 
+static void *
+apply_nothing(void *argument)
+{
+	struct image *image = argument;
+	struct delta *delta = delta_new(image);
+
+	image_apply(image, delta);
+	delta_free(delta);
+	return NULL;
+}
+
+/* With one reader after the other, the writer must get its turn. */
+static void
+a_waiting_writer_goes_first(void **state)
+{
+	struct image *image = *state;
+	int64_t end = clock_monotonic_ms() + 10000;
+	pthread_t writer;
+	int error = 0;
+
+	image_read_lock(image);
+	assert_int_equal(
+	    pthread_create(&writer, NULL, apply_nothing, image), 0);
+	while (error == 0 && clock_monotonic_ms() < end) {
+		error = pthread_rwlock_tryrdlock(&image->lock);
+		if (error == 0)
+			image_read_unlock(image);
+		sched_yield();
+	}
+	image_read_unlock(image);
+	pthread_join(writer, NULL);
+	assert_int_equal(error, EBUSY);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(a_waiting_writer_goes_first),
 		TEST(topics_are_found_by_name_and_id),
 		TEST(a_delta_shows_what_will_be),
 		TEST(a_name_is_free_again_within_one_delta),
