@@ -115,6 +115,18 @@ unlock_metadata_dir(struct node *node)
 	log_dir_free(node->metadata_dir);
 }
 
+/*
+ * Kafka halts, too: what is left could serve what there is, but would answer
+ * every change with an error, for ever.
+ */
+static void
+metadata_failed(void *context UNUSED)
+{
+	log_write(LOG_FATAL, LOGGER,
+	    "the metadata log has failed: the broker ends");
+	_exit(EXIT_FAILURE);
+}
+
 static int
 open_metadata(struct node *node)
 {
@@ -125,6 +137,7 @@ open_metadata(struct node *node)
 		.configs = node->configs,
 		.node_id = node->configs->node_id,
 		.seed = rng_next(&node->rng),
+		.failed = metadata_failed,
 	};
 
 	if (lock_metadata_dir(node, at) != 0)

@@ -40,7 +40,6 @@ struct controller {
 	struct list queue;		/* of struct controller_op */
 	bool draining;			/* the drain task is posted */
 	bool stopped;
-	bool failed;
 
 	/* the controller's thread */
 	struct task drain;
@@ -51,6 +50,7 @@ struct controller {
 	size_t records_capacity;
 	int64_t base_offset;		/* of the batch */
 	bool abort_open_transaction;	/* found while loading */
+	bool failed;			/* and told */
 	struct rng rng;
 	size_t placed;			/* turns of controller_place */
 };
@@ -185,25 +185,12 @@ end_batch(struct controller *controller)
 	controller->view = NULL;
 }
 
-static void
-set_failed(struct controller *controller)
-{
-	pthread_mutex_lock(&controller->lock);
-	controller->failed = true;
-	pthread_mutex_unlock(&controller->lock);
-}
-
 static int
 append(struct controller *controller)
 {
-	struct metadata_log *log = controller->settings.log;
-	int result;
-
-	result = metadata_log_append(log, buf_slice(&controller->values),
-	    controller->lens, controller->records_count);
-	if (metadata_log_failed(log))
-		set_failed(controller);
-	return result;
+	return metadata_log_append(controller->settings.log,
+	    buf_slice(&controller->values), controller->lens,
+	    controller->records_count);
 }
 
 /* Append, make durable, apply, publish. */
@@ -269,6 +256,18 @@ snapshot_if_due(struct controller *controller)
 }
 
 static void
+tell_failure(struct controller *controller)
+{
+	const struct controller_settings *settings = &controller->settings;
+
+	if (controller->failed || !metadata_log_failed(settings->log))
+		return;
+	controller->failed = true;
+	if (settings->failed != NULL)
+		settings->failed(settings->failed_context);
+}
+
+static void
 process(struct controller *controller, struct list *ops)
 {
 	struct list ran;
@@ -280,6 +279,8 @@ process(struct controller *controller, struct list *ops)
 		run_batch(controller, ops, &ran);
 		error = commit(controller);
 		end_batch(controller);
+		if (error != KP_NONE)
+			tell_failure(controller);
 		finish(&ran, error);
 	}
 	snapshot_if_due(controller);
@@ -483,17 +484,6 @@ controller_free(struct controller *controller)
 	free(controller->lens);
 	pthread_mutex_destroy(&controller->lock);
 	free(controller);
-}
-
-bool
-controller_failed(struct controller *controller)
-{
-	bool failed;
-
-	pthread_mutex_lock(&controller->lock);
-	failed = controller->failed;
-	pthread_mutex_unlock(&controller->lock);
-	return failed;
 }
 
 int16_t

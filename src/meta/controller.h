@@ -52,6 +52,15 @@ struct controller_settings {
 	const struct configs *configs;	/* owned by the caller */
 	int32_t node_id;
 	uint64_t seed;			/* of topic ids and placement */
+
+	/*
+	 * The metadata log takes no more records, after a write or a sync that
+	 * failed; a full disk is no such failure.  Before the operations that
+	 * it fails are done, on the controller's thread; once.  NULL: nobody
+	 * is told.
+	 */
+	void (*failed)(void *context);
+	void *failed_context;
 };
 
 /*
@@ -96,9 +105,6 @@ void controller_call(struct controller *controller, struct controller_op *op);
  */
 void controller_stop(struct controller *controller);
 void controller_free(struct controller *controller);
-
-/* Is the metadata log unable to take records (a failed write or sync)? */
-bool controller_failed(struct controller *controller);
 
 /* kraft.version of the metadata log, 0 or 1; fixed from the load on. */
 int16_t controller_kraft_version(const struct controller *controller);

@@ -67,12 +67,23 @@ meta_rig_config(struct meta_rig *rig, const char *key, const char *value)
 	config_set_put(rig->file, slice_str(key), slice_str(value));
 }
 
+/* Before the operation that failed is done, so its caller sees it. */
+static void
+count_failure(void *context)
+{
+	struct meta_rig *rig = context;
+
+	rig->failures++;
+}
+
 int
 meta_rig_load(struct meta_rig *rig)
 {
 	struct controller_settings settings = {
 		.node_id = META_RIG_NODE,
 		.seed = ++rig->seed,
+		.failed = count_failure,
+		.failed_context = rig,
 	};
 
 	assert_null(rig->log);

@@ -27,6 +27,7 @@ struct meta_rig {
 	struct controller *controller;
 	struct arena arena;		/* of answers */
 	uint64_t seed;			/* of the controller's last start */
+	int failures;			/* of the log, as it was told */
 
 	/* Before start: whom to tell of deltas; may be NULL. */
 	controller_subscriber_fn subscriber;

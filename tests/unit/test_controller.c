@@ -411,13 +411,15 @@ a_failed_append_changes_nothing(void **state)
 	disk_fault_clear(&rig->fault);
 	assert_null(meta_rig_find(rig, "full"));
 	assert_int_equal(watcher.deltas, deltas);
-	assert_false(controller_failed(rig->controller));
+	assert_int_equal(rig->failures, 0);
 	meta_rig_topic(rig, "full", 1);
 	disk_fault_fail(&rig->fault, DISK_FDATASYNC, ".log", 0, EIO);
 	assert_int_equal(try_create(rig, "broken"), KP_KAFKA_STORAGE_ERROR);
 	disk_fault_clear(&rig->fault);
 	assert_null(meta_rig_find(rig, "broken"));
-	assert_true(controller_failed(rig->controller));
+	assert_int_equal(rig->failures, 1);
+	assert_int_equal(try_create(rig, "broken"), KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(rig->failures, 1);
 	assert_int_equal(try_create(rig, "after"), KP_KAFKA_STORAGE_ERROR);
 	assert_non_null(meta_rig_find(rig, "t"));
 	assert_int_equal(watcher.created, 2);
@@ -733,7 +735,7 @@ a_snapshot_that_cannot_be_written_is_no_harm(void **state)
 	meta_rig_topic(rig, "t", 1);
 	meta_rig_topic(rig, "u", 1);
 	assert_true(disk_fault_clear(&rig->fault) > 0);
-	assert_false(controller_failed(rig->controller));
+	assert_int_equal(rig->failures, 0);
 	meta_rig_stop(rig);
 	meta_rig_start(rig);
 	assert_non_null(meta_rig_find(rig, "t"));
