@@ -1,8 +1,11 @@
 #include "base/base.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "net/admission.h"
+#include "net/listener_inner.h"
 #include "net/network.h"
 
+#include <netdb.h>
 #include <pthread.h>
 
 struct address {
@@ -10,33 +13,118 @@ struct address {
 	int32_t count;
 };
 
-struct admission {
-	/* immutable */
+/* The limits; overrides by address, the first of a host counts. */
+struct limits {
 	int32_t connections_max;
 	int32_t per_ip_max;
-	struct network_ip_limit *limits;
-	size_t limits_count;
+	struct address_limit *overrides;
+	size_t overrides_count;
+};
 
+struct address_limit {
+	char host[INET6_ADDRSTRLEN];
+	int32_t connections_max;
+};
+
+struct admission {
 	pthread_mutex_t lock;
+	struct limits limits;	/* guarded by lock */
 	struct map addresses;	/* guarded by lock; struct address by host */
 	int32_t count;		/* guarded by lock */
 };
+
+/* --- Limits -------------------------------------------------------------- */
+
+static void
+add_override(struct limits *limits, const struct addrinfo *info, int32_t max)
+{
+	struct address_limit *limit;
+	struct sockaddr_storage address = { 0 };
+	uint16_t port;
+
+	limits->overrides = xrealloc(limits->overrides,
+	    (limits->overrides_count + 1) * sizeof(*limits->overrides));
+	limit = &limits->overrides[limits->overrides_count++];
+	memcpy(&address, info->ai_addr,
+	    MIN(sizeof(address), (size_t)info->ai_addrlen));
+	listener_format_address(&address, limit->host, &port);
+	limit->connections_max = max;
+}
+
+/* Compared is the text of an address, which can be written in many ways. */
+static void
+add_overrides(struct limits *limits, const struct network_ip_limit *asked)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *all;
+
+	if (getaddrinfo(asked->host, NULL, &hints, &all) != 0) {
+		log_warn("net", "max.connections.per.ip.overrides: %s has no "
+		    "address", asked->host);
+		return;
+	}
+	for (struct addrinfo *info = all; info != NULL; info = info->ai_next)
+		add_override(limits, info, asked->connections_max);
+	freeaddrinfo(all);
+}
+
+static struct limits
+limits_of(const struct network_settings *settings)
+{
+	struct limits limits = {
+		.connections_max = settings->connections_max,
+		.per_ip_max = settings->connections_per_ip_max,
+	};
+
+	for (size_t i = 0; i < settings->ip_limits_count; i++)
+		add_overrides(&limits, &settings->ip_limits[i]);
+	return limits;
+}
+
+void
+admission_set_limits(struct admission *admission,
+    const struct network_settings *settings)
+{
+	struct limits old, new = limits_of(settings);
+
+	pthread_mutex_lock(&admission->lock);
+	old = admission->limits;
+	admission->limits = new;
+	pthread_mutex_unlock(&admission->lock);
+	free(old.overrides);
+}
+
+/* The lock is held. */
+static int32_t
+limit_of(const struct admission *admission, const char *host)
+{
+	const struct limits *limits = &admission->limits;
+
+	for (size_t i = 0; i < limits->overrides_count; i++)
+		if (strcmp(limits->overrides[i].host, host) == 0)
+			return limits->overrides[i].connections_max;
+	return limits->per_ip_max;
+}
+
+int32_t
+admission_limit(struct admission *admission, const char *host)
+{
+	int32_t limit;
+
+	pthread_mutex_lock(&admission->lock);
+	limit = limit_of(admission, host);
+	pthread_mutex_unlock(&admission->lock);
+	return limit;
+}
+
+/* --- Life ---------------------------------------------------------------- */
 
 struct admission *
 admission_new(const struct network_settings *settings)
 {
 	struct admission *admission = xcalloc(1, sizeof(*admission));
 
-	admission->connections_max = settings->connections_max;
-	admission->per_ip_max = settings->connections_per_ip_max;
-	admission->limits_count = settings->ip_limits_count;
-	admission->limits = xcalloc(settings->ip_limits_count,
-	    sizeof(*admission->limits));
-	for (size_t i = 0; i < settings->ip_limits_count; i++) {
-		admission->limits[i] = settings->ip_limits[i];
-		admission->limits[i].host =
-		    xstrdup(settings->ip_limits[i].host);
-	}
+	admission->limits = limits_of(settings);
 	pthread_mutex_init(&admission->lock, NULL);
 	map_init(&admission->addresses);
 	return admission;
@@ -61,20 +149,11 @@ admission_free(struct admission *admission)
 		address_free(address);
 	map_fini(&admission->addresses);
 	pthread_mutex_destroy(&admission->lock);
-	for (size_t i = 0; i < admission->limits_count; i++)
-		free((char *)(uintptr_t)admission->limits[i].host);
-	free(admission->limits);
+	free(admission->limits.overrides);
 	free(admission);
 }
 
-int32_t
-admission_limit(const struct admission *admission, const char *host)
-{
-	for (size_t i = 0; i < admission->limits_count; i++)
-		if (strcmp(admission->limits[i].host, host) == 0)
-			return admission->limits[i].connections_max;
-	return admission->per_ip_max;
-}
+/* --- Counting ------------------------------------------------------------ */
 
 /* The row of host, made where there is none.  The lock is held. */
 static struct address *
@@ -96,14 +175,13 @@ enum admission_verdict
 admission_enter(struct admission *admission, const char *host)
 {
 	enum admission_verdict verdict = ADMISSION_ADDRESS_FULL;
-	int32_t limit = admission_limit(admission, host);
 	struct address *address;
+	int32_t limit;
 
-	if (limit <= 0)
-		return ADMISSION_ADDRESS_FULL;
 	pthread_mutex_lock(&admission->lock);
-	address = find_or_make(admission, host);
-	if (address->count < limit) {
+	limit = limit_of(admission, host);
+	address = limit <= 0 ? NULL : find_or_make(admission, host);
+	if (address != NULL && address->count < limit) {
 		address->count++;
 		admission->count++;
 		verdict = ADMISSION_GRANTED;
@@ -142,5 +220,10 @@ admission_count(struct admission *admission)
 bool
 admission_full(struct admission *admission)
 {
-	return admission_count(admission) >= admission->connections_max;
+	bool full;
+
+	pthread_mutex_lock(&admission->lock);
+	full = admission->count >= admission->limits.connections_max;
+	pthread_mutex_unlock(&admission->lock);
+	return full;
 }

@@ -20,6 +20,14 @@ struct admission *admission_new(const struct network_settings *settings);
 void admission_free(struct admission *admission);
 
 /*
+ * From now on the limits are those of settings, copied.  Who is there may
+ * stay.  A host of an override may be a name, which stands for all of its
+ * addresses; looking it up blocks.  One that has none is logged and left out.
+ */
+void admission_set_limits(struct admission *admission,
+    const struct network_settings *settings);
+
+/*
  * A connection from host (an address as text) is there: count it if it may
  * stay.  What was granted is given back with admission_leave.
  */
@@ -34,6 +42,6 @@ bool admission_full(struct admission *admission);
 int32_t admission_count(struct admission *admission);
 
 /* The most that host may have. */
-int32_t admission_limit(const struct admission *admission, const char *host);
+int32_t admission_limit(struct admission *admission, const char *host);
 
 #endif

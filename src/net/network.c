@@ -315,14 +315,29 @@ network_connection_rejected(struct network *network)
 	    memory_order_relaxed);
 }
 
-void
-network_connection_closed(struct network *network, const char *host)
+/* There may be room for more connections. */
+static void
+wake_listeners(struct network *network)
 {
-	admission_leave(network->admission, host);
 	pthread_mutex_lock(&network->lock);
 	for (size_t i = 0; i < network->listeners_count; i++)
 		listener_wake(network->listeners[i]);
 	pthread_mutex_unlock(&network->lock);
+}
+
+void
+network_set_limits(struct network *network,
+    const struct network_settings *settings)
+{
+	admission_set_limits(network->admission, settings);
+	wake_listeners(network);
+}
+
+void
+network_connection_closed(struct network *network, const char *host)
+{
+	admission_leave(network->admission, host);
+	wake_listeners(network);
 }
 
 void

@@ -16,7 +16,7 @@ struct network;
 
 /* A row of max.connections.per.ip.overrides. */
 struct network_ip_limit {
-	const char *host;		/* an address as text */
+	const char *host;		/* an address, or a name that has some */
 	int32_t connections_max;
 };
 
@@ -75,6 +75,14 @@ void network_defaults(struct network_settings *settings);
 struct network *network_new(struct loop_group *loops,
     const struct network_settings *settings,
     struct connection_handler *handler);
+
+/*
+ * From now on the limits of connections are those of settings; who is there
+ * may stay.  Nothing else of settings counts.  Any thread; it may block where
+ * an override names a host.
+ */
+void network_set_limits(struct network *network,
+    const struct network_settings *settings);
 
 /*
  * Stop accepting and reading, let replies that are pending leave, and close.

@@ -88,6 +88,40 @@ total_limit_waits_for_a_free_slot(void **state UNUSED)
 	close(clients[3]);
 }
 
+/* Those who wait are let in, and those who are there may stay. */
+static void
+limits_change_while_it_runs(void **state UNUSED)
+{
+	static const struct network_ip_limit limits[] = {
+		{ "::1%nowhere", 0 }, { "localhost", 2 } };
+	struct network_settings settings;
+	int clients[3];
+	uint16_t port;
+
+	rig.settings.connections_max = 1;
+	rig_start();
+	port = listener_settings(rig.listener)->port;
+	clients[0] = client_connect(port);
+	clients[1] = client_connect(port);
+	RIG_UNTIL(rig.opened == 1);
+	client_expect_nothing(clients[1]);
+	settings = rig.settings;
+	settings.connections_max = 3;
+	settings.connections_per_ip_max = 1;
+	settings.ip_limits = limits;
+	settings.ip_limits_count = COUNT_OF(limits);
+	network_set_limits(rig.network, &settings);
+	RIG_UNTIL(rig.opened == 2);
+	clients[2] = client_connect(port);
+	client_expect_closed(clients[2]);
+	settings.ip_limits_count = 0;
+	network_set_limits(rig.network, &settings);
+	client_send_frame(clients[1], 'e', 1);
+	client_expect_frame(clients[1], 'e', 1);
+	for (size_t i = 0; i < COUNT_OF(clients); i++)
+		close(clients[i]);
+}
+
 static void
 listener_has_a_limit_of_its_own(void **state UNUSED)
 {
@@ -529,6 +563,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(address_limit_turns_away_at_once),
 		TEST(total_limit_waits_for_a_free_slot),
+		TEST(limits_change_while_it_runs),
 		TEST(listener_has_a_limit_of_its_own),
 		TEST(running_out_of_descriptors_is_survived),
 		TEST(accepted_sockets_inherit_their_options),
