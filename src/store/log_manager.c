@@ -412,7 +412,7 @@ log_manager_doom_path(
 	entry->deleted = true;
 	entry->doomed_path = path;
 	entry->remove_at_ms = log_manager_after(
-	    clock_monotonic_ms(), manager->settings.delete_delay_ms);
+	    clock_monotonic_ms(), manager->delete_delay_ms);
 	pthread_mutex_lock(&manager->lock);
 	list_append(&manager->doomed, &entry->node);
 	pthread_mutex_unlock(&manager->lock);
@@ -429,7 +429,7 @@ entry_doom(struct log_manager *manager, struct managed_log *entry, char *path)
 
 	entry->doomed_path = path;
 	entry->remove_at_ms = log_manager_after(
-	    clock_monotonic_ms(), manager->settings.delete_delay_ms);
+	    clock_monotonic_ms(), manager->delete_delay_ms);
 	entry->home->names_dirty = true;
 	pthread_mutex_lock(&manager->lock);
 	assert(!entry->deleted);

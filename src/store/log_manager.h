@@ -91,6 +91,13 @@ void log_manager_settings_init(struct log_manager_settings *settings);
 struct log_manager *log_manager_new(
     const struct log_manager_settings *settings);
 
+/*
+ * Take over from settings what may change at any time: delete_delay_ms, and
+ * recovery_thread_count, which the next log_manager_load uses.  Any thread.
+ */
+void log_manager_configure(struct log_manager *manager,
+    const struct log_manager_settings *settings);
+
 /* Give up the locks and free everything, without the orderly stop. */
 void log_manager_free(struct log_manager *manager);
 

@@ -424,7 +424,7 @@ doomed_remove(
 	log_warn(LOG_MANAGER_LOGGER, "Cannot delete %s: %s", entry->doomed_path,
 	    strerror(errno));
 	entry->remove_at_ms = log_manager_after(
-	    now_ms, MAX(manager->settings.delete_delay_ms, TIDY_PAUSE_MS));
+	    now_ms, MAX(manager->delete_delay_ms, TIDY_PAUSE_MS));
 }
 
 /* Move the doomed entries to list, so that they can be worked on unlocked. */

@@ -85,6 +85,10 @@ struct log_manager {
 	struct lost_log *lost; /* owned */
 	size_t lost_count;
 
+	/* of the settings, those that change */
+	atomic_int recovery_thread_count;
+	_Atomic int64_t delete_delay_ms;
+
 	pthread_mutex_t lock;
 	struct map by_name; /* lock; "topic-0" to a live managed_log */
 	struct map by_log;  /* lock; to each managed_log with a log */

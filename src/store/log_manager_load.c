@@ -113,12 +113,22 @@ wake_init(struct log_manager *manager)
 	pthread_mutex_init(&manager->wake_lock, NULL);
 }
 
+void
+log_manager_configure(
+    struct log_manager *manager, const struct log_manager_settings *settings)
+{
+	atomic_store(
+	    &manager->recovery_thread_count, settings->recovery_thread_count);
+	atomic_store(&manager->delete_delay_ms, settings->delete_delay_ms);
+}
+
 struct log_manager *
 log_manager_new(const struct log_manager_settings *settings)
 {
 	struct log_manager *manager = xcalloc(1, sizeof(*manager));
 
 	manager->settings = *settings;
+	log_manager_configure(manager, settings);
 	manager->dirs =
 	    xcalloc(settings->directory_count, sizeof(*manager->dirs));
 	manager->files = fd_cache_new(settings->disk, settings->open_files_max);
@@ -526,7 +536,7 @@ log_manager_load(
 	manager->hooks = *hooks;
 	if (items_find(&load) == 0 && duplicates_check(&load) == 0 &&
 	    marks_take(manager) == 0) {
-		parallel_run(manager->settings.recovery_thread_count *
+		parallel_run(atomic_load(&manager->recovery_thread_count) *
 			(int)manager->dir_count,
 		    load.count, item_load, &load);
 		items_enter(&load);

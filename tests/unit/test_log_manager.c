@@ -726,6 +726,24 @@ a_deleted_log_goes_after_the_delay(void **state UNUSED)
 }
 
 static void
+the_delay_may_change(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log_manager_settings settings = rig->settings;
+	struct log *log = create(rig, "a", 0);
+
+	settings.delete_delay_ms = 1000;
+	log_manager_configure(rig->manager, &settings);
+	assert_int_equal(log_manager_delete(rig->manager, log), KP_NONE);
+	rig_pass(rig, 999);
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 1);
+	rig_pass(rig, 1);
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 0);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+static void
 a_deletion_goes_on_after_a_restart(void **state UNUSED)
 {
 	struct rig *rig = rig_new(1);
@@ -1145,6 +1163,7 @@ main(void)
 		cmocka_unit_test(a_partition_that_cannot_be_read_is_offline),
 		cmocka_unit_test(records_without_metadata_are_told),
 		cmocka_unit_test(a_deleted_log_goes_after_the_delay),
+		cmocka_unit_test(the_delay_may_change),
 		cmocka_unit_test(a_deletion_goes_on_after_a_restart),
 		cmocka_unit_test(a_removal_that_fails_is_tried_again),
 		cmocka_unit_test(
