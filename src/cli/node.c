@@ -12,6 +12,7 @@
 #include "broker/fetch_session.h"
 #include "broker/partition.h"
 #include "broker/partition_manager.h"
+#include "cli/reconfigure.h"
 #include "cli/settings.h"
 #include "coord/group_coordinator.h"
 #include "meta/broker_ops.h"
@@ -54,6 +55,7 @@ struct node {
 	struct listener **listeners;
 	size_t listeners_count;
 	struct api_settings api_settings;
+	struct reconfigure reconfigure;
 	struct server server;
 	bool loops_run;
 	bool loaded;			/* the partitions' logs are */
@@ -187,6 +189,7 @@ open_partitions(struct node *node)
 		.wanted = partition_manager_wants,
 		.directory_failed = directory_failed,
 	};
+	struct log_manager_settings logs;
 
 	node->partition_context = (struct partition_context){
 		.flusher = node->flusher,
@@ -195,24 +198,24 @@ open_partitions(struct node *node)
 	};
 	node->partitions = partition_manager_new(&settings);
 	hooks.context = node->partitions;
+	/* The log manager was there before the metadata was. */
+	settings_log_manager(node->configs, &logs);
+	log_manager_configure(node->logs, &logs);
 	if (log_manager_load(node->logs, &hooks) != 0)
 		return -1;
 	node->loaded = true;
 	return 0;
 }
 
-/* Clients get the descriptors that the store leaves, and no more. */
 static void
-limit_connections(struct network_settings *settings)
+tell_limit(const struct node *node, const struct network_settings *settings)
 {
-	int32_t share = (int32_t)MIN(descriptors_share(), INT32_MAX);
-
-	if (settings->connections_max <= share)
+	if (configs_broker_int64(node->configs, "max.connections") <=
+	    settings->connections_max)
 		return;
-	settings->connections_max = share;
 	log_info(LOGGER, "%zu open files are allowed (ulimit -n), which is "
 	    "enough for %d connections",
-	    descriptors_max(), share);
+	    descriptors_max(), settings->connections_max);
 }
 
 static int
@@ -220,6 +223,7 @@ open_loops(struct node *node)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct network_settings settings;
+	struct arena arena;
 
 	node->loops = loop_group_new((int)MAX(1, processors));
 	if (node->loops == NULL) {
@@ -227,10 +231,12 @@ open_loops(struct node *node)
 		    strerror(errno));
 		return -1;
 	}
-	settings_network(node->configs, &settings);
-	limit_connections(&settings);
+	arena_init(&arena, SIZE_MAX);
+	settings_network(node->configs, &settings, &arena);
+	tell_limit(node, &settings);
 	node->network = network_new(node->loops, &settings,
 	    &node->server.connections);
+	arena_reset(&arena);
 	if (loop_group_start(node->loops) != 0) {
 		log_error(LOGGER, "cannot start event loops: %s",
 		    strerror(errno));
@@ -263,6 +269,12 @@ open_services(struct node *node)
 		"max.incremental.fetch.session.cache.slots"),
 	    rng_next(&node->rng));
 	node->cold_reads = worker_pool_new("cold-read", COLD_READ_THREADS);
+	node->reconfigure = (struct reconfigure){
+		.configs = node->configs,
+		.network = node->network,
+		.groups = node->groups,
+		.logs = node->logs,
+	};
 	node->server = (struct server){
 		.connections = { .frame = api_dispatch },
 		.settings = &node->api_settings,
@@ -429,6 +441,8 @@ node_start(struct node *node)
 	    node->partitions);
 	controller_subscribe(
 	    node->controller, group_coordinator_apply, node->groups);
+	controller_subscribe(
+	    node->controller, reconfigure_apply, &node->reconfigure);
 	if (controller_start(node->controller) != 0 ||
 	    join_cluster(node) != 0)
 		return -1;

@@ -1,5 +1,8 @@
 #include "cli/settings.h"
 
+#include "base/descriptors.h"
+#include "base/slice.h"
+
 #define MINUTE_MS (60 * 1000)
 
 static int32_t
@@ -58,18 +61,63 @@ settings_group(const struct configs *configs, struct group_settings *settings)
 	settings->batch_bytes_max = int32_of(configs, "message.max.bytes");
 }
 
+/* Clients get the descriptors that the store leaves, and no more. */
+static int32_t
+connections_max(const struct configs *configs)
+{
+	return (int32_t)MIN(
+	    (size_t)MAX(0, int32_of(configs, "max.connections")),
+	    descriptors_share());
+}
+
+/* What is no override was refused when it was set, or is nobody's. */
+static void
+add_ip_limit(struct network_settings *settings,
+    struct network_ip_limit *limit, struct slice item, struct arena *arena)
+{
+	struct slice host;
+	int64_t max;
+
+	if (config_key_pair(item, &host, &max) != 0)
+		return;
+	limit->host =
+	    (const char *)arena_printf(arena, "%.*s", SLICE_ARG(host)).data;
+	limit->connections_max = (int32_t)MAX(0, MIN(INT32_MAX, max));
+	settings->ip_limits_count++;
+}
+
+static void
+set_ip_limits(struct network_settings *settings, struct slice list,
+    struct arena *arena)
+{
+	struct slice words = list, item;
+	struct network_ip_limit *limits;
+	size_t count = 0;
+
+	while (slice_next_word(&words, &item))
+		count++;
+	limits = arena_xcalloc(arena, count, sizeof(*limits));
+	settings->ip_limits = limits;
+	while (slice_next_word(&list, &item))
+		add_ip_limit(settings, &limits[settings->ip_limits_count],
+		    item, arena);
+}
+
 void
 settings_network(const struct configs *configs,
-    struct network_settings *settings)
+    struct network_settings *settings, struct arena *arena)
 {
 	network_defaults(settings);
 	settings->frame_len_max = (size_t)configs_broker_int64(configs,
 	    "socket.request.max.bytes");
 	settings->idle_ms_max =
 	    configs_broker_int64(configs, "connections.max.idle.ms");
-	settings->connections_max = int32_of(configs, "max.connections");
+	settings->connections_max = connections_max(configs);
 	settings->connections_per_ip_max =
 	    int32_of(configs, "max.connections.per.ip");
+	set_ip_limits(settings,
+	    configs_broker(configs, "max.connections.per.ip.overrides"),
+	    arena);
 }
 
 void

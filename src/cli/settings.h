@@ -22,8 +22,9 @@ void settings_api(const struct configs *configs,
     struct api_settings *settings);
 void settings_group(const struct configs *configs,
     struct group_settings *settings);
+/* The overrides by address live in arena. */
 void settings_network(const struct configs *configs,
-    struct network_settings *settings);
+    struct network_settings *settings, struct arena *arena);
 void settings_listener(const struct configs *configs,
     struct listener_settings *settings);
 void settings_log_manager(const struct configs *configs,

@@ -53,6 +53,13 @@ group_coordinator_free(struct group_coordinator *coordinator)
 	free(coordinator);
 }
 
+void
+group_coordinator_set_batch_bytes(
+    struct group_coordinator *coordinator, int32_t bytes)
+{
+	coordinator->shard_settings.batch_bytes_max = bytes;
+}
+
 /* --- Tenures ------------------------------------------------------------- */
 
 static void

@@ -82,6 +82,10 @@ struct group_coordinator *group_coordinator_new(
  */
 void group_coordinator_apply(void *context, const struct delta *delta);
 
+/* From now on message.max.bytes is bytes.  Any thread. */
+void group_coordinator_set_batch_bytes(struct group_coordinator *coordinator,
+    int32_t bytes);
+
 /*
  * Load what has been taken over; later ones are loaded in the background.
  * Returns when everything on disk has been loaded.

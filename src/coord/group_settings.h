@@ -22,7 +22,7 @@ struct group_settings {
 	int16_t topic_replication_factor; /* offsets.topic.replication.factor */
 	int32_t topic_segment_bytes;	  /* offsets.topic.segment.bytes */
 	int32_t topic_compression;	  /* offsets.topic.compression.codec */
-	int32_t batch_bytes_max;	  /* message.max.bytes */
+	int32_t batch_bytes_max;	  /* message.max.bytes, at first */
 };
 
 #define GROUP_SETTINGS_DEFAULT                             \

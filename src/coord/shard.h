@@ -97,7 +97,7 @@ struct shard_call {
 };
 
 struct shard_settings {
-	int32_t batch_bytes_max;	/* the topic's max.message.bytes */
+	_Atomic int32_t batch_bytes_max; /* message.max.bytes; may change */
 	int32_t load_bytes;		/* offsets.load.buffer.size */
 	int32_t commit_timeout_ms;	/* offsets.commit.timeout.ms */
 	int32_t compression;		/* enum compression, of our batches */

@@ -15,6 +15,7 @@
 #include "wire/error.h"
 #include "wire/generated/api_versions.h"
 #include "wire/generated/fetch.h"
+#include "wire/generated/incremental_alter_configs.h"
 #include "wire/generated/list_offsets.h"
 #include "wire/generated/metadata.h"
 #include "wire/generated/produce.h"
@@ -675,6 +676,70 @@ test_connections_of_one_address_have_a_limit(void **state UNUSED)
 	broker_process_fini(&narrow);
 }
 
+static void
+set_cluster_config(struct raw_client *client, const char *key,
+    const char *value)
+{
+	struct kp_incremental_alter_configs_request_config config = {
+		.name = slice_str(key),
+		.value = slice_str(value),
+	};
+	struct kp_incremental_alter_configs_request_resource resource = {
+		.resource_type = 4,
+		.resource_name = slice_str(""),
+		.configs = &config,
+		.configs_count = 1,
+	};
+	const struct kp_incremental_alter_configs_request body = {
+		.resources = &resource,
+		.resources_count = 1,
+	};
+	const struct kp_incremental_alter_configs_response *response =
+	    raw_client_call(client, KP_INCREMENTAL_ALTER_CONFIGS_KEY, 1,
+		&body);
+
+	assert_int_equal(response->responses[0].error_code, KP_NONE);
+}
+
+static void
+expect_a_second_connection(const struct broker_process *narrow, bool served)
+{
+	struct raw_client client;
+
+	raw_client_init(&client, narrow);
+	if (served)
+		(void)api_versions(&client);
+	else
+		raw_client_expect_close(&client);
+	raw_client_fini(&client);
+}
+
+/* What can be changed while the broker runs is in force with the answer. */
+static void
+test_limits_change_while_it_runs(void **state UNUSED)
+{
+	struct raw_client client;
+	struct broker_process narrow;
+
+	broker_process_start(&narrow, "--override",
+	    "max.connections.per.ip=1", NULL);
+	raw_client_init(&client, &narrow);
+	(void)api_versions(&client);
+	expect_a_second_connection(&narrow, false);
+	set_cluster_config(&client, "max.connections.per.ip", "2");
+	expect_a_second_connection(&narrow, true);
+	set_cluster_config(&client, "max.connections.per.ip.overrides",
+	    "127.0.0.1:1");
+	raw_client_fini(&client);
+	broker_process_stop(&narrow);
+	broker_process_restart(&narrow);
+	raw_client_init(&client, &narrow);
+	(void)api_versions(&client);
+	expect_a_second_connection(&narrow, false);
+	raw_client_fini(&client);
+	broker_process_fini(&narrow);
+}
+
 int
 main(void)
 {
@@ -703,6 +768,7 @@ main(void)
 		cmocka_unit_test(test_acks_0_that_fails_closes),
 		cmocka_unit_test(test_idle_connections_are_closed),
 		cmocka_unit_test(test_connections_of_one_address_have_a_limit),
+		cmocka_unit_test(test_limits_change_while_it_runs),
 	};
 
 	return cmocka_run_group_tests(tests, start_broker, stop_broker);

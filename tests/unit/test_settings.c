@@ -83,6 +83,33 @@ durability_survives_blanks(void **state)
 }
 
 static void
+addresses_have_limits_of_their_own(void **state)
+{
+	struct setting *s = *state;
+	struct network_settings settings;
+	struct arena arena;
+
+	arena_init(&arena, 1 << 16);
+	settings_network(s->configs, &settings, &arena);
+	assert_int_equal(settings.ip_limits_count, 0);
+	assert_int_equal(settings.connections_max,
+	    MIN(INT32_MAX, descriptors_share()));
+	in_file(s, "max.connections.per.ip.overrides",
+	    " 10.0.0.1:5 ,::1 : 7, nonsense");
+	in_file(s, "max.connections.per.ip", "9");
+	dynamic(s, 4, "", "max.connections", "8");
+	settings_network(s->configs, &settings, &arena);
+	assert_int_equal(settings.connections_max, 8);
+	assert_int_equal(settings.connections_per_ip_max, 9);
+	assert_int_equal(settings.ip_limits_count, 2);
+	assert_string_equal(settings.ip_limits[0].host, "10.0.0.1");
+	assert_int_equal(settings.ip_limits[0].connections_max, 5);
+	assert_string_equal(settings.ip_limits[1].host, "::1");
+	assert_int_equal(settings.ip_limits[1].connections_max, 7);
+	arena_reset(&arena);
+}
+
+static void
 topics_are_set_up_in_spite_of_blanks(void **state)
 {
 	struct setting *s = *state;
@@ -116,6 +143,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(durability_survives_blanks),
+		TEST(addresses_have_limits_of_their_own),
 		TEST(topics_are_set_up_in_spite_of_blanks),
 	};
 

@@ -1,0 +1,43 @@
+#include "cli/reconfigure.h"
+
+#include "cli/settings.h"
+#include "coord/group_coordinator.h"
+#include "meta/delta.h"
+
+static bool
+concerns_brokers(const struct delta *delta)
+{
+	for (size_t i = 0; i < delta->configs_count; i++)
+		if (delta->configs[i]->type == IMAGE_CONFIG_BROKER)
+			return true;
+	return false;
+}
+
+static void
+limit_connections(const struct reconfigure *to)
+{
+	struct network_settings settings;
+	struct arena arena;
+
+	arena_init(&arena, SIZE_MAX);
+	settings_network(to->configs, &settings, &arena);
+	network_set_limits(to->network, &settings);
+	arena_reset(&arena);
+}
+
+/* What has not changed is set once more, which does no harm. */
+void
+reconfigure_apply(void *context, const struct delta *delta)
+{
+	const struct reconfigure *to = context;
+	struct log_manager_settings logs;
+	struct group_settings groups;
+
+	if (!concerns_brokers(delta))
+		return;
+	limit_connections(to);
+	settings_log_manager(to->configs, &logs);
+	log_manager_configure(to->logs, &logs);
+	settings_group(to->configs, &groups);
+	group_coordinator_set_batch_bytes(to->groups, groups.batch_bytes_max);
+}
