@@ -16,7 +16,7 @@ struct network;
 
 /* A row of max.connections.per.ip.overrides. */
 struct network_ip_limit {
-	const char *host;		/* an address, or a name that has some */
+	const char *host;		/* an address, or a name of some */
 	int32_t connections_max;
 };
 
