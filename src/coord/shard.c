@@ -397,7 +397,7 @@ shard_timer_start(struct shard *shard, struct shard_timer *timer,
     int64_t delay_ms)
 {
 	shard_timers_set(
-	    &shard->timers, timer, clock_monotonic_ms() + MAX(delay_ms, 0));
+	    &shard->timers, timer, clock_monotonic_ms() + MAX(delay_ms, 1));
 }
 
 void
