@@ -68,10 +68,9 @@ range_read(const struct partition_host *host, const struct log_read *range,
 }
 
 static enum kp_error
-host_read(
-    struct shard_host *base, int64_t offset, size_t max_bytes, struct buf *buf)
+chunk_read(struct partition_host *host, int64_t offset, size_t max_bytes,
+    struct buf *buf)
 {
-	struct partition_host *host = host_of(base);
 	struct partition_read read = {
 		.node_id = PARTITION_ANY_NODE,
 		.leader_only = true,
@@ -94,12 +93,6 @@ host_read(
 }
 
 static int64_t
-host_log_start_offset(struct shard_host *base)
-{
-	return partition_log_start_offset(host_of(base)->partition);
-}
-
-static int64_t
 host_high_watermark(struct shard_host *base)
 {
 	return partition_high_watermark(host_of(base)->partition);
@@ -111,7 +104,8 @@ host_high_watermark(struct shard_host *base)
 static bool
 idle(const struct partition_host *host)
 {
-	return host->closing && !host->watching && !host->waking;
+	return host->closing && !host->watching && !host->waking &&
+	    host->reads_count == 0;
 }
 
 static void
@@ -159,6 +153,63 @@ arrive(struct partition_host *host, bool *flag)
 	if (ended)
 		end(host);
 	return !closing;
+}
+
+/* --- Reading ------------------------------------------------------------- */
+
+/* Keep the partition from being given back; false where it may have been. */
+static bool
+read_begin(struct partition_host *host)
+{
+	bool open;
+
+	pthread_mutex_lock(&host->mutex);
+	open = !host->closing;
+	if (open)
+		host->reads_count++;
+	pthread_mutex_unlock(&host->mutex);
+	return open;
+}
+
+/* The closing that found a read under way left the end to it. */
+static void
+read_end(struct partition_host *host)
+{
+	bool ended;
+
+	pthread_mutex_lock(&host->mutex);
+	host->reads_count--;
+	ended = idle(host);
+	pthread_mutex_unlock(&host->mutex);
+	if (ended)
+		loop_post(host->loop, &host->close_task);
+}
+
+static enum kp_error
+host_read(
+    struct shard_host *base, int64_t offset, size_t max_bytes, struct buf *buf)
+{
+	struct partition_host *host = host_of(base);
+	enum kp_error error;
+
+	if (!read_begin(host))
+		return KP_NOT_LEADER_OR_FOLLOWER;
+	error = chunk_read(host, offset, max_bytes, buf);
+	read_end(host);
+	return error;
+}
+
+static int64_t
+host_log_start_offset(struct shard_host *base)
+{
+	struct partition_host *host = host_of(base);
+	int64_t offset;
+
+	if (!read_begin(host))
+		return 0;
+	offset = partition_log_start_offset(host->partition);
+	read_end(host);
+	return offset;
 }
 
 /* --- The high watermark -------------------------------------------------- */
@@ -273,7 +324,7 @@ partition_host_close(
 void
 partition_host_fini(struct partition_host *host)
 {
-	assert(!host->watching && !host->waking);
+	assert(!host->watching && !host->waking && host->reads_count == 0);
 	partition_unref(host->partition);
 	pthread_mutex_destroy(&host->mutex);
 }

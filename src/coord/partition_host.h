@@ -9,7 +9,8 @@
  *
  * Life: partition_host_init, then the shard works, then shard_resign, then
  * partition_host_close, whose end is told.  A watch that comes too late, from
- * a thread that was just leaving the shard, is ignored.
+ * a thread that was just leaving the shard, is ignored; a read that does is
+ * refused, and one that is under way is waited for.
  */
 #ifndef COORD_PARTITION_HOST_H
 #define COORD_PARTITION_HOST_H
@@ -39,6 +40,7 @@ struct partition_host {
 	bool closing;
 	bool watching;			/* the waiter waits or is posted */
 	bool waking;			/* wake_task is posted */
+	int reads_count;		/* that are under way */
 
 	/* loop-local */
 	struct hw_waiter waiter;

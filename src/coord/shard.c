@@ -426,21 +426,6 @@ shard_tick(struct shard *shard)
 
 /* --- Leadership and commits ---------------------------------------------- */
 
-bool
-shard_elect(struct shard *shard, int32_t epoch)
-{
-	bool elected;
-
-	pthread_mutex_lock(&shard->mutex);
-	elected = epoch > shard->epoch || shard->state == SHARD_FAILED ||
-	    shard->state == SHARD_CLOSED || shard->state == SHARD_INITIAL;
-	if (elected && shard->state != SHARD_ACTIVE)
-		shard->state = SHARD_LOADING;
-	shard->epoch = MAX(shard->epoch, epoch);
-	pthread_mutex_unlock(&shard->mutex);
-	return elected && shard->state == SHARD_LOADING;
-}
-
 /* Drop everything, with an answer for those who wait.  Lock held. */
 static void
 unload(struct shard *shard, enum shard_state state, enum kp_error error)
@@ -456,6 +441,22 @@ unload(struct shard *shard, enum shard_state state, enum kp_error error)
 	shard_discard(shard);
 	shard_timers_remove(&shard->timers, &shard->wait_timer);
 	assert(shard_timers_first(&shard->timers) == NULL);
+}
+
+/* A load that is under way ends here, and with it what it has replayed. */
+bool
+shard_elect(struct shard *shard, int32_t epoch)
+{
+	bool elected;
+
+	pthread_mutex_lock(&shard->mutex);
+	elected = shard->state != SHARD_ACTIVE &&
+	    (shard->state != SHARD_LOADING || epoch > shard->epoch);
+	if (elected)
+		unload(shard, SHARD_LOADING, KP_NOT_COORDINATOR);
+	shard->epoch = MAX(shard->epoch, epoch);
+	shard_leave(shard);
+	return elected;
 }
 
 void

@@ -139,15 +139,18 @@ void shard_fini(struct shard *shard);
 /* --- Leadership ---------------------------------------------------------- */
 
 /*
- * This node leads the partition in epoch.  The shard is LOADING on return,
- * unless it leads in this epoch or a later one already: then false.
+ * This node leads the partition in epoch.  True where the shard has to be
+ * loaded for that: it is LOADING, with nothing in it, and a load for an older
+ * epoch gives up.  False where it is ACTIVE already, or LOADING for this epoch
+ * or a later one.
  */
-bool shard_elect(struct shard *shard, int32_t epoch);
+bool shard_elect(struct shard *shard, int32_t epoch) WARN_UNUSED;
 
 /*
  * Replay the log of a shard that is LOADING and make it ACTIVE, or FAILED.
- * Takes as long as the log is long, and takes the lock piece by piece, so
- * requests are answered COORDINATOR_LOAD_IN_PROGRESS meanwhile.  One thread.
+ * Takes as long as the log is long.  It reads without the lock and replays
+ * under it, piece by piece, so requests are answered
+ * COORDINATOR_LOAD_IN_PROGRESS meanwhile.
  */
 void shard_load(struct shard *shard, int32_t epoch);
 
@@ -209,7 +212,10 @@ void shard_await(struct shard *shard, struct shard_wait *wait);
 void shard_reply(struct shard *shard, struct shard_call *call,
     enum kp_error error);
 
-/* Lock held. */
+/*
+ * Lock held.  A timer that is started by one that fires waits for the next
+ * tick, however short its delay: a tick ends.
+ */
 void shard_timer_start(struct shard *shard, struct shard_timer *timer,
     int64_t delay_ms);
 void shard_timer_stop(struct shard *shard, struct shard_timer *timer);

@@ -3,8 +3,8 @@
  * partition of an internal topic (partition_host.h), tests have one that
  * holds back the high watermark or fails.
  *
- * append, read and the two offsets are called with the shard's lock held, watch
- * and wake without it.
+ * append and high_watermark are called with the shard's lock held, the others
+ * without it.
  */
 #ifndef COORD_SHARD_HOST_H
 #define COORD_SHARD_HOST_H
@@ -26,7 +26,8 @@ struct shard_host {
 	 * Append batches from the one that holds offset on to buf, about
 	 * max_bytes, but the first one whole; the last one may be cut.
 	 * Nothing is put there at the end of the log, which is the end of
-	 * what was appended, not the high watermark.
+	 * what was appended, not the high watermark.  May block, and may be
+	 * called while the shard is given away: then it is an error.
 	 */
 	enum kp_error (*read)(struct shard_host *host, int64_t offset,
 	    size_t max_bytes, struct buf *buf);

@@ -110,22 +110,22 @@ chunk_replay(struct load *load)
 	return load->offset > start ? 0 : -1;
 }
 
+static void
+log_read_failure(const struct load *load, enum kp_error error)
+{
+	log_error("coord", "Cannot read %s-%d at offset %lld: %s",
+	    load->shard->kind->topic, load->shard->partition,
+	    (long long)load->offset, kp_error_name(error));
+}
+
 enum load_step { LOAD_GOES_ON, LOAD_ENDED, LOAD_FAILED };
 
+/* What to do with what was read. */
 static enum load_step
-chunk_load(struct load *load)
+chunk_take(struct load *load, enum kp_error error)
 {
-	struct shard *shard = load->shard;
-	struct shard_host *host = shard->host;
-	enum kp_error error;
-
-	buf_clear(&load->bytes);
-	error = host->read(host, load->offset,
-	    (size_t)shard->settings->load_bytes, &load->bytes);
 	if (error != KP_NONE) {
-		log_error("coord", "Cannot read %s-%d at offset %lld: %s",
-		    shard->kind->topic, shard->partition,
-		    (long long)load->offset, kp_error_name(error));
+		log_read_failure(load, error);
 		return LOAD_FAILED;
 	}
 	if (load->bytes.len == 0)
@@ -149,19 +149,46 @@ load_finish(struct load *load, bool ok)
 	shard->kind->loaded(shard);
 }
 
-/* One chunk under the lock; false when there is no more to do. */
+/* Is it still this epoch's load that is wanted?  Locked. */
+static bool
+wanted(const struct shard *shard, int32_t epoch)
+{
+	return shard->state == SHARD_LOADING && shard->epoch == epoch;
+}
+
+static bool
+begin(struct load *load, int32_t epoch)
+{
+	struct shard *shard = load->shard;
+	bool ours;
+
+	pthread_mutex_lock(&shard->mutex);
+	ours = wanted(shard, epoch);
+	pthread_mutex_unlock(&shard->mutex);
+	if (ours)
+		load->offset = shard->host->log_start_offset(shard->host);
+	return ours;
+}
+
+/*
+ * One chunk; false when there is no more to do.  The disk is read before the
+ * lock is taken: whoever asks the shard meanwhile is on a loop.
+ */
 static bool
 load_step(struct load *load, int32_t epoch)
 {
 	struct shard *shard = load->shard;
+	struct shard_host *host = shard->host;
 	enum load_step step;
+	enum kp_error error;
 	bool ours;
 
+	buf_clear(&load->bytes);
+	error = host->read(host, load->offset,
+	    (size_t)shard->settings->load_bytes, &load->bytes);
 	pthread_mutex_lock(&shard->mutex);
-	ours = shard->state == SHARD_LOADING && shard->epoch == epoch;
-	if (ours && load->offset < 0)
-		load->offset = shard->host->log_start_offset(shard->host);
-	step = ours ? chunk_load(load) : LOAD_ENDED;
+	ours = wanted(shard, epoch);
+	step = ours ? chunk_take(load, error) : LOAD_ENDED;
 	if (ours && step != LOAD_GOES_ON)
 		load_finish(load, step == LOAD_ENDED);
 	shard_leave(shard);
@@ -175,8 +202,9 @@ shard_load(struct shard *shard, int32_t epoch)
 
 	buf_init(&load.bytes, INT32_MAX);
 	buf_init(&load.plain, PLAIN_BYTES_MIN);
-	while (load_step(&load, epoch))
-		;
+	if (begin(&load, epoch))
+		while (load_step(&load, epoch))
+			;
 	buf_fini(&load.bytes);
 	buf_fini(&load.plain);
 }

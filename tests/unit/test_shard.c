@@ -36,6 +36,7 @@ struct world {
 	enum kp_error append_error;
 	enum kp_error read_error;
 	size_t read_bytes_max;
+	void (*reading)(struct world *world); /* as a read begins, or NULL */
 	int64_t watched;
 	int watches_count;
 	int wakes_count;
@@ -183,6 +184,8 @@ host_read(
 	struct batch batch;
 	size_t at = 0, len;
 
+	if (world->reading != NULL)
+		world->reading(world);
 	if (world->read_error != KP_NONE)
 		return world->read_error;
 	while (batch_read(slice_of(world->log.data + at, world->log.len - at),
@@ -738,6 +741,37 @@ the_host_is_woken_for_the_earliest(void **state UNUSED)
 	world_fini(&world);
 }
 
+static void
+tick_again(struct shard_timer *timer, struct shard *shard)
+{
+	struct ticking *ticking = CONTAINER_OF(timer, struct ticking, timer);
+
+	assert_true(++ticking->fired_count < 10);
+	shard_timer_start(shard, timer, 0);
+}
+
+/* The clock stands still meanwhile. */
+static void
+a_tick_ends_however_short_its_timers(void **state UNUSED)
+{
+	struct ticking again = { .timer.fired = tick_again };
+	struct world world;
+
+	world_start(&world);
+	assert_int_equal(shard_enter(&world.shard), KP_NONE);
+	shard_timer_start(&world.shard, &again.timer, 0);
+	shard_leave(&world.shard);
+	for (int i = 1; i < 5; i++) {
+		world.now_ms++;
+		assert_true(shard_tick(&world.shard) > world.now_ms);
+		assert_int_equal(again.fired_count, i);
+	}
+	assert_int_equal(shard_enter(&world.shard), KP_NONE);
+	shard_timer_stop(&world.shard, &again.timer);
+	shard_leave(&world.shard);
+	world_fini(&world);
+}
+
 /* --- Loading ------------------------------------------------------------- */
 
 static void
@@ -770,6 +804,87 @@ loading_replays_the_log_in_pieces(void **state UNUSED)
 	put(&world, &call, 0, 1);
 	expect_done(&call, KP_NONE);
 	assert_int_equal(world.end_offset, 501);
+	world_fini(&world);
+}
+
+static void
+expect_answers(struct world *world)
+{
+	assert_int_equal(pthread_mutex_trylock(&world->shard.mutex), 0);
+	pthread_mutex_unlock(&world->shard.mutex);
+	assert_int_equal(
+	    shard_enter(&world->shard), KP_COORDINATOR_LOAD_IN_PROGRESS);
+}
+
+static void
+a_loading_shard_answers_while_it_reads(void **state UNUSED)
+{
+	struct world world;
+	struct call call;
+
+	world_start(&world);
+	put(&world, &call, 1, 10);
+	world.reading = expect_answers;
+	reload(&world, 2);
+	assert_int_equal(world.loads_count, 2);
+	assert_int_equal(world.values[1], 10);
+	world_fini(&world);
+}
+
+/* When something of the log has been replayed. */
+static void
+elect_anew(struct world *world)
+{
+	if (world->replays_count == 0)
+		return;
+	world->reading = NULL;
+	assert_true(shard_elect(&world->shard, world->shard.epoch + 1));
+}
+
+static void
+a_newer_epoch_loads_from_nothing(void **state UNUSED)
+{
+	struct world world;
+	struct call call;
+
+	world_start(&world);
+	for (int i = 0; i < 10; i++)
+		put(&world, &call, i, i);
+	shard_resign(&world.shard);
+	world.read_bytes_max = 1;
+	world.unloads_count = world.loads_count = world.replays_count = 0;
+	world.reading = elect_anew;
+	assert_true(shard_elect(&world.shard, 2));
+	shard_load(&world.shard, 2);
+	assert_int_equal(world.unloads_count, 1);
+	assert_int_equal(world.loads_count, 0);
+	assert_int_equal(world.replays_count, 1);
+	assert_int_equal(world.values[0], NONE);
+	shard_load(&world.shard, 3);
+	assert_int_equal(world.loads_count, 1);
+	assert_int_equal(world.replays_count, 11);
+	assert_int_equal(world.values[9], 9);
+	world_fini(&world);
+}
+
+static void
+resign(struct world *world)
+{
+	world->read_error = KP_NOT_LEADER_OR_FOLLOWER;
+	shard_resign(&world->shard);
+}
+
+static void
+a_load_ends_with_the_leadership(void **state UNUSED)
+{
+	struct world world;
+
+	world_init(&world);
+	world.reading = resign;
+	assert_true(shard_elect(&world.shard, 1));
+	shard_load(&world.shard, 1);
+	assert_int_equal(world.loads_count, 0);
+	assert_int_equal(world.shard.state, SHARD_CLOSED);
 	world_fini(&world);
 }
 
@@ -933,7 +1048,11 @@ main(void)
 		    a_loaded_shard_waits_for_what_is_not_committed),
 		cmocka_unit_test(timers_fire_in_order),
 		cmocka_unit_test(the_host_is_woken_for_the_earliest),
+		cmocka_unit_test(a_tick_ends_however_short_its_timers),
 		cmocka_unit_test(loading_replays_the_log_in_pieces),
+		cmocka_unit_test(a_loading_shard_answers_while_it_reads),
+		cmocka_unit_test(a_newer_epoch_loads_from_nothing),
+		cmocka_unit_test(a_load_ends_with_the_leadership),
 		cmocka_unit_test(transactions_count_when_they_end),
 		cmocka_unit_test(
 		    unknown_records_are_skipped_and_broken_ones_are_not),
