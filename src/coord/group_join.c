@@ -150,6 +150,7 @@ take_place(struct joining *joining, struct group_member *member,
 	group_answer_sync(member, KP_FENCED_INSTANCE_ID);
 	group_member_rename(member, id);
 	update_member(joining, member);
+	member->is_new = false;
 	group_member_touch(member);
 }
 

@@ -745,6 +745,38 @@ a_group_over_its_limit_shrinks(void **state UNUSED)
 	world_fini(&world);
 }
 
+/* It is no new member, though the one that it replaces was. */
+static void
+a_replacement_that_waits_is_not_dropped(void **state UNUSED)
+{
+	struct client a, first, second;
+	struct world world;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	client_join_with_id(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_sync(&a);
+	client_init(&first, &world, "s");
+	first.instance_id = slice_str("inst");
+	client_join(&first);
+	assert_true(first.pending);
+	client_init(&second, &world, "s");
+	second.instance_id = slice_str("inst");
+	client_join(&second);
+	assert_int_equal(client_joined(&first), KP_FENCED_INSTANCE_ID);
+	for (int i = 0; i < 4; i++) {
+		world_pass(&world, second.session_ms / 3);
+		assert_int_equal(
+		    client_heartbeat(&a), KP_REBALANCE_IN_PROGRESS);
+	}
+	assert_true(second.pending);
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(client_joined(&second), KP_NONE);
+	world_fini(&world);
+}
+
 /* Of version 0, to the topic "t". */
 #define SUBSCRIPTION                                  \
 	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
@@ -1137,6 +1169,7 @@ main(void)
 		cmocka_unit_test(a_group_over_its_limit_shrinks),
 		cmocka_unit_test(offsets_of_subscribed_topics_are_kept),
 		cmocka_unit_test(members_vote_for_a_protocol),
+		cmocka_unit_test(a_replacement_that_waits_is_not_dropped),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
