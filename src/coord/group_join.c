@@ -232,10 +232,12 @@ join_pending(struct joining *joining, struct group_pending *pending)
 	struct slice id = arena_copy(joining->call->arena, pending->id);
 
 	group_pending_remove(pending);
-	if (slice_is_null(joining->request->group_instance_id))
+	if (slice_is_null(joining->request->group_instance_id)) {
 		add_member(joining, id);
-	else
-		answer(joining, KP_UNKNOWN_SERVER_ERROR);
+		return;
+	}
+	answer(joining, KP_UNKNOWN_SERVER_ERROR);
+	group_try_complete(joining->group);
 }
 
 static void
@@ -335,6 +337,8 @@ refuse_full(struct joining *joining)
 		group_pending_remove(pending);
 	if (member != NULL)
 		group_member_gone(member);
+	else
+		group_try_complete(group);
 }
 
 static void

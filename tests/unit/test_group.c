@@ -777,6 +777,43 @@ a_replacement_that_waits_is_not_dropped(void **state UNUSED)
 	world_fini(&world);
 }
 
+/* The ids of b and c are out when a joins again; only b gets in. */
+static void
+refuse_pending(int32_t members_max, struct slice instance_id,
+    enum kp_error expected)
+{
+	struct client a, b, c;
+	struct world world;
+
+	world_init(&world);
+	world.settings.members_max = members_max;
+	client_init(&a, &world, "a");
+	client_init(&b, &world, "b");
+	client_init(&c, &world, "c");
+	client_join_with_id(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_join(&b);
+	assert_int_equal(client_joined(&b), KP_MEMBER_ID_REQUIRED);
+	client_join(&c);
+	assert_int_equal(client_joined(&c), KP_MEMBER_ID_REQUIRED);
+	client_join(&b);
+	client_join(&a);
+	assert_true(a.pending && b.pending);
+	c.instance_id = instance_id;
+	client_join(&c);
+	assert_int_equal(client_joined(&c), expected);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(client_joined(&b), KP_NONE);
+	world_fini(&world);
+}
+
+static void
+a_refused_id_is_not_waited_for(void **state UNUSED)
+{
+	refuse_pending(2, SLICE_NULL, KP_GROUP_MAX_SIZE_REACHED);
+	refuse_pending(9, slice_str("inst"), KP_UNKNOWN_SERVER_ERROR);
+}
+
 /* Of version 0, to the topic "t". */
 #define SUBSCRIPTION                                  \
 	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
@@ -1170,6 +1207,7 @@ main(void)
 		cmocka_unit_test(offsets_of_subscribed_topics_are_kept),
 		cmocka_unit_test(members_vote_for_a_protocol),
 		cmocka_unit_test(a_replacement_that_waits_is_not_dropped),
+		cmocka_unit_test(a_refused_id_is_not_waited_for),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
