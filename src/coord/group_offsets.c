@@ -339,6 +339,15 @@ find_for_commit(struct group_shard *shard, const struct group_call *call,
 	    KP_ILLEGAL_GENERATION;
 }
 
+/* The client's time is any number, but for -1. */
+static int64_t
+expire_timestamp(int64_t now_ms, int64_t retention_ms)
+{
+	if (retention_ms > INT64_MAX - now_ms)
+		return INT64_MAX;
+	return MAX(now_ms + retention_ms, 0);
+}
+
 static void
 emit_offset(struct group_shard *shard, const struct group_commit *commit,
     const struct group_topic *topic, const struct group_offset *offset,
@@ -349,6 +358,7 @@ emit_offset(struct group_shard *shard, const struct group_commit *commit,
 		.topic = topic->name,
 		.partition = offset->partition,
 	};
+	bool expires = commit->retention_ms != -1;
 	struct kp_offset_commit_value value;
 
 	kp_defaults(&kp_offset_commit_value, &value);
@@ -358,11 +368,12 @@ emit_offset(struct group_shard *shard, const struct group_commit *commit,
 							   offset->metadata;
 	value.commit_timestamp = now_ms;
 	value.topic_id = topic->id;
-	if (commit->retention_ms >= 0)
-		value.expire_timestamp = now_ms + commit->retention_ms;
+	if (expires)
+		value.expire_timestamp =
+		    expire_timestamp(now_ms, commit->retention_ms);
 	shard_emit(&shard->shard, &kp_offset_commit_key, &key,
 	    &kp_offset_commit_value, &value,
-	    commit->retention_ms >= 0 ? VALUE_VERSION_EXPIRY : VALUE_VERSION);
+	    expires ? VALUE_VERSION_EXPIRY : VALUE_VERSION);
 }
 
 static void

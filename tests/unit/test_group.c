@@ -197,6 +197,7 @@ struct client {
 	int32_t session_ms;
 	int32_t rebalance_ms;
 	const char *topic;		/* whose offsets it commits */
+	int64_t retention_ms;		/* and for how long */
 	struct kp_join_group_request join;
 	struct kp_join_group_request_protocol protocol;
 	struct kp_join_group_response joined;
@@ -226,6 +227,7 @@ client_init(struct client *client, struct world *world, const char *name)
 	client->session_ms = 10000;
 	client->rebalance_ms = 30000;
 	client->topic = "t";
+	client->retention_ms = -1;
 	client->topics = slice_str("meta");
 	snprintf(client->name, sizeof(client->name), "%s", name);
 }
@@ -369,7 +371,7 @@ client_commit(struct client *client, int32_t generation, int64_t offset)
 		.group_id = slice_str("g"),
 		.generation_id = generation,
 		.member_id = generation < 0 ? slice_str("") : client->id,
-		.retention_ms = -1,
+		.retention_ms = client->retention_ms,
 		.topics = &topic,
 		.topics_count = 1,
 	};
@@ -814,6 +816,38 @@ a_refused_id_is_not_waited_for(void **state UNUSED)
 	refuse_pending(9, slice_str("inst"), KP_UNKNOWN_SERVER_ERROR);
 }
 
+/* Which may be any number: the longest never ends, the negative are over. */
+static void
+commits_bring_a_time_of_their_own(void **state UNUSED)
+{
+	static const struct {
+		int64_t retention_ms;
+		bool kept;
+	} cases[] = {
+		{ INT64_MAX, true },
+		{ 1500 * 1000, true },
+		{ 300 * 1000, false },
+		{ 0, false },
+		{ -2, false },
+		{ INT64_MIN, false },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct world world;
+		struct client a;
+
+		world_init(&world);
+		client_init(&a, &world, "a");
+		a.retention_ms = cases[i].retention_ms;
+		assert_int_equal(client_commit(&a, -1, 7), KP_NONE);
+		world_pass(&world, world.settings.retention_check_ms);
+		assert_int_equal(client_fetch(&a), cases[i].kept ? 7 : -1);
+		world_restart(&world);
+		assert_int_equal(client_fetch(&a), cases[i].kept ? 7 : -1);
+		world_fini(&world);
+	}
+}
+
 /* Of version 0, to the topic "t". */
 #define SUBSCRIPTION                                  \
 	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
@@ -1208,6 +1242,7 @@ main(void)
 		cmocka_unit_test(members_vote_for_a_protocol),
 		cmocka_unit_test(a_replacement_that_waits_is_not_dropped),
 		cmocka_unit_test(a_refused_id_is_not_waited_for),
+		cmocka_unit_test(commits_bring_a_time_of_their_own),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
