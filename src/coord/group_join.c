@@ -47,12 +47,30 @@ replace_parked(struct group_member *member)
 	group_answer_join(member, KP_UNKNOWN_MEMBER_ID);
 }
 
+/* A string of the protocol is not longer than this. */
+#define ID_LEN_MAX 32767
+#define UUID_LEN 36
+
+/* As much of the text as leaves room for the rest of an id; UTF-8. */
+static struct slice
+id_base(struct slice text)
+{
+	size_t most = ID_LEN_MAX - 1 - UUID_LEN;
+
+	if (text.len <= most)
+		return text;
+	while (most > 0 && (text.data[most] & 0xc0) == 0x80)
+		most--;
+	return slice_of(text.data, most);
+}
+
 static struct slice
 new_member_id(const struct joining *joining)
 {
-	struct slice base = slice_is_null(joining->request->group_instance_id) ?
-	    joining->call->client_id :
-	    joining->request->group_instance_id;
+	struct slice base =
+	    id_base(slice_is_null(joining->request->group_instance_id) ?
+		    joining->call->client_id :
+		    joining->request->group_instance_id);
 	struct rng rng;
 	uint8_t b[16];
 

@@ -192,6 +192,7 @@ struct client {
 	char name[32];
 	struct slice id;
 	struct slice instance_id;
+	struct slice client_id;		/* null: the name */
 	struct slice topics;		/* its subscription, as bytes */
 	int32_t generation;
 	int32_t session_ms;
@@ -240,7 +241,9 @@ client_begin(struct client *client)
 	client->call.call.done = on_done;
 	client->call.arena = &client->world->arena;
 	client->call.version = (int16_t)client->version;
-	client->call.client_id = slice_str(client->name);
+	client->call.client_id = slice_is_null(client->client_id) ?
+	    slice_str(client->name) :
+	    client->client_id;
 	client->call.client_host = slice_str("/127.0.0.1");
 	client->pending = true;
 }
@@ -848,6 +851,33 @@ commits_bring_a_time_of_their_own(void **state UNUSED)
 	}
 }
 
+/* Also those of clients with long names, cut between two characters. */
+static void
+ids_fit_into_a_string(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+	char *name = xmalloc(40000);
+
+	for (size_t i = 0; i < 40000; i++)
+		name[i] = i % 2 == 0 ? '\xc3' : '\xa4';
+	world_init(&world);
+	client_init(&a, &world, "a");
+	a.client_id = slice_of(name, 40000);
+	client_join_with_id(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(a.id.len, 32730 + 1 + 36);
+	assert_memory_equal(a.id.data, name, 32730);
+	client_init(&a, &world, "b");
+	a.instance_id = slice_of(name + 1, 32767);
+	client_join(&a);
+	assert_true(a.pending);
+	world_fini(&world);
+	assert_int_equal(a.call.call.error, KP_NOT_COORDINATOR);
+	assert_int_equal(a.joined.member_id.len, 1 + 32728 + 1 + 36);
+	free(name);
+}
+
 /* Of version 0, to the topic "t". */
 #define SUBSCRIPTION                                  \
 	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
@@ -1243,6 +1273,7 @@ main(void)
 		cmocka_unit_test(a_replacement_that_waits_is_not_dropped),
 		cmocka_unit_test(a_refused_id_is_not_waited_for),
 		cmocka_unit_test(commits_bring_a_time_of_their_own),
+		cmocka_unit_test(ids_fit_into_a_string),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
