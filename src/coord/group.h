@@ -175,7 +175,8 @@ struct slice group_vote(const struct group *group);
 
 /*
  * What the members subscribe to.  Groups that are not of consumers subscribe
- * to nothing; one of whose subscriptions some do not parse, to everything.
+ * to nothing; to everything one of whose subscriptions some do not parse, and
+ * one whose first members have not chosen a protocol yet.
  * The names are the members': valid while nothing changes.
  */
 struct group_subscription {

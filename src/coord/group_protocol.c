@@ -4,7 +4,6 @@
  *
  * Members, protocols and topics may be many, so each is found by its name.
  */
-#include "base/bytes.h"
 #include "coord/group.h"
 #include "wire/codec.h"
 #include "wire/generated/consumer_protocol_subscription.h"
@@ -182,21 +181,22 @@ group_vote(const struct group *group)
 
 /* --- Subscriptions ------------------------------------------------------- */
 
-/* Add the topics that the member subscribes to; -1 where it does not parse. */
+/*
+ * Add the topics that the member subscribes to; -1 where it does not parse.
+ * Version 0 is how every version begins, and all that is looked at.
+ */
 static int
 add_topics(struct map *topics, struct slice metadata)
 {
 	struct kp_consumer_protocol_subscription subscription;
 	struct arena arena;
-	int version, result;
 	size_t used;
+	int result;
 
 	if (metadata.len < sizeof(int16_t))
 		return -1;
-	version = (int16_t)be16_get(metadata.data);
-	version = MIN(version, kp_consumer_protocol_subscription.version_max);
 	arena_init(&arena, 16 * metadata.len + 65536);
-	result = kp_decode_prefix(&kp_consumer_protocol_subscription, version,
+	result = kp_decode_prefix(&kp_consumer_protocol_subscription, 0,
 	    slice_of(metadata.data + 2, metadata.len - 2), &arena,
 	    &subscription, &used);
 	/* Names point into the metadata, not into the arena. */
@@ -212,9 +212,13 @@ group_subscription_init(
 {
 	map_init(&subscription->topics);
 	subscription->everything = false;
-	if (!slice_equal_str(group->protocol_type, CONSUMER_PROTOCOL) ||
-	    slice_is_null(group->protocol))
+	if (!slice_equal_str(group->protocol_type, CONSUMER_PROTOCOL))
 		return;
+	if (slice_is_null(group->protocol)) {
+		subscription->everything =
+		    group->generation == 0 && !list_empty(&group->members);
+		return;
+	}
 	LIST_FOR_EACH (node, &group->members) {
 		const struct group_member *member =
 		    LIST_ENTRY(node, struct group_member, node);

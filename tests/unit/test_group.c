@@ -930,6 +930,56 @@ offsets_of_subscribed_topics_are_kept(void **state UNUSED)
 	world_fini(&world);
 }
 
+/* Of version 1, with an array of owned partitions that is cut. */
+#define SUBSCRIPTION_CUT                              \
+	SLICE_LITERAL("\0\1" "\0\0\0\1" "\0\1t" \
+		      "\377\377\377\377" "\0\0\0\7\0")
+
+static void
+the_tail_of_a_subscription_does_not_matter(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	a.topics = SUBSCRIPTION_CUT;
+	client_join_with_id(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_sync(&a);
+	assert_int_equal(client_delete_offset(&a),
+	    KP_GROUP_SUBSCRIBED_TO_TOPIC);
+	a.topic = "u";
+	assert_int_equal(client_delete_offset(&a), KP_NONE);
+	world_fini(&world);
+}
+
+/* Of what they subscribe to nothing is known before they have a protocol. */
+static void
+first_members_subscribe_to_everything(void **state UNUSED)
+{
+	struct client a, admin;
+	struct world world;
+
+	world_init(&world);
+	world.settings.rebalance_delay_ms = 3000;
+	client_init(&a, &world, "a");
+	client_init(&admin, &world, "admin");
+	a.topics = SUBSCRIPTION;
+	admin.topic = "u";
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_MEMBER_ID_REQUIRED);
+	assert_int_equal(client_delete_offset(&admin), KP_NONE);
+	client_join(&a);
+	assert_true(a.pending);
+	assert_int_equal(client_delete_offset(&admin),
+	    KP_GROUP_SUBSCRIBED_TO_TOPIC);
+	world_pass(&world, 3000);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(client_delete_offset(&admin), KP_NONE);
+	world_fini(&world);
+}
+
 /* A vote goes to the first of a member's protocols that all have. */
 static void
 members_vote_for_a_protocol(void **state UNUSED)
@@ -1274,6 +1324,8 @@ main(void)
 		cmocka_unit_test(a_refused_id_is_not_waited_for),
 		cmocka_unit_test(commits_bring_a_time_of_their_own),
 		cmocka_unit_test(ids_fit_into_a_string),
+		cmocka_unit_test(the_tail_of_a_subscription_does_not_matter),
+		cmocka_unit_test(first_members_subscribe_to_everything),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
