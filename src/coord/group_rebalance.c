@@ -7,7 +7,6 @@
 #include "wire/generated/join_group.h"
 #include "wire/generated/sync_group.h"
 
-
 static struct shard *
 shard_of(const struct group *group)
 {
@@ -200,6 +199,9 @@ begin_generation(struct group *group)
 	    rebalance_timeout_ms(group));
 }
 
+/* How often to look for static members that are away, at the most. */
+#define WAIT_MS_MIN 1000
+
 static void
 complete(struct group *group)
 {
@@ -211,7 +213,7 @@ complete(struct group *group)
 		begin_generation(group);
 	else	/* only static members, none of them here: wait on */
 		shard_timer_start(shard_of(group), &group->join_timer,
-		    rebalance_timeout_ms(group));
+		    MAX(rebalance_timeout_ms(group), WAIT_MS_MIN));
 }
 
 void

@@ -878,6 +878,33 @@ ids_fit_into_a_string(void **state UNUSED)
 	free(name);
 }
 
+/* A rebalance timeout of 0 is no reason to look for them all the time. */
+static void
+members_that_are_away_are_waited_for_quietly(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	a.instance_id = slice_str("inst");
+	a.rebalance_ms = 0;
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_sync(&a);
+	client_init(&b, &world, "b");
+	b.rebalance_ms = 0;
+	client_join_with_id(&b);
+	world_pass(&world, 1);
+	assert_int_equal(client_joined(&b), KP_NONE);
+	assert_int_equal(client_leave(&b), KP_NONE);
+	world_pass(&world, 2);
+	assert_true(shard_tick(&world.shard.shard) >= world.now_ms + 900);
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	world_fini(&world);
+}
+
 /* Of version 0, to the topic "t". */
 #define SUBSCRIPTION                                  \
 	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
@@ -1326,6 +1353,7 @@ main(void)
 		cmocka_unit_test(ids_fit_into_a_string),
 		cmocka_unit_test(the_tail_of_a_subscription_does_not_matter),
 		cmocka_unit_test(first_members_subscribe_to_everything),
+		cmocka_unit_test(members_that_are_away_are_waited_for_quietly),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
