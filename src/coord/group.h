@@ -241,7 +241,7 @@ enum kp_error group_fill_join(const struct group_member *member,
 /* Is it a member, and this its generation?  (validateMember of Kafka) */
 enum kp_error group_check_member(const struct group *group,
     struct slice member_id, struct slice instance_id,
-    struct group_member **member);
+    struct group_member **member) WARN_UNUSED;
 
 /* All sessions begin anew: after loading. */
 void group_start_sessions(struct group *group);
@@ -257,12 +257,12 @@ void group_emit_tombstone(struct group *group);
 
 /* Replay a record of either kind; -1 where it is malformed. */
 int group_replay_metadata(struct group_shard *shard,
-    const struct shard_record *record);
+    const struct shard_record *record) WARN_UNUSED;
 
 /* --- Offsets (group_offsets.c) ------------------------------------------- */
 
 int group_replay_offset(struct group_shard *shard,
-    const struct shard_record *record);
+    const struct shard_record *record) WARN_UNUSED;
 void group_replay_end(struct group_shard *shard, int64_t producer_id,
     bool committed);
 void group_offsets_free(struct group *group);

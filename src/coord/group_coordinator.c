@@ -1,8 +1,7 @@
 #include "coord/group_coordinator.h"
 
-#include <unistd.h>
-
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/parallel.h"
 #include "broker/partition_manager.h"
 #include "coord/group_coordinator_inner.h"
@@ -247,7 +246,6 @@ load_one(void *context, size_t index)
 void
 group_coordinator_start(struct group_coordinator *coordinator)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct group_tenure **tenures;
 	int32_t count;
 
@@ -257,8 +255,8 @@ group_coordinator_start(struct group_coordinator *coordinator)
 	coordinator->started = true;
 	pthread_mutex_unlock(&coordinator->mutex);
 	tenures = group_coordinator_tenures(coordinator, &count);
-	parallel_run(
-	    (int)MAX(1, processors), (size_t)count, load_one, (void *)tenures);
+	parallel_run(machine_processors(), (size_t)count, load_one,
+	    (void *)tenures);
 	free((void *)tenures);
 }
 
