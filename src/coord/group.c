@@ -40,6 +40,7 @@ group_create(struct group_shard *shard, struct slice id)
 	group_own(&group->id, id);
 	list_init(&group->members);
 	map_init(&group->pending);
+	map_init(&group->supports);
 	map_init(&group->members_by_instance);
 	map_init(&group->members_by_id);
 	map_init(&group->offsets);
@@ -66,6 +67,9 @@ group_free(struct group *group)
 	map_fini(&group->members_by_id);
 	map_fini(&group->members_by_instance);
 	map_fini(&group->pending);
+	assert(group->supports.count == 0 && group->joining_count == 0 &&
+	    group->must_sync_count == 0);
+	map_fini(&group->supports);
 	slice_release(&group->id);
 	slice_release(&group->protocol_type);
 	slice_release(&group->protocol);
@@ -142,6 +146,8 @@ group_member_remove(struct group_member *member)
 
 	assert(member->join.call == NULL && member->sync.call == NULL);
 	shard_timer_stop(&group->shard->shard, &member->session);
+	group_set_must_sync(member, false);
+	group_supports_remove(member);
 	map_remove(&group->members_by_id, member->id);
 	/* A log may name an instance twice; the later member has it. */
 	if (group_member_by_instance(group, member->instance_id) == member)

@@ -43,6 +43,12 @@ struct group_sync {
 	struct kp_sync_group_response *response;
 };
 
+/* How many members offer a protocol. */
+struct group_support {
+	struct slice name;		/* owned */
+	int32_t count;
+};
+
 struct group_member {
 	struct group *group;
 	struct list_node node;		/* in group->members */
@@ -85,6 +91,9 @@ struct group {
 	struct map members_by_id;
 	struct map members_by_instance;
 	struct map pending;		/* struct group_pending, by id */
+	struct map supports;		/* struct group_support, by name */
+	int32_t joining_count;		/* members with a parked JoinGroup */
+	int32_t must_sync_count;	/* members that must_sync */
 	struct shard_timer join_timer;
 	struct shard_timer sync_timer;
 	int64_t delay_ms;		/* of the initial rebalance: this one */
@@ -144,7 +153,10 @@ void group_member_remove(struct group_member *member);
 /* Give the member another id, and find it by that. */
 void group_member_rename(struct group_member *member, struct slice id);
 
-/* Replace what it offers: by what the request has, or by one protocol. */
+/*
+ * Replace what it offers: by what the request has, or by one protocol.  Its
+ * group has it.
+ */
 void group_member_set_protocols(struct group_member *member,
     const struct kp_join_group_request *request);
 void group_member_set_protocol(struct group_member *member,
@@ -152,6 +164,10 @@ void group_member_set_protocol(struct group_member *member,
 void group_protocols_free(struct group_member *member);
 bool group_member_same_protocols(const struct group_member *member,
     const struct kp_join_group_request *request);
+
+/* Count what it offers in the group, or no longer. */
+void group_supports_add(struct group_member *member);
+void group_supports_remove(struct group_member *member);
 
 /* What it said with the group's protocol; "" where it has not that. */
 struct slice group_member_metadata(const struct group_member *member);
@@ -203,6 +219,13 @@ void group_try_complete(struct group *group);
 
 /* A member that has left or died: out with it, and what follows from that. */
 void group_member_gone(struct group_member *member);
+
+/* Park a join of a member that has none parked. */
+void group_park_join(struct group_member *member, struct group_call *call,
+    struct kp_join_group_response *response);
+
+/* Is a SyncGroup expected of the member? */
+void group_set_must_sync(struct group_member *member, bool must_sync);
 
 /* Answer a parked call, if there is one. */
 void group_answer_join(struct group_member *member, enum kp_error error);

@@ -36,8 +36,7 @@ answer(struct joining *joining, enum kp_error error)
 static void
 park(struct joining *joining, struct group_member *member)
 {
-	member->join.call = joining->call;
-	member->join.response = joining->response;
+	group_park_join(member, joining->call, joining->response);
 }
 
 /* The member joins again while it waits already: the old wait is over. */
@@ -308,17 +307,6 @@ join_known(struct joining *joining)
 		join_member(joining, member);
 }
 
-static int32_t
-awaiting_join(const struct group *group)
-{
-	int32_t count = 0;
-
-	LIST_FOR_EACH (node, &group->members)
-		count += LIST_ENTRY(node, struct group_member, node)
-			     ->join.call != NULL;
-	return count;
-}
-
 /* group.max.size: those who are in stay in. */
 static bool
 has_room(const struct group *group, struct slice member_id)
@@ -332,7 +320,7 @@ has_room(const struct group *group, struct slice member_id)
 		return true;
 	case GROUP_PREPARING:
 		return (member != NULL && member->join.call != NULL) ||
-		    awaiting_join(group) < most;
+		    group->joining_count < most;
 	case GROUP_COMPLETING:
 	case GROUP_STABLE:
 		return member != NULL || group_member_count(group) < most;

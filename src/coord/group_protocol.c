@@ -47,20 +47,24 @@ group_member_set_protocols(
 {
 	size_t count = (size_t)MAX(request->protocols_count, 0);
 
+	group_supports_remove(member);
 	group_protocols_free(member);
 	member->protocols = xcalloc(count, sizeof(*member->protocols));
 	for (size_t i = 0; i < count; i++)
 		add_protocol(member, request->protocols[i].name,
 		    request->protocols[i].metadata);
+	group_supports_add(member);
 }
 
 void
 group_member_set_protocol(
     struct group_member *member, struct slice name, struct slice metadata)
 {
+	group_supports_remove(member);
 	group_protocols_free(member);
 	member->protocols = xcalloc(1, sizeof(*member->protocols));
 	add_protocol(member, name, metadata);
+	group_supports_add(member);
 }
 
 bool
@@ -91,18 +95,60 @@ group_member_metadata(const struct group_member *member)
 
 /* --- All members' -------------------------------------------------------- */
 
+static void
+support_add(struct group *group, struct slice name)
+{
+	struct group_support *support = map_get(&group->supports, name);
+
+	if (support == NULL) {
+		support = xcalloc(1, sizeof(*support));
+		group_own(&support->name, name);
+		map_set(&group->supports, support->name, support);
+	}
+	support->count++;
+}
+
+static void
+support_remove(struct group *group, struct slice name)
+{
+	struct group_support *support = map_get(&group->supports, name);
+
+	assert(support != NULL && support->count > 0);
+	if (--support->count > 0)
+		return;
+	map_remove(&group->supports, name);
+	group_own(&support->name, SLICE_NULL);
+	free(support);
+}
+
+void
+group_supports_add(struct group_member *member)
+{
+	const struct group_protocol *protocol;
+
+	for (size_t at = 0; (protocol = map_next(&member->protocols_by_name,
+				 &at)) != NULL;)
+		support_add(member->group, protocol->name);
+}
+
+void
+group_supports_remove(struct group_member *member)
+{
+	const struct group_protocol *protocol;
+
+	for (size_t at = 0; (protocol = map_next(&member->protocols_by_name,
+				 &at)) != NULL;)
+		support_remove(member->group, protocol->name);
+}
+
 /* Do all members support the protocol? */
 static bool
 supported(const struct group *group, struct slice name)
 {
-	LIST_FOR_EACH (node, &group->members) {
-		const struct group_member *member =
-		    LIST_ENTRY(node, struct group_member, node);
+	const struct group_support *support = map_get(&group->supports, name);
 
-		if (map_get(&member->protocols_by_name, name) == NULL)
-			return false;
-	}
-	return true;
+	return support != NULL &&
+	    support->count == group_member_count(group);
 }
 
 bool

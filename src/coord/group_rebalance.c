@@ -58,6 +58,22 @@ group_fill_join(const struct group_member *member, struct arena *arena,
 }
 
 void
+group_park_join(struct group_member *member, struct group_call *call,
+    struct kp_join_group_response *response)
+{
+	assert(member->join.call == NULL);
+	member->join = (struct group_join){ call, response };
+	member->group->joining_count++;
+}
+
+void
+group_set_must_sync(struct group_member *member, bool must_sync)
+{
+	member->group->must_sync_count += must_sync - member->must_sync;
+	member->must_sync = must_sync;
+}
+
+void
 group_answer_join(struct group_member *member, enum kp_error error)
 {
 	struct group_join join = member->join;
@@ -65,6 +81,7 @@ group_answer_join(struct group_member *member, enum kp_error error)
 	if (join.call == NULL)
 		return;
 	member->join.call = NULL;
+	member->group->joining_count--;
 	if (error == KP_NONE)
 		error = group_fill_join(member, join.call->arena,
 		    join.response, member->group->leader == member);
@@ -121,13 +138,8 @@ rebalance_timeout_ms(const struct group *group)
 static bool
 all_joined(const struct group *group)
 {
-	if (group->pending.count > 0)
-		return false;
-	LIST_FOR_EACH (node, &group->members)
-		if (LIST_ENTRY(node, struct group_member, node)->join.call ==
-		    NULL)
-			return false;
-	return true;
+	return group->pending.count == 0 &&
+	    group->joining_count == group_member_count(group);
 }
 
 /* Dynamic members that have not come back are gone; static ones may be. */
@@ -193,7 +205,7 @@ begin_generation(struct group *group)
 		group_answer_join(member, KP_NONE);
 		group_member_touch(member);
 		member->is_new = false;
-		member->must_sync = true;
+		group_set_must_sync(member, true);
 	}
 	shard_timer_start(shard_of(group), &group->sync_timer,
 	    rebalance_timeout_ms(group));
@@ -290,7 +302,7 @@ forget_syncs(struct group *group)
 		struct group_member *member =
 		    LIST_ENTRY(node, struct group_member, node);
 
-		member->must_sync = false;
+		group_set_must_sync(member, false);
 		if (group->state != GROUP_COMPLETING)
 			continue;
 		group_own(&member->assignment, slice_str(""));

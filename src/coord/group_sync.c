@@ -82,13 +82,15 @@ complete_sync(struct group *group, const struct kp_sync_group_request *request)
 	}
 }
 
-static bool
-someone_must_sync(const struct group *group)
+/* The member has synced.  The timer is for those who have not. */
+static void
+synced(struct group_member *member)
 {
-	LIST_FOR_EACH (node, &group->members)
-		if (LIST_ENTRY(node, struct group_member, node)->must_sync)
-			return true;
-	return false;
+	struct group *group = member->group;
+
+	group_set_must_sync(member, false);
+	if (group->must_sync_count == 0)
+		shard_timer_stop(&group->shard->shard, &group->sync_timer);
 }
 
 static void
@@ -101,9 +103,7 @@ sync_completing(struct group_member *member, struct group_call *call,
 	group_answer_sync(member, KP_UNKNOWN_MEMBER_ID);
 	member->sync.call = call;
 	member->sync.response = response;
-	member->must_sync = false;
-	if (!someone_must_sync(group))
-		shard_timer_stop(&group->shard->shard, &group->sync_timer);
+	synced(member);
 	if (group->leader == member)
 		complete_sync(group, request);
 }
@@ -112,11 +112,7 @@ static void
 sync_stable(struct group_member *member, struct group_call *call,
     struct kp_sync_group_response *response)
 {
-	struct group *group = member->group;
-
-	member->must_sync = false;
-	if (!someone_must_sync(group))
-		shard_timer_stop(&group->shard->shard, &group->sync_timer);
+	synced(member);
 	member->sync.call = call;
 	member->sync.response = response;
 	group_member_touch(member);

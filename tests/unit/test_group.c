@@ -1091,6 +1091,30 @@ check_owners(const struct client *clients, const bool *synced)
 	}
 }
 
+/* What a group counts is what its members are. */
+static void
+check_counts(struct world *world)
+{
+	const struct group *group = group_find(&world->shard, slice_str("g"));
+	const struct group_support *support;
+	int32_t joining = 0, must_sync = 0, offering = 0;
+
+	if (group == NULL)
+		return;
+	support = map_get(&group->supports, slice_str("range"));
+	LIST_FOR_EACH (node, &group->members) {
+		const struct group_member *member =
+		    LIST_ENTRY(node, struct group_member, node);
+
+		joining += member->join.call != NULL;
+		must_sync += member->must_sync;
+		offering += member->protocols_count;
+	}
+	assert_int_equal(group->joining_count, joining);
+	assert_int_equal(group->must_sync_count, must_sync);
+	assert_int_equal(support == NULL ? 0 : support->count, offering);
+}
+
 enum doing { IDLE, JOINING, SYNCING, STABLE };
 
 static void
@@ -1179,6 +1203,7 @@ run_seed(uint64_t seed)
 		for (int j = 0; j < CLIENTS; j++)
 			collect(&clients[j], &doing[j], &synced[j]);
 		check_owners(clients, synced);
+		check_counts(&world);
 		world_pass(&world, (int64_t)rng_below(&rng, 1500));
 	}
 	/* Silence: sessions and rebalances end, who waits is answered. */
