@@ -114,8 +114,8 @@ group_member_by_instance(const struct group *group, struct slice instance_id)
 
 static void session_fired(struct shard_timer *timer, struct shard *shard);
 
-struct group_member *
-group_member_add(struct group *group, const struct group_member_new *new)
+static struct group_member *
+member_new(struct group *group, const struct group_member_new *new)
 {
 	struct group_member *member = xcalloc(1, sizeof(*member));
 
@@ -128,19 +128,41 @@ group_member_add(struct group *group, const struct group_member_new *new)
 	group_own(&member->client_id, new->client_id);
 	group_own(&member->client_host, new->client_host);
 	group_own(&member->assignment, slice_str(""));
-	list_append(&group->members, &member->node);
-	map_set(&group->members_by_id, member->id, member);
-	if (!slice_is_null(member->instance_id))
-		map_set(&group->members_by_instance, member->instance_id,
-		    member);
 	map_init(&member->protocols_by_name);
-	if (group->leader == NULL)
-		group->leader = member;
 	return member;
 }
 
 void
-group_member_remove(struct group_member *member)
+group_member_free(struct group_member *member)
+{
+	group_protocols_free(member);
+	slice_release(&member->id);
+	slice_release(&member->instance_id);
+	slice_release(&member->client_id);
+	slice_release(&member->client_host);
+	slice_release(&member->assignment);
+	free(member);
+}
+
+/* Into its group's list, before where. */
+static void
+attach(struct group_member *member, struct list_node *where)
+{
+	struct group *group = member->group;
+
+	list_insert_before(where, &member->node);
+	map_set(&group->members_by_id, member->id, member);
+	if (!slice_is_null(member->instance_id))
+		map_set(&group->members_by_instance, member->instance_id,
+		    member);
+	group_supports_add(member);
+	if (group->leader == NULL)
+		group->leader = member;
+}
+
+/* Out of it, with all that it was. */
+static void
+detach(struct group_member *member)
 {
 	struct group *group = member->group;
 
@@ -158,23 +180,56 @@ group_member_remove(struct group_member *member)
 		    NULL :
 		    LIST_ENTRY(group->members.head.next, struct group_member,
 			node);
-	group_protocols_free(member);
-	slice_release(&member->id);
-	slice_release(&member->instance_id);
-	slice_release(&member->client_id);
-	slice_release(&member->client_host);
-	slice_release(&member->assignment);
-	free(member);
+}
+
+struct group_member *
+group_member_add(struct group *group, const struct group_member_new *new)
+{
+	struct group_member *member = member_new(group, new);
+
+	attach(member, &group->members.head);
+	return member;
 }
 
 void
-group_member_rename(struct group_member *member, struct slice id)
+group_member_remove(struct group_member *member)
 {
-	struct group *group = member->group;
+	detach(member);
+	group_member_free(member);
+}
 
-	map_remove(&group->members_by_id, member->id);
-	group_own(&member->id, id);
-	map_set(&group->members_by_id, member->id, member);
+/* Put in where out is now. */
+static void
+swap(struct group_member *out, struct group_member *in)
+{
+	struct group *group = out->group;
+	struct list_node *where = out->node.next;
+	bool must_sync = out->must_sync, leads = group->leader == out;
+
+	detach(out);
+	attach(in, where);
+	group_set_must_sync(in, must_sync);
+	if (leads)
+		group->leader = in;
+}
+
+struct group_member *
+group_member_replace(
+    struct group_member *old, const struct group_member_new *new)
+{
+	struct group_member *member = member_new(old->group, new);
+
+	group_own(&member->assignment, old->assignment);
+	swap(old, member);
+	return member;
+}
+
+void
+group_member_put_back(
+    struct group_member *old, struct group_member *replacement)
+{
+	swap(replacement, old);
+	group_member_free(replacement);
 }
 
 /* --- Pending ids --------------------------------------------------------- */

@@ -150,8 +150,19 @@ struct group_member *group_member_add(struct group *group,
 /* Take it out and free it; its parked calls have been answered. */
 void group_member_remove(struct group_member *member);
 
-/* Give the member another id, and find it by that. */
-void group_member_rename(struct group_member *member, struct slice id);
+/*
+ * Put a member without protocols in the place of old, whose calls have been
+ * answered: it has its assignment, and leads if that led.  old is out, and is
+ * either freed or put back in the place of its replacement, which is freed
+ * then.
+ */
+struct group_member *group_member_replace(struct group_member *old,
+    const struct group_member_new *new);
+void group_member_put_back(struct group_member *old,
+    struct group_member *replacement);
+
+/* Free one that was replaced. */
+void group_member_free(struct group_member *member);
 
 /*
  * Replace what it offers: by what the request has, or by one protocol.  Its

@@ -106,12 +106,12 @@ update_member(struct joining *joining, struct group_member *member)
 	group_own(&member->client_host, joining->call->client_host);
 }
 
-static void
-add_member(struct joining *joining, struct slice id)
+static struct group_member_new
+new_member(const struct joining *joining, struct slice id)
 {
-	struct group *group = joining->group;
 	const struct kp_join_group_request *request = joining->request;
-	const struct group_member_new new = {
+
+	return (struct group_member_new){
 		.id = id,
 		.instance_id = request->group_instance_id,
 		.client_id = joining->call->client_id,
@@ -119,6 +119,14 @@ add_member(struct joining *joining, struct slice id)
 		.session_timeout_ms = request->session_timeout_ms,
 		.rebalance_timeout_ms = rebalance_timeout_of(request),
 	};
+}
+
+static void
+add_member(struct joining *joining, struct slice id)
+{
+	struct group *group = joining->group;
+	const struct kp_join_group_request *request = joining->request;
+	const struct group_member_new new = new_member(joining, id);
 	struct group_member *member;
 
 	if (list_empty(&group->members))
@@ -159,34 +167,29 @@ answer_current(struct joining *joining, const struct group_member *member,
  * The instance has come back under no id: it takes the old member's place.
  * Whoever waits under the old id is fenced.
  */
-static void
-take_place(struct joining *joining, struct group_member *member,
-    struct slice id)
+static struct group_member *
+take_place(struct joining *joining, struct group_member *old, struct slice id)
 {
-	group_answer_join(member, KP_FENCED_INSTANCE_ID);
-	group_answer_sync(member, KP_FENCED_INSTANCE_ID);
-	group_member_rename(member, id);
-	update_member(joining, member);
-	member->is_new = false;
+	const struct group_member_new new = new_member(joining, id);
+	struct group_member *member;
+
+	group_answer_join(old, KP_FENCED_INSTANCE_ID);
+	group_answer_sync(old, KP_FENCED_INSTANCE_ID);
+	member = group_member_replace(old, &new);
+	group_member_set_protocols(member, joining->request);
 	group_member_touch(member);
+	return member;
 }
 
-/* In a stable group whose vote stays the same, nobody else need notice. */
+/* The answer to a member that goes on where the one of old_id was. */
 static void
-resume_stable(struct joining *joining, struct group_member *member,
+answer_resumed(struct joining *joining, struct group_member *member,
     struct slice old_id)
 {
 	struct group *group = joining->group;
 	bool leads = group->leader == member;
 	enum kp_error error;
 
-	group_emit(group);
-	error = shard_append(shard_of(joining));
-	if (error != KP_NONE) {
-		group_member_rename(member, old_id);
-		answer(joining, error);
-		return;
-	}
 	error = group_fill_join(member, joining->call->arena,
 	    joining->response,
 	    leads && joining->call->version >= VERSION_SKIP_ASSIGNMENT);
@@ -197,18 +200,42 @@ resume_stable(struct joining *joining, struct group_member *member,
 	answer(joining, error);
 }
 
+/*
+ * In a stable group whose vote stays the same nobody else need notice.  Who
+ * could not be written down has not come.
+ */
 static void
-replace_static(struct joining *joining, struct group_member *member)
+resume_stable(struct joining *joining, struct group_member *member,
+    struct group_member *old)
 {
-	struct group *group = joining->group;
-	struct slice old_id = arena_copy(joining->call->arena, member->id);
-	bool stable = group->state == GROUP_STABLE;
+	struct slice old_id = arena_copy(joining->call->arena, old->id);
+	enum kp_error error;
 
-	take_place(joining, member, new_member_id(joining));
-	if (stable && slice_equal(group_vote(group), group->protocol)) {
-		resume_stable(joining, member, old_id);
+	group_emit(joining->group);
+	error = shard_append(shard_of(joining));
+	if (error == KP_NONE) {
+		group_member_free(old);
+		answer_resumed(joining, member, old_id);
 		return;
 	}
+	group_member_put_back(old, member);
+	group_member_touch(old);
+	answer(joining, error);
+}
+
+static void
+replace_static(struct joining *joining, struct group_member *old)
+{
+	struct group *group = joining->group;
+	struct group_member *member =
+	    take_place(joining, old, new_member_id(joining));
+
+	if (group->state == GROUP_STABLE &&
+	    slice_equal(group_vote(group), group->protocol)) {
+		resume_stable(joining, member, old);
+		return;
+	}
+	group_member_free(old);
 	park(joining, member);
 	group_rebalance(group);
 }

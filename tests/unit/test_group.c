@@ -905,6 +905,51 @@ members_that_are_away_are_waited_for_quietly(void **state UNUSED)
 	world_fini(&world);
 }
 
+static struct group_member *
+only_member(struct world *world)
+{
+	struct group *group = group_find(&world->shard, slice_str("g"));
+
+	assert_int_equal(group_member_count(group), 1);
+	return LIST_ENTRY(group->members.head.next, struct group_member, node);
+}
+
+static void
+a_replacement_that_is_not_written_down_has_not_come(void **state UNUSED)
+{
+	const struct group_member *member;
+	struct world world;
+	struct client a, again;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	a.instance_id = slice_str("inst");
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_sync(&a);
+	client_init(&again, &world, "again");
+	again.instance_id = slice_str("inst");
+	again.session_ms = 20000;
+	again.rebalance_ms = 1;
+	again.topics = slice_str("others");
+	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	client_join(&again);
+	assert_int_equal(client_joined(&again), KP_NOT_COORDINATOR);
+	world.append_error = KP_NONE;
+	member = only_member(&world);
+	assert_slice(member->id, a.id);
+	assert_slice(member->client_id, slice_str("a"));
+	assert_slice(group_member_metadata(member), a.topics);
+	assert_int_equal(member->session_timeout_ms, a.session_ms);
+	assert_int_equal(member->rebalance_timeout_ms, a.rebalance_ms);
+	assert_int_equal(client_heartbeat(&a), KP_NONE);
+	assert_true(client_leads(&a));
+	client_join(&again);
+	assert_int_equal(client_joined(&again), KP_NONE);
+	assert_slice(only_member(&world)->client_id, slice_str("again"));
+	world_fini(&world);
+}
+
 /* Of version 0, to the topic "t". */
 #define SUBSCRIPTION                                  \
 	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
@@ -1379,6 +1424,8 @@ main(void)
 		cmocka_unit_test(the_tail_of_a_subscription_does_not_matter),
 		cmocka_unit_test(first_members_subscribe_to_everything),
 		cmocka_unit_test(members_that_are_away_are_waited_for_quietly),
+		cmocka_unit_test(
+		    a_replacement_that_is_not_written_down_has_not_come),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
