@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "wire/generated/join_group.h"
 
 static void
 slice_release(struct slice *slice)
@@ -68,7 +69,7 @@ group_free(struct group *group)
 	map_fini(&group->members_by_instance);
 	map_fini(&group->pending);
 	assert(group->supports.count == 0 && group->joining_count == 0 &&
-	    group->must_sync_count == 0);
+	    group->must_sync_count == 0 && group->bytes == 0);
 	map_fini(&group->supports);
 	slice_release(&group->id);
 	slice_release(&group->protocol_type);
@@ -94,6 +95,101 @@ group_enter(struct group *group, enum group_state state)
 {
 	group->state = state;
 	group->state_since_ms = clock_wall_ms();
+}
+
+/* --- What members hold --------------------------------------------------- */
+
+/*
+ * What a member and each of its protocols take beside what the client has
+ * sent; an entry for it in an answer takes less.
+ */
+#define MEMBER_BYTES 1024
+#define PROTOCOL_BYTES 192
+#define PENDING_BYTES 512
+
+static size_t
+member_bytes(const struct group_member *member)
+{
+	size_t bytes = MEMBER_BYTES + member->id.len +
+	    member->instance_id.len + member->client_id.len +
+	    member->client_host.len + member->assignment.len;
+
+	for (int32_t i = 0; i < member->protocols_count; i++)
+		bytes += PROTOCOL_BYTES + member->protocols[i].name.len +
+		    member->protocols[i].metadata.len;
+	return bytes;
+}
+
+/* What the member of a join will hold, its id being made of its names. */
+static size_t
+join_bytes(const struct group_call *call,
+    const struct kp_join_group_request *request)
+{
+	size_t bytes = MEMBER_BYTES + request->member_id.len +
+	    2 * (request->group_instance_id.len + call->client_id.len) +
+	    call->client_host.len;
+
+	for (int32_t i = 0; i < request->protocols_count; i++)
+		bytes += PROTOCOL_BYTES + request->protocols[i].name.len +
+		    request->protocols[i].metadata.len;
+	return bytes;
+}
+
+bool
+group_member_fits(const struct group_shard *shard,
+    const struct group_member *member, const struct group_call *call,
+    const struct kp_join_group_request *request)
+{
+	size_t had = member == NULL ? 0 : member->bytes;
+
+	return join_bytes(call, request) <= had + budget_left(shard->memory);
+}
+
+static void
+hold(struct group_member *member, size_t bytes)
+{
+	struct group *group = member->group;
+
+	budget_force(group->shard->memory, bytes);
+	group->bytes += bytes;
+	member->bytes = bytes;
+}
+
+static void
+let_go(struct group_member *member)
+{
+	struct group *group = member->group;
+
+	budget_give(group->shard->memory, member->bytes);
+	group->bytes -= member->bytes;
+	member->bytes = 0;
+}
+
+void
+group_member_weigh(struct group_member *member)
+{
+	let_go(member);
+	hold(member, member_bytes(member));
+}
+
+void
+group_member_assign(struct group_member *member, struct slice assignment)
+{
+	size_t bytes =
+	    member->bytes - member->assignment.len + assignment.len;
+
+	group_own(&member->assignment, assignment);
+	let_go(member);
+	hold(member, bytes);
+}
+
+void
+group_member_set_client(struct group_member *member, struct slice client_id,
+    struct slice client_host)
+{
+	group_own(&member->client_id, client_id);
+	group_own(&member->client_host, client_host);
+	group_member_weigh(member);
 }
 
 /* --- Members ------------------------------------------------------------- */
@@ -156,6 +252,7 @@ attach(struct group_member *member, struct list_node *where)
 		map_set(&group->members_by_instance, member->instance_id,
 		    member);
 	group_supports_add(member);
+	hold(member, member_bytes(member));
 	if (group->leader == NULL)
 		group->leader = member;
 }
@@ -170,6 +267,7 @@ detach(struct group_member *member)
 	shard_timer_stop(&group->shard->shard, &member->session);
 	group_set_must_sync(member, false);
 	group_supports_remove(member);
+	let_go(member);
 	map_remove(&group->members_by_id, member->id);
 	/* A log may name an instance twice; the later member has it. */
 	if (group_member_by_instance(group, member->instance_id) == member)
@@ -251,6 +349,7 @@ group_pending_add(struct group *group, struct slice id)
 	pending->session.fired = pending_fired;
 	group_own(&pending->id, id);
 	map_set(&group->pending, pending->id, pending);
+	budget_force(group->shard->memory, PENDING_BYTES + id.len);
 	return pending;
 }
 
@@ -261,6 +360,7 @@ group_pending_remove(struct group_pending *pending)
 
 	shard_timer_stop(&group->shard->shard, &pending->session);
 	map_remove(&group->pending, pending->id);
+	budget_give(group->shard->memory, PENDING_BYTES + pending->id.len);
 	slice_release(&pending->id);
 	free(pending);
 }
@@ -304,24 +404,8 @@ pending_fired(struct shard_timer *timer, struct shard *shard UNUSED)
 
 /* --- Answers ------------------------------------------------------------- */
 
-/* What an answer's entry for a member takes beside the member's own bytes. */
-#define MEMBER_ENTRY_BYTES 512
-
-static size_t
-member_bytes(const struct group_member *member)
-{
-	return MEMBER_ENTRY_BYTES + member->id.len + member->instance_id.len +
-	    member->client_id.len + member->client_host.len +
-	    member->assignment.len + group_member_metadata(member).len;
-}
-
 bool
 group_fits(const struct group *group, const struct arena *arena)
 {
-	size_t bytes = GROUP_ANSWER_SPARE_BYTES;
-
-	LIST_FOR_EACH (node, &group->members)
-		bytes +=
-		    member_bytes(LIST_ENTRY(node, struct group_member, node));
-	return bytes < arena_left(arena);
+	return GROUP_ANSWER_SPARE_BYTES + group->bytes < arena_left(arena);
 }

@@ -57,6 +57,7 @@ struct group_member {
 	struct slice client_id;
 	struct slice client_host;
 	struct slice assignment;
+	size_t bytes;			/* what it holds, all in all */
 	int32_t session_timeout_ms;
 	int32_t rebalance_timeout_ms;
 	struct group_protocol *protocols;
@@ -94,6 +95,7 @@ struct group {
 	struct map supports;		/* struct group_support, by name */
 	int32_t joining_count;		/* members with a parked JoinGroup */
 	int32_t must_sync_count;	/* members that must_sync */
+	size_t bytes;			/* what the members hold */
 	struct shard_timer join_timer;
 	struct shard_timer sync_timer;
 	int64_t delay_ms;		/* of the initial rebalance: this one */
@@ -160,6 +162,24 @@ struct group_member *group_member_replace(struct group_member *old,
     const struct group_member_new *new);
 void group_member_put_back(struct group_member *old,
     struct group_member *replacement);
+
+/* Replace its assignment, or what is known of its client. */
+void group_member_assign(struct group_member *member,
+    struct slice assignment);
+void group_member_set_client(struct group_member *member,
+    struct slice client_id, struct slice client_host);
+
+/*
+ * What a member holds is taken from the shard's budget, which is looked at
+ * before one is let in: is there room for the join's member, beside what it
+ * holds already?
+ */
+bool group_member_fits(const struct group_shard *shard,
+    const struct group_member *member, const struct group_call *call,
+    const struct kp_join_group_request *request);
+
+/* Count anew what it holds. */
+void group_member_weigh(struct group_member *member);
 
 /* Free one that was replaced. */
 void group_member_free(struct group_member *member);

@@ -9,6 +9,12 @@
 #include "meta/delta.h"
 #include "net/loop_group.h"
 
+/*
+ * What members may hold, all in all: some hundred thousand of them, as
+ * consumers are.
+ */
+#define MEMORY_BYTES_MAX ((size_t)512 << 20)
+
 /* --- Life ---------------------------------------------------------------- */
 
 struct group_coordinator *
@@ -31,6 +37,7 @@ group_coordinator_new(const struct group_settings *settings,
 	};
 	coordinator->services = *services;
 	coordinator->services.nodes = coordinator->nodes;
+	budget_init(&coordinator->memory, MEMORY_BYTES_MAX);
 	pthread_mutex_init(&coordinator->following, NULL);
 	pthread_mutex_init(&coordinator->mutex, NULL);
 	pthread_cond_init(&coordinator->ended, NULL);
@@ -108,7 +115,7 @@ tenure_begin(
 	if (partition == NULL)
 		return NULL;
 	tenure = group_tenure_new(&coordinator->settings,
-	    &coordinator->shard_settings, partition,
+	    &coordinator->shard_settings, &coordinator->memory, partition,
 	    loop_group_get(services->loops, index % loops_count), leader);
 	pthread_mutex_lock(&coordinator->mutex);
 	coordinator->tenures[index] = tenure;

@@ -31,6 +31,8 @@ struct group_coordinator {
 	struct group_services services;
 	int32_t *nodes;			/* owned; those of the services */
 
+	struct budget memory;		/* of all members and pending ids */
+
 	/* Held while metadata is applied, and by the stop; taken first. */
 	pthread_mutex_t following;
 

@@ -14,6 +14,9 @@
 /* From here on a leader that came back is told not to assign. */
 #define VERSION_SKIP_ASSIGNMENT 9
 
+/* Of one member; clients offer two or three, Kafka has no limit. */
+#define PROTOCOLS_MAX 1000
+
 struct joining {
 	struct group *group;
 	struct group_call *call;
@@ -102,8 +105,8 @@ update_member(struct joining *joining, struct group_member *member)
 	group_member_set_protocols(member, request);
 	member->session_timeout_ms = request->session_timeout_ms;
 	member->rebalance_timeout_ms = rebalance_timeout_of(request);
-	group_own(&member->client_id, joining->call->client_id);
-	group_own(&member->client_host, joining->call->client_host);
+	group_member_set_client(member, joining->call->client_id,
+	    joining->call->client_host);
 }
 
 static struct group_member_new
@@ -355,6 +358,21 @@ has_room(const struct group *group, struct slice member_id)
 	return false;
 }
 
+/* Is there memory for it?  One that is in may keep what it has. */
+static bool
+has_memory(const struct joining *joining, const struct group_shard *shard)
+{
+	const struct kp_join_group_request *request = joining->request;
+	const struct group_member *member = NULL;
+
+	if (joining->group != NULL && request->member_id.len != 0)
+		member = group_member_find(joining->group, request->member_id);
+	else if (joining->group != NULL)
+		member = group_member_by_instance(
+		    joining->group, request->group_instance_id);
+	return group_member_fits(shard, member, joining->call, request);
+}
+
 /* Whoever finds no room is out, also one that was in before. */
 static void
 refuse_full(struct joining *joining)
@@ -379,7 +397,8 @@ join_group(struct joining *joining)
 {
 	const struct kp_join_group_request *request = joining->request;
 
-	if (!has_room(joining->group, request->member_id))
+	if (!has_room(joining->group, request->member_id) ||
+	    !has_memory(joining, joining->group->shard))
 		refuse_full(joining);
 	else if (!group_accepts(joining->group, request))
 		answer(joining, KP_INCONSISTENT_GROUP_PROTOCOL);
@@ -420,7 +439,20 @@ check_request(const struct group_shard *shard,
 	if (request->session_timeout_ms < settings->session_timeout_min_ms ||
 	    request->session_timeout_ms > settings->session_timeout_max_ms)
 		return KP_INVALID_SESSION_TIMEOUT;
+	if (request->protocols_count > PROTOCOLS_MAX)
+		return KP_INVALID_REQUEST;
 	return KP_NONE;
+}
+
+/* A group for a member that is then refused would be one for nobody. */
+static enum kp_error
+check_new_group(
+    const struct joining *joining, const struct group_shard *shard)
+{
+	if (joining->request->member_id.len != 0)
+		return KP_UNKNOWN_MEMBER_ID;
+	return has_memory(joining, shard) ? KP_NONE :
+					    KP_GROUP_MAX_SIZE_REACHED;
 }
 
 void
@@ -443,9 +475,8 @@ group_shard_join(struct group_shard *shard, struct group_call *call,
 	}
 	error = check_request(shard, request);
 	joining.group = group_find(shard, request->group_id);
-	if (error == KP_NONE && joining.group == NULL &&
-	    request->member_id.len != 0)
-		error = KP_UNKNOWN_MEMBER_ID;
+	if (error == KP_NONE && joining.group == NULL)
+		error = check_new_group(&joining, shard);
 	if (error != KP_NONE)
 		shard_reply(&shard->shard, &call->call, error);
 	else if (joining.group == NULL)

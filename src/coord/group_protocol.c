@@ -54,6 +54,7 @@ group_member_set_protocols(
 		add_protocol(member, request->protocols[i].name,
 		    request->protocols[i].metadata);
 	group_supports_add(member);
+	group_member_weigh(member);
 }
 
 void
@@ -65,6 +66,7 @@ group_member_set_protocol(
 	member->protocols = xcalloc(1, sizeof(*member->protocols));
 	add_protocol(member, name, metadata);
 	group_supports_add(member);
+	group_member_weigh(member);
 }
 
 bool

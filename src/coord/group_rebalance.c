@@ -305,7 +305,7 @@ forget_syncs(struct group *group)
 		group_set_must_sync(member, false);
 		if (group->state != GROUP_COMPLETING)
 			continue;
-		group_own(&member->assignment, slice_str(""));
+		group_member_assign(member, slice_str(""));
 		group_end_sync(member, KP_REBALANCE_IN_PROGRESS);
 	}
 }

@@ -86,7 +86,7 @@ replay_member(struct group *group,
 	};
 	struct group_member *member = group_member_add(group, &new);
 
-	group_own(&member->assignment, in->assignment);
+	group_member_assign(member, in->assignment);
 	group_member_set_protocol(member,
 	    slice_is_null(group->protocol) ? slice_str("") : group->protocol,
 	    in->subscription);

@@ -119,11 +119,12 @@ static const struct shard_kind group_kind = {
 void
 group_shard_init(struct group_shard *shard,
     const struct group_settings *settings,
-    const struct shard_settings *shard_settings, struct shard_host *host,
-    int32_t partition)
+    const struct shard_settings *shard_settings, struct budget *memory,
+    struct shard_host *host, int32_t partition)
 {
 	memset(shard, 0, sizeof(*shard));
 	shard->settings = settings;
+	shard->memory = memory;
 	map_init(&shard->groups);
 	shard_init(&shard->shard, &group_kind, shard_settings, host,
 	    partition);

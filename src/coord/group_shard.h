@@ -13,6 +13,7 @@
 #ifndef COORD_GROUP_SHARD_H
 #define COORD_GROUP_SHARD_H
 
+#include "base/budget.h"
 #include "base/map.h"
 #include "coord/group_coordinator.h"
 #include "coord/group_settings.h"
@@ -21,17 +22,18 @@
 struct group_shard {
 	struct shard shard;
 	const struct group_settings *settings;
+	struct budget *memory;		/* of members and pending ids */
 
 	/* guarded by the shard's lock */
 	struct map groups;		/* struct group, by id */
 	struct shard_timer expiry;	/* of offsets and empty groups */
 };
 
-/* host and the settings outlive the shard. */
+/* host, the settings and memory outlive the shard. */
 void group_shard_init(struct group_shard *shard,
     const struct group_settings *settings,
-    const struct shard_settings *shard_settings, struct shard_host *host,
-    int32_t partition);
+    const struct shard_settings *shard_settings, struct budget *memory,
+    struct shard_host *host, int32_t partition);
 /* The shard is closed. */
 void group_shard_fini(struct group_shard *shard);
 

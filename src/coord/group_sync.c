@@ -27,16 +27,16 @@ take_assignments(struct group *group,
     const struct kp_sync_group_request *request)
 {
 	LIST_FOR_EACH (node, &group->members)
-		group_own(
-		    &LIST_ENTRY(node, struct group_member, node)->assignment,
+		group_member_assign(
+		    LIST_ENTRY(node, struct group_member, node),
 		    slice_str(""));
 	for (int32_t i = 0; i < request->assignments_count; i++) {
 		struct group_member *member = group_member_find(group,
 		    request->assignments[i].member_id);
 
 		if (member != NULL)
-			group_own(&member->assignment,
-			    request->assignments[i].assignment);
+			group_member_assign(
+			    member, request->assignments[i].assignment);
 	}
 }
 
@@ -48,7 +48,7 @@ fail_generation(struct group *group, enum kp_error error)
 		struct group_member *member =
 		    LIST_ENTRY(node, struct group_member, node);
 
-		group_own(&member->assignment, slice_str(""));
+		group_member_assign(member, slice_str(""));
 		group_end_sync(member, error);
 	}
 	group_prepare(group);

@@ -2,14 +2,14 @@
 
 struct group_tenure *
 group_tenure_new(const struct group_settings *settings,
-    const struct shard_settings *shard_settings, struct partition *partition,
-    struct loop *loop, int32_t leader)
+    const struct shard_settings *shard_settings, struct budget *memory,
+    struct partition *partition, struct loop *loop, int32_t leader)
 {
 	struct group_tenure *tenure = xcalloc(1, sizeof(*tenure));
 
 	tenure->leader = leader;
 	atomic_init(&tenure->refs, 1);
-	group_shard_init(&tenure->shard, settings, shard_settings,
+	group_shard_init(&tenure->shard, settings, shard_settings, memory,
 	    &tenure->host.host, partition_index(partition));
 	partition_host_init(
 	    &tenure->host, partition, loop, &tenure->shard.shard);

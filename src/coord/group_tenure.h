@@ -31,12 +31,12 @@ struct group_tenure {
 
 /*
  * A tenure of partition, whose reference is taken over, with leader as its
- * leader and loop for its timers.  The settings outlive it.  One reference is
- * the caller's, to be given to group_tenure_end.
+ * leader and loop for its timers.  The settings and memory outlive it.  One
+ * reference is the caller's, to be given to group_tenure_end.
  */
 struct group_tenure *group_tenure_new(const struct group_settings *settings,
-    const struct shard_settings *shard_settings, struct partition *partition,
-    struct loop *loop, int32_t leader);
+    const struct shard_settings *shard_settings, struct budget *memory,
+    struct partition *partition, struct loop *loop, int32_t leader);
 
 void group_tenure_ref(struct group_tenure *tenure);
 void group_tenure_unref(struct group_tenure *tenure);

@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/rng.h"
-#include "coord/group.h"
+#include "coord/group.c"
 #include "coord/group_shard.h"
 #include "wire/batch.h"
 #include "wire/generated/describe_groups.h"
@@ -32,6 +32,7 @@ struct world {
 	enum kp_error append_error;
 	struct group_settings settings;
 	struct shard_settings shard_settings;
+	struct budget memory;
 	struct group_shard shard;
 	int32_t epoch;
 	struct arena arena;
@@ -112,7 +113,7 @@ static void
 world_load(struct world *world)
 {
 	group_shard_init(&world->shard, &world->settings,
-	    &world->shard_settings, &world->host, 0);
+	    &world->shard_settings, &world->memory, &world->host, 0);
 	assert_true(shard_elect(&world->shard.shard, ++world->epoch));
 	shard_load(&world->shard.shard, world->epoch);
 }
@@ -122,6 +123,7 @@ world_unload(struct world *world)
 {
 	shard_resign(&world->shard.shard);
 	group_shard_fini(&world->shard);
+	assert_int_equal(world->memory.used, 0);
 }
 
 static void
@@ -146,6 +148,7 @@ world_init(struct world *world)
 		.load_bytes = 5242880,
 		.commit_timeout_ms = 5000,
 	};
+	budget_init(&world->memory, (size_t)64 << 20);
 	buf_init(&world->log, SIZE_MAX);
 	arena_init(&world->arena, SIZE_MAX);
 	world_load(world);
@@ -950,6 +953,101 @@ a_replacement_that_is_not_written_down_has_not_come(void **state UNUSED)
 	world_fini(&world);
 }
 
+/* Those who are in stay in; the memory of those who leave is there again. */
+static void
+members_hold_no_more_than_the_budget(void **state UNUSED)
+{
+	char *large = xcalloc(1, 100000);
+	struct client a, b, c;
+	struct world world;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	client_init(&c, &world, "c");
+	c.topics = slice_of(large, 100000);
+	world.memory.max = world.memory.used + 100000;
+	client_join(&c);
+	assert_int_equal(client_joined(&c), KP_GROUP_MAX_SIZE_REACHED);
+	assert_int_equal(client_heartbeat(&a), KP_NONE);
+	c.topics = slice_of(large, 50000);
+	client_join_with_id(&c);
+	assert_true(c.pending);
+	client_join(&a);
+	client_join(&b);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	assert_int_equal(client_joined(&b), KP_NONE);
+	assert_int_equal(client_joined(&c), KP_NONE);
+	client_join(&c);
+	client_join(&a);
+	client_join(&b);
+	assert_int_equal(client_joined(&c), KP_NONE);
+	world.memory.max = world.memory.used;
+	b.id = slice_str("");
+	client_join(&b);
+	assert_int_equal(client_joined(&b), KP_GROUP_MAX_SIZE_REACHED);
+	assert_int_equal(client_leave(&c), KP_NONE);
+	client_join(&b);
+	assert_int_equal(client_joined(&b), KP_MEMBER_ID_REQUIRED);
+	world_fini(&world);
+	free(large);
+}
+
+/* Nor do ids that nobody comes back with, or groups for nobody. */
+static void
+ids_hold_no_more_than_the_budget(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+	int count = 0;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	world.memory.max = 1000;
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_GROUP_MAX_SIZE_REACHED);
+	assert_null(group_find(&world.shard, slice_str("g")));
+	world.memory.max = 100000;
+	do {
+		assert_true(++count < 1000);
+		a.id = slice_str("");
+		client_join(&a);
+	} while (client_joined(&a) == KP_MEMBER_ID_REQUIRED);
+	assert_int_equal(a.call.call.error, KP_GROUP_MAX_SIZE_REACHED);
+	assert_true(count > 50);
+	assert_true(world.memory.used <= world.memory.max);
+	world_pass(&world, a.session_ms);
+	assert_int_equal(world.memory.used, 0);
+	world_fini(&world);
+}
+
+static void
+a_member_offers_so_many_protocols(void **state UNUSED)
+{
+	static struct kp_join_group_request_protocol protocols[1001];
+	struct kp_join_group_request request;
+	struct kp_join_group_response response;
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	kp_defaults(&kp_join_group_request, &request);
+	request.group_id = slice_str("g");
+	request.member_id = slice_str("");
+	request.session_timeout_ms = a.session_ms;
+	request.protocol_type = slice_str("consumer");
+	request.protocols = protocols;
+	for (int32_t count = 1001; count >= 1000; count--) {
+		request.protocols_count = count;
+		kp_defaults(&kp_join_group_response, &response);
+		client_begin(&a);
+		group_shard_join(&world.shard, &a.call, &request, &response);
+		assert_int_equal(a.call.call.error,
+		    count > 1000 ? KP_INVALID_REQUEST : KP_MEMBER_ID_REQUIRED);
+	}
+	world_fini(&world);
+}
+
 /* Of version 0, to the topic "t". */
 #define SUBSCRIPTION                                  \
 	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
@@ -1143,6 +1241,7 @@ check_counts(struct world *world)
 	const struct group *group = group_find(&world->shard, slice_str("g"));
 	const struct group_support *support;
 	int32_t joining = 0, must_sync = 0, offering = 0;
+	size_t bytes = 0;
 
 	if (group == NULL)
 		return;
@@ -1154,7 +1253,9 @@ check_counts(struct world *world)
 		joining += member->join.call != NULL;
 		must_sync += member->must_sync;
 		offering += member->protocols_count;
+		bytes += member_bytes(member);
 	}
+	assert_int_equal(group->bytes, bytes);
 	assert_int_equal(group->joining_count, joining);
 	assert_int_equal(group->must_sync_count, must_sync);
 	assert_int_equal(support == NULL ? 0 : support->count, offering);
@@ -1426,6 +1527,9 @@ main(void)
 		cmocka_unit_test(members_that_are_away_are_waited_for_quietly),
 		cmocka_unit_test(
 		    a_replacement_that_is_not_written_down_has_not_come),
+		cmocka_unit_test(members_hold_no_more_than_the_budget),
+		cmocka_unit_test(ids_hold_no_more_than_the_budget),
+		cmocka_unit_test(a_member_offers_so_many_protocols),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
