@@ -3,6 +3,7 @@
  */
 #include "api/api.h"
 #include "api/coordinated.h"
+#include "api/partitions.h"
 #include "wire/codec.h"
 #include "wire/generated/describe_groups.h"
 
@@ -58,8 +59,14 @@ describe(
 static void
 handle_describe_groups(struct request *request)
 {
-	struct kp_describe_groups_response *response = response_of(request);
+	const struct kp_describe_groups_request *body = request->body;
+	struct kp_describe_groups_response *response;
 
+	if (body->groups_count > PARTITIONS_MAX) {
+		request_close(request, "a description of too many groups");
+		return;
+	}
+	response = response_of(request);
 	for (int32_t i = 0; i < response->groups_count; i++)
 		describe(request, &response->groups[i]);
 	request_reply(request, response);

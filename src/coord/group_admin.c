@@ -13,19 +13,39 @@
 
 /* --- Listing ------------------------------------------------------------- */
 
-/* No filter lets everything pass. */
 static bool
-passes(const struct slice *filter, int32_t count, const char *name)
+is_named(struct slice wanted, const char *name)
 {
-	for (int32_t i = 0; i < count; i++) {
-		struct slice wanted = slice_trim(filter[i]);
+	wanted = slice_trim(wanted);
+	return wanted.len == strlen(name) &&
+	    strncasecmp((const char *)wanted.data, name, wanted.len) == 0;
+}
 
-		if (wanted.len == strlen(name) &&
-		    strncasecmp((const char *)wanted.data, name,
-			wanted.len) == 0)
-			return true;
-	}
-	return count <= 0;
+#define STATES_ALL UINT32_MAX
+
+static uint32_t
+states_named(struct slice wanted)
+{
+	for (int state = GROUP_EMPTY; state <= GROUP_STABLE; state++)
+		if (is_named(wanted, group_state_name((enum group_state)state)))
+			return (uint32_t)1 << state;
+	return 0;
+}
+
+/* No filter lets everything pass. */
+struct group_filter
+group_filter_of(const struct kp_list_groups_request *request)
+{
+	struct group_filter filter = {
+		.classic = request->types_filter_count <= 0,
+		.states = request->states_filter_count <= 0 ? STATES_ALL : 0,
+	};
+
+	for (int32_t i = 0; i < request->types_filter_count; i++)
+		filter.classic |= is_named(request->types_filter[i], "classic");
+	for (int32_t i = 0; i < request->states_filter_count; i++)
+		filter.states |= states_named(request->states_filter[i]);
+	return filter;
 }
 
 static struct kp_list_groups_response_group *
@@ -71,22 +91,14 @@ list_group(const struct group *group, struct arena *arena,
 	entry->group_type = slice_str("classic");
 }
 
-static bool
-listed(const struct group *group,
-    const struct kp_list_groups_request *request)
-{
-	return passes(request->states_filter, request->states_filter_count,
-	    group_state_name(group->state));
-}
-
 static enum kp_error
 list_groups(const struct group_shard *shard, struct arena *arena,
-    const struct kp_list_groups_request *request, struct group_list *list)
+    uint32_t states, struct group_list *list)
 {
 	const struct group *group;
 
 	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;) {
-		if (!listed(group, request))
+		if ((states & (uint32_t)1 << group->state) == 0)
 			continue;
 		if (!list_fits(group, arena, list))
 			return KP_UNKNOWN_SERVER_ERROR;
@@ -97,15 +109,14 @@ list_groups(const struct group_shard *shard, struct arena *arena,
 
 enum kp_error
 group_shard_list(struct group_shard *shard, struct arena *arena,
-    const struct kp_list_groups_request *request, struct group_list *list)
+    struct group_filter filter, struct group_list *list)
 {
 	enum kp_error error = shard_enter(&shard->shard);
 
 	if (error != KP_NONE)
 		return error == KP_NOT_COORDINATOR ? KP_NONE : error;
-	if (passes(request->types_filter, request->types_filter_count,
-		"classic"))
-		error = list_groups(shard, arena, request, list);
+	if (filter.classic)
+		error = list_groups(shard, arena, filter.states, list);
 	shard_leave(&shard->shard);
 	return error;
 }

@@ -186,7 +186,7 @@ void group_coordinator_delete_offsets(struct group_coordinator *coordinator,
 enum kp_error group_coordinator_list(struct group_coordinator *coordinator,
     struct arena *arena, int32_t node_id,
     const struct kp_list_groups_request *request,
-    struct kp_list_groups_response *response);
+    struct kp_list_groups_response *response) WARN_UNUSED;
 
 /* One classic group; the entry's error_code is set too.  No waiting. */
 void group_coordinator_describe(struct group_coordinator *coordinator,

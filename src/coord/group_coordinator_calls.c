@@ -129,6 +129,7 @@ group_coordinator_list(struct group_coordinator *coordinator,
     const struct kp_list_groups_request *request,
     struct kp_list_groups_response *response)
 {
+	struct group_filter filter = group_filter_of(request);
 	struct group_list list = { 0 };
 	enum kp_error error = KP_NONE;
 	int32_t count;
@@ -138,7 +139,7 @@ group_coordinator_list(struct group_coordinator *coordinator,
 	for (int32_t i = 0; i < count; i++) {
 		if (error == KP_NONE && tenures[i]->leader == node_id)
 			error = group_shard_list(
-			    &tenures[i]->shard, arena, request, &list);
+			    &tenures[i]->shard, arena, filter, &list);
 		group_tenure_unref(tenures[i]);
 	}
 	free((void *)tenures);

@@ -62,10 +62,19 @@ void group_shard_delete(struct group_shard *shard, struct group_call *call,
 void group_shard_topic_deleted(struct group_shard *shard, struct slice topic,
     struct uuid topic_id);
 
+/* Which groups a ListGroups asks for; the filters may have many names. */
+struct group_filter {
+	bool classic;
+	uint32_t states;		/* 1 << enum group_state */
+};
+
+struct group_filter group_filter_of(
+    const struct kp_list_groups_request *request);
+
 /*
- * Add to list, whose entries live in arena, the groups that pass the
- * request's filters.  KP_COORDINATOR_LOAD_IN_PROGRESS where the shard loads;
- * one that is not led here adds nothing.
+ * Add to list, whose entries live in arena, the groups that pass the filter.
+ * KP_COORDINATOR_LOAD_IN_PROGRESS where the shard loads; one that is not led
+ * here adds nothing.
  */
 struct group_list {
 	struct kp_list_groups_response_group *groups;
@@ -73,7 +82,7 @@ struct group_list {
 	int32_t capacity;
 };
 enum kp_error group_shard_list(struct group_shard *shard, struct arena *arena,
-    const struct kp_list_groups_request *request, struct group_list *list);
+    struct group_filter filter, struct group_list *list) WARN_UNUSED;
 
 /* Describe a classic group; group->error_code is set too. */
 void group_shard_describe(struct group_shard *shard, struct arena *arena,

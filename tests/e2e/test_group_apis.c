@@ -771,6 +771,25 @@ groups_are_described_in_every_version(void **state)
 	}
 }
 
+/* A name is a byte of the request, and an entry of the answer. */
+static void
+too_many_groups_are_not_described(void **state)
+{
+	const int32_t count = 200001;
+	struct slice *names = xcalloc((size_t)count, sizeof(*names));
+	struct kp_describe_groups_request request = {
+		.groups = names,
+		.groups_count = count,
+	};
+
+	for (int32_t i = 0; i < count; i++)
+		names[i] = slice_str("");
+	raw_client_request(
+	    *state, KP_DESCRIBE_GROUPS_KEY, 6, 1, &request);
+	raw_client_expect_close(*state);
+	free(names);
+}
+
 static bool
 listed(struct raw_client *client, int version, const char *group,
     const char *state, const char *type)
@@ -947,6 +966,7 @@ main(void)
 		TEST(syncing_needs_the_protocol),
 		TEST(sessions_have_bounds),
 		TEST(groups_are_described_in_every_version),
+		TEST(too_many_groups_are_not_described),
 		TEST(groups_are_listed_in_every_version),
 		TEST(groups_are_deleted_when_they_are_empty),
 		TEST(single_offsets_are_deleted),

@@ -1450,14 +1450,52 @@ groups_that_do_not_fit_are_not_listed(void **state UNUSED)
 	two_members(&world, &a, &b);
 	kp_defaults(&kp_list_groups_request, &request);
 	world_limit_answers(&world, 64);
-	assert_int_equal(group_shard_list(&world.shard, &world.arena, &request,
-			     &list),
+	assert_int_equal(group_shard_list(&world.shard, &world.arena,
+			     group_filter_of(&request), &list),
 	    KP_UNKNOWN_SERVER_ERROR);
 	world_limit_answers(&world, 64 * 1024);
-	assert_int_equal(group_shard_list(&world.shard, &world.arena, &request,
-			     &list),
+	assert_int_equal(group_shard_list(&world.shard, &world.arena,
+			     group_filter_of(&request), &list),
 	    KP_NONE);
 	assert_int_equal(list.count, 1);
+	world_fini(&world);
+}
+
+static int32_t
+listed_count(struct world *world, const char *states, const char *types)
+{
+	struct slice state = slice_str(states), type = slice_str(types);
+	struct kp_list_groups_request request = {
+		.states_filter = &state,
+		.states_filter_count = state.len > 0,
+		.types_filter = &type,
+		.types_filter_count = type.len > 0,
+	};
+	struct group_list list = { 0 };
+
+	assert_int_equal(group_shard_list(&world->shard, &world->arena,
+			     group_filter_of(&request), &list),
+	    KP_NONE);
+	return list.count;
+}
+
+static void
+lists_are_filtered(void **state UNUSED)
+{
+	struct client a, b;
+	struct world world;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	assert_int_equal(listed_count(&world, "", ""), 1);
+	assert_int_equal(listed_count(&world, " sTable\t", " Classic "), 1);
+	assert_int_equal(listed_count(&world, "Empty", ""), 0);
+	assert_int_equal(listed_count(&world, "Stables", ""), 0);
+	assert_int_equal(listed_count(&world, "nonsense", ""), 0);
+	assert_int_equal(listed_count(&world, "", "consumer"), 0);
+	assert_int_equal(client_leave(&a), KP_NONE);
+	assert_int_equal(listed_count(&world, "Stable", ""), 0);
+	assert_int_equal(listed_count(&world, "PreparingRebalance", ""), 1);
 	world_fini(&world);
 }
 
@@ -1514,6 +1552,7 @@ main(void)
 		cmocka_unit_test(a_group_that_does_not_fit_is_not_described),
 		cmocka_unit_test(a_leader_whose_members_do_not_fit_is_refused),
 		cmocka_unit_test(groups_that_do_not_fit_are_not_listed),
+		cmocka_unit_test(lists_are_filtered),
 		cmocka_unit_test(an_offset_that_does_not_fit_is_an_error),
 		cmocka_unit_test(a_group_over_its_limit_shrinks),
 		cmocka_unit_test(offsets_of_subscribed_topics_are_kept),
