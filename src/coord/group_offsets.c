@@ -33,8 +33,16 @@ struct group_offset_entry {
 
 /* What one producer's open transaction will do to the group's offsets. */
 struct group_transaction {
-	int64_t producer_id;
+	struct group *group;
+	struct group_producer *producer;
+	struct list_node node;		/* in producer->transactions */
 	struct map offsets;		/* struct group_offset_entry */
+};
+
+/* Where in the shard a producer's open transaction has offsets. */
+struct group_producer {
+	int64_t id;
+	struct list transactions;	/* not empty */
 };
 
 /* --- Entries ------------------------------------------------------------- */
@@ -112,6 +120,21 @@ entries_free(struct map *map)
 
 /* --- Transactions -------------------------------------------------------- */
 
+static struct group_producer *
+producer_of(struct group_shard *shard, int64_t id)
+{
+	struct group_producer *producer =
+	    map_get(&shard->producers, MAP_KEY(id));
+
+	if (producer != NULL)
+		return producer;
+	producer = xcalloc(1, sizeof(*producer));
+	producer->id = id;
+	list_init(&producer->transactions);
+	map_set(&shard->producers, MAP_KEY(producer->id), producer);
+	return producer;
+}
+
 static struct group_transaction *
 transaction_of(struct group *group, int64_t producer_id)
 {
@@ -121,16 +144,28 @@ transaction_of(struct group *group, int64_t producer_id)
 	if (transaction != NULL)
 		return transaction;
 	transaction = xcalloc(1, sizeof(*transaction));
-	transaction->producer_id = producer_id;
+	transaction->group = group;
+	transaction->producer = producer_of(group->shard, producer_id);
+	list_append(&transaction->producer->transactions, &transaction->node);
 	map_init(&transaction->offsets);
-	map_set(&group->transactions, MAP_KEY(transaction->producer_id),
+	map_set(&group->transactions, MAP_KEY(transaction->producer->id),
 	    transaction);
 	return transaction;
 }
 
+/* Out of its group; the producer goes with its last one. */
 static void
 transaction_free(struct group_transaction *transaction)
 {
+	struct group_producer *producer = transaction->producer;
+	struct group *group = transaction->group;
+
+	map_remove(&group->transactions, MAP_KEY(producer->id));
+	list_remove(&transaction->node);
+	if (list_empty(&producer->transactions)) {
+		map_remove(&group->shard->producers, MAP_KEY(producer->id));
+		free(producer);
+	}
 	entries_free(&transaction->offsets);
 	free(transaction);
 }
@@ -267,24 +302,31 @@ group_replay_offset(struct group_shard *shard,
 	return result;
 }
 
+static void
+transaction_apply(struct group_transaction *transaction)
+{
+	struct group_offset_entry *entry;
+
+	for (size_t at = 0; (entry = map_next(&transaction->offsets, &at)) !=
+	     NULL;) {
+		map_remove(&transaction->offsets, entry->key);
+		apply(transaction->group, entry);
+	}
+}
+
 void
 group_replay_end(struct group_shard *shard, int64_t producer_id,
     bool committed)
 {
+	struct group_producer *producer;
 	struct group_transaction *transaction;
-	struct group_offset_entry *entry;
-	struct group *group;
 
-	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;) {
-		transaction =
-		    map_remove(&group->transactions, MAP_KEY(producer_id));
-		if (transaction == NULL)
-			continue;
-		for (size_t e = 0; committed &&
-		     (entry = map_next(&transaction->offsets, &e)) != NULL;) {
-			map_remove(&transaction->offsets, entry->key);
-			apply(group, entry);
-		}
+	while ((producer = map_get(&shard->producers,
+		    MAP_KEY(producer_id))) != NULL) {
+		transaction = LIST_ENTRY(producer->transactions.head.next,
+		    struct group_transaction, node);
+		if (committed)
+			transaction_apply(transaction);
 		transaction_free(transaction);
 	}
 }

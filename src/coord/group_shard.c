@@ -126,6 +126,7 @@ group_shard_init(struct group_shard *shard,
 	shard->settings = settings;
 	shard->memory = memory;
 	map_init(&shard->groups);
+	map_init(&shard->producers);
 	shard_init(&shard->shard, &group_kind, shard_settings, host,
 	    partition);
 }
@@ -133,7 +134,8 @@ group_shard_init(struct group_shard *shard,
 void
 group_shard_fini(struct group_shard *shard)
 {
-	assert(shard->groups.count == 0);
+	assert(shard->groups.count == 0 && shard->producers.count == 0);
 	map_fini(&shard->groups);
+	map_fini(&shard->producers);
 	shard_fini(&shard->shard);
 }

@@ -26,6 +26,7 @@ struct group_shard {
 
 	/* guarded by the shard's lock */
 	struct map groups;		/* struct group, by id */
+	struct map producers;		/* struct group_producer, by id */
 	struct shard_timer expiry;	/* of offsets and empty groups */
 };
 

@@ -7,17 +7,21 @@
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "coord/group.c"
 #include "coord/group_shard.h"
 #include "wire/batch.h"
+#include "wire/codec.h"
 #include "wire/generated/describe_groups.h"
+#include "wire/generated/group_offset_commit.h"
 #include "wire/generated/heartbeat.h"
 #include "wire/generated/join_group.h"
 #include "wire/generated/leave_group.h"
 #include "wire/generated/list_groups.h"
 #include "wire/generated/sync_group.h"
+#include "wire/output.h"
 
 /* --- The world: a clock, a log, a shard ---------------------------------- */
 
@@ -1048,6 +1052,81 @@ a_member_offers_so_many_protocols(void **state UNUSED)
 	world_fini(&world);
 }
 
+static struct slice
+encoded(struct world *world, const struct kp_message *message, int version,
+    const void *body, size_t prefix_len)
+{
+	struct output out;
+	uint8_t *bytes;
+
+	output_init(&out, &world->arena);
+	assert_int_equal(kp_encode(message, version, body, &out), 0);
+	assert_int_equal(out.count, 1);
+	bytes = arena_xalloc(&world->arena, prefix_len + out.len);
+	if (prefix_len > 0)
+		be16_put(bytes, (uint16_t)version);
+	memcpy(bytes + prefix_len, out.pieces[0].data, out.len);
+	return slice_of(bytes, prefix_len + out.len);
+}
+
+/* As a record of the producer's transaction. */
+static void
+replay_pending(struct world *world, const char *group, int64_t producer_id,
+    int64_t offset)
+{
+	const struct kp_offset_commit_key key = { .group = slice_str(group),
+		.topic = slice_str("t") };
+	struct kp_offset_commit_value value;
+	struct shard_record record = { .offset = world->end_offset++,
+		.producer_id = producer_id };
+
+	kp_defaults(&kp_offset_commit_value, &value);
+	value.offset = offset;
+	value.metadata = slice_str("");
+	record.key = encoded(world, &kp_offset_commit_key, 0, &key, 0);
+	record.value = encoded(world, &kp_offset_commit_value, 4, &value, 2);
+	assert_int_equal(group_replay_offset(&world->shard, &record), 0);
+}
+
+static size_t
+offsets_count(struct world *world, const char *group)
+{
+	return group_find(&world->shard, slice_str(group))->offsets.count;
+}
+
+/* A marker is for those groups, however many others there are. */
+static void
+transactions_end_where_they_have_offsets(void **state UNUSED)
+{
+	struct client admin;
+	struct world world;
+
+	world_init(&world);
+	client_init(&admin, &world, "admin");
+	replay_pending(&world, "g", 1, 10);
+	replay_pending(&world, "h", 1, 11);
+	replay_pending(&world, "g", 2, 20);
+	replay_pending(&world, "i", 3, 30);
+	assert_int_equal(world.shard.producers.count, 3);
+	group_replay_end(&world.shard, 4, true);
+	group_replay_end(&world.shard, 1, true);
+	assert_int_equal(world.shard.producers.count, 2);
+	assert_int_equal(offsets_count(&world, "h"), 1);
+	assert_int_equal(client_fetch(&admin), 10);
+	group_replay_end(&world.shard, 2, false);
+	assert_int_equal(client_fetch(&admin), 10);
+	assert_int_equal(offsets_count(&world, "i"), 0);
+	/* A group that is deleted takes along what was pending. */
+	client_begin(&admin);
+	group_shard_delete(&world.shard, &admin.call, slice_str("i"));
+	assert_int_equal(admin.call.call.error, KP_NONE);
+	assert_int_equal(world.shard.producers.count, 0);
+	group_replay_end(&world.shard, 3, true);
+	assert_null(group_find(&world.shard, slice_str("i")));
+	replay_pending(&world, "g", 1, 12);
+	world_fini(&world);
+}
+
 /* Of version 0, to the topic "t". */
 #define SUBSCRIPTION                                  \
 	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
@@ -1569,6 +1648,7 @@ main(void)
 		cmocka_unit_test(members_hold_no_more_than_the_budget),
 		cmocka_unit_test(ids_hold_no_more_than_the_budget),
 		cmocka_unit_test(a_member_offers_so_many_protocols),
+		cmocka_unit_test(transactions_end_where_they_have_offsets),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
