@@ -47,7 +47,28 @@ group_create(struct group_shard *shard, struct slice id)
 	map_init(&group->offsets);
 	map_init(&group->transactions);
 	map_set(&shard->groups, group->id, group);
+	list_append(&shard->groups_list, &group->node);
 	return group;
+}
+
+static struct group *
+group_at(const struct group_shard *shard, struct list_node *node)
+{
+	return node == &shard->groups_list.head ?
+	    NULL :
+	    LIST_ENTRY(node, struct group, node);
+}
+
+struct group *
+group_first(const struct group_shard *shard)
+{
+	return group_at(shard, shard->groups_list.head.next);
+}
+
+struct group *
+group_next(const struct group *group)
+{
+	return group_at(group->shard, group->node.next);
 }
 
 void
@@ -64,6 +85,9 @@ group_free(struct group *group)
 	for (size_t at = 0; (pending = map_next(&group->pending, &at)) != NULL;)
 		group_pending_remove(pending);
 	group_offsets_free(group);
+	if (group->shard->expiry_next == group)
+		group->shard->expiry_next = group_next(group);
+	list_remove(&group->node);
 	map_remove(&group->shard->groups, group->id);
 	map_fini(&group->members_by_id);
 	map_fini(&group->members_by_instance);

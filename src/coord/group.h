@@ -79,6 +79,7 @@ struct group_pending {
 
 struct group {
 	struct group_shard *shard;
+	struct list_node node;		/* in the shard's list */
 	struct slice id;		/* owned */
 	enum group_state state;
 	bool was_empty;			/* before it was PREPARING */
@@ -109,6 +110,10 @@ struct group *group_find(struct group_shard *shard, struct slice id);
 
 /* A new, empty group in the shard. */
 struct group *group_create(struct group_shard *shard, struct slice id);
+
+/* All groups in turn; those that are made meanwhile come last.  NULL: end. */
+struct group *group_first(const struct group_shard *shard);
+struct group *group_next(const struct group *group);
 
 /* Free it; nobody is parked and no timer runs any more. */
 void group_free(struct group *group);
@@ -307,6 +312,8 @@ void group_abandon(struct group *group, enum kp_error error);
 
 /* Emit the group as it is, with the members' assignments from sync NULL. */
 void group_emit(struct group *group);
+
+/* A group without offsets is freed when this has been appended. */
 void group_emit_tombstone(struct group *group);
 
 /* Replay a record of either kind; -1 where it is malformed. */
@@ -320,9 +327,16 @@ int group_replay_offset(struct group_shard *shard,
 void group_replay_end(struct group_shard *shard, int64_t producer_id,
     bool committed);
 void group_offsets_free(struct group *group);
-void group_emit_offset_tombstones(struct group *group);
 
-/* Drop what has expired; the group too, where nothing is left of it. */
-void group_expire(struct group *group, int64_t now_ms);
+/* Forget transactions whose offsets have tombstones. */
+void group_drop_transactions(struct group *group);
+
+/*
+ * Emit the end of all its offsets, or of those that have expired, and then of
+ * the group where nothing is left of it.  False where there are more, to be
+ * emitted when these have been appended (in bulk).
+ */
+bool group_emit_offset_tombstones(struct group *group) WARN_UNUSED;
+bool group_expire(struct group *group, int64_t now_ms) WARN_UNUSED;
 
 #endif

@@ -201,16 +201,18 @@ delete_group(struct group *group)
 {
 	struct shard *shard = &group->shard->shard;
 	enum kp_error error;
+	bool all;
 
-	group_emit_offset_tombstones(group);
-	group_emit_tombstone(group);
 	/* In bulk: each tombstone stands for itself, the group's comes last. */
-	error = shard_append_bulk(shard);
-	if (error == KP_NONE) {
-		group_abandon(group, KP_NOT_COORDINATOR);
-		group_free(group);
-	}
-	return error;
+	do {
+		all = group_emit_offset_tombstones(group);
+		error = shard_append_bulk(shard);
+	} while (error == KP_NONE && !all);
+	if (error != KP_NONE)
+		return error;
+	group_drop_transactions(group);
+	group_emit_tombstone(group);
+	return shard_append(shard);
 }
 
 void

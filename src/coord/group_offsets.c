@@ -171,14 +171,20 @@ transaction_free(struct group_transaction *transaction)
 }
 
 void
-group_offsets_free(struct group *group)
+group_drop_transactions(struct group *group)
 {
 	struct group_transaction *transaction;
 
-	entries_free(&group->offsets);
 	for (size_t at = 0; (transaction = map_next(&group->transactions,
 				 &at)) != NULL;)
 		transaction_free(transaction);
+}
+
+void
+group_offsets_free(struct group *group)
+{
+	entries_free(&group->offsets);
+	group_drop_transactions(group);
 	map_fini(&group->transactions);
 }
 
@@ -625,19 +631,53 @@ emit_tombstone(struct group *group, struct slice topic, int32_t partition)
 	    NULL, 0);
 }
 
-void
-group_emit_offset_tombstones(struct group *group)
+/* Which of a group's offsets a clean-up ends. */
+typedef bool (*offset_ends_fn)(const struct group *group,
+    const struct group_offset_entry *entry, const void *context);
+
+/* False where there are more than are emitted at once. */
+static bool
+emit_ends_of(struct group *group, const struct map *map, offset_ends_fn ends,
+    const void *context)
 {
-	const struct group_transaction *transaction;
 	const struct group_offset_entry *entry;
 
-	for (size_t at = 0; (entry = map_next(&group->offsets, &at)) != NULL;)
+	for (size_t at = 0; (entry = map_next(map, &at)) != NULL;) {
+		if (!ends(group, entry, context))
+			continue;
+		if (shard_emitted_much(&group->shard->shard))
+			return false;
 		emit_tombstone(group, entry->topic, entry->partition);
+	}
+	return true;
+}
+
+/* The same of those in transactions, too. */
+static bool
+emit_ends(struct group *group, offset_ends_fn ends, const void *context)
+{
+	const struct group_transaction *transaction;
+
+	if (!emit_ends_of(group, &group->offsets, ends, context))
+		return false;
 	for (size_t at = 0; (transaction = map_next(&group->transactions,
 				 &at)) != NULL;)
-		for (size_t e = 0;
-		     (entry = map_next(&transaction->offsets, &e)) != NULL;)
-			emit_tombstone(group, entry->topic, entry->partition);
+		if (!emit_ends_of(group, &transaction->offsets, ends, context))
+			return false;
+	return true;
+}
+
+static bool
+always(const struct group *group UNUSED,
+    const struct group_offset_entry *entry UNUSED, const void *context UNUSED)
+{
+	return true;
+}
+
+bool
+group_emit_offset_tombstones(struct group *group)
+{
+	return emit_ends(group, always, NULL);
 }
 
 static bool
@@ -768,46 +808,49 @@ expiry_base_ms(const struct group *group,
 	return -1;
 }
 
+struct expiry {
+	int64_t now_ms;
+	struct group_subscription subscription;
+};
+
 static bool
-expired(const struct group *group,
-    const struct group_subscription *subscription,
-    const struct group_offset_entry *entry, int64_t now_ms)
+expired(const struct group *group, const struct group_offset_entry *entry,
+    const void *context)
 {
-	int64_t base_ms = expiry_base_ms(group, subscription, entry);
+	const struct expiry *expiry = context;
+	int64_t base_ms =
+	    expiry_base_ms(group, &expiry->subscription, entry);
 
 	if (base_ms < 0 ||
 	    pending_in_transaction(group, entry->topic, entry->partition))
 		return false;
 	if (entry->expire_ms >= 0)
-		return now_ms >= entry->expire_ms;
-	return now_ms - base_ms >= group->shard->settings->retention_ms;
+		return expiry->now_ms >= entry->expire_ms;
+	return expiry->now_ms - base_ms >=
+	    group->shard->settings->retention_ms;
 }
 
-static void
-emit_expired(struct group *group, int64_t now_ms)
+/* Nobody is in it, and nothing waits to be. */
+static bool
+deserted(const struct group *group)
 {
-	const struct group_offset_entry *entry;
-	struct group_subscription subscription;
-
-	group_subscription_init(&subscription, group);
-	for (size_t at = 0; (entry = map_next(&group->offsets, &at)) != NULL;)
-		if (expired(group, &subscription, entry, now_ms))
-			emit_tombstone(group, entry->topic, entry->partition);
-	group_subscription_fini(&subscription);
+	return group->state == GROUP_EMPTY && group->pending.count == 0 &&
+	    group->transactions.count == 0;
 }
 
-void
+bool
 group_expire(struct group *group, int64_t now_ms)
 {
-	struct shard *shard = &group->shard->shard;
+	int32_t emitted = group->shard->shard.emitted_count;
+	struct expiry expiry = { .now_ms = now_ms };
+	bool all;
 
-	emit_expired(group, now_ms);
-	if (shard_append_bulk(shard) != KP_NONE)
-		return;
-	if (group->state != GROUP_EMPTY || group->offsets.count > 0 ||
-	    group->transactions.count > 0 || group->pending.count > 0)
-		return;
-	group_emit_tombstone(group);
-	if (shard_append(shard) == KP_NONE)
-		group_free(group);
+	group_subscription_init(&expiry.subscription, group);
+	all = emit_ends_of(group, &group->offsets, expired, &expiry);
+	group_subscription_fini(&expiry.subscription);
+	emitted = group->shard->shard.emitted_count - emitted;
+	if (all && deserted(group) &&
+	    (size_t)emitted == group->offsets.count)
+		group_emit_tombstone(group);
+	return all;
 }

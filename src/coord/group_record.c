@@ -63,8 +63,8 @@ group_emit_tombstone(struct group *group)
 {
 	const struct kp_group_metadata_key key = { .group = group->id };
 
-	shard_emit_applied(&group->shard->shard, &kp_group_metadata_key, &key,
-	    NULL, NULL, 0);
+	shard_emit(&group->shard->shard, &kp_group_metadata_key, &key, NULL,
+	    NULL, 0);
 }
 
 /* --- Replaying ----------------------------------------------------------- */

@@ -39,18 +39,41 @@ replay_end(struct shard *shard, int64_t producer_id, bool committed)
 
 /* --- Expiry -------------------------------------------------------------- */
 
+/* A tick looks at so many groups and offsets, but at one group at least. */
+#define TICK_COUNT_MAX 20000
+
+static void
+expire_some(struct group_shard *shard)
+{
+	int64_t now_ms = clock_wall_ms();
+	size_t count = 0;
+
+	while (shard->expiry_next != NULL && count < TICK_COUNT_MAX) {
+		struct group *group = shard->expiry_next;
+
+		if (!group_expire(group, now_ms))
+			break;
+		count += 1 + group->offsets.count;
+		shard->expiry_next = group_next(group);
+	}
+	/* What could not be written down is tried again at the next check. */
+	if (shard_append_bulk(&shard->shard) != KP_NONE)
+		shard->expiry_next = NULL;
+}
+
+/* In pieces: whoever wants something of the shard meanwhile gets it. */
 static void
 expiry_fired(struct shard_timer *timer, struct shard *base)
 {
 	struct group_shard *shard =
 	    CONTAINER_OF(timer, struct group_shard, expiry);
-	int64_t now_ms = clock_wall_ms();
-	struct group *group;
 
-	/* The map allows the current entry to go. */
-	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;)
-		group_expire(group, now_ms);
-	shard_timer_start(base, timer, shard->settings->retention_check_ms);
+	if (shard->expiry_next == NULL)
+		shard->expiry_next = group_first(shard);
+	expire_some(shard);
+	shard_timer_start(base, timer,
+	    shard->expiry_next != NULL ? 0 :
+					 shard->settings->retention_check_ms);
 }
 
 /* --- Loading and unloading ----------------------------------------------- */
@@ -126,6 +149,7 @@ group_shard_init(struct group_shard *shard,
 	shard->settings = settings;
 	shard->memory = memory;
 	map_init(&shard->groups);
+	list_init(&shard->groups_list);
 	map_init(&shard->producers);
 	shard_init(&shard->shard, &group_kind, shard_settings, host,
 	    partition);

@@ -26,6 +26,8 @@ struct group_shard {
 
 	/* guarded by the shard's lock */
 	struct map groups;		/* struct group, by id */
+	struct list groups_list;	/* the same, for walks with pauses */
+	struct group *expiry_next;	/* where expiry goes on; NULL: done */
 	struct map producers;		/* struct group_producer, by id */
 	struct shard_timer expiry;	/* of offsets and empty groups */
 };

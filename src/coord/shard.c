@@ -7,8 +7,9 @@
 #include "wire/codec.h"
 #include "wire/output.h"
 
-/* What one operation may emit before it appends. */
+/* What one operation may emit before it appends, and what is much of it. */
 #define EMITTED_BYTES_MAX ((size_t)256 << 20)
+#define EMITTED_BYTES_MUCH ((size_t)4 << 20)
 
 struct emitted {
 	struct list_node node;
@@ -277,6 +278,12 @@ shard_emit_applied(struct shard *shard, const struct kp_message *key_message,
 	if (!shard->emitted_failed)
 		emit(shard, key_message, key, value_message, value,
 		    value_version, true);
+}
+
+bool
+shard_emitted_much(const struct shard *shard)
+{
+	return shard->emitted_arena.size_bytes >= EMITTED_BYTES_MUCH;
 }
 
 void

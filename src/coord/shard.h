@@ -199,6 +199,12 @@ enum kp_error shard_append(struct shard *shard) WARN_UNUSED;
  */
 enum kp_error shard_append_bulk(struct shard *shard) WARN_UNUSED;
 
+/*
+ * Has so much been emitted that a clean-up better appends it before it goes
+ * on?  Lock held.
+ */
+bool shard_emitted_much(const struct shard *shard);
+
 /* Forget what was emitted and not appended. */
 void shard_discard(struct shard *shard);
 

@@ -33,6 +33,7 @@ struct world {
 	int64_t end_offset;
 	int64_t high_watermark;
 	bool holds_back;	/* the high watermark stays where it is */
+	int appends_count;
 	enum kp_error append_error;
 	struct group_settings settings;
 	struct shard_settings shard_settings;
@@ -68,6 +69,7 @@ host_append(struct shard_host *host, uint8_t *data, size_t len,
 	assert_int_equal(batch.size_bytes, len);
 	assert_int_equal(buf_append(&world->log, data, len), 0);
 	*end_offset = world->end_offset = batch.last_offset + 1;
+	world->appends_count++;
 	if (!world->holds_back)
 		world->high_watermark = world->end_offset;
 	return KP_NONE;
@@ -204,6 +206,7 @@ struct client {
 	int32_t generation;
 	int32_t session_ms;
 	int32_t rebalance_ms;
+	const char *group;		/* for what is no member's */
 	const char *topic;		/* whose offsets it commits */
 	int64_t retention_ms;		/* and for how long */
 	struct kp_join_group_request join;
@@ -234,6 +237,7 @@ client_init(struct client *client, struct world *world, const char *name)
 	client->id = slice_str("");
 	client->session_ms = 10000;
 	client->rebalance_ms = 30000;
+	client->group = "g";
 	client->topic = "t";
 	client->retention_ms = -1;
 	client->topics = slice_str("meta");
@@ -378,7 +382,7 @@ client_commit(struct client *client, int32_t generation, int64_t offset)
 	struct group_topic topic = { .name = slice_str(client->topic),
 		.offsets = &position, .offsets_count = 1 };
 	struct group_commit commit = {
-		.group_id = slice_str("g"),
+		.group_id = slice_str(client->group),
 		.generation_id = generation,
 		.member_id = generation < 0 ? slice_str("") : client->id,
 		.retention_ms = client->retention_ms,
@@ -399,7 +403,7 @@ client_fetch(struct client *client)
 	struct group_offset position = { .partition = 0 };
 	struct group_topic topic = { .name = slice_str(client->topic),
 		.offsets = &position, .offsets_count = 1 };
-	struct group_fetch fetch = { .group_id = slice_str("g"),
+	struct group_fetch fetch = { .group_id = slice_str(client->group),
 		.member_epoch = -1, .topics = &topic, .topics_count = 1 };
 
 	client_begin(client);
@@ -1127,6 +1131,51 @@ transactions_end_where_they_have_offsets(void **state UNUSED)
 	world_fini(&world);
 }
 
+#define MANY_GROUPS 30000
+
+static void
+commit_to_many_groups(struct client *client)
+{
+	char group[32];
+
+	client->group = group;
+	for (int i = 0; i < MANY_GROUPS; i++) {
+		snprintf(group, sizeof(group), "group-%d", i);
+		assert_int_equal(client_commit(client, -1, i), KP_NONE);
+	}
+	client->group = "g";
+}
+
+/* Many in a batch, and no tick looks at all of them. */
+static void
+many_groups_expire_in_pieces(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+	int appends;
+
+	world_init(&world);
+	world.settings.retention_ms = 2 * world.settings.retention_check_ms;
+	client_init(&a, &world, "a");
+	commit_to_many_groups(&a);
+	world_pass(&world, world.settings.retention_ms - 1);
+	assert_int_equal(client_commit(&a, -1, 7), KP_NONE);
+	assert_int_equal(world.shard.groups.count, MANY_GROUPS + 1);
+	appends = world.appends_count;
+	world.now_ms += world.settings.retention_check_ms;
+	assert_true(shard_tick(&world.shard.shard) <= world.now_ms + 1);
+	assert_in_range(world.shard.groups.count, MANY_GROUPS / 4,
+	    MANY_GROUPS - 1);
+	assert_int_equal(client_fetch(&a), 7);
+	world_pass(&world, 1000);
+	assert_int_equal(world.shard.groups.count, 1);
+	assert_true(world.appends_count - appends < 100);
+	assert_int_equal(client_fetch(&a), 7);
+	world_restart(&world);
+	assert_int_equal(world.shard.groups.count, 1);
+	world_fini(&world);
+}
+
 /* Of version 0, to the topic "t". */
 #define SUBSCRIPTION                                  \
 	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
@@ -1649,6 +1698,7 @@ main(void)
 		cmocka_unit_test(ids_hold_no_more_than_the_budget),
 		cmocka_unit_test(a_member_offers_so_many_protocols),
 		cmocka_unit_test(transactions_end_where_they_have_offsets),
+		cmocka_unit_test(many_groups_expire_in_pieces),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
