@@ -87,6 +87,8 @@ group_free(struct group *group)
 	group_offsets_free(group);
 	if (group->shard->expiry_next == group)
 		group->shard->expiry_next = group_next(group);
+	if (group->shard->drop_next == group)
+		group->shard->drop_next = group_next(group);
 	list_remove(&group->node);
 	map_remove(&group->shard->groups, group->id);
 	map_fini(&group->members_by_id);

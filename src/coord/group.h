@@ -332,11 +332,13 @@ void group_offsets_free(struct group *group);
 void group_drop_transactions(struct group *group);
 
 /*
- * Emit the end of all its offsets, or of those that have expired, and then of
- * the group where nothing is left of it.  False where there are more, to be
- * emitted when these have been appended (in bulk).
+ * Emit the end of all its offsets, or of those of some topics, or of those
+ * that have expired, and then of the group where nothing is left of it.  False
+ * where there are more, to be emitted when these have been appended (in bulk).
  */
 bool group_emit_offset_tombstones(struct group *group) WARN_UNUSED;
+bool group_emit_dropped(struct group *group,
+    const struct group_dropped *topics) WARN_UNUSED;
 bool group_expire(struct group *group, int64_t now_ms) WARN_UNUSED;
 
 #endif

@@ -17,6 +17,9 @@
 
 /* --- Life ---------------------------------------------------------------- */
 
+static void run_drop(struct task *task);
+static void dropped_free(struct list *dropped);
+
 struct group_coordinator *
 group_coordinator_new(const struct group_settings *settings,
     const struct group_services *services)
@@ -42,6 +45,8 @@ group_coordinator_new(const struct group_settings *settings,
 	pthread_mutex_init(&coordinator->mutex, NULL);
 	pthread_cond_init(&coordinator->ended, NULL);
 	list_init(&coordinator->waiters);
+	list_init(&coordinator->dropped);
+	coordinator->drop_task.run = run_drop;
 	return coordinator;
 }
 
@@ -52,6 +57,7 @@ group_coordinator_free(struct group_coordinator *coordinator)
 		return;
 	assert(coordinator->open_count == 0 && coordinator->worker == NULL);
 	assert(list_empty(&coordinator->waiters));
+	dropped_free(&coordinator->dropped);
 	pthread_mutex_destroy(&coordinator->following);
 	pthread_mutex_destroy(&coordinator->mutex);
 	pthread_cond_destroy(&coordinator->ended);
@@ -250,6 +256,8 @@ load_one(void *context, size_t index)
 	group_tenure_unref(tenures[index]);
 }
 
+static void drop_post(struct group_coordinator *coordinator);
+
 void
 group_coordinator_start(struct group_coordinator *coordinator)
 {
@@ -265,6 +273,10 @@ group_coordinator_start(struct group_coordinator *coordinator)
 	parallel_run(machine_processors(), (size_t)count, load_one,
 	    (void *)tenures);
 	free((void *)tenures);
+	pthread_mutex_lock(&coordinator->mutex);
+	coordinator->loaded = true;
+	pthread_mutex_unlock(&coordinator->mutex);
+	drop_post(coordinator);
 }
 
 /* --- Stopping ------------------------------------------------------------ */
@@ -289,6 +301,94 @@ group_coordinator_stop(struct group_coordinator *coordinator)
 	while (coordinator->open_count != 0)
 		pthread_cond_wait(&coordinator->ended, &coordinator->mutex);
 	pthread_mutex_unlock(&coordinator->mutex);
+}
+
+/* --- Dropping offsets ---------------------------------------------------- */
+
+/* A topic that was deleted. */
+struct dropped {
+	struct list_node node;
+	struct slice name;		/* owned */
+	struct uuid id;
+};
+
+static void
+dropped_free(struct list *dropped)
+{
+	struct list_node *node;
+
+	while ((node = list_pop(dropped)) != NULL) {
+		struct dropped *topic =
+		    LIST_ENTRY(node, struct dropped, node);
+
+		free((void *)(uintptr_t)topic->name.data);
+		free(topic);
+	}
+}
+
+static void
+drop_everywhere(struct group_coordinator *coordinator,
+    const struct group_dropped *topics)
+{
+	int32_t count;
+	struct group_tenure **tenures =
+	    group_coordinator_tenures(coordinator, &count);
+
+	for (int32_t i = 0; i < count; i++) {
+		group_shard_drop_topics(&tenures[i]->shard, topics);
+		group_tenure_unref(tenures[i]);
+	}
+	free((void *)tenures);
+}
+
+/* All topics that were deleted since the last time, in one go. */
+static void
+run_drop(struct task *task)
+{
+	struct group_coordinator *coordinator =
+	    CONTAINER_OF(task, struct group_coordinator, drop_task);
+	struct group_dropped topics;
+	struct list dropped;
+
+	list_init(&dropped);
+	pthread_mutex_lock(&coordinator->mutex);
+	coordinator->dropping = false;
+	list_splice(&dropped, &coordinator->dropped);
+	pthread_mutex_unlock(&coordinator->mutex);
+	map_init(&topics.names);
+	map_init(&topics.ids);
+	LIST_FOR_EACH (node, &dropped) {
+		struct dropped *topic =
+		    LIST_ENTRY(node, struct dropped, node);
+
+		map_set(&topics.names, topic->name, topic);
+		map_set(&topics.ids, MAP_KEY(topic->id), topic);
+	}
+	drop_everywhere(coordinator, &topics);
+	map_fini(&topics.names);
+	map_fini(&topics.ids);
+	dropped_free(&dropped);
+}
+
+/*
+ * Every offset of every group has to be looked at, so the worker does it, once
+ * for as many topics as there are.  What the start loads is waited for.
+ */
+static void
+drop_post(struct group_coordinator *coordinator)
+{
+	bool wanted, posted = false;
+
+	pthread_mutex_lock(&coordinator->mutex);
+	wanted = coordinator->loaded && !coordinator->dropping &&
+	    !list_empty(&coordinator->dropped);
+	if (wanted && coordinator->worker != NULL) {
+		coordinator->dropping = posted = true;
+		worker_post(coordinator->worker, &coordinator->drop_task);
+	}
+	pthread_mutex_unlock(&coordinator->mutex);
+	if (wanted && !posted)
+		run_drop(&coordinator->drop_task);
 }
 
 /* --- Following the metadata ---------------------------------------------- */
@@ -375,16 +475,13 @@ static void
 offsets_drop(
     struct group_coordinator *coordinator, const struct topic_image *topic)
 {
-	int32_t count;
-	struct group_tenure **tenures =
-	    group_coordinator_tenures(coordinator, &count);
+	struct dropped *dropped = xcalloc(1, sizeof(*dropped));
 
-	for (int32_t i = 0; i < count; i++) {
-		group_shard_topic_deleted(
-		    &tenures[i]->shard, topic->name, topic->id);
-		group_tenure_unref(tenures[i]);
-	}
-	free((void *)tenures);
+	dropped->id = topic->id;
+	dropped->name = slice_of(slice_dup(topic->name), topic->name.len);
+	pthread_mutex_lock(&coordinator->mutex);
+	list_append(&coordinator->dropped, &dropped->node);
+	pthread_mutex_unlock(&coordinator->mutex);
 }
 
 static void
@@ -415,5 +512,6 @@ group_coordinator_apply(void *context, const struct delta *delta)
 	for (size_t i = 0; i < delta->topics_count && !coordinator->stopped;
 	     i++)
 		topic_apply(coordinator, delta->topics[i]);
+	drop_post(coordinator);
 	pthread_mutex_unlock(&coordinator->following);
 }

@@ -51,6 +51,10 @@ struct group_coordinator {
 	bool started;
 	bool preparing;
 	struct list waiters;		/* struct group_coordinator_waiter */
+	struct list dropped;		/* topics whose offsets have to go */
+	struct task drop_task;
+	bool dropping;			/* drop_task is posted */
+	bool loaded;			/* the start has loaded all there was */
 };
 
 /*

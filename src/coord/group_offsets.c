@@ -754,38 +754,21 @@ group_shard_delete_offsets(struct group_shard *shard, struct group_call *call,
 	shard_leave(&shard->shard);
 }
 
-static void
-emit_of_topic(struct group *group, const struct map *map, struct slice topic,
-    struct uuid topic_id)
+static bool
+dropped(const struct group *group UNUSED,
+    const struct group_offset_entry *entry, const void *context)
 {
-	const struct group_offset_entry *entry;
+	const struct group_dropped *topics = context;
 
-	for (size_t at = 0; (entry = map_next(map, &at)) != NULL;)
-		if (slice_equal(entry->topic, topic) &&
-		    !ids_differ(entry->topic_id, topic_id))
-			emit_tombstone(group, topic, entry->partition);
+	return uuid_is_zero(entry->topic_id) ?
+	    map_get(&topics->names, entry->topic) != NULL :
+	    map_get(&topics->ids, MAP_KEY(entry->topic_id)) != NULL;
 }
 
-/* Should the append fail, the offsets stay; they expire in their time. */
-void
-group_shard_topic_deleted(struct group_shard *shard, struct slice topic,
-    struct uuid topic_id)
+bool
+group_emit_dropped(struct group *group, const struct group_dropped *topics)
 {
-	const struct group_transaction *transaction;
-	struct group *group;
-
-	if (shard_enter(&shard->shard) != KP_NONE)
-		return;
-	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;) {
-		emit_of_topic(group, &group->offsets, topic, topic_id);
-		for (size_t t = 0; (transaction = map_next(
-					&group->transactions, &t)) != NULL;)
-			emit_of_topic(group, &transaction->offsets, topic,
-			    topic_id);
-	}
-	if (shard_append_bulk(&shard->shard) != KP_NONE)
-		shard_discard(&shard->shard);
-	shard_leave(&shard->shard);
+	return emit_ends(group, dropped, topics);
 }
 
 /* --- Expiring ------------------------------------------------------------ */

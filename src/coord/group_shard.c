@@ -37,10 +37,13 @@ replay_end(struct shard *shard, int64_t producer_id, bool committed)
 	group_replay_end(of(shard), producer_id, committed);
 }
 
-/* --- Expiry -------------------------------------------------------------- */
+/* --- Clean-ups ----------------------------------------------------------- */
 
-/* A tick looks at so many groups and offsets, but at one group at least. */
-#define TICK_COUNT_MAX 20000
+/*
+ * So many groups and offsets are looked at under one lock, but one group at
+ * least: whoever wants something of the shard meanwhile gets it.
+ */
+#define PIECE_COUNT_MAX 20000
 
 static void
 expire_some(struct group_shard *shard)
@@ -48,7 +51,7 @@ expire_some(struct group_shard *shard)
 	int64_t now_ms = clock_wall_ms();
 	size_t count = 0;
 
-	while (shard->expiry_next != NULL && count < TICK_COUNT_MAX) {
+	while (shard->expiry_next != NULL && count < PIECE_COUNT_MAX) {
 		struct group *group = shard->expiry_next;
 
 		if (!group_expire(group, now_ms))
@@ -61,7 +64,6 @@ expire_some(struct group_shard *shard)
 		shard->expiry_next = NULL;
 }
 
-/* In pieces: whoever wants something of the shard meanwhile gets it. */
 static void
 expiry_fired(struct shard_timer *timer, struct shard *base)
 {
@@ -74,6 +76,38 @@ expiry_fired(struct shard_timer *timer, struct shard *base)
 	shard_timer_start(base, timer,
 	    shard->expiry_next != NULL ? 0 :
 					 shard->settings->retention_check_ms);
+}
+
+static enum kp_error
+drop_some(struct group_shard *shard, const struct group_dropped *topics)
+{
+	size_t count = 0;
+
+	while (shard->drop_next != NULL && count < PIECE_COUNT_MAX) {
+		struct group *group = shard->drop_next;
+
+		if (!group_emit_dropped(group, topics))
+			break;
+		count += 1 + group->offsets.count;
+		shard->drop_next = group_next(group);
+	}
+	return shard_append_bulk(&shard->shard);
+}
+
+void
+group_shard_drop_topics(
+    struct group_shard *shard, const struct group_dropped *topics)
+{
+	bool begins = true, goes_on = true;
+
+	while (goes_on && shard_enter(&shard->shard) == KP_NONE) {
+		if (begins)
+			shard->drop_next = group_first(shard);
+		begins = false;
+		goes_on = drop_some(shard, topics) == KP_NONE &&
+		    shard->drop_next != NULL;
+		shard_leave(&shard->shard);
+	}
 }
 
 /* --- Loading and unloading ----------------------------------------------- */

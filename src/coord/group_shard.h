@@ -28,6 +28,7 @@ struct group_shard {
 	struct map groups;		/* struct group, by id */
 	struct list groups_list;	/* the same, for walks with pauses */
 	struct group *expiry_next;	/* where expiry goes on; NULL: done */
+	struct group *drop_next;	/* the same of dropping topics */
 	struct map producers;		/* struct group_producer, by id */
 	struct shard_timer expiry;	/* of offsets and empty groups */
 };
@@ -61,9 +62,19 @@ void group_shard_delete_offsets(struct group_shard *shard,
 void group_shard_delete(struct group_shard *shard, struct group_call *call,
     struct slice group_id);
 
-/* A topic was deleted: drop its offsets, in all groups. */
-void group_shard_topic_deleted(struct group_shard *shard, struct slice topic,
-    struct uuid topic_id);
+/* Topics that were deleted: sets of their names and of their ids. */
+struct group_dropped {
+	struct map names;
+	struct map ids;
+};
+
+/*
+ * Drop the offsets of those topics in all groups, also those without an id but
+ * with the name of one.  Takes the lock piece by piece; one thread at a time.
+ * Should an append fail, offsets stay, and expire in their time.
+ */
+void group_shard_drop_topics(struct group_shard *shard,
+    const struct group_dropped *topics);
 
 /* Which groups a ListGroups asks for; the filters may have many names. */
 struct group_filter {

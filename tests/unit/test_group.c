@@ -208,6 +208,7 @@ struct client {
 	int32_t rebalance_ms;
 	const char *group;		/* for what is no member's */
 	const char *topic;		/* whose offsets it commits */
+	struct uuid topic_id;
 	int64_t retention_ms;		/* and for how long */
 	struct kp_join_group_request join;
 	struct kp_join_group_request_protocol protocol;
@@ -380,6 +381,7 @@ client_commit(struct client *client, int32_t generation, int64_t offset)
 	struct group_offset position = { .partition = 0, .offset = offset,
 		.leader_epoch = -1, .metadata = slice_str("note") };
 	struct group_topic topic = { .name = slice_str(client->topic),
+		.id = client->topic_id,
 		.offsets = &position, .offsets_count = 1 };
 	struct group_commit commit = {
 		.group_id = slice_str(client->group),
@@ -1176,6 +1178,103 @@ many_groups_expire_in_pieces(void **state UNUSED)
 	world_fini(&world);
 }
 
+/* Of the topics "t" and "v", whose ids begin with 1 and 2. */
+static void
+drop_topics(struct world *world)
+{
+	struct uuid first = { { 1 } }, second = { { 2 } };
+	struct group_dropped topics;
+
+	map_init(&topics.names);
+	map_init(&topics.ids);
+	map_set(&topics.names, slice_str("t"), world);
+	map_set(&topics.names, slice_str("v"), world);
+	map_set(&topics.ids, MAP_KEY(first), world);
+	map_set(&topics.ids, MAP_KEY(second), world);
+	group_shard_drop_topics(&world->shard, &topics);
+	map_fini(&topics.names);
+	map_fini(&topics.ids);
+}
+
+static void
+expect_dropped(struct client *client, const char *topic, uint8_t id,
+    bool is_dropped)
+{
+	client->topic = topic;
+	client->topic_id = (struct uuid){ { id } };
+	assert_int_equal(client_commit(client, -1, 7), KP_NONE);
+	drop_topics(client->world);
+	assert_int_equal(client_fetch(client), is_dropped ? -1 : 7);
+}
+
+static void
+offsets_of_dropped_topics_go_in_pieces(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+	int appends;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	commit_to_many_groups(&a);
+	appends = world.appends_count;
+	drop_topics(&world);
+	assert_true(world.appends_count - appends < 20);
+	assert_int_equal(offsets_count(&world, "group-0"), 0);
+	assert_int_equal(offsets_count(&world, "group-29999"), 0);
+	expect_dropped(&a, "t", 1, true);
+	expect_dropped(&a, "v", 2, true);
+	expect_dropped(&a, "v", 0, true);
+	/* Another topic, and one of the same name that came later. */
+	expect_dropped(&a, "u", 0, false);
+	expect_dropped(&a, "u", 3, false);
+	expect_dropped(&a, "t", 3, false);
+	replay_pending(&world, "h", 1, 10);
+	drop_topics(&world);
+	group_replay_end(&world.shard, 1, true);
+	assert_int_equal(offsets_count(&world, "h"), 0);
+	world_fini(&world);
+}
+
+/* More of them in one group than are emitted at once. */
+static void
+many_offsets_of_one_group_go(void **state UNUSED)
+{
+	static struct group_offset offsets[10000];
+	struct group_topic topic = { .name = slice_str("t"),
+		.offsets = offsets, .offsets_count = COUNT_OF(offsets) };
+	struct group_commit commit = { .group_id = slice_str("g"),
+		.generation_id = -1, .member_id = slice_str(""),
+		.retention_ms = -1, .topics = &topic, .topics_count = 1 };
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	for (int deleted = 0; deleted < 2; deleted++) {
+		for (int32_t i = 0; i < 60000; i++) {
+			offsets[i % 10000].partition = i;
+			if (i % 10000 != 9999)
+				continue;
+			client_begin(&a);
+			group_shard_commit(&world.shard, &a.call, &commit);
+			assert_int_equal(a.call.call.error, KP_NONE);
+		}
+		assert_int_equal(offsets_count(&world, "g"), 60000);
+		if (deleted == 0) {
+			drop_topics(&world);
+			assert_int_equal(offsets_count(&world, "g"), 0);
+			continue;
+		}
+		client_begin(&a);
+		group_shard_delete(&world.shard, &a.call, slice_str("g"));
+		assert_int_equal(a.call.call.error, KP_NONE);
+	}
+	world_restart(&world);
+	assert_int_equal(world.shard.groups.count, 0);
+	world_fini(&world);
+}
+
 /* Of version 0, to the topic "t". */
 #define SUBSCRIPTION                                  \
 	SLICE_LITERAL("\0\0" "\0\0\0\1" "\0\1t" \
@@ -1699,6 +1798,8 @@ main(void)
 		cmocka_unit_test(a_member_offers_so_many_protocols),
 		cmocka_unit_test(transactions_end_where_they_have_offsets),
 		cmocka_unit_test(many_groups_expire_in_pieces),
+		cmocka_unit_test(offsets_of_dropped_topics_go_in_pieces),
+		cmocka_unit_test(many_offsets_of_one_group_go),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
