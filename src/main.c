@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
-#include "cli/serve_options.h"
+#include "cli/exit_code.h"
 #include "cli/serve.h"
 #include "config.h"
 

@@ -2,8 +2,14 @@
 
 #include <ctype.h>
 
-static const char *const not_configuration[] = {
+/* What Kafka's image and others take. */
+static const char *const cluster_ids[] = {
+	"CLUSTER_ID",
 	"KAFKA_CLUSTER_ID",
+	"KAFKA_KRAFT_CLUSTER_ID",
+};
+
+static const char *const of_scripts[] = {
 	"KAFKA_DEBUG",
 	"KAFKA_GC_LOG_OPTS",
 	"KAFKA_HEAP_OPTS",
@@ -12,7 +18,6 @@ static const char *const not_configuration[] = {
 	"KAFKA_JMX_OPTS",
 	"KAFKA_JMX_PORT",
 	"KAFKA_JVM_PERFORMANCE_OPTS",
-	"KAFKA_KRAFT_CLUSTER_ID",
 	"KAFKA_LOG",
 	"KAFKA_OPTS",
 	"KAFKA_VERSION",
@@ -25,15 +30,21 @@ has_prefix(const char *text, const char *prefix)
 }
 
 static bool
+contains(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool
 is_configuration(const char *variable)
 {
-	if (!has_prefix(variable, "KAFKA_") ||
-	    strstr(variable, "LOG4J") != NULL)
-		return false;
-	for (size_t i = 0; i < COUNT_OF(not_configuration); i++)
-		if (strcmp(variable, not_configuration[i]) == 0)
-			return false;
-	return true;
+	return has_prefix(variable, "KAFKA_") &&
+	    strstr(variable, "LOG4J") == NULL &&
+	    !contains(cluster_ids, COUNT_OF(cluster_ids), variable) &&
+	    !contains(of_scripts, COUNT_OF(of_scripts), variable);
 }
 
 /* The length of the run of underscores at text, three at the most. */
@@ -68,4 +79,38 @@ environment_key(const char *variable)
 	}
 	*out = '\0';
 	return key;
+}
+
+char *
+environment_variable(char **environ, const char *key, const char *value)
+{
+	for (; *environ != NULL; environ++) {
+		const char *equals = strchr(*environ, '=');
+		char *name, *own;
+		bool found;
+
+		if (equals == NULL || strcmp(equals + 1, value) != 0)
+			continue;
+		name = slice_dup(
+		    slice_of(*environ, (size_t)(equals - *environ)));
+		own = environment_key(name);
+		found = own != NULL && strcmp(own, key) == 0;
+		free(own);
+		if (found)
+			return name;
+		free(name);
+	}
+	return NULL;
+}
+
+const char *
+environment_cluster_id(void)
+{
+	for (size_t i = 0; i < COUNT_OF(cluster_ids); i++) {
+		const char *id = getenv(cluster_ids[i]);
+
+		if (id != NULL && *id != '\0')
+			return id;
+	}
+	return NULL;
 }

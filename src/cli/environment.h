@@ -15,4 +15,18 @@
  */
 char *environment_key(const char *variable);
 
+/*
+ * The name of the variable in environ that gives the key this value, on the
+ * heap, or NULL where there is none: the value comes from elsewhere.
+ */
+char *environment_variable(char **environ, const char *key,
+    const char *value);
+
+/*
+ * The cluster that a new data directory is to belong to, from CLUSTER_ID,
+ * KAFKA_CLUSTER_ID or KAFKA_KRAFT_CLUSTER_ID, or NULL.  An empty variable
+ * counts as none.
+ */
+const char *environment_cluster_id(void);
+
 #endif

@@ -1,12 +1,12 @@
 #include "cli/listener_addresses.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "base/slice.h"
+#include "cli/port.h"
 
 struct url {
 	char *name;
@@ -41,21 +41,6 @@ url_fini(struct url *url)
 	memset(url, 0, sizeof(*url));
 }
 
-static int
-parse_port(const char *text, int *port)
-{
-	char *end;
-	long value;
-
-	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || value < 0 ||
-	    value > 65535)
-		return -1;
-	*port = (int)value;
-	return 0;
-}
-
 /* NAME://HOST:PORT, where an IPv6 host stands in brackets. */
 static int
 url_parse(struct url *url, const char *key, const char *item)
@@ -66,7 +51,7 @@ url_parse(struct url *url, const char *key, const char *item)
 	memset(url, 0, sizeof(*url));
 	if (separator == NULL || separator == item ||
 	    (colon = strrchr(separator + 3, ':')) == NULL ||
-	    parse_port(colon + 1, &url->port) != 0) {
+	    port_parse(colon + 1, &url->port) != 0) {
 		complain(key, item, "not NAME://HOST:PORT");
 		return -1;
 	}
@@ -163,13 +148,13 @@ find(struct listener_addresses *addresses, const char *name)
 static char *
 advertisable(const char *host)
 {
-	char name[256] = "localhost";
+	char name[256] = "";
 
 	if (*host != '\0' && strcmp(host, "0.0.0.0") != 0 &&
 	    strcmp(host, "::") != 0)
 		return xstrdup(host);
 	if (gethostname(name, sizeof(name) - 1) != 0)
-		strcpy(name, "localhost");
+		return xstrdup("localhost");
 	return xstrdup(name);
 }
 
@@ -303,6 +288,98 @@ check_inter_broker(struct listener_addresses *addresses,
 	free(name);
 	return result;
 }
+
+/* --- --port -------------------------------------------------------------- */
+
+/* The listener's name, on the heap, of NAME://HOST:PORT. */
+static char *
+name_of(struct slice item)
+{
+	const void *separator = memmem(item.data, item.len, "://", 3);
+
+	if (separator != NULL)
+		item.len = (size_t)((const uint8_t *)separator - item.data);
+	return slice_dup(item);
+}
+
+static void
+append(char **list, struct slice item)
+{
+	char *longer = *list == NULL ?
+	    slice_dup(item) :
+	    xasprintf("%s,%.*s", *list, SLICE_ARG(item));
+
+	free(*list);
+	*list = longer;
+}
+
+/* The list with its first listener for clients moved, which *name gets. */
+static char *
+move_first(const char *text, const char *controllers, int port, char **name)
+{
+	struct slice list = slice_str(text), item;
+	char *moved = NULL, *own, *place;
+
+	*name = NULL;
+	while (slice_next_word(&list, &item)) {
+		own = name_of(item);
+		if (*name != NULL || list_contains(controllers, own)) {
+			append(&moved, item);
+			free(own);
+			continue;
+		}
+		place = xasprintf("%s://localhost:%d", own, port);
+		append(&moved, slice_str(place));
+		free(place);
+		*name = own;
+	}
+	return moved;
+}
+
+static char *
+without(const char *text, const char *name)
+{
+	struct slice list = slice_str(text), item;
+	char *rest = NULL, *own;
+
+	while (slice_next_word(&list, &item)) {
+		own = name_of(item);
+		if (strcasecmp(own, name) != 0)
+			append(&rest, item);
+		free(own);
+	}
+	return rest;
+}
+
+static void
+set_or_remove(struct properties *properties, const char *key, char *value)
+{
+	if (value == NULL)
+		properties_remove(properties, key);
+	else
+		properties_set(properties, key, value);
+	free(value);
+}
+
+void
+listener_addresses_move(struct properties *properties, int port,
+    bool keep_advertised)
+{
+	char *name;
+	char *listeners =
+	    move_first(properties_get(properties, "listeners"),
+		properties_get(properties, "controller.listener.names"), port,
+		&name);
+
+	if (name != NULL && !keep_advertised)
+		set_or_remove(properties, "advertised.listeners",
+		    without(properties_get(properties, "advertised.listeners"),
+			name));
+	set_or_remove(properties, "listeners", listeners);
+	free(name);
+}
+
+/* --- the whole ----------------------------------------------------------- */
 
 int
 listener_addresses_parse(struct listener_addresses *addresses,

@@ -28,6 +28,15 @@ struct listener_addresses {
 };
 
 /*
+ * --port: the key listeners gets localhost:port for its first listener that
+ * is not the controller's.  Others and all names stay, so what other keys say
+ * of them holds; where clients were told to find that listener is forgotten
+ * unless keep_advertised.
+ */
+void listener_addresses_move(struct properties *properties, int port,
+    bool keep_advertised);
+
+/*
  * Read the keys.  -1 with one line on standard error where they contradict
  * each other or ask for a security protocol that is not served.
  */

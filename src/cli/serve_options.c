@@ -1,8 +1,9 @@
 #include "cli/serve_options.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+
+#include "cli/port.h"
 
 enum {
 	OPTION_OVERRIDE = 256,
@@ -52,18 +53,10 @@ serve_options_help(void)
 static int
 parse_port(const char *text, int *port)
 {
-	char *end;
-	long value;
-
-	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || value < 0 ||
-	    value > 65535) {
-		fprintf(stderr, "klamm: --port %s: not a port\n", text);
-		return -1;
-	}
-	*port = (int)value;
-	return 0;
+	if (port_parse(text, port) == 0)
+		return 0;
+	fprintf(stderr, "klamm: --port %s: not a port\n", text);
+	return -1;
 }
 
 static int

@@ -7,14 +7,6 @@
 #include "base/base.h"
 #include "base/log.h"
 
-/* Exit codes of the program. */
-enum {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-	EXIT_NOT_READY = 3,
-};
-
 struct serve_options {
 	const char *properties_path;	/* NULL: none given */
 	const char **overrides;		/* "key=value", in order given */

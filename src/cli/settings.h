@@ -1,8 +1,8 @@
 /*
  * Settings: from configuration keys to what each module wants to know.
  *
- * The keys' names stand here and in meta/config_keys.h only.  All functions
- * read effective values (command line, environment, file, Kafka's default).
+ * All functions read effective values (command line, environment, file,
+ * Kafka's default).
  */
 #ifndef CLI_SETTINGS_H
 #define CLI_SETTINGS_H

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/environment.h"
+#include "cli/listener_addresses.h"
 
 /* Far above any real file: a wrong path is found out soon. */
 #define FILE_BYTES_MAX (16 * 1024 * 1024)
@@ -19,6 +20,7 @@ read_file(const char *path, size_t *len)
 {
 	FILE *file = fopen(path, "re");
 	size_t capacity = 4096, n;
+	int error = 0;
 	char *text;
 
 	if (file == NULL)
@@ -30,13 +32,16 @@ read_file(const char *path, size_t *len)
 		if (*len == capacity && capacity < FILE_BYTES_MAX)
 			text = xrealloc(text, capacity *= 2);
 	}
-	if (ferror(file) || *len == FILE_BYTES_MAX) {
-		errno = ferror(file) ? EIO : EFBIG;
-		free(text);
-		text = NULL;
-	}
+	if (ferror(file))
+		error = errno;
+	else if (*len == FILE_BYTES_MAX)
+		error = EFBIG;
 	fclose(file);
-	return text;
+	if (error == 0)
+		return text;
+	free(text);
+	errno = error;
+	return NULL;
 }
 
 static int
@@ -52,8 +57,10 @@ load_file(struct properties *properties, const char *path)
 	}
 	result = properties_parse(properties, slice_of(text, len), &line);
 	if (result != 0)
-		fprintf(stderr, "klamm: %s:%zu: not a properties file\n", path,
-		    line);
+		fprintf(stderr, "klamm: %s:%zu: %s\n", path, line,
+		    memchr(text, '\0', len) != NULL ?
+			"a NUL byte; this is no properties file" :
+			"a malformed \\u escape");
 	free(text);
 	return result;
 }
@@ -91,30 +98,33 @@ load_overrides(struct properties *properties,
 	}
 }
 
-/* --data-dir and --port are short for the keys that they set. */
-static void
-load_options(struct properties *properties,
-    const struct serve_options *options)
-{
-	if (options->data_dir != NULL) {
-		properties_set(properties, "log.dirs", options->data_dir);
-		properties_remove(properties, "metadata.log.dir");
-	}
-	if (options->port >= 0) {
-		char *listeners =
-		    xasprintf("PLAINTEXT://localhost:%d", options->port);
-
-		properties_set(properties, "listeners", listeners);
-		properties_remove(properties, "advertised.listeners");
-		free(listeners);
-	}
-}
-
 static void
 set_default(struct properties *properties, const char *key, const char *value)
 {
 	if (properties_get(properties, key) == NULL)
 		properties_set(properties, key, value);
+}
+
+static bool
+overridden(const struct serve_options *options, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (size_t i = 0; i < options->overrides_count; i++)
+		if (strncmp(options->overrides[i], key, len) == 0 &&
+		    options->overrides[i][len] == '=')
+			return true;
+	return false;
+}
+
+static void
+load_data_dir(struct properties *properties,
+    const struct serve_options *options)
+{
+	if (!overridden(options, "log.dirs"))
+		properties_set(properties, "log.dirs", options->data_dir);
+	if (!overridden(options, "metadata.log.dir"))
+		properties_remove(properties, "metadata.log.dir");
 }
 
 /* What --dev stands for; a key that is set anywhere keeps its value. */
@@ -130,17 +140,6 @@ load_dev(struct properties *properties)
 
 	for (size_t i = 0; i < COUNT_OF(values); i++)
 		set_default(properties, values[i][0], values[i][1]);
-}
-
-/* node.id and broker.id are the same; who sets one gets the other, too. */
-static void
-load_node_id(struct properties *properties)
-{
-	const char *broker = properties_get(properties, "broker.id");
-
-	set_default(properties, "node.id", broker != NULL ? broker : "1");
-	set_default(properties, "broker.id",
-	    properties_get(properties, "node.id"));
 }
 
 static const char *
@@ -161,7 +160,6 @@ load_defaults(struct properties *properties,
 	    default_listeners(properties, options));
 	if (properties_get(properties, "log.dir") == NULL)
 		set_default(properties, "log.dirs", DEFAULT_LOG_DIRS);
-	load_node_id(properties);
 }
 
 int
@@ -173,9 +171,13 @@ static_config_load(struct properties *properties,
 		return -1;
 	load_environment(properties, environ);
 	load_overrides(properties, options);
-	load_options(properties, options);
+	if (options->data_dir != NULL)
+		load_data_dir(properties, options);
 	if (options->dev)
 		load_dev(properties);
 	load_defaults(properties, options);
+	if (options->port >= 0 && !overridden(options, "listeners"))
+		listener_addresses_move(properties, options->port,
+		    overridden(options, "advertised.listeners"));
 	return 0;
 }

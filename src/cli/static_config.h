@@ -2,8 +2,9 @@
  * The static configuration: what the properties file, the environment and the
  * command line say together, before any key is looked at.
  *
- * Precedence: command line, environment, file.  Keys that say where and who we
- * are get their defaults here, all others are Kafka's (meta/config_keys.h).
+ * Precedence: --override, the other options, environment, file.  Keys that say
+ * where we are get their defaults here, all others are Kafka's
+ * (meta/config_keys.h).
  * Without a file klamm serves on localhost:9092 from ./klamm-data; with one, or
  * where it is told what to advertise, on all addresses, as Kafka does.
  */

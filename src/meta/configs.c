@@ -2,13 +2,10 @@
 
 #include <stdio.h>
 
-#include "base/log.h"
 #include "base/slice.h"
 #include "meta/config_rules.h"
 #include "meta/configs_inner.h"
 #include "store/log_settings.h"
-
-#define LOGGER "meta"
 
 struct configs *
 configs_new(const struct image *image, int32_t node_id,
@@ -317,56 +314,66 @@ known_elsewhere(struct slice name)
 	return false;
 }
 
-static bool
-check_file_entry(const struct config_set_entry *entry)
+/* Where a file's faults go. */
+struct faults {
+	configs_fault_fn report;
+	void *context;
+	bool bad;
+};
+
+static void
+bad_value(struct faults *faults, struct slice name, struct slice message)
+{
+	faults->bad = true;
+	faults->report(faults->context, name, message);
+}
+
+static void
+check_file_entry(struct faults *faults, const struct config_set_entry *entry)
 {
 	const struct config_key *key =
 	    config_key_find(CONFIG_TABLE_BROKER, entry->name);
 	struct slice message;
 	struct arena arena;
-	bool ok;
 
 	if (key == NULL) {
 		if (!known_elsewhere(entry->name))
-			log_warn(LOGGER, "%.*s is no key that Kafka knows",
-			    SLICE_ARG(entry->name));
-		return true;
+			faults->report(faults->context, entry->name,
+			    slice_of(NULL, 0));
+		return;
 	}
 	arena_init(&arena, SIZE_MAX);
-	ok = config_key_check(key, entry->value, &arena, &message);
-	if (!ok)
-		log_error(LOGGER, "%.*s", SLICE_ARG(message));
+	if (!config_key_check(key, entry->value, &arena, &message))
+		bad_value(faults, entry->name, message);
 	arena_reset(&arena);
-	return ok;
 }
 
-static bool
-check_file_connections(const struct config_set *file)
+static void
+check_file_connections(struct faults *faults, const struct config_set *file)
 {
+	struct slice name = slice_str("max.connections.per.ip");
 	struct slice message;
 	struct arena arena;
-	bool ok;
 
 	arena_init(&arena, SIZE_MAX);
-	ok = config_rules_connections(
-		 config_set_get(file, slice_str("max.connections.per.ip")),
-		 config_set_get(file,
-		     slice_str("max.connections.per.ip.overrides")),
-		 &arena, &message) == KP_NONE;
-	if (!ok)
-		log_error(LOGGER, "%.*s", SLICE_ARG(message));
+	if (config_rules_connections(config_set_get(file, name),
+		config_set_get(file,
+		    slice_str("max.connections.per.ip.overrides")),
+		&arena, &message) != KP_NONE)
+		bad_value(faults, name, message);
 	arena_reset(&arena);
-	return ok;
 }
 
 bool
-configs_check_file(const struct config_set *file)
+configs_check_file(const struct config_set *file, configs_fault_fn report,
+    void *context)
 {
-	bool ok = check_file_connections(file);
+	struct faults faults = { .report = report, .context = context };
 
+	check_file_connections(&faults, file);
 	for (uint32_t i = 0; i < file->count; i++)
-		ok &= check_file_entry(&file->entries[i]);
-	return ok;
+		check_file_entry(&faults, &file->entries[i]);
+	return !faults.bad;
 }
 
 enum config_table

@@ -115,9 +115,14 @@ enum kp_error configs_check(const struct configs *configs,
     struct arena *arena, struct slice *message) WARN_UNUSED;
 
 /*
- * Is the file usable?  True, or false with one line a bad value in the log.
- * Unknown keys get one WARN line each.
+ * Told of a fault of the static configuration: Kafka's text of why a value is
+ * bad, or, with a null message, that nobody knows the key.
  */
-bool configs_check_file(const struct config_set *file);
+typedef void (*configs_fault_fn)(void *context, struct slice name,
+    struct slice message);
+
+/* Is the file usable?  Unknown keys are reported, but do no harm. */
+bool configs_check_file(const struct config_set *file,
+    configs_fault_fn report, void *context);
 
 #endif

@@ -136,18 +136,33 @@ check_config(const char *line)
 	return result;
 }
 
-/* One line of complaint, with text in it. */
+static void
+expect_line(const char *line, const char *text)
+{
+	assert_int_equal(program_count(line, "\n"), 1);
+	if (strstr(line, text) == NULL)
+		fail_msg("no \"%s\" in: %s", text, line);
+}
+
+/* A configuration that is no good: one line, which says why. */
 static void
 expect_refused(struct ended refused, const char *text)
 {
 	assert_int_equal(refused.code, 1);
-	assert_int_equal(program_count(refused.out, "\n") +
-		program_count(refused.err, "\n"),
-	    1);
-	if (strstr(refused.out, text) == NULL &&
-	    strstr(refused.err, text) == NULL)
-		fail_msg("no \"%s\" in: %s%s", text, refused.out, refused.err);
+	assert_string_equal(refused.out, "");
+	assert_int_equal(strncmp(refused.err, "klamm: ", 7), 0);
+	expect_line(refused.err, text);
 	ended_fini(&refused);
+}
+
+/* What it cannot do with a good configuration is said in the log. */
+static void
+expect_failed(struct ended failed, const char *text)
+{
+	assert_int_equal(failed.code, 1);
+	assert_string_equal(failed.err, "");
+	expect_line(failed.out, text);
+	ended_fini(&failed);
 }
 
 static void
@@ -162,7 +177,9 @@ test_bad_values_are_refused(void **state UNUSED)
 	expect_refused(check_config("klamm.flush=never"), "klamm.flush");
 	expect_refused(check_config("log.dirs="), "log.dirs");
 	expect_refused(check_config("node.id=-3"), "node.id");
-	expect_refused(check_config("node.id=1\nbroker.id=2"), "broker.id");
+	expect_refused(check_config("node.id=1\nbroker.id=2"),
+	    "node.id is 1, but broker.id is 2");
+	expect_refused(check_config("broker.id=x"), "klamm: broker.id:");
 	expect_refused(check_config("listeners=9092"), "9092");
 	expect_refused(check_config("listeners=A://h:1"), "A");
 	expect_refused(check_config("listeners=PLAINTEXT://h:x"), "h:x");
@@ -170,9 +187,12 @@ test_bad_values_are_refused(void **state UNUSED)
 				    "PLAINTEXT://h:2"), "PLAINTEXT");
 	expect_refused(check_config("advertised.listeners="
 				    "PLAINTEXT://0.0.0.0:1"), "0.0.0.0");
-	expect_refused(check_config("a\\u00zz=b"), "server.properties:1");
+	expect_refused(check_config("a\\u00zz=b"),
+	    "server.properties:1: a malformed \\u escape");
 	expect_refused(RUN("serve", "/nowhere/x", "--check-config"),
 	    "/nowhere/x");
+	expect_refused(RUN("serve", "/", "--check-config"),
+	    "/: Is a directory");
 }
 
 /* Nobody who means to join a cluster gets one of his own instead. */
@@ -201,22 +221,22 @@ test_security_is_not_ignored(void **state UNUSED)
 }
 
 static void
-expect_accepted(struct ended accepted, size_t lines)
+expect_accepted(struct ended accepted)
 {
 	assert_int_equal(accepted.code, 0);
+	assert_string_equal(accepted.out, "");
 	assert_string_equal(accepted.err, "");
-	assert_int_equal(program_count(accepted.out, "\n"), lines);
 	ended_fini(&accepted);
 }
 
 static void
 test_what_others_configure_is_accepted(void **state UNUSED)
 {
-	expect_accepted(RUN("serve", "--check-config"), 0);
-	expect_accepted(check_config("zookeeper.connect=localhost:2181"), 0);
-	expect_accepted(check_config("confluent.metrics.enable=true"), 0);
-	expect_accepted(check_config("metric.reporters=a.B"), 0);
-	expect_accepted(check_config("num.network.threads=3"), 0);
+	expect_accepted(RUN("serve", "--check-config"));
+	expect_accepted(check_config("zookeeper.connect=localhost:2181"));
+	expect_accepted(check_config("confluent.metrics.enable=true"));
+	expect_accepted(check_config("metric.reporters=a.B"));
+	expect_accepted(check_config("num.network.threads=3"));
 	expect_accepted(check_config("process.roles=broker,controller\n"
 	    "node.id=1\n"
 	    "controller.quorum.bootstrap.servers=localhost:9093\n"
@@ -228,9 +248,26 @@ test_what_others_configure_is_accepted(void **state UNUSED)
 	    "listener.security.protocol.map=CONTROLLER:PLAINTEXT,"
 	    "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT\n"
 	    "num.io.threads=8\n"
-	    "log.dirs=/tmp/kraft-combined-logs\n"), 0);
-	/* What nobody knows may be a slip. */
-	expect_accepted(check_config("num.partitons=1"), 1);
+	    "log.dirs=/tmp/kraft-combined-logs\n"));
+}
+
+/* What nobody knows may be a slip. */
+static void
+test_unknown_keys_are_warned_about(void **state UNUSED)
+{
+	struct ended warned = check_config("num.partitons=1");
+
+	assert_int_equal(warned.code, 0);
+	expect_line(warned.err, "klamm: num.partitons: ");
+	ended_fini(&warned);
+
+	/* Whoever writes a variable does not know the key. */
+	setenv("KAFKA_BROKERS", "3", 1);
+	warned = RUN("serve", "--check-config");
+	unsetenv("KAFKA_BROKERS");
+	assert_int_equal(warned.code, 0);
+	expect_line(warned.err, "klamm: KAFKA_BROKERS: ");
+	ended_fini(&warned);
 }
 
 /* How many partitions does a topic get that asks for the default? */
@@ -326,7 +363,7 @@ test_cluster_id(void **state UNUSED)
 	broker_process_stop(&broker);
 	setenv("KAFKA_CLUSTER_ID", "AAAAAAAAAAAAAAAAAAAAAA", 1);
 	data = xasprintf("%s/data", broker.directory);
-	expect_refused(RUN("serve", "--data-dir", data, "--port", "0"), id);
+	expect_failed(RUN("serve", "--data-dir", data, "--port", "0"), id);
 	unsetenv("KAFKA_CLUSTER_ID");
 
 	broker_process_fini(&broker);
@@ -371,7 +408,7 @@ test_records_without_metadata_are_refused(void **state UNUSED)
 	away = xasprintf("%s/away", broker.directory);
 	assert_int_equal(rename(metadata, away), 0);
 	for (int i = 0; i < 2; i++)
-		expect_refused(
+		expect_failed(
 		    RUN("serve", "--data-dir", data, "--port", "0"), "kept-0");
 	assert_true(temp_dir_has(data, "kept-0/partition.metadata"));
 	assert_true(temp_dir_has(data, ".kafka_cleanshutdown"));
@@ -395,7 +432,7 @@ test_a_second_broker_is_refused(void **state UNUSED)
 
 	broker_process_start(&broker, NULL);
 	data = xasprintf("%s/data", broker.directory);
-	expect_refused(RUN("serve", "--data-dir", data, "--port", "0"), data);
+	expect_failed(RUN("serve", "--data-dir", data, "--port", "0"), data);
 	free(data);
 
 	/* Another directory, but the same port. */
@@ -419,8 +456,8 @@ test_foreign_directories_are_refused(void **state UNUSED)
 	char *file = xasprintf("%s/letters", dir);
 
 	temp_dir_put(dir, "letters", "Dear Milena");
-	expect_refused(RUN("serve", "--data-dir", dir, "--port", "0"), dir);
-	expect_refused(RUN("serve", "--data-dir", file, "--port", "0"), file);
+	expect_failed(RUN("serve", "--data-dir", dir, "--port", "0"), dir);
+	expect_failed(RUN("serve", "--data-dir", file, "--port", "0"), file);
 	assert_true(temp_dir_has(dir, "letters"));
 	assert_false(temp_dir_has(dir, "meta.properties"));
 	free(file);
@@ -613,6 +650,7 @@ main(void)
 		cmocka_unit_test(test_other_roles_are_refused),
 		cmocka_unit_test(test_security_is_not_ignored),
 		cmocka_unit_test(test_what_others_configure_is_accepted),
+		cmocka_unit_test(test_unknown_keys_are_warned_about),
 		cmocka_unit_test(test_sources_of_configuration),
 		cmocka_unit_test(test_cluster_id),
 		cmocka_unit_test(test_records_without_metadata_are_refused),

@@ -5,6 +5,7 @@
 #include "unit/unit.h"
 
 #include "cli/cluster_role.h"
+#include "cli/configuration.h"
 #include "cli/data_directories.h"
 #include "cli/environment.h"
 #include "cli/listener_addresses.h"
@@ -152,7 +153,7 @@ command_line_beats_environment_beats_file(void **state UNUSED)
 	};
 	struct properties properties;
 
-	temp_dir_put(dir, "s.properties", "a=6\nb=7\nc=8\nd=9\nnode.id=4\n");
+	temp_dir_put(dir, "s.properties", "a=6\nb=7\nc=8\nd=9\n");
 	properties_init(&properties);
 	assert_int_equal(
 	    static_config_load(&properties, &options, environment), 0);
@@ -160,8 +161,6 @@ command_line_beats_environment_beats_file(void **state UNUSED)
 	expect_property(&properties, "b", "4");
 	expect_property(&properties, "c", "8");
 	expect_property(&properties, "d", "");
-	expect_property(&properties, "node.id", "4");
-	expect_property(&properties, "broker.id", "4");
 	/* A file without listeners has Kafka's. */
 	expect_property(&properties, "listeners", "PLAINTEXT://:9092");
 	properties_fini(&properties);
@@ -191,7 +190,6 @@ without_anything_there_are_defaults(void **state UNUSED)
 	    static_config_load(&properties, &options, environment), 0);
 	expect_property(&properties, "listeners", "PLAINTEXT://localhost:9092");
 	expect_property(&properties, "log.dirs", "klamm-data");
-	expect_property(&properties, "node.id", "1");
 	expect_property(&properties, "klamm.flush", NULL);
 	properties_fini(&properties);
 	options.port = 0;
@@ -222,6 +220,123 @@ what_is_advertised_is_listened_to(void **state UNUSED)
 	    static_config_load(&properties, &options, environment), 0);
 	expect_property(&properties, "listeners", "PLAINTEXT://:9092");
 	properties_fini(&properties);
+}
+
+/* Load properties with --port 9; an override may be NULL. */
+static void
+load_with_port(struct properties *properties, const char *const *environment,
+    const char *override)
+{
+	const struct serve_options options = {
+		.port = 9,
+		.overrides = &override,
+		.overrides_count = override != NULL,
+	};
+
+	properties_init(properties);
+	assert_int_equal(static_config_load(properties, &options,
+			     (char **)(uintptr_t)environment),
+	    0);
+}
+
+#define ENVIRONMENT(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static void
+a_port_moves_one_listener(void **state UNUSED)
+{
+	const char *const *environment = ENVIRONMENT(
+	    "KAFKA_LISTENERS=CTL://:1, Internal://:2,EXTERNAL://:3",
+	    "KAFKA_CONTROLLER_LISTENER_NAMES=CTL",
+	    "KAFKA_INTER_BROKER_LISTENER_NAME=INTERNAL",
+	    "KAFKA_ADVERTISED_LISTENERS=EXTERNAL://e:3,INTERNAL://i:2",
+	    "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP=CTL:PLAINTEXT,"
+	    "INTERNAL:PLAINTEXT,EXTERNAL:PLAINTEXT");
+	struct listener_addresses addresses;
+	struct properties properties;
+
+	load_with_port(&properties, environment, NULL);
+	expect_property(&properties, "listeners",
+	    "CTL://:1,Internal://localhost:9,EXTERNAL://:3");
+	expect_property(&properties, "advertised.listeners",
+	    "EXTERNAL://e:3");
+	assert_int_equal(listener_addresses_parse(&addresses, &properties),
+	    0);
+	assert_string_equal(addresses.items[0].name, "INTERNAL");
+	assert_string_equal(addresses.items[0].advertised_host, "localhost");
+	listener_addresses_fini(&addresses);
+	properties_fini(&properties);
+
+	load_with_port(&properties,
+	    ENVIRONMENT("KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://a:1"), NULL);
+	expect_property(&properties, "listeners", "PLAINTEXT://localhost:9");
+	expect_property(&properties, "advertised.listeners", NULL);
+	properties_fini(&properties);
+}
+
+static void
+an_override_beats_the_port(void **state UNUSED)
+{
+	struct properties properties;
+
+	load_with_port(&properties, ENVIRONMENT(NULL),
+	    "advertised.listeners=PLAINTEXT://a:1");
+	expect_property(&properties, "listeners", "PLAINTEXT://localhost:9");
+	expect_property(&properties, "advertised.listeners",
+	    "PLAINTEXT://a:1");
+	properties_fini(&properties);
+	load_with_port(&properties, ENVIRONMENT(NULL),
+	    "listeners=PLAINTEXT://a:1");
+	expect_property(&properties, "listeners", "PLAINTEXT://a:1");
+	properties_fini(&properties);
+}
+
+/* --- The whole configuration ---------------------------------------------- */
+
+static int
+configure(struct configuration *configuration,
+    const char *const *environment)
+{
+	const struct serve_options options = { .port = -1 };
+
+	return configuration_load(configuration, &options,
+	    (char **)(uintptr_t)environment);
+}
+
+static void
+expect_node_id(int32_t id, const char *const *environment)
+{
+	struct configuration configuration;
+	char *text = xasprintf("%d", id);
+
+	assert_int_equal(configure(&configuration, environment), 0);
+	assert_int_equal(configuration.node_id, id);
+	expect_property(&configuration.properties, "node.id", text);
+	expect_property(&configuration.properties, "broker.id", text);
+	configuration_fini(&configuration);
+	free(text);
+}
+
+static void
+expect_no_node_id(const char *const *environment)
+{
+	struct configuration configuration;
+
+	assert_int_equal(configure(&configuration, environment), -1);
+	configuration_fini(&configuration);
+}
+
+static void
+a_node_has_one_id(void **state UNUSED)
+{
+	expect_node_id(1, ENVIRONMENT(NULL));
+	expect_node_id(4, ENVIRONMENT("KAFKA_NODE_ID=4"));
+	expect_node_id(5, ENVIRONMENT("KAFKA_BROKER_ID=5"));
+	expect_node_id(6,
+	    ENVIRONMENT("KAFKA_NODE_ID=6 ", "KAFKA_BROKER_ID=06"));
+	expect_no_node_id(ENVIRONMENT("KAFKA_NODE_ID=1", "KAFKA_BROKER_ID=2"));
+	expect_no_node_id(ENVIRONMENT("KAFKA_NODE_ID=-1"));
+	expect_no_node_id(ENVIRONMENT("KAFKA_BROKER_ID=2147483648"));
+	expect_no_node_id(ENVIRONMENT("KAFKA_BROKER_ID="));
 }
 
 /* --- Listeners ------------------------------------------------------------ */
@@ -453,6 +568,9 @@ main(void)
 		cmocka_unit_test(command_line_beats_environment_beats_file),
 		cmocka_unit_test(without_anything_there_are_defaults),
 		cmocka_unit_test(what_is_advertised_is_listened_to),
+		cmocka_unit_test(a_port_moves_one_listener),
+		cmocka_unit_test(an_override_beats_the_port),
+		cmocka_unit_test(a_node_has_one_id),
 		cmocka_unit_test(listeners_have_hosts_of_all_kinds),
 		cmocka_unit_test(several_listeners_have_names_and_protocols),
 		cmocka_unit_test(listeners_that_contradict_are_refused),

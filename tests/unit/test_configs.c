@@ -13,6 +13,7 @@ struct setting {
 	struct config_set *file;
 	struct configs *configs;
 	struct arena arena;
+	struct slice unknown, fault;	/* of the last check of file */
 };
 
 static int
@@ -304,6 +305,24 @@ values_that_make_no_sense_count_as_defaults(void **state)
 	    configs_broker_bool(s->configs, "auto.create.topics.enable"));
 }
 
+static void
+note_fault(void *context, struct slice name, struct slice message)
+{
+	struct setting *s = context;
+
+	if (message.data == NULL)
+		s->unknown = arena_copy(&s->arena, name);
+	else
+		s->fault = arena_copy(&s->arena, message);
+}
+
+static bool
+is_usable(struct setting *s)
+{
+	s->unknown = s->fault = slice_str("");
+	return configs_check_file(s->file, note_fault, s);
+}
+
 /* As ConfigDef.parseType: blanks around a value never count. */
 static void
 blanks_do_not_count_for_any_key(void **state)
@@ -320,7 +339,7 @@ blanks_do_not_count_for_any_key(void **state)
 				keys[i].default_value)
 				.data);
 	ready(s);
-	assert_true(configs_check_file(s->file));
+	assert_true(is_usable(s));
 	for (size_t i = 0; i < count; i++)
 		assert_true(slice_equal_str(
 		    configs_broker(s->configs, keys[i].name),
@@ -352,16 +371,20 @@ files_are_checked(void **state)
 	in_file(s, "zookeeper.connect", "localhost");
 	in_file(s, "of.nobody", "1");
 	in_file(s, "num.partitions", "2");
-	assert_true(configs_check_file(s->file));
+	assert_true(is_usable(s));
+	assert_true(slice_equal_str(s->unknown, "of.nobody"));
 	in_file(s, "num.partitions", "0");
-	assert_false(configs_check_file(s->file));
+	assert_false(is_usable(s));
+	assert_true(slice_equal_str(s->fault,
+	    "Invalid value 0 for configuration num.partitions: "
+	    "Value must be at least 1"));
 	in_file(s, "num.partitions", "2");
 	in_file(s, "max.connections.per.ip", "0");
-	assert_false(configs_check_file(s->file));
+	assert_false(is_usable(s));
 	in_file(s, "max.connections.per.ip.overrides", "127.0.0.1:5,::1:5");
-	assert_true(configs_check_file(s->file));
+	assert_true(is_usable(s));
 	in_file(s, "max.connections.per.ip.overrides", "127.0.0.1:");
-	assert_false(configs_check_file(s->file));
+	assert_false(is_usable(s));
 }
 
 int

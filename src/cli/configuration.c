@@ -1,0 +1,163 @@
+#include "cli/configuration.h"
+
+#include <stdio.h>
+
+#include "cli/cluster_role.h"
+#include "cli/environment.h"
+#include "cli/static_config.h"
+#include "meta/config_keys.h"
+#include "meta/configs.h"
+
+#define DEFAULT_NODE_ID 1
+
+/*
+ * Nobody who asks for access control may get a broker without it: keys of
+ * security that are not served yet are refused.
+ */
+static int
+check_served(const struct properties *properties)
+{
+	const char *authorizer =
+	    properties_get(properties, "authorizer.class.name");
+
+	if (authorizer == NULL || *authorizer == '\0')
+		return 0;
+	fprintf(stderr,
+	    "klamm: authorizer.class.name: authorization is not supported "
+	    "yet\n");
+	return -1;
+}
+
+/* --- who we are ---------------------------------------------------------- */
+
+/* *id stays as it is where the key is not set. */
+static int
+read_id(const struct properties *properties, const char *key, int64_t *id)
+{
+	const char *text = properties_get(properties, key);
+
+	if (text == NULL)
+		return 0;
+	if (config_key_int64(slice_str(text), id) == 0 && *id >= 0 &&
+	    *id <= INT32_MAX)
+		return 0;
+	fprintf(stderr, "klamm: %s: \"%s\" is no node's id\n", key, text);
+	return -1;
+}
+
+/*
+ * node.id and broker.id, which older files have, are the same; who sets one
+ * gets the other, too.
+ */
+static int
+read_node_id(struct properties *properties, int32_t *id)
+{
+	int64_t node = -1, broker = -1;
+	char text[24];
+
+	if (read_id(properties, "node.id", &node) != 0 ||
+	    read_id(properties, "broker.id", &broker) != 0)
+		return -1;
+	if (node >= 0 && broker >= 0 && node != broker) {
+		fprintf(stderr,
+		    "klamm: node.id is %lld, but broker.id is %lld\n",
+		    (long long)node, (long long)broker);
+		return -1;
+	}
+	if (node < 0)
+		node = broker < 0 ? DEFAULT_NODE_ID : broker;
+	snprintf(text, sizeof(text), "%lld", (long long)node);
+	properties_set(properties, "node.id", text);
+	properties_set(properties, "broker.id", text);
+	*id = (int32_t)node;
+	return 0;
+}
+
+/* --- every key ----------------------------------------------------------- */
+
+static const struct config_set *
+config_set_of(const struct properties *properties)
+{
+	struct config_set *set = config_set_new();
+
+	for (size_t i = 0; i < properties->count; i++)
+		config_set_put(set, slice_str(properties->items[i].key),
+		    slice_str(properties->items[i].value));
+	return set;
+}
+
+/* Where faults are looked up. */
+struct sources {
+	const struct properties *properties;
+	char **environ;
+};
+
+/* Environment variables are named: their writer never wrote the key. */
+static void
+warn_unknown(const struct sources *sources, const char *key)
+{
+	char *variable = environment_variable(sources->environ, key,
+	    properties_get(sources->properties, key));
+
+	if (variable != NULL)
+		fprintf(stderr, "klamm: %s: %s is no key that Kafka knows\n",
+		    variable, key);
+	else
+		fprintf(stderr, "klamm: %s: no key that Kafka knows\n", key);
+	free(variable);
+}
+
+static void
+print_fault(void *context, struct slice name, struct slice message)
+{
+	char *key;
+
+	if (message.data != NULL) {
+		fprintf(stderr, "klamm: %.*s\n", SLICE_ARG(message));
+		return;
+	}
+	key = slice_dup(name);
+	warn_unknown(context, key);
+	free(key);
+}
+
+static int
+check_keys(const struct config_set *set, const struct properties *properties,
+    char **environ)
+{
+	struct sources sources = { properties, environ };
+
+	return configs_check_file(set, print_fault, &sources) ? 0 : -1;
+}
+
+/* --- the whole ----------------------------------------------------------- */
+
+int
+configuration_load(struct configuration *configuration,
+    const struct serve_options *options, char **environ)
+{
+	struct properties *properties = &configuration->properties;
+
+	memset(configuration, 0, sizeof(*configuration));
+	properties_init(properties);
+	if (static_config_load(properties, options, environ) != 0 ||
+	    check_served(properties) != 0 ||
+	    read_node_id(properties, &configuration->node_id) != 0 ||
+	    cluster_role_check(properties, configuration->node_id) != 0 ||
+	    data_directories_read(&configuration->directories, properties) !=
+		0 ||
+	    listener_addresses_parse(&configuration->listeners, properties) !=
+		0)
+		return -1;
+	configuration->set = config_set_of(properties);
+	return check_keys(configuration->set, properties, environ);
+}
+
+void
+configuration_fini(struct configuration *configuration)
+{
+	config_set_unref(configuration->set);
+	listener_addresses_fini(&configuration->listeners);
+	data_directories_fini(&configuration->directories);
+	properties_fini(&configuration->properties);
+}

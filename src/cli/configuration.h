@@ -1,0 +1,32 @@
+/*
+ * Configuration: all that the static configuration says, read and checked
+ * before anything is opened.  What is wrong with it is said on standard error,
+ * a line each.
+ */
+#ifndef CLI_CONFIGURATION_H
+#define CLI_CONFIGURATION_H
+
+#include "base/properties.h"
+#include "cli/data_directories.h"
+#include "cli/listener_addresses.h"
+#include "cli/serve_options.h"
+#include "meta/config_set.h"
+
+struct configuration {
+	struct properties properties;
+	struct listener_addresses listeners;
+	struct data_directories directories;
+	const struct config_set *set;	/* the properties */
+	int32_t node_id;
+};
+
+/*
+ * From options and environ ("NAME=value" strings, ended by NULL).  -1 where it
+ * is refused; configuration_fini is due either way.  A key that nobody knows
+ * gets a line, but is no reason to refuse.
+ */
+int configuration_load(struct configuration *configuration,
+    const struct serve_options *options, char **environ) WARN_UNUSED;
+void configuration_fini(struct configuration *configuration);
+
+#endif
