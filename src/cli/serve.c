@@ -12,30 +12,136 @@
 #include "cli/exit_code.h"
 #include "cli/node.h"
 #include "cli/serve_options.h"
+#include "net/service_manager.h"
 
 extern char **environ;
 
-/* --- readiness ----------------------------------------------------------- */
+/* --- the port file ------------------------------------------------------- */
+
+static int
+port_file_failed(const char *path)
+{
+	log_error("klamm", "--port-file %s: %s", path, strerror(errno));
+	return -1;
+}
+
+/* That of an earlier run would be taken for ours. */
+static int
+remove_port_file(const char *path)
+{
+	if (path == NULL || unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	return port_file_failed(path);
+}
 
 /* Written whole and renamed, so that whoever waits for it reads it whole. */
 static int
 write_port_file(const char *path, int port)
 {
-	char *temporary = xasprintf("%s.tmp", path);
-	FILE *file = fopen(temporary, "we");
+	char *temporary;
+	FILE *file;
 	int result = -1;
 
+	if (path == NULL)
+		return 0;
+	temporary = xasprintf("%s.tmp", path);
+	file = fopen(temporary, "we");
 	if (file != NULL) {
 		fprintf(file, "%d\n", port);
 		if (fclose(file) == 0 && rename(temporary, path) == 0)
 			result = 0;
 	}
 	if (result != 0)
-		log_error("klamm", "--port-file %s: %s", path,
-		    strerror(errno));
+		port_file_failed(path);
 	free(temporary);
 	return result;
 }
+
+/* --- signals ------------------------------------------------------------- */
+
+/*
+ * SIGTERM and SIGINT ask for a stop.  While we serve they are blocked and
+ * waited for; before and after that they end the process at once, because a
+ * start can be long and has nothing to lose, and who asks a second time cannot
+ * wait.  SIGHUP is blocked throughout: it has nothing to reload yet, and must
+ * not end the broker.
+ */
+
+/*
+ * As the signal would by itself, but also as the first process of a container,
+ * which the kernel spares.
+ */
+static void
+end_at_once(int number)
+{
+	raise(number);		/* SA_RESETHAND: with its default action */
+	_exit(128 + number);
+}
+
+static void
+stop_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+}
+
+static void
+set_up_signals(void)
+{
+	struct sigaction end = { .sa_handler = end_at_once,
+		.sa_flags = (int)(SA_RESETHAND | SA_NODEFER) };
+	sigset_t hangup;
+
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &hangup, NULL);
+	sigaction(SIGTERM, &end, NULL);
+	sigaction(SIGINT, &end, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+hold_stop_signals(void)
+{
+	sigset_t set;
+
+	stop_signals(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void
+release_stop_signals(void)
+{
+	sigset_t set;
+
+	stop_signals(&set);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static bool
+stop_is_asked_for(void)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	return sigismember(&pending, SIGTERM) == 1 ||
+	    sigismember(&pending, SIGINT) == 1;
+}
+
+static void
+await_stop(void)
+{
+	sigset_t set;
+	int number;
+
+	stop_signals(&set);
+	while (sigwait(&set, &number) != 0)
+		continue;
+	log_info("klamm", "stopping: %s", strsignal(number));
+}
+
+/* --- the whole ----------------------------------------------------------- */
 
 /* Container test libraries wait for these two lines. */
 static void
@@ -48,43 +154,21 @@ announce(const struct node *node)
 	log_info("kafka.server.KafkaRaftServer",
 	    "[KafkaRaftServer nodeId=%d] Kafka Server started",
 	    node_id(node));
+	service_manager_notify("READY=1");
 }
 
-/* --- signals ------------------------------------------------------------- */
-
-static void
-block_signals(sigset_t *set)
+/* From the start to the request to stop; -1 where it does not get there. */
+static int
+start_and_serve(struct node *node, const struct serve_options *options)
 {
-	sigemptyset(set);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, set, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	if (node_start(node) != 0 ||
+	    write_port_file(options->port_file, node_port(node)) != 0)
+		return -1;
+	if (!stop_is_asked_for())
+		announce(node);
+	await_stop();
+	return 0;
 }
-
-/* SIGHUP has nothing to reload yet; it must not end the broker. */
-static void
-await_stop(const sigset_t *set)
-{
-	int number;
-
-	for (;;) {
-		if (sigwait(set, &number) != 0 || number == SIGHUP)
-			continue;
-		log_info("klamm", "stopping: %s", strsignal(number));
-		return;
-	}
-}
-
-/* From here on another signal ends the process at once. */
-static void
-allow_quick_stop(const sigset_t *set)
-{
-	pthread_sigmask(SIG_UNBLOCK, set, NULL);
-}
-
-/* --- the whole ----------------------------------------------------------- */
 
 static int
 run(const struct serve_options *options,
@@ -97,29 +181,25 @@ run(const struct serve_options *options,
 		.id = configuration->node_id,
 		.cluster_id = environment_cluster_id(),
 	};
-	int result = EXIT_FAILED;
 	struct node *node;
-	sigset_t signals;
+	int result;
 
-	block_signals(&signals);
+	set_up_signals();
+	if (remove_port_file(options->port_file) != 0)
+		return EXIT_FAILED;
 	node = node_new(&settings);
 	if (node == NULL)
 		return EXIT_FAILED;
-	if (node_start(node) == 0) {
-		announce(node);
-		if (options->port_file == NULL ||
-		    write_port_file(options->port_file, node_port(node)) ==
-			0) {
-			await_stop(&signals);
-			result = EXIT_OK;
-		}
-	}
-	allow_quick_stop(&signals);
+	hold_stop_signals();
+	result = start_and_serve(node, options);
+	service_manager_notify("STOPPING=1");
+	release_stop_signals();
 	if (node_stop(node) != 0)
-		result = EXIT_FAILED;
-	if (result == EXIT_OK)
-		log_info("klamm", "stopped");
-	return result;
+		result = -1;
+	if (result != 0)
+		return EXIT_FAILED;
+	log_info("klamm", "stopped");
+	return EXIT_OK;
 }
 
 int

@@ -6,6 +6,8 @@
 #include "unit/temp_dir.h"
 
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -542,7 +544,166 @@ test_a_port_file_that_cannot_be_written(void **state UNUSED)
 
 	assert_int_equal(failed.code, 1);
 	assert_non_null(strstr(failed.out, "/nowhere/port"));
+	assert_null(strstr(failed.out, STARTED));
 	ended_fini(&failed);
+	temp_dir_remove(dir);
+}
+
+/* One of an earlier run would send others to a port that nobody serves. */
+static void
+test_an_old_port_file_goes(void **state UNUSED)
+{
+	char *dir = temp_dir_make(), *file = xasprintf("%s/port", dir);
+	char *data = xasprintf("%s/data", dir);
+
+	temp_dir_put(dir, "port", "9092\n");
+	temp_dir_put(dir, "data", "This is no directory.");
+	expect_failed(RUN("serve", "--data-dir", data, "--port", "0",
+			  "--port-file", file), data);
+	assert_false(temp_dir_has(dir, "port"));
+	free(file);
+	free(data);
+	temp_dir_remove(dir);
+}
+
+/* Opening one blocks until the other side opens it, too. */
+static char *
+fifo_make(const char *dir, const char *name)
+{
+	char *path = xasprintf("%s/%s", dir, name);
+
+	assert_int_equal(mkfifo(path, 0600), 0);
+	return path;
+}
+
+/* The set of signals that a line of /proc/PID/status shows. */
+static unsigned long long
+signal_set(pid_t pid, const char *line)
+{
+	char dir[32], *status, *at;
+	unsigned long long set;
+
+	snprintf(dir, sizeof(dir), "/proc/%d", (int)pid);
+	status = temp_dir_get(dir, "status");
+	at = strstr(status, line);
+	assert_non_null(at);
+	set = strtoull(at + strlen(line), NULL, 16);
+	free(status);
+	return set;
+}
+
+static bool
+in_set(unsigned long long set, int number)
+{
+	return (set & 1ull << (number - 1)) != 0;
+}
+
+/* A start may be long: here it waits for a file for ever. */
+static void
+test_a_start_can_be_ended(void **state UNUSED)
+{
+	char *dir = temp_dir_make();
+	char *fifo = fifo_make(dir, "meta.properties");
+	struct program program;
+	char *out;
+
+	program_start(&program, NULL,
+	    PROGRAM_ARGUMENTS("serve", "--data-dir", dir, "--port", "0"));
+	/* It has set its signals up. */
+	while (!in_set(signal_set(program.pid, "\nSigIgn:"), SIGPIPE))
+		usleep(1000);
+	kill(program.pid, SIGTERM);
+	assert_int_equal(program_wait(&program), 128 + SIGTERM);
+	out = program_out(&program);
+	assert_string_equal(out, "");
+	program_fini(&program);
+	free(out);
+	free(fifo);
+	temp_dir_remove(dir);
+}
+
+/* For a moment, while it starts a thread, it holds all signals back. */
+static bool
+holds_stops(pid_t pid)
+{
+	unsigned long long blocked = signal_set(pid, "\nSigBlk:");
+
+	return in_set(blocked, SIGTERM) && !in_set(blocked, SIGUSR1);
+}
+
+/* Who was told to stop on the way does not say that it serves. */
+static void
+test_a_stop_while_starting(void **state UNUSED)
+{
+	char *dir = temp_dir_make(), *file = xasprintf("%s/port", dir);
+	char *fifo = fifo_make(dir, "port.tmp");
+	char *data = xasprintf("%s/data", dir), *out;
+	struct program program;
+	int fd;
+
+	program_start(&program, NULL,
+	    PROGRAM_ARGUMENTS("serve", "--data-dir", data, "--port", "0",
+		"--port-file", file));
+	while (!holds_stops(program.pid))
+		usleep(1000);
+	/* It cannot write the port file before somebody reads it. */
+	kill(program.pid, SIGTERM);
+	fd = open(fifo, O_RDONLY | O_NONBLOCK);
+	assert_true(fd >= 0);
+	assert_int_equal(program_wait(&program), 0);
+	out = program_out(&program);
+	assert_non_null(strstr(out, "stopping: "));
+	assert_null(strstr(out, STARTED));
+	close(fd);
+	program_fini(&program);
+	free(out);
+	free(data);
+	free(fifo);
+	free(file);
+	temp_dir_remove(dir);
+}
+
+static void
+expect_notification(int fd, const char *expected)
+{
+	char text[64];
+	ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+
+	assert_true(n >= 0);
+	text[n] = '\0';
+	assert_string_equal(text, expected);
+}
+
+static void
+test_the_service_manager_is_told(void **state UNUSED)
+{
+	char *dir = temp_dir_make(), *out;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct timeval limit = { .tv_sec = 60 };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct program program;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", dir);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit,
+			     sizeof(limit)),
+	    0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address,
+			     sizeof(address)),
+	    0);
+	setenv("NOTIFY_SOCKET", address.sun_path, 1);
+	setenv("KAFKA_LISTENERS", "PLAINTEXT://localhost:0", 1);
+	program_start(&program, dir, PROGRAM_ARGUMENTS("serve"));
+	unsetenv("KAFKA_LISTENERS");
+	unsetenv("NOTIFY_SOCKET");
+	expect_notification(fd, "READY=1");
+	out = program_out(&program);
+	assert_non_null(strstr(out, STARTED));
+	kill(program.pid, SIGTERM);
+	expect_notification(fd, "STOPPING=1");
+	assert_int_equal(program_wait(&program), 0);
+	program_fini(&program);
+	close(fd);
+	free(out);
 	temp_dir_remove(dir);
 }
 
@@ -622,6 +783,27 @@ test_a_second_signal_is_quick(void **state UNUSED)
 	broker_process_fini(&broker);
 }
 
+/* A terminal that closes meanwhile does not spoil an orderly stop. */
+static void
+test_a_hangup_does_not_hurry_a_stop(void **state UNUSED)
+{
+	struct broker_process broker;
+	struct raw_client client;
+	int status;
+
+	broker_process_start(&broker, NULL);
+	make_deaf_client(&client, &broker);
+	kill(broker.pid, SIGTERM);
+	while (!broker_process_logged(&broker, "stopping: "))
+		usleep(1000);
+	kill(broker.pid, SIGHUP);
+	status = broker_process_wait(&broker);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_true(broker_process_logged(&broker, " stopped"));
+	raw_client_fini(&client);
+	broker_process_fini(&broker);
+}
+
 /* One signal ends it, whatever its clients wait for. */
 static void
 test_a_stop_does_not_wait_for_clients(void **state UNUSED)
@@ -660,8 +842,13 @@ main(void)
 		cmocka_unit_test(test_log_lines_as_json),
 		cmocka_unit_test(test_port_file),
 		cmocka_unit_test(test_a_port_file_that_cannot_be_written),
+		cmocka_unit_test(test_an_old_port_file_goes),
+		cmocka_unit_test(test_a_start_can_be_ended),
+		cmocka_unit_test(test_a_stop_while_starting),
+		cmocka_unit_test(test_the_service_manager_is_told),
 		cmocka_unit_test(test_hangup_is_survived),
 		cmocka_unit_test(test_a_second_signal_is_quick),
+		cmocka_unit_test(test_a_hangup_does_not_hurry_a_stop),
 		cmocka_unit_test(test_a_stop_does_not_wait_for_clients),
 	};
 
