@@ -10,6 +10,13 @@
 int machine_processors(void);
 
 /*
+ * Those of them that this process may use: by its affinity, and as far as its
+ * container's share of processor time goes.  At least 1; what to size a set of
+ * threads by.
+ */
+int machine_processors_usable(void);
+
+/*
  * Threads of all processes that run or wait for a processor, the caller among
  * them, at this moment; -1 where the system does not tell.  Takes some ten
  * microseconds.

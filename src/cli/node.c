@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/rng.h"
 #include "base/worker.h"
 #include "broker/fetch_session.h"
@@ -221,11 +222,10 @@ tell_limit(const struct node *node, const struct network_settings *settings)
 static int
 open_loops(struct node *node)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct network_settings settings;
 	struct arena arena;
 
-	node->loops = loop_group_new((int)MAX(1, processors));
+	node->loops = loop_group_new(machine_processors_usable());
 	if (node->loops == NULL) {
 		log_error(LOGGER, "cannot make event loops: %s",
 		    strerror(errno));

@@ -270,7 +270,7 @@ group_coordinator_start(struct group_coordinator *coordinator)
 	coordinator->started = true;
 	pthread_mutex_unlock(&coordinator->mutex);
 	tenures = group_coordinator_tenures(coordinator, &count);
-	parallel_run(machine_processors(), (size_t)count, load_one,
+	parallel_run(machine_processors_usable(), (size_t)count, load_one,
 	    (void *)tenures);
 	free((void *)tenures);
 	pthread_mutex_lock(&coordinator->mutex);
