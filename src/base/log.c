@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -66,25 +68,33 @@ log_enabled(enum log_level level)
 	    memory_order_relaxed);
 }
 
-/* A line being put together; what does not fit is dropped. */
+/*
+ * A line being put together.  Beyond limit everything is dropped, so that what
+ * stands behind a message that is too long still finds room.
+ */
 struct line {
 	char text[LOG_LINE_LEN_MAX];
 	size_t len;
+	size_t limit;
+	bool cut;		/* at the limit */
 };
 
+/* All of it or nothing: half an escape would be none. */
 static void
-line_char(struct line *line, char c)
+line_put(struct line *line, const char *s, size_t n)
 {
-	/* One place is kept for the newline. */
-	if (line->len < sizeof(line->text) - 1)
-		line->text[line->len++] = c;
+	if (line->cut || n > line->limit - line->len) {
+		line->cut = true;
+		return;
+	}
+	memcpy(line->text + line->len, s, n);
+	line->len += n;
 }
 
 static void
 line_text(struct line *line, const char *s)
 {
-	while (*s != '\0')
-		line_char(line, *s++);
+	line_put(line, s, strlen(s));
 }
 
 /* A log line is one line, whatever a client put into a name. */
@@ -92,29 +102,38 @@ static void
 line_plain(struct line *line, const char *s)
 {
 	for (; *s != '\0'; s++)
-		line_char(line, (unsigned char)*s < ' ' ? ' ' : *s);
+		line_put(line, (unsigned char)*s < ' ' ? " " : s, 1);
 }
 
 static void
-line_json_string(struct line *line, const char *s)
+line_json(struct line *line, const char *s)
 {
 	char escape[8];
 
-	line_char(line, '"');
 	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\') {
-			line_char(line, '\\');
-			line_char(line, *s);
-		} else if ((unsigned char)*s < ' ') {
+		if (*s == '"' || *s == '\\')
+			snprintf(escape, sizeof(escape), "\\%c", *s);
+		else if ((unsigned char)*s < ' ')
 			snprintf(escape, sizeof(escape), "\\u%04x", *s);
-			line_text(line, escape);
-		} else {
-			line_char(line, *s);
-		}
+		else
+			snprintf(escape, sizeof(escape), "%c", *s);
+		line_text(line, escape);
 	}
-	line_char(line, '"');
 }
 
+/* The message, with what follows it; both are cut to what fits. */
+static void
+line_end(struct line *line, const char *message,
+    void (*put)(struct line *line, const char *s), const char *end)
+{
+	line->limit = sizeof(line->text) - strlen(end);
+	put(line, message);
+	line->limit = sizeof(line->text);
+	line->cut = false;
+	line_text(line, end);
+}
+
+/* As Kafka's logs have it. */
 static void
 format_time(char *text, size_t size)
 {
@@ -128,58 +147,86 @@ format_time(char *text, size_t size)
 	snprintf(text, size, "%s,%03d", date, (int)(now % 1000));
 }
 
+/* RFC 3339, in UTC. */
+static void
+format_time_json(char *text, size_t size)
+{
+	int64_t now = clock_wall_ms();
+	time_t seconds = (time_t)(now / 1000);
+	struct tm tm;
+	char date[32];
+
+	gmtime_r(&seconds, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, size, "%s.%03dZ", date, (int)(now % 1000));
+}
+
 static void
 compose_text(struct line *line, enum log_level level, const char *logger,
-    const char *when, const char *message)
+    const char *message)
 {
-	line_char(line, '[');
+	char when[48], end[80];
+
+	format_time(when, sizeof(when));
+	line_text(line, "[");
 	line_text(line, when);
 	line_text(line, "] ");
 	line_text(line, level_names[level]);
-	line_char(line, ' ');
-	line_plain(line, message);
-	line_text(line, " (");
-	line_text(line, logger);
-	line_char(line, ')');
+	line_text(line, " ");
+	snprintf(end, sizeof(end), " (%s)\n", logger);
+	line_end(line, message, line_plain, end);
 }
 
 static void
 compose_json(struct line *line, enum log_level level, const char *logger,
-    const char *when, const char *message)
+    const char *message)
 {
+	char when[48];
+
+	format_time_json(when, sizeof(when));
 	line_text(line, "{\"time\":\"");
 	line_text(line, when);
 	line_text(line, "\",\"level\":\"");
 	line_text(line, level_names[level]);
-	line_text(line, "\",\"logger\":");
-	line_json_string(line, logger);
-	line_text(line, ",\"message\":");
-	line_json_string(line, message);
-	line_char(line, '}');
+	line_text(line, "\",\"logger\":\"");
+	line_json(line, logger);
+	line_text(line, "\",\"message\":\"");
+	line_end(line, message, line_json, "\"}\n");
+}
+
+/* Wait until standard output, which somebody made non-blocking, takes more. */
+static bool
+output_ready(void)
+{
+	struct pollfd output = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&output, 1, -1) > 0 || errno == EINTR;
 }
 
 /* One write a line: lines of several threads do not mix. */
 static void
-emit(struct line *line)
+emit(const struct line *line)
 {
 	size_t done = 0;
 
-	line->text[line->len++] = '\n';
 	while (done < line->len) {
 		ssize_t n = write(STDOUT_FILENO, line->text + done,
 		    line->len - done);
 
-		if (n <= 0)
+		if (n > 0)
+			done += (size_t)n;
+		else if (n < 0 && errno == EAGAIN && output_ready())
+			continue;
+		else if (n == 0 || errno != EINTR)
 			return;		/* nowhere to complain */
-		done += (size_t)n;
 	}
 }
 
 void
 log_write(enum log_level level, const char *logger, const char *format, ...)
 {
-	char message[LOG_LINE_LEN_MAX / 2], when[48];
-	struct line line = { .len = 0 };
+	char message[LOG_LINE_LEN_MAX];
+	struct line line;
 	va_list args;
 
 	if (!log_enabled(level))
@@ -187,10 +234,12 @@ log_write(enum log_level level, const char *logger, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	format_time(when, sizeof(when));
+	line.len = 0;
+	line.limit = sizeof(line.text);
+	line.cut = false;
 	if (atomic_load(&line_format) == LOG_FORMAT_JSON)
-		compose_json(&line, level, logger, when, message);
+		compose_json(&line, level, logger, message);
 	else
-		compose_text(&line, level, logger, when, message);
+		compose_text(&line, level, logger, message);
 	emit(&line);
 }

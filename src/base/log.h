@@ -4,9 +4,11 @@
  *
  *     [2026-01-31 12:00:00,123] INFO text (logger)
  *
- * or one JSON object a line (--log-format json).  A logger is a Kafka class
+ * or one JSON object a line (--log-format json), with its time as in RFC 3339.
+ * A logger is a Kafka class
  * name or a layer's name; it can have a level of its own (BROKER_LOGGER).
- * Thread-safe.  A line that is longer than LOG_LINE_LEN_MAX is cut.
+ * Thread-safe.  The message of a line that would be longer than
+ * LOG_LINE_LEN_MAX, its newline included, is cut.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
