@@ -9,6 +9,25 @@
 
 #define OPERATIONS_NOT_ASKED INT32_MIN
 
+struct state {
+	struct kp_describe_groups_response *response;
+	struct group_call **calls; /* NULL: answered without */
+};
+
+/* The entry says nothing but error. */
+static void
+entry_fail(
+    struct kp_describe_groups_response_group *group, enum kp_error error)
+{
+	group->error_code = (int16_t)error;
+	group->error_message = SLICE_NULL;
+	group->group_state = slice_str("");
+	group->protocol_type = slice_str("");
+	group->protocol_data = slice_str("");
+	group->members = NULL;
+	group->members_count = 0;
+}
+
 static struct kp_describe_groups_response *
 response_of(struct request *request)
 {
@@ -40,36 +59,77 @@ fail_describe_groups(struct request *request, enum kp_error error)
 }
 
 static void
-describe(
-    struct request *request, struct kp_describe_groups_response_group *group)
+finish(struct request *request, const struct group_call *call,
+    struct kp_describe_groups_response_group *group)
 {
 	const struct kp_describe_groups_request *body = request->body;
 
-	if (!coordinated_allowed(request, ACL_DESCRIBE, group->group_id)) {
-		group->error_code = KP_GROUP_AUTHORIZATION_FAILED;
+	if (call == NULL)
 		return;
-	}
-	group_coordinator_describe(request->server->groups, &request->arena,
-	    request->node_id, request->version, group->group_id, group);
-	if (body->include_authorized_operations && group->error_code == KP_NONE)
+	if (call->call.error != KP_NONE)
+		entry_fail(group, call->call.error);
+	else if (body->include_authorized_operations &&
+	    group->error_code == KP_NONE)
 		group->authorized_operations = request_operations(
 		    request, ACL_RESOURCE_GROUP, group->group_id);
+}
+
+static void
+answer(struct request *request)
+{
+	const struct state *state = request->state;
+	struct kp_describe_groups_response *response = state->response;
+
+	for (int32_t i = 0; i < response->groups_count; i++)
+		finish(request, state->calls[i], &response->groups[i]);
+	request_reply(request, response);
+}
+
+/*
+ * The calls of all groups that may be described.  They are made before the
+ * first group fills the arena.
+ */
+static struct state *
+state_of(struct request *request, struct coordinated *all)
+{
+	struct state *state = arena_xcalloc(&request->arena, 1, sizeof(*state));
+	struct kp_describe_groups_response *response = response_of(request);
+
+	state->response = response;
+	state->calls = arena_xcalloc(&request->arena,
+	    (size_t)response->groups_count, sizeof(struct group_call *));
+	for (int32_t i = 0; i < response->groups_count; i++) {
+		struct kp_describe_groups_response_group *group =
+		    &response->groups[i];
+
+		if (coordinated_allowed(request, ACL_DESCRIBE, group->group_id))
+			state->calls[i] = coordinated_call(all);
+		else
+			group->error_code = KP_GROUP_AUTHORIZATION_FAILED;
+	}
+	return state;
 }
 
 static void
 handle_describe_groups(struct request *request)
 {
 	const struct kp_describe_groups_request *body = request->body;
-	struct kp_describe_groups_response *response;
+	struct coordinated *all;
+	struct state *state;
 
 	if (body->groups_count > PARTITIONS_MAX) {
 		request_close(request, "a description of too many groups");
 		return;
 	}
-	response = response_of(request);
-	for (int32_t i = 0; i < response->groups_count; i++)
-		describe(request, &response->groups[i]);
-	request_reply(request, response);
+	all = coordinated_new(request, answer);
+	request->state = state = state_of(request, all);
+	for (int32_t i = 0; i < state->response->groups_count; i++)
+		if (state->calls[i] != NULL)
+			group_coordinator_describe(request->server->groups,
+			    state->calls[i],
+			    state->response->groups[i].group_id,
+			    &state->response->groups[i]);
+	coordinated_wait(all);
 }
 
 const struct api api_describe_groups =

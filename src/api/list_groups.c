@@ -6,6 +6,11 @@
 #include "api/coordinated.h"
 #include "wire/generated/list_groups.h"
 
+struct state {
+	struct group_call *call;
+	struct kp_list_groups_response *response;
+};
+
 static void
 hide(const struct request *request, struct kp_list_groups_response *response)
 {
@@ -22,20 +27,30 @@ hide(const struct request *request, struct kp_list_groups_response *response)
 }
 
 static void
-handle_list_groups(struct request *request)
+answer(struct request *request)
 {
-	struct kp_list_groups_response *response =
-	    request_response_new(request);
-	enum kp_error error;
+	const struct state *state = request->state;
 
-	error = group_coordinator_list(request->server->groups, &request->arena,
-	    request->node_id, request->body, response);
-	if (error != KP_NONE) {
-		request_fail(request, error);
+	if (state->call->call.error != KP_NONE) {
+		request_fail(request, state->call->call.error);
 		return;
 	}
-	hide(request, response);
-	request_reply(request, response);
+	hide(request, state->response);
+	request_reply(request, state->response);
+}
+
+static void
+handle_list_groups(struct request *request)
+{
+	struct coordinated *all = coordinated_new(request, answer);
+	struct state *state = arena_xcalloc(&request->arena, 1, sizeof(*state));
+
+	state->response = request_response_new(request);
+	state->call = coordinated_call(all);
+	request->state = state;
+	group_coordinator_list(request->server->groups, state->call,
+	    request->body, state->response);
+	coordinated_wait(all);
 }
 
 const struct api api_list_groups = API_ROW(list_groups, API_ENTRIES);

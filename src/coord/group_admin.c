@@ -107,18 +107,21 @@ list_groups(const struct group_shard *shard, struct arena *arena,
 	return KP_NONE;
 }
 
-enum kp_error
-group_shard_list(struct group_shard *shard, struct arena *arena,
-    struct group_filter filter, struct group_list *list)
+void
+group_shard_list(struct group_shard *shard, struct shard_call *call,
+    struct arena *arena, struct group_filter filter, struct group_list *list)
 {
 	enum kp_error error = shard_enter(&shard->shard);
 
-	if (error != KP_NONE)
-		return error == KP_NOT_COORDINATOR ? KP_NONE : error;
+	if (error != KP_NONE) {
+		call->error = error;
+		call->done(call);
+		return;
+	}
 	if (filter.classic)
 		error = list_groups(shard, arena, filter.states, list);
+	shard_reply(&shard->shard, call, error);
 	shard_leave(&shard->shard);
-	return error;
 }
 
 /* --- Describing ---------------------------------------------------------- */
@@ -173,24 +176,26 @@ describe_missing(struct slice group_id, struct arena *arena, int16_t version,
 }
 
 void
-group_shard_describe(struct group_shard *shard, struct arena *arena,
-    int16_t version, struct slice group_id,
-    struct kp_describe_groups_response_group *out)
+group_shard_describe(struct group_shard *shard, struct group_call *call,
+    struct slice group_id, struct kp_describe_groups_response_group *out)
 {
 	enum kp_error error = shard_enter(&shard->shard);
 	const struct group *group;
 
 	out->group_id = group_id;
-	out->error_code = (int16_t)error;
-	if (error != KP_NONE)
+	if (error != KP_NONE) {
+		call->call.error = error;
+		call->call.done(&call->call);
 		return;
+	}
 	group = group_find(shard, group_id);
 	if (group == NULL)
-		describe_missing(group_id, arena, version, out);
-	else if (group_fits(group, arena))
-		describe(group, arena, out);
+		describe_missing(group_id, call->arena, call->version, out);
+	else if (group_fits(group, call->arena))
+		describe(group, call->arena, out);
 	else
 		out->error_code = KP_UNKNOWN_SERVER_ERROR;
+	shard_reply(&shard->shard, &call->call, KP_NONE);
 	shard_leave(&shard->shard);
 }
 

@@ -182,16 +182,18 @@ void group_coordinator_delete_offsets(struct group_coordinator *coordinator,
 
 /* --- Administration ------------------------------------------------------ */
 
-/* The groups of all shards that pass the request's filters.  No waiting. */
-enum kp_error group_coordinator_list(struct group_coordinator *coordinator,
-    struct arena *arena, int32_t node_id,
-    const struct kp_list_groups_request *request,
-    struct kp_list_groups_response *response) WARN_UNUSED;
+/*
+ * The groups of all shards that pass the request's filters.  An error where a
+ * shard is being loaded; those that are led elsewhere add nothing.
+ */
+void group_coordinator_list(struct group_coordinator *coordinator,
+    struct group_call *call, const struct kp_list_groups_request *request,
+    struct kp_list_groups_response *response);
 
-/* One classic group; the entry's error_code is set too.  No waiting. */
+/* One classic group; what is wrong with it is in its error_code. */
 void group_coordinator_describe(struct group_coordinator *coordinator,
-    struct arena *arena, int32_t node_id, int16_t version,
-    struct slice group_id, struct kp_describe_groups_response_group *group);
+    struct group_call *call, struct slice group_id,
+    struct kp_describe_groups_response_group *group);
 
 /* Delete one group with its offsets. */
 void group_coordinator_delete(struct group_coordinator *coordinator,

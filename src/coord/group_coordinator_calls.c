@@ -123,45 +123,96 @@ group_coordinator_delete_offsets(struct group_coordinator *coordinator,
 
 /* --- Administration ------------------------------------------------------ */
 
-enum kp_error
+/* A list of the groups of all shards, in the arena of its call. */
+struct listing {
+	struct group_call *call;
+	struct kp_list_groups_response *response;
+	struct group_list list;
+	atomic_int pending;	/* shards, and the caller */
+	atomic_int error;	/* enum kp_error, of one of the shards */
+};
+
+struct listing_part {
+	struct shard_call call;
+	struct listing *listing;
+};
+
+static void
+listing_unref(struct listing *listing)
+{
+	enum kp_error error;
+
+	if (atomic_fetch_sub(&listing->pending, 1) > 1)
+		return;
+	error = (enum kp_error)atomic_load(&listing->error);
+	if (error == KP_NONE) {
+		listing->response->groups = listing->list.groups;
+		listing->response->groups_count = listing->list.count;
+	}
+	listing->call->call.error = error;
+	listing->call->call.done(&listing->call->call);
+}
+
+static void
+listing_part_done(struct shard_call *call)
+{
+	struct listing_part *part =
+	    CONTAINER_OF(call, struct listing_part, call);
+
+	if (call->error != KP_NONE && call->error != KP_NOT_COORDINATOR)
+		atomic_store(&part->listing->error, (int)call->error);
+	listing_unref(part->listing);
+}
+
+static void
+listing_add(struct listing *listing, struct group_shard *shard,
+    struct group_filter filter)
+{
+	struct arena *arena = listing->call->arena;
+	struct listing_part *part = arena_xcalloc(arena, 1, sizeof(*part));
+
+	part->call.done = listing_part_done;
+	part->listing = listing;
+	atomic_fetch_add(&listing->pending, 1);
+	group_shard_list(shard, &part->call, arena, filter, &listing->list);
+}
+
+void
 group_coordinator_list(struct group_coordinator *coordinator,
-    struct arena *arena, int32_t node_id,
-    const struct kp_list_groups_request *request,
+    struct group_call *call, const struct kp_list_groups_request *request,
     struct kp_list_groups_response *response)
 {
 	struct group_filter filter = group_filter_of(request);
-	struct group_list list = { 0 };
-	enum kp_error error = KP_NONE;
+	struct listing *listing =
+	    arena_xcalloc(call->arena, 1, sizeof(*listing));
 	int32_t count;
 	struct group_tenure **tenures =
 	    group_coordinator_tenures(coordinator, &count);
 
+	listing->call = call;
+	listing->response = response;
+	atomic_init(&listing->pending, 1);
+	atomic_init(&listing->error, KP_NONE);
 	for (int32_t i = 0; i < count; i++) {
-		if (error == KP_NONE && tenures[i]->leader == node_id)
-			error = group_shard_list(
-			    &tenures[i]->shard, arena, filter, &list);
+		if (atomic_load(&listing->error) == KP_NONE &&
+		    tenures[i]->leader == call->node_id)
+			listing_add(listing, &tenures[i]->shard, filter);
 		group_tenure_unref(tenures[i]);
 	}
 	free((void *)tenures);
-	response->groups = error == KP_NONE ? list.groups : NULL;
-	response->groups_count = error == KP_NONE ? list.count : 0;
-	return error;
+	listing_unref(listing);
 }
 
 void
 group_coordinator_describe(struct group_coordinator *coordinator,
-    struct arena *arena, int32_t node_id, int16_t version,
-    struct slice group_id, struct kp_describe_groups_response_group *group)
+    struct group_call *call, struct slice group_id,
+    struct kp_describe_groups_response_group *group)
 {
-	struct group_tenure *tenure =
-	    group_coordinator_find(coordinator, group_id, node_id);
+	struct group_tenure *tenure = enter(coordinator, call, group_id);
 
-	if (tenure == NULL) {
-		group->group_id = group_id;
-		group->error_code = KP_NOT_COORDINATOR;
+	if (tenure == NULL)
 		return;
-	}
-	group_shard_describe(&tenure->shard, arena, version, group_id, group);
+	group_shard_describe(&tenure->shard, call, group_id, group);
 	group_tenure_unref(tenure);
 }
 

@@ -87,20 +87,18 @@ struct group_filter group_filter_of(
 
 /*
  * Add to list, whose entries live in arena, the groups that pass the filter.
- * KP_COORDINATOR_LOAD_IN_PROGRESS where the shard loads; one that is not led
- * here adds nothing.
+ * list is complete on return, and what it says committed when call is done.
  */
 struct group_list {
 	struct kp_list_groups_response_group *groups;
 	int32_t count;
 	int32_t capacity;
 };
-enum kp_error group_shard_list(struct group_shard *shard, struct arena *arena,
-    struct group_filter filter, struct group_list *list) WARN_UNUSED;
+void group_shard_list(struct group_shard *shard, struct shard_call *call,
+    struct arena *arena, struct group_filter filter, struct group_list *list);
 
-/* Describe a classic group; group->error_code is set too. */
-void group_shard_describe(struct group_shard *shard, struct arena *arena,
-    int16_t version, struct slice group_id,
-    struct kp_describe_groups_response_group *group);
+/* Describe a classic group; what is wrong with it is in group->error_code. */
+void group_shard_describe(struct group_shard *shard, struct group_call *call,
+    struct slice group_id, struct kp_describe_groups_response_group *group);
 
 #endif

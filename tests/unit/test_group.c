@@ -1615,14 +1615,49 @@ world_limit_answers(struct world *world, size_t bytes)
 	    world->arena.size_bytes + GROUP_ANSWER_SPARE_BYTES + bytes;
 }
 
+static void
+client_describe(struct client *client,
+    struct kp_describe_groups_response_group *out)
+{
+	memset(out, 0, sizeof(*out));
+	client->version = 6;
+	client_begin(client);
+	group_shard_describe(
+	    &client->world->shard, &client->call, slice_str("g"), out);
+}
+
 static enum kp_error
 describe_error(struct world *world)
 {
-	struct kp_describe_groups_response_group out = { 0 };
+	struct kp_describe_groups_response_group out;
+	struct client admin;
 
-	group_shard_describe(
-	    &world->shard, &world->arena, 6, slice_str("g"), &out);
+	client_init(&admin, world, "admin");
+	client_describe(&admin, &out);
+	assert_false(admin.pending);
+	assert_int_equal(admin.call.call.error, KP_NONE);
 	return (enum kp_error)out.error_code;
+}
+
+static void
+client_list(struct client *client,
+    const struct kp_list_groups_request *request, struct group_list *list)
+{
+	client_begin(client);
+	group_shard_list(&client->world->shard, &client->call.call,
+	    &client->world->arena, group_filter_of(request), list);
+}
+
+static enum kp_error
+list_error(struct world *world, const struct kp_list_groups_request *request,
+    struct group_list *list)
+{
+	struct client admin;
+
+	client_init(&admin, world, "admin");
+	client_list(&admin, request, list);
+	assert_false(admin.pending);
+	return admin.call.call.error;
 }
 
 static void
@@ -1677,13 +1712,10 @@ groups_that_do_not_fit_are_not_listed(void **state UNUSED)
 	two_members(&world, &a, &b);
 	kp_defaults(&kp_list_groups_request, &request);
 	world_limit_answers(&world, 64);
-	assert_int_equal(group_shard_list(&world.shard, &world.arena,
-			     group_filter_of(&request), &list),
+	assert_int_equal(list_error(&world, &request, &list),
 	    KP_UNKNOWN_SERVER_ERROR);
 	world_limit_answers(&world, 64 * 1024);
-	assert_int_equal(group_shard_list(&world.shard, &world.arena,
-			     group_filter_of(&request), &list),
-	    KP_NONE);
+	assert_int_equal(list_error(&world, &request, &list), KP_NONE);
 	assert_int_equal(list.count, 1);
 	world_fini(&world);
 }
@@ -1700,9 +1732,7 @@ listed_count(struct world *world, const char *states, const char *types)
 	};
 	struct group_list list = { 0 };
 
-	assert_int_equal(group_shard_list(&world->shard, &world->arena,
-			     group_filter_of(&request), &list),
-	    KP_NONE);
+	assert_int_equal(list_error(world, &request, &list), KP_NONE);
 	return list.count;
 }
 
@@ -1723,6 +1753,35 @@ lists_are_filtered(void **state UNUSED)
 	assert_int_equal(client_leave(&a), KP_NONE);
 	assert_int_equal(listed_count(&world, "Stable", ""), 0);
 	assert_int_equal(listed_count(&world, "PreparingRebalance", ""), 1);
+	world_fini(&world);
+}
+
+/* Their answers, too, wait for what they tell. */
+static void
+administrators_see_what_is_committed(void **state UNUSED)
+{
+	struct kp_describe_groups_response_group described;
+	struct kp_list_groups_request request = { 0 };
+	struct client joining, describing, listing;
+	struct group_list list = { 0 };
+	struct world world;
+
+	world_init(&world);
+	client_init(&joining, &world, "a");
+	client_init(&describing, &world, "b");
+	client_init(&listing, &world, "c");
+	world.holds_back = true;
+	client_join(&joining);
+	client_describe(&describing, &described);
+	client_list(&listing, &request, &list);
+	assert_true(describing.pending && listing.pending);
+	world.high_watermark = world.end_offset;
+	shard_advance(&world.shard.shard, KP_NONE);
+	assert_false(describing.pending || listing.pending);
+	assert_int_equal(describing.call.call.error, KP_NONE);
+	assert_int_equal(listing.call.call.error, KP_NONE);
+	assert_int_equal(list.count, 1);
+	assert_slice(described.group_state, slice_str("Empty"));
 	world_fini(&world);
 }
 
@@ -1800,6 +1859,7 @@ main(void)
 		cmocka_unit_test(many_groups_expire_in_pieces),
 		cmocka_unit_test(offsets_of_dropped_topics_go_in_pieces),
 		cmocka_unit_test(many_offsets_of_one_group_go),
+		cmocka_unit_test(administrators_see_what_is_committed),
 		cmocka_unit_test(deleting_needs_an_empty_group),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};

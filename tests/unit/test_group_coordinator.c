@@ -232,6 +232,45 @@ expect_offset(
 	assert_int_equal(offset, expected);
 }
 
+/* The group's state, as a literal of the coordinator's, if it has one. */
+static enum kp_error
+describe(struct world *world, int32_t node_id, const char *name,
+    struct slice *state)
+{
+	struct kp_describe_groups_response_group group = { 0 };
+	struct call call;
+	enum kp_error error;
+
+	call_init(&call);
+	call.group.node_id = node_id;
+	call.group.version = 6;
+	group_coordinator_describe(
+	    world->groups, &call.group, slice_str(name), &group);
+	error = call_wait(&call);
+	if (error == KP_NONE)
+		error = (enum kp_error)group.error_code;
+	if (state != NULL)
+		*state = group.group_state;
+	call_fini(&call);
+	return error;
+}
+
+static int32_t
+listed_count(struct world *world, int32_t node_id)
+{
+	struct kp_list_groups_request request = { 0 };
+	struct kp_list_groups_response response = { 0 };
+	struct call call;
+
+	call_init(&call);
+	call.group.node_id = node_id;
+	group_coordinator_list(
+	    world->groups, &call.group, &request, &response);
+	assert_int_equal(call_wait(&call), KP_NONE);
+	call_fini(&call);
+	return response.groups_count;
+}
+
 /* The name of a group that the partition at index looks after. */
 static void
 group_at(int32_t index, int32_t count, char name[32])
@@ -283,9 +322,6 @@ groups_are_served_once_the_topic_is_there(void **state UNUSED)
 static void
 another_nodes_groups_are_not_served(void **state UNUSED)
 {
-	struct kp_describe_groups_response_group group = { 0 };
-	struct kp_list_groups_request asked = { 0 };
-	struct kp_list_groups_response listed = { 0 };
 	struct offset_call o;
 	struct world world;
 
@@ -303,18 +339,11 @@ another_nodes_groups_are_not_served(void **state UNUSED)
 	};
 	group_coordinator_fetch(world.groups, &o.call.group, &o.fetch);
 	assert_int_equal(call_wait(&o.call), KP_NOT_COORDINATOR);
-	group_coordinator_describe(world.groups, &o.call.arena, RIG_NODE + 1, 6,
-	    slice_str("g"), &group);
-	assert_int_equal(group.error_code, KP_NOT_COORDINATOR);
-	assert_int_equal(group_coordinator_list(world.groups, &o.call.arena,
-			     RIG_NODE + 1, &asked, &listed),
-	    KP_NONE);
-	assert_int_equal(listed.groups_count, 0);
-	assert_int_equal(group_coordinator_list(world.groups, &o.call.arena,
-			     RIG_NODE, &asked, &listed),
-	    KP_NONE);
-	assert_int_equal(listed.groups_count, 1);
 	call_fini(&o.call);
+	assert_int_equal(
+	    describe(&world, RIG_NODE + 1, "g", NULL), KP_NOT_COORDINATOR);
+	assert_int_equal(listed_count(&world, RIG_NODE + 1), 0);
+	assert_int_equal(listed_count(&world, RIG_NODE), 1);
 	world_fini(&world);
 }
 
@@ -556,17 +585,10 @@ sync_alone(struct world *world, const struct member *member)
 static bool
 group_is(struct world *world, const char *name, const char *expected)
 {
-	struct kp_describe_groups_response_group group = { 0 };
-	struct arena arena;
-	bool is;
+	struct slice state;
 
-	arena_init(&arena, (size_t)8 << 20);
-	group_coordinator_describe(
-	    world->groups, &arena, RIG_NODE, 6, slice_str(name), &group);
-	assert_int_equal(group.error_code, KP_NONE);
-	is = slice_equal_str(group.group_state, expected);
-	arena_reset(&arena);
-	return is;
+	assert_int_equal(describe(world, RIG_NODE, name, &state), KP_NONE);
+	return slice_equal_str(state, expected);
 }
 
 /* Sessions end on the loops' timers, with nobody calling. */
