@@ -112,6 +112,8 @@ settings_network(const struct configs *configs,
 	    "socket.request.max.bytes");
 	settings->idle_ms_max =
 	    configs_broker_int64(configs, "connections.max.idle.ms");
+	settings->partial_frame_ms_max =
+	    int32_of(configs, "klamm.frame.timeout.ms");
 	settings->connections_max = connections_max(configs);
 	settings->connections_per_ip_max =
 	    int32_of(configs, "max.connections.per.ip");

@@ -357,6 +357,23 @@ take_in(struct connection *c, const uint8_t *data, size_t len)
 		park(c, data, len, wanted);
 }
 
+/* A partial frame has so long from now on to be complete, or to grow. */
+static void
+frame_deadline_start(struct connection *c)
+{
+	c->received_before = c->received;
+	timer_start(c->set->loop, &c->deadline,
+	    c->set->settings->partial_frame_ms_max);
+}
+
+/* Has a partial frame grown as fast as may be asked of a slow client? */
+static bool
+frame_grows(const struct connection *c)
+{
+	return c->received - c->received_before >=
+	    (uint64_t)c->set->settings->partial_frame_ms_max;
+}
+
 /* After frames have been handled: what holds from now on. */
 static void
 settle(struct connection *c)
@@ -369,11 +386,10 @@ settle(struct connection *c)
 		c->starved = false;
 		timer_stop(&c->retry);
 	}
-	if (inbox_len(&c->inbox) == 0 || !may_handle(c))
+	if (inbox_len(&c->inbox) == 0 || !may_handle(c) || c->starved)
 		timer_stop(&c->deadline);
 	else if (!timer_running(&c->deadline))
-		timer_start(c->set->loop, &c->deadline,
-		    c->set->settings->partial_frame_ms_max);
+		frame_deadline_start(c);
 	if (c->transport.pending && may_read(c))
 		loop_defer_last(c->set->loop, &c->resume);
 }
@@ -432,6 +448,7 @@ receive(struct connection *c)
 		return;
 	}
 	counter_add(&set->counters.read_bytes, (uint64_t)n);
+	c->received += (uint64_t)n;
 	touch(c);
 	into_inbox = MIN((size_t)n, iov[0].iov_len);
 	inbox_added(&c->inbox, into_inbox);
@@ -520,6 +537,10 @@ on_deadline(struct timer *timer)
 	struct connection *c = CONTAINER_OF(timer, struct connection,
 	    deadline);
 
+	if (!c->handshaking && frame_grows(c)) {
+		frame_deadline_start(c);
+		return;
+	}
 	counter_add(&c->set->counters.deadline_closed, 1);
 	connection_abort(c, c->handshaking ?
 	    "the handshake took too long" : "a frame took too long");

@@ -45,6 +45,8 @@ struct connection {
 	size_t frame_len_max;
 	size_t exclusives;		/* pending exclusive exchanges */
 	struct timer deadline;		/* of a partial frame or a handshake */
+	uint64_t received;		/* bytes, ever */
+	uint64_t received_before;	/* when the deadline was set */
 	struct timer unmute;
 	struct timer retry;		/* after a lack of memory */
 	struct task flush;

@@ -24,7 +24,12 @@ struct network_ip_limit {
 struct network_settings {
 	size_t frame_len_max;		/* socket.request.max.bytes */
 	int64_t idle_ms_max;		/* connections.max.idle.ms */
-	int64_t partial_frame_ms_max;	/* ours: first to last byte */
+	/*
+	 * klamm.frame.timeout.ms, ours: a frame that is not complete ends its
+	 * connection when in so many milliseconds of reading fewer bytes than
+	 * that have come in, which is about 1 KiB a second.
+	 */
+	int64_t partial_frame_ms_max;
 	int64_t handshake_ms_max;	/* ours: of the transport */
 	size_t in_flight_max;		/* ours: exchanges a connection */
 	size_t output_len_max;		/* ours: unsent bytes a connection */

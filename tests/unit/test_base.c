@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 
 #include "base/arena.h"
-#include "base/descriptors.h"
 #include "base/budget.h"
+#include "base/descriptors.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/rng.h"

@@ -470,6 +470,43 @@ partial_frame_has_a_deadline(void **state UNUSED)
 	close(fd);
 }
 
+/* Slow clients are waited for, as long as they get on. */
+static void
+a_frame_that_grows_has_time(void **state UNUSED)
+{
+	enum { LEN = 200000, STEP = 20000 };
+	uint8_t *data = xcalloc(1, LEN + 4);
+	size_t sent = 4 + LEN % STEP;
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	be32_put(data, LEN);
+	data[4] = 'e';
+	client_send(fd, data, sent);
+	while (sent < LEN + 4) {
+		RIG_UNTIL(inbox_len(&rig.connection->inbox) == sent);
+		pass_ms(9000);
+		client_send(fd, data + sent, STEP);
+		sent += STEP;
+	}
+	client_expect_bytes(fd, data, LEN + 4);
+	/* The next one stops in the middle. */
+	client_send(fd, data, 40000);
+	RIG_UNTIL(inbox_len(&rig.connection->inbox) == 40000);
+	pass_ms(29000);
+	client_send(fd, data, 40000);
+	RIG_UNTIL(inbox_len(&rig.connection->inbox) == 80000);
+	pass_ms(29000);
+	client_expect_nothing(fd);
+	client_send(fd, data, 1000);
+	RIG_UNTIL(inbox_len(&rig.connection->inbox) == 81000);
+	pass_ms(30001);
+	client_expect_closed(fd);
+	free(data);
+	close(fd);
+}
+
 /* Each frame has its own deadline, however long the stream goes on. */
 static void
 deadline_starts_with_the_frame(void **state UNUSED)
@@ -1110,6 +1147,7 @@ main(void)
 		TEST(announced_size_is_not_allocated),
 		TEST(large_frame_is_handled_whole),
 		TEST(partial_frame_has_a_deadline),
+		TEST(a_frame_that_grows_has_time),
 		TEST(deadline_starts_with_the_frame),
 		TEST(no_deadline_while_we_do_not_read),
 		TEST(idle_connections_are_closed_one_a_pass),

@@ -803,6 +803,13 @@ const struct config_key config_tables_broker[] = {
 	    .check = CONFIG_CHECK_ONE_OF,
 	    .update = CONFIG_UPDATE_READ_ONLY,
 	    .values = "acked,os" },
+	{ .name = "klamm.frame.timeout.ms",
+	    .default_value = "30000",
+	    .type = CONFIG_TYPE_INT,
+	    .check = CONFIG_CHECK_RANGE,
+	    .update = CONFIG_UPDATE_READ_ONLY,
+	    .min = 1.0,
+	    .has_min = true },
 	{ .name = "leader.imbalance.check.interval.seconds",
 	    .default_value = "300",
 	    .type = CONFIG_TYPE_LONG,
@@ -2302,7 +2309,7 @@ const struct config_key config_tables_broker[] = {
 	    .update = CONFIG_UPDATE_READ_ONLY,
 	    .flags = CONFIG_INTERNAL },
 };
-const size_t config_tables_broker_count = 364;
+const size_t config_tables_broker_count = 365;
 
 const struct config_key config_tables_topic[] = {
 	{ .name = "cleanup.policy",
