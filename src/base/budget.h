@@ -55,6 +55,17 @@ budget_give(struct budget *budget, size_t size)
 	assert(used >= size);
 }
 
+/*
+ * Has so much been forced that nothing new may begin?  A quarter beyond the
+ * maximum is for what is small, which goes on while what is large waits.
+ */
+static inline bool
+budget_overspent(const struct budget *budget)
+{
+	return atomic_load_explicit(&budget->used, memory_order_relaxed) >
+	    budget->max + budget->max / 4;
+}
+
 /* The bytes that are left at the moment. */
 static inline size_t
 budget_left(const struct budget *budget)

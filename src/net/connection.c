@@ -93,9 +93,64 @@ free_events(struct connection *c)
 	c->read_event = c->write_event = NULL;
 }
 
+/* --- Memory -------------------------------------------------------------- */
+
+/* Wait until there may be memory again. */
+static void
+starve(struct connection *c)
+{
+	counter_add(&c->set->counters.budget_waits, 1);
+	c->starved = true;
+	timer_stop(&c->deadline);
+	timer_start(c->set->loop, &c->retry, RETRY_MS);
+}
+
+/*
+ * Is so much in use that no request may begin?  Whoever is favoured has one
+ * at a time.
+ */
+static bool
+overspent(const struct connection *c)
+{
+	return budget_overspent(c->set->budget) &&
+	    !(c->favoured && c->outbox.count == 0);
+}
+
+static bool
+favour_take(struct connection *c)
+{
+	if (!c->favoured && may_handle(c))
+		c->favoured = network_favour_take(c->set->network);
+	return c->favoured;
+}
+
+/* It holds no memory any more: it is another one's turn. */
+static void
+favour_end(struct connection *c)
+{
+	if (!c->favoured ||
+	    (!c->gone && (inbox_len(&c->inbox) > 0 || c->outbox.count > 0)))
+		return;
+	c->favoured = false;
+	network_favour_give(c->set->network);
+}
+
+/*
+ * May a starved connection go on?  All that hold a part of a frame could wait
+ * for each other, so one of them is favoured.
+ */
+static bool
+may_go_on(struct connection *c)
+{
+	if (inbox_len(&c->inbox) == 0)
+		return !overspent(c);
+	return budget_left(c->set->budget) > 0 || favour_take(c);
+}
+
 void
 connection_resume(struct connection *c)
 {
+	favour_end(c);
 	if (c->handling || !may_handle(c))
 		return;
 	if (c->stalled || !c->reading || c->transport.pending)
@@ -224,7 +279,12 @@ make_room(struct connection *c)
 		c->outbox.len > settings->output_len_max) &&
 	    outbox_can_send(&c->outbox))
 		send_replies(c);
-	return may_handle(c);
+	if (!may_handle(c))
+		return false;
+	if (!overspent(c))
+		return true;
+	starve(c);
+	return false;
 }
 
 static void
@@ -245,11 +305,8 @@ park(struct connection *c, const uint8_t *data, size_t len, size_t wanted)
 {
 	counter_add(&c->set->counters.parks, 1);
 	counter_add(&c->set->counters.parked_bytes, len);
-	if (inbox_append(&c->inbox, data, len, wanted))
-		return;
-	counter_add(&c->set->counters.budget_waits, 1);
-	c->starved = true;
-	timer_start(c->set->loop, &c->retry, RETRY_MS);
+	if (!inbox_append(&c->inbox, data, len, wanted) && !c->favoured)
+		starve(c);
 }
 
 /* What the inbox, which is not empty, begins with. */
@@ -382,7 +439,8 @@ settle(struct connection *c)
 		return;
 	if (c->closing)
 		inbox_clear(&c->inbox);
-	if (c->starved && inbox_len(&c->inbox) == 0) {
+	favour_end(c);
+	if (c->starved && inbox_len(&c->inbox) == 0 && !overspent(c)) {
 		c->starved = false;
 		timer_stop(&c->retry);
 	}
@@ -432,6 +490,11 @@ receive(struct connection *c)
 	size_t into_inbox;
 	ssize_t n;
 
+	if (overspent(c)) {
+		starve(c);
+		stop_reading(c);
+		return;
+	}
 	iov[0].iov_base =
 	    inbox_spare(&c->inbox, partial_total(c), &iov[0].iov_len);
 	iov[1].iov_base = set->scratch;
@@ -561,7 +624,7 @@ on_retry(struct timer *timer)
 {
 	struct connection *c = CONTAINER_OF(timer, struct connection, retry);
 
-	if (budget_left(c->set->budget) == 0) {
+	if (!may_go_on(c)) {
 		timer_start(c->set->loop, &c->retry, RETRY_MS);
 		return;
 	}
@@ -705,6 +768,7 @@ close_socket(struct connection *c)
 	timer_stop(&c->deadline);
 	timer_stop(&c->unmute);
 	timer_stop(&c->retry);
+	favour_end(c);
 	loop_undefer(&c->flush);
 	loop_undefer(&c->resume);
 	free_events(c);

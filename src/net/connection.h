@@ -17,6 +17,7 @@
  *	- in_flight_max exchanges have not left, or an exclusive one is pending,
  *	- more than output_len_max bytes of replies wait for the client,
  *	- the connection is muted,
+ *	- requests and replies take far more memory than they all may have,
  * and then nothing is read either: the client's bytes stay in the socket.
  *
  * Frame-level rules: spec of Kafka's SocketServer, NetworkReceive, Selector.

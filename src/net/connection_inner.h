@@ -59,6 +59,7 @@ struct connection {
 	bool handshaking;
 	bool muted;
 	bool starved;		/* the budget did not have what it needs */
+	bool favoured;		/* it goes on all the same */
 	bool stalled;		/* frames wait in the inbox */
 	bool handling;		/* the handler's frame runs */
 	bool reading;		/* read_event is added */

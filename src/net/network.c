@@ -29,6 +29,7 @@ struct network {
 	struct admission *admission;
 
 	struct budget budget;		/* atomic */
+	atomic_bool favour;		/* some connection has it */
 	_Atomic uint64_t accepted;
 	_Atomic uint64_t rejected;
 
@@ -245,6 +246,18 @@ struct budget *
 network_budget(struct network *network)
 {
 	return &network->budget;
+}
+
+bool
+network_favour_take(struct network *network)
+{
+	return !atomic_exchange(&network->favour, true);
+}
+
+void
+network_favour_give(struct network *network)
+{
+	atomic_store(&network->favour, false);
 }
 
 struct admission *

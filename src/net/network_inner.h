@@ -27,6 +27,14 @@ struct loop_group *network_loops(const struct network *network);
 struct connection_set *network_set(const struct network *network,
     const struct loop *loop);
 
+/*
+ * One connection may go on while there is no memory left, so that at least
+ * its frame is completed and what it holds comes free.  True for the caller
+ * who may from now on, until he gives the favour back.  Any thread.
+ */
+bool network_favour_take(struct network *network) WARN_UNUSED;
+void network_favour_give(struct network *network);
+
 /* Whose network_free will free listener; any thread, while none accepts. */
 void network_adopt(struct network *network, struct listener *listener);
 

@@ -723,6 +723,79 @@ abort_inside_the_handler_ends_it(void **state UNUSED)
 	close(fd);
 }
 
+/* Nothing begins while requests and replies take far too much memory. */
+static void
+nothing_begins_while_memory_is_overspent(void **state UNUSED)
+{
+	enum { MAX = 1000000, FORCED = MAX + MAX / 4 + 1 };
+	struct budget *budget;
+	int first, second;
+
+	rig.settings.memory_max = MAX;
+	rig_start();
+	first = client_open();
+	budget = connection_budget(rig.connection);
+	second = client_open();
+	client_send(first, "\0\0\0\1x\0\0\0\1e", 10);
+	RIG_UNTIL(rig.frames == 1);
+	budget_force(budget, FORCED);
+	client_send_frame(second, 'e', 10);
+	rig_complete_on_loop(true);
+	client_expect_frame(first, 'x', 1);
+	for (int i = 0; i < 100; i++)
+		pass_ms(10);
+	/* What lies in its inbox is done at last, by the favoured one. */
+	client_expect_frame(first, 'e', 1);
+	client_expect_nothing(second);
+	assert_int_equal(rig.frames, 2);
+	budget_give(budget, FORCED);
+	for (int i = 0; i < 10; i++)
+		pass_ms(10);
+	client_expect_frame(second, 'e', 10);
+	assert_int_equal(atomic_load(&budget->used), 0);
+	close(first);
+	close(second);
+}
+
+/* Partial frames have all the memory: they are completed one by one. */
+static void
+partial_frames_do_not_wait_for_each_other(void **state UNUSED)
+{
+	enum { CLIENTS = 4, LEN = 900000, MAX = 1000000 };
+	uint8_t *data = xcalloc(1, LEN + 4);
+	size_t sent[CLIENTS] = { 0 };
+	int fds[CLIENTS];
+	struct budget *budget;
+
+	rig.settings.memory_max = MAX;
+	rig_start();
+	be32_put(data, LEN);
+	data[4] = 'n';
+	for (int i = 0; i < CLIENTS; i++) {
+		fds[i] = client_open();
+		fcntl(fds[i], F_SETFL, O_NONBLOCK);
+	}
+	budget = connection_budget(rig.connection);
+	/* Less than the deadline of a frame, whoever has to wait. */
+	for (int step = 0; step < 2500; step++) {
+		for (int i = 0; i < CLIENTS; i++) {
+			size_t len = MIN(LEN + 4 - sent[i], 100000);
+			ssize_t n = send(fds[i], data + sent[i], len,
+			    MSG_NOSIGNAL);
+
+			sent[i] += n > 0 ? (size_t)n : 0;
+		}
+		pass_ms(10);
+		assert_true(atomic_load(&budget->used) <= MAX + LEN + 4 +
+		    CLIENTS * POOR_READ_LEN);
+	}
+	assert_int_equal(rig.frames, CLIENTS);
+	assert_int_equal(atomic_load(&budget->used), 0);
+	for (int i = 0; i < CLIENTS; i++)
+		close(fds[i]);
+	free(data);
+}
+
 /* While the budget is used up, small requests go on and large ones wait. */
 static void
 memory_budget_is_kept(void **state UNUSED)
@@ -1157,6 +1230,8 @@ main(void)
 		TEST(cancel_may_complete_at_once),
 		TEST(close_lets_earlier_replies_leave),
 		TEST(abort_inside_the_handler_ends_it),
+		TEST(nothing_begins_while_memory_is_overspent),
+		TEST(partial_frames_do_not_wait_for_each_other),
 		TEST(memory_budget_is_kept),
 		TEST(frame_limit_can_be_smaller_for_a_while),
 		TEST(request_costs_one_read_and_one_write),
