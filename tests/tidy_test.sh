@@ -40,7 +40,7 @@ END
 printf '\tint trailing; \n        int blanks;\n' >src/base/shape.c
 printf '\tint %080d;\n' 0 >tests/wide.c
 echo 'void stray(void); void stray(void) {}' |
-	cc -x c -c -o src/base/bad.o - 2>/dev/null || rm -f src/base/bad.o
+	${CC:-cc} -x c -c -o src/base/bad.o - 2>/dev/null || rm -f src/base/bad.o
 srcdir=. sh "$tidy" >complaints && failed=1
 wants 'a layer looks to its right: src/base/bad.c: includes "net/clean.h"'
 wants 'a banned function: src/base/bad.c:2:'
