@@ -26,8 +26,10 @@ setup_test_packages() {
 	have cmocka rdkafka ||
 		install_packages libcmocka-dev librdkafka-dev
 	install_commands python3:python3
-	# Configured when they were not there yet?
-	grep -qs '^HAVE_RDKAFKA_TRUE = *$' Makefile || rm -f Makefile
+	# Configured when they were not there yet?  With the same options then.
+	if [ -f Makefile ] && ! grep -q '^HAVE_RDKAFKA_TRUE = *$' Makefile; then
+		./config.status -q --recheck && ./config.status -q
+	fi
 }
 
 setup_build() {
