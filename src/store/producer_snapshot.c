@@ -84,7 +84,7 @@ entry_valid(const struct producer *producer)
 	if (producer->id < 0 || producer->txn_first_offset < -1)
 		return false;
 	return producer->batch_count == 0 ||
-	    (batch->last_sequence >= 0 && batch->offset_delta >= 0 &&
+	    (batch->last_sequence >= -1 && batch->offset_delta >= 0 &&
 		batch->offset_delta <= batch->last_offset);
 }
 

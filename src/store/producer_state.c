@@ -125,7 +125,9 @@ static const struct producer_batch *
 batch_repeated(
     const struct producer *producer, const struct producer_append *append)
 {
-	if (producer->epoch != append->producer_epoch)
+	/* Without a sequence nothing can be told to be the same. */
+	if (producer->epoch != append->producer_epoch ||
+	    append->base_sequence < 0)
 		return NULL;
 	for (size_t i = 0; i < producer->batch_count; i++) {
 		const struct producer_batch *batch = &producer->batches[i];
@@ -142,14 +144,16 @@ static int32_t
 sequence_expected(
     const struct producer *producer, const struct producer_append *append)
 {
+	int32_t last;
+
 	/* Of a producer known without an epoch nothing can be expected. */
 	if (producer->epoch < 0)
 		return -1;
 	if (producer->epoch != append->producer_epoch ||
 	    producer->batch_count == 0)
 		return 0;
-	return producer_sequence_add(
-	    producer->batches[producer->batch_count - 1].last_sequence, 1);
+	last = producer->batches[producer->batch_count - 1].last_sequence;
+	return last < 0 ? 0 : producer_sequence_add(last, 1);
 }
 
 enum kp_error

@@ -25,7 +25,7 @@
 struct producer_batch {
 	int64_t last_offset;
 	int64_t timestamp_ms; /* the batch's maximum */
-	int32_t last_sequence;
+	int32_t last_sequence; /* -1: the batch had none */
 	int32_t offset_delta; /* last offset - first offset */
 };
 
