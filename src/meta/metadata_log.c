@@ -642,7 +642,7 @@ let_go(struct metadata_log *log)
 	if (error != KP_NONE || log_retain(log->log, pruning.now_ms) < 0)
 		log_warn(LOGGER, "old segments of %s could not be removed",
 		    log->directory);
-	(void)log_tidy(log->log, pruning.now_ms);
+	(void)log_tidy(log->log, clock_monotonic_ms());
 	note_new_active(log);
 }
 

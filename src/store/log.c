@@ -226,6 +226,16 @@ log_segment_find(const struct log *log, int64_t offset)
 	return low == 0 ? 0 : low - 1;
 }
 
+struct segment *
+log_segment_from(const struct log *log, int64_t offset)
+{
+	size_t at = log_segment_find(log, offset);
+
+	if (log->segments[at]->base_offset < offset)
+		at++;
+	return at < log->segment_count ? segment_ref(log->segments[at]) : NULL;
+}
+
 int64_t
 log_segment_end(const struct log *log, size_t at)
 {
@@ -390,12 +400,6 @@ log_of_flush_link(struct flush_link *link)
 	return CONTAINER_OF(link, struct log, flush_link);
 }
 
-const char *
-log_path(const struct log *log)
-{
-	return log->path;
-}
-
 int64_t
 log_start_offset(const struct log *log)
 {
@@ -514,6 +518,12 @@ log_producers_expire(struct log *log, int64_t now_ms)
 {
 	producer_state_expire(
 	    &log->producers, now_ms, log->settings.producer_id_expiration_ms);
+}
+
+bool
+log_lost_data(const struct log *log)
+{
+	return log->lost_data;
 }
 
 size_t

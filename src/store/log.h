@@ -136,9 +136,6 @@ struct log *log_of_flush_link(struct flush_link *link);
 
 /* --- Where it stands: locked -------------------------------------------- */
 
-/* The directory's path; log_rename changes it. */
-const char *log_path(const struct log *log);
-
 int64_t log_start_offset(const struct log *log);
 int64_t log_end_offset(const struct log *log);
 int64_t log_flushed_offset(const struct log *log);
@@ -337,8 +334,8 @@ int log_flush_all(struct log *log) WARN_UNUSED;
 
 /*
  * Make durable what a restart could not derive from the batches behind
- * recovery point, which may then be checkpointed: the leader epochs.  0, or
- * -1 with errno, logged.  Syncs.  Unlocked.
+ * recovery point, which may then be checkpointed: the leader epochs, and what
+ * is known to be damaged.  0, or -1 with errno, logged.  Syncs.  Unlocked.
  */
 int log_checkpoint(struct log *log, int64_t *recovery_point) WARN_UNUSED;
 
@@ -347,15 +344,16 @@ int log_checkpoint(struct log *log, int64_t *recovery_point) WARN_UNUSED;
 /*
  * Remove the oldest segments that retention.ms, retention.bytes or the log
  * start let go, none above the high watermark; files get the suffix .deleted.
- * The number of segments, or -1 with errno (logged).  Unlocked.
+ * now_ms is of the wall clock.  The number of segments, or -1 with errno
+ * (logged).  Reads files and syncs.  Unlocked; for a background thread.
  */
 int log_retain(struct log *log, int64_t now_ms) WARN_UNUSED;
 
 /*
  * Unlink files whose file.delete.delay.ms has passed, and give back the
- * memory of indexes that were not used since the last call.  The milliseconds
- * (wall clock) when to call again, or INT64_MAX where nothing is left.
- * Unlocked; for a background thread.
+ * memory of indexes that were not used since the last call.  now_ms is of the
+ * monotonic clock, and so is the result: when to call again, or INT64_MAX
+ * where nothing is to be done.  Syncs.  Unlocked; for a background thread.
  */
 int64_t log_tidy(struct log *log, int64_t now_ms);
 
@@ -399,5 +397,12 @@ void log_retire(struct log *log);
  * served, their offsets never used again.  The number of ranges.  Locked.
  */
 size_t log_damage_count(const struct log *log);
+
+/*
+ * Did the start find less than the last run had: was a tail cut off, or are
+ * durable offsets gone?  Then the partition needs a new leader epoch, so that
+ * clients notice, however orderly the last stop was.  Any thread.
+ */
+bool log_lost_data(const struct log *log);
 
 #endif

@@ -40,9 +40,7 @@ after_cut(struct log *log, int64_t offset, int64_t now_ms)
 	log->unflushed_since_ms = -1;
 	log_tail_clear(&log->tail);
 	leader_epochs_truncate_end(&log->epochs, offset);
-	while (log->damage_count > 0 &&
-	    log->damages[log->damage_count - 1].first_offset >= offset)
-		log->damage_count--;
+	log_damages_truncate(log, offset);
 	return reload_producers(log, now_ms);
 }
 
@@ -81,7 +79,7 @@ cut_active(struct log *log, int64_t offset)
 	if (segment_locate(
 		active, offset, &position, active->size_bytes, &ignored) < 0)
 		return -1;
-	return segment_truncate(active, position);
+	return segment_truncate(active, position, offset);
 }
 
 static int
@@ -90,8 +88,7 @@ truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 	size_t at = log_segment_find(log, offset);
 
 	/* A segment that begins at offset loses all, and is kept. */
-	if (log_segments_remove(
-		log, at + 1, log->segment_count - at - 1, now_ms) != 0)
+	if (log_segments_remove(log, at + 1, log->segment_count - at - 1) != 0)
 		return -1;
 	if (reopen_last(log, now_ms) != 0 || cut_active(log, offset) != 0)
 		return -1;
@@ -101,11 +98,11 @@ truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 static int
 truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
 {
-	if (log_segments_remove(log, 0, log->segment_count, now_ms) != 0 ||
+	if (log_segments_remove(log, 0, log->segment_count) != 0 ||
 	    log_segment_add(log, offset, now_ms) != 0)
 		return -1;
 	leader_epochs_clear(&log->epochs);
-	log->damage_count = 0;
+	log_damages_truncate(log, 0);
 	log->start_offset = offset;
 	log->recovery_point = offset;
 	log->high_watermark = offset;

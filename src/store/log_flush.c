@@ -324,22 +324,42 @@ write_epochs(struct log *log, const char *text, const char *path)
 	return -1;
 }
 
+static int
+write_damages(
+    struct log *log, const uint8_t *bytes, size_t len, const char *path)
+{
+	if (log_damages_write(log->disk, path, bytes, len) == 0)
+		return 0;
+	log_lock(log);
+	log->damages_dirty = true;
+	log_unlock(log);
+	return -1;
+}
+
 int
 log_checkpoint(struct log *log, int64_t *recovery_point)
 {
+	uint8_t *damages = NULL;
+	size_t damages_len = 0;
 	char *text = NULL;
 	char *path = NULL;
 	int result = 0;
 
 	log_lock(log);
 	*recovery_point = log->recovery_point;
-	if (log->epochs.dirty) {
-		text = leader_epochs_text(&log->epochs);
+	if (log->epochs.dirty || log->damages_dirty)
 		path = xstrdup(log->path);
-	}
+	if (log->epochs.dirty)
+		text = leader_epochs_text(&log->epochs);
+	if (log->damages_dirty)
+		damages = log_damages_encode(log, &damages_len);
 	log_unlock(log);
 	if (text != NULL)
 		result = write_epochs(log, text, path);
+	if (damages != NULL &&
+	    write_damages(log, damages, damages_len, path) != 0)
+		result = -1;
+	free(damages);
 	free(text);
 	free(path);
 	return result;

@@ -4,7 +4,8 @@
  * Each of them is one thing that a log does: log.c life and roll, log_append,
  * log_read, log_timestamp (look-up by time), log_flush, log_retain, log_cut
  * (truncation), log_sweep (files of interrupted operations), log_load and
- * log_recovery (start), log_producers (state after a start or a cut).
+ * log_recovery (start), log_producers (state after a start or a cut),
+ * log_damage (what is rotten).
  */
 #ifndef STORE_LOG_INTERNAL_H
 #define STORE_LOG_INTERNAL_H
@@ -20,7 +21,16 @@
 struct batch;
 struct file_scan;
 
-/* Batches that recovery could not read: [first, end) of offsets, of bytes. */
+/* Beyond this a segment's offsets could pass what 64 bits hold. */
+#define LOG_BASE_OFFSET_MAX (INT64_MAX - UINT32_MAX)
+
+/* The file of a partition's directory that has the damaged ranges. */
+#define LOG_DAMAGES_FILE "damaged-ranges"
+
+/*
+ * Batches that recovery could not read: [first, end) of offsets, of bytes.
+ * Without bytes: offsets that were durable and that no file has any more.
+ */
 struct log_damage {
 	int64_t first_offset;
 	int64_t end_offset;
@@ -33,7 +43,7 @@ struct log_damage {
 struct log_removal {
 	struct list_node node;
 	int64_t base_offset;
-	int64_t due_ms;		/* wall clock */
+	int64_t due_ms;		/* monotonic clock; INT64_MAX: never */
 };
 
 struct log {
@@ -68,6 +78,8 @@ struct log {
 	struct producer_state producers;
 	struct log_damage *damages;	/* by first_offset */
 	size_t damage_count;
+	bool damages_dirty;		/* the file lacks a change */
+	bool lost_data;			/* see log_lost_data */
 	struct list removals;		/* struct log_removal */
 	uint64_t names_version;		/* counts changes of names */
 	bool names_dirty;		/* names in path are not synced */
@@ -108,6 +120,12 @@ int log_segment_replace(struct log *log, int64_t base_offset, int64_t now_ms)
 /* The index of the segment that covers offset: the last with base <= it. */
 size_t log_segment_find(const struct log *log, int64_t offset);
 
+/*
+ * A reference to the first segment that begins at offset or behind it, NULL
+ * where there is none: to walk over segments while the log is not locked.
+ */
+struct segment *log_segment_from(const struct log *log, int64_t offset);
+
 /* Offset behind the segment's last possible one: next base, or log end. */
 int64_t log_segment_end(const struct log *log, size_t at);
 
@@ -139,8 +157,8 @@ void log_flush_release(struct log *log);
  * -1 where a rename failed; they are out of the log anyway.  Locked, and
  * flushes held.
  */
-int log_segments_remove(struct log *log, size_t at, size_t count,
-    int64_t now_ms) WARN_UNUSED;
+int log_segments_remove(struct log *log, size_t at, size_t count)
+    WARN_UNUSED;
 
 /* --- log_sweep.c -------------------------------------------------------- */
 
@@ -186,6 +204,32 @@ int log_producers_note_scanned(struct log *log, struct file_scan *scan,
 void log_producers_describe(const struct batch *batch,
     struct producer_append *append);
 
+/* --- log_damage.c ------------------------------------------------------- */
+
+/* Note a damaged range, and say so.  Locked, or still loading, as all here. */
+void log_damage_note(struct log *log, const struct log_damage *damage);
+
+/* Forget the ranges of a segment: all, or those that recovery finds again. */
+void log_damages_forget_segment(struct log *log, int64_t base_offset);
+void log_damages_forget_bytes(struct log *log, int64_t base_offset);
+
+/* Forget the ranges that begin at offset or above it. */
+void log_damages_truncate(struct log *log, int64_t offset);
+
+/*
+ * Read the ranges of the segments that are there.  *doubtful where the file
+ * cannot be believed, so that the whole log must be checked.  -1 with errno.
+ */
+int log_damages_read(struct log *log, bool *doubtful) WARN_UNUSED;
+
+/*
+ * The file's bytes, on the heap; clears damages_dirty.  To write them durably
+ * no lock is needed; -1 with errno, logged: then they are dirty again.
+ */
+uint8_t *log_damages_encode(struct log *log, size_t *len);
+int log_damages_write(struct disk *disk, const char *directory,
+    const uint8_t *bytes, size_t len) WARN_UNUSED;
+
 /* --- log_recovery.c ----------------------------------------------------- */
 
 /*
@@ -202,7 +246,10 @@ int log_recover_segment(struct log *log, size_t at, bool *cut) WARN_UNUSED;
  */
 int log_recover_end(struct log *log, bool *broken) WARN_UNUSED;
 
-/* Derive the leader epochs from the headers of all batches.  -1 with errno. */
-int log_recover_epochs(struct log *log) WARN_UNUSED;
+/*
+ * Derive the leader epochs from the headers of the batches in the first count
+ * segments.  -1 with errno.
+ */
+int log_recover_epochs(struct log *log, size_t count) WARN_UNUSED;
 
 #endif

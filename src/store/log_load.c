@@ -73,7 +73,7 @@ open_segments(struct log *log, const struct log_files *files)
 
 /* Take the segments from index at out of the log; their files are .deleted. */
 static int
-drop_from(struct log *log, size_t at, int64_t now_ms)
+drop_from(struct log *log, size_t at)
 {
 	size_t count = log->segment_count - at;
 	int result;
@@ -84,7 +84,7 @@ drop_from(struct log *log, size_t at, int64_t now_ms)
 	    "%s: removing %zu segments from offset %" PRId64 " on", log->path,
 	    count, log->segments[at]->base_offset);
 	log_flush_hold(log);
-	result = log_segments_remove(log, at, count, now_ms);
+	result = log_segments_remove(log, at, count);
 	log_flush_release(log);
 	return result;
 }
@@ -110,7 +110,7 @@ recover_from(struct log *log, size_t at, int64_t now_ms)
 	for (; at < log->segment_count; at++) {
 		if (log_recover_segment(log, at, &cut) != 0)
 			return -1;
-		if (cut && drop_from(log, at + 1, now_ms) != 0)
+		if (cut && drop_from(log, at + 1) != 0)
 			return -1;
 		if (at + 1 < log->segment_count &&
 		    close_recovered(log, at) != 0)
@@ -145,33 +145,77 @@ load_clean(struct log *log, const struct log_open *open,
 	    log, files, log->end_offset, false, open->now_ms);
 }
 
-static int
-load_unclean(
-    struct log *log, const struct log_open *open, struct log_files *files)
+/* Offsets from first on up to the active segment's base are gone. */
+static void
+note_lost(struct log *log, int64_t first)
 {
-	size_t at = log_segment_find(log, open->recovery_point);
+	const struct segment *before = log->segments[log->segment_count - 2];
+	struct log_damage damage = {
+		.first_offset = first,
+		.end_offset = log_active(log)->base_offset,
+		.segment_base = before->base_offset,
+		.position = before->size_bytes,
+		.end_position = before->size_bytes,
+	};
+
+	log_damage_note(log, &damage);
+}
+
+/*
+ * The log ends below offsets that were durable.  They are gone, and never
+ * given to other records: the log goes on behind them, in a new segment.
+ */
+static int
+skip_lost(struct log *log, int64_t now_ms)
+{
+	bool empty = log_active(log)->size_bytes == 0;
+	int64_t end = log->end_offset;
+
+	log_error("store",
+	    "%s ends at offset %" PRId64 ", but was durable up to %" PRId64
+	    "; it goes on there",
+	    log->path, log->end_offset, log->recovery_point);
+	log->lost_data = true;
+	log->end_offset = log->recovery_point;
+	if ((empty ? log_segment_replace(log, log->end_offset, now_ms) :
+		     log_roll_at(log, log->end_offset, now_ms)) != 0)
+		return -1;
+	/* Where nothing is in front the log just begins there. */
+	if (log->segment_count > 1)
+		note_lost(log, end);
+	return 0;
+}
+
+/* Where checking begins: at the recovery point, or at the first segment. */
+static size_t
+recovery_begin(const struct log *log, bool doubtful)
+{
+	return doubtful ? 0 : log_segment_find(log, log->recovery_point);
+}
+
+static int
+load_unclean(struct log *log, const struct log_open *open,
+    struct log_files *files, bool doubtful)
+{
+	size_t at = recovery_begin(log, doubtful);
 
 	if (log_producers_load(log, files, log->segments[at]->base_offset, true,
 		open->now_ms) != 0 ||
 	    recover_from(log, at, open->now_ms) != 0)
 		return -1;
-	if (log->end_offset < log->recovery_point)
-		log_warn("store",
-		    "%s ends at offset %" PRId64 ", below the recovery point "
-		    "%" PRId64,
-		    log->path, log->end_offset, log->recovery_point);
-	log->recovery_point = MIN(log->recovery_point, log->end_offset);
 	log_names_changed(log);
-	return 0;
+	return log->end_offset < log->recovery_point ?
+	    skip_lost(log, open->now_ms) :
+	    0;
 }
 
 static int
-load_segments(
-    struct log *log, const struct log_open *open, struct log_files *files)
+load_segments(struct log *log, const struct log_open *open,
+    struct log_files *files, bool doubtful)
 {
 	bool broken = false;
 
-	if (open->clean) {
+	if (open->clean && !doubtful) {
 		if (load_clean(log, open, files, &broken) != 0)
 			return -1;
 		if (!broken)
@@ -182,69 +226,122 @@ load_segments(
 		    log->path);
 		segment_close(log_active(log));
 	}
-	return load_unclean(log, open, files);
+	return load_unclean(log, open, files, doubtful);
 }
 
-/* A checkpoint of the start that is ahead of the data: begin anew there. */
+/*
+ * What the file says, or, where it is damaged or says nothing, what the
+ * batches do.  Recovery learns from those that it checks by itself.
+ */
 static int
-restart_at_start(struct log *log, int64_t now_ms)
+load_epochs(struct log *log, size_t count)
 {
-	if (drop_from(log, 0, now_ms) != 0)
+	int result = leader_epochs_read(&log->epochs, log->disk, log->path);
+
+	if (result != 0 && errno != EBADMSG)
 		return -1;
-	log->end_offset = log->start_offset;
-	log->recovery_point = log->start_offset;
-	producer_state_clear(&log->producers);
-	leader_epochs_clear(&log->epochs);
-	return log_segment_add(log, log->start_offset, now_ms);
-}
-
-static int
-load_epochs(struct log *log)
-{
-	if (leader_epochs_read(&log->epochs, log->disk, log->path) == 0)
+	if (result == 0 && log->epochs.count > 0)
 		return 0;
-	if (errno != EBADMSG)
-		return -1;
-	log_warn("store", "%s/%s is damaged; deriving it from the batches",
-	    log->path, LEADER_EPOCHS_FILE);
-	return log_recover_epochs(log);
+	if (result != 0)
+		log_warn("store",
+		    "%s/%s is damaged; deriving it from the batches", log->path,
+		    LEADER_EPOCHS_FILE);
+	return log_recover_epochs(log, count);
 }
 
-/* Make offsets and epochs fit each other. */
-static int
-settle(struct log *log, int64_t now_ms)
+/*
+ * Make offsets and epochs fit each other.  The checkpoint of log starts has no
+ * checksum.  A start that was true is not above what is durable, so one that
+ * is above the end is a damaged number, and no reason to drop a record.
+ */
+static void
+settle(struct log *log)
 {
-	log->start_offset =
-	    MAX(log->start_offset, log->segments[0]->base_offset);
-	if (log->end_offset < log->start_offset &&
-	    restart_at_start(log, now_ms) != 0)
-		return -1;
+	int64_t first = log->segments[0]->base_offset;
+
+	if (log->start_offset > log->end_offset) {
+		log_error("store",
+		    "%s: the log start offset %" PRId64
+		    " of the checkpoint is above the log's end %" PRId64
+		    "; taking %" PRId64,
+		    log->path, log->start_offset, log->end_offset, first);
+		log->start_offset = first;
+	}
+	log->start_offset = MAX(log->start_offset, first);
 	log->recovery_point = MAX(log->recovery_point, log->start_offset);
 	log->high_watermark = log->start_offset;
 	leader_epochs_truncate_end(&log->epochs, log->end_offset);
 	leader_epochs_truncate_start(&log->epochs, log->start_offset);
-	return 0;
+}
+
+/* A directory without segments: what was durable is gone, if there was. */
+static int
+load_empty(struct log *log, int64_t now_ms)
+{
+	int64_t offset = MAX(log->start_offset, log->recovery_point);
+
+	if (log->recovery_point > log->start_offset) {
+		log_error("store",
+		    "%s has no segments, but was durable up to offset %" PRId64
+		    "; it goes on there",
+		    log->path, log->recovery_point);
+		log->lost_data = true;
+	}
+	log->start_offset = offset;
+	log->end_offset = offset;
+	log->recovery_point = offset;
+	log->high_watermark = offset;
+	return log_segment_add(log, offset, now_ms);
+}
+
+/* Damage that is found now is found only once, so it is kept at once. */
+static void
+save_damages(struct log *log)
+{
+	uint8_t *bytes;
+	size_t len;
+
+	if (!log->damages_dirty)
+		return;
+	bytes = log_damages_encode(log, &len);
+	/* It is tried again with the next checkpoint of this log. */
+	if (log_damages_write(log->disk, log->path, bytes, len) != 0)
+		log->damages_dirty = true;
+	free(bytes);
+}
+
+/* Checkpoints have no checksums: a number that none can be says nothing. */
+static int64_t
+believable(int64_t offset)
+{
+	return offset <= LOG_BASE_OFFSET_MAX ? offset : 0;
 }
 
 static int
 load(struct log *log, const struct log_open *open, struct log_files *files)
 {
-	log->start_offset = open->log_start_offset;
-	log->recovery_point = open->recovery_point;
-	if (read_metadata(log) != 0 || open_segments(log, files) != 0 ||
-	    load_epochs(log) != 0)
+	bool doubtful;
+	size_t checked;
+
+	log->start_offset = believable(open->log_start_offset);
+	log->recovery_point = believable(open->recovery_point);
+	if (read_metadata(log) != 0 || open_segments(log, files) != 0)
 		return -1;
-	if (log->segment_count == 0) {
-		log->end_offset = log->start_offset;
-		log->recovery_point = log->start_offset;
-		log->high_watermark = log->start_offset;
-		return log_segment_add(log, log->start_offset, open->now_ms);
-	}
-	if (load_segments(log, open, files) != 0)
+	if (log->segment_count == 0)
+		return load_empty(log, open->now_ms);
+	if (log_damages_read(log, &doubtful) != 0)
 		return -1;
+	checked = open->clean && !doubtful ?
+	    log->segment_count :
+	    recovery_begin(log, doubtful);
+	if (load_epochs(log, checked) != 0 ||
+	    load_segments(log, open, files, doubtful) != 0)
+		return -1;
+	save_damages(log);
 	/* Kafka forgets them with each load, however it learnt of them. */
 	log_producers_expire(log, open->now_ms);
-	return settle(log, open->now_ms);
+	settle(log);
+	return 0;
 }
 
 struct log *

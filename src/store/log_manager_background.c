@@ -119,7 +119,7 @@ static int64_t
 tidy_run(struct log_manager *manager)
 {
 	struct log_manager_view view = log_manager_view_take(manager);
-	int64_t now = clock_wall_ms(), next = INT64_MAX;
+	int64_t now = clock_monotonic_ms(), next = INT64_MAX;
 
 	for (size_t i = 0; i < view.count; i++) {
 		struct managed_log *entry = view.logs[i];

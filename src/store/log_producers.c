@@ -4,8 +4,8 @@
  */
 #include "base/bytes.h"
 #include "base/log.h"
+#include "store/batch_walk.h"
 #include "store/disk.h"
-#include "store/file_scan.h"
 #include "store/log_internal.h"
 #include "store/producer_snapshot.h"
 #include "wire/batch_reader.h"
@@ -33,7 +33,10 @@ log_producers_describe(
 		.last_offset = batch->last_offset,
 		.max_timestamp_ms = batch->max_timestamp,
 		.base_sequence = batch->base_sequence,
-		.last_sequence = batch_last_sequence(batch),
+		/* A log of another broker may have anything below zero. */
+		.last_sequence = batch->base_sequence < 0 ?
+		    BATCH_NO_SEQUENCE :
+		    batch_last_sequence(batch),
 		.producer_epoch = batch->producer_epoch,
 		.transactional = batch_is_transactional(batch),
 	};
@@ -167,19 +170,19 @@ load_snapshot(
 }
 
 static int
-scan_batches(struct log *log, struct file_scan *scan, int64_t from, int64_t to)
+scan_batches(
+    struct log *log, struct batch_walk *walk, int64_t from, int64_t to)
 {
-	enum file_scan_step step;
 	struct batch batch;
+	int result;
 
-	while ((step = file_scan_next(scan, &batch)) == FILE_SCAN_BATCH &&
+	while ((result = batch_walk_next(walk, &batch)) > 0 &&
 	    batch.base_offset < to) {
 		if (batch.base_offset >= from &&
-		    log_producers_note_scanned(log, scan, &batch) != 0)
+		    log_producers_note_scanned(log, &walk->scan, &batch) != 0)
 			return -1;
 	}
-	/* What is no batch here is damage that reads will report. */
-	return step == FILE_SCAN_ERROR ? -1 : 0;
+	return result < 0 ? -1 : 0;
 }
 
 static int
@@ -188,6 +191,7 @@ scan_segment(struct log *log, struct segment *segment, int64_t from, int64_t to,
 {
 	int64_t position = segment_lookup(segment, from);
 	int fd = position < 0 ? -1 : segment_pin(segment);
+	struct batch_walk walk;
 	struct file_scan scan;
 	int result;
 
@@ -195,7 +199,8 @@ scan_segment(struct log *log, struct segment *segment, int64_t from, int64_t to,
 		return -1;
 	file_scan_init(&scan, log->disk, fd, position, segment->size_bytes,
 	    buffer, SCAN_BUFFER_LEN);
-	result = scan_batches(log, &scan, from, to);
+	batch_walk_init(&walk, &scan, segment->base_offset);
+	result = scan_batches(log, &walk, from, to);
 	segment_unpin(segment);
 	return result;
 }

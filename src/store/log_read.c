@@ -262,6 +262,32 @@ resolve_failed(struct log_read *read)
 }
 
 /*
+ * May the log lack the offsets between the end of this segment and the next?
+ * Where it is compacted; or was once, which its batches show.  In any other
+ * log the file was longer: what is missing must not be passed over in silence.
+ * A segment that the log does not have any more says nothing.  0, or -1 with
+ * errno, EBADMSG where offsets are missing.
+ */
+static int
+check_skip(const struct log_read *read)
+{
+	struct log *log = read->log;
+	struct segment *segment = read->segment;
+	int may;
+
+	log_lock(log);
+	may = log->settings.cleanup_compact || segment->active ||
+	    log->segments[log_segment_find(log, segment->base_offset)] !=
+		segment;
+	log_unlock(log);
+	if (!may)
+		may = segment_may_have_gaps(segment);
+	if (may == 0)
+		errno = EBADMSG;
+	return may > 0 ? 0 : -1;
+}
+
+/*
  * A compacted segment may end before the offset, and the records go on in the
  * next one.
  */
@@ -295,6 +321,8 @@ log_read_resolve(struct log_read *read)
 
 	while (error == KP_NONE && read->unresolved) {
 		found = resolve(read);
+		if (found == 0)
+			found = check_skip(read);
 		if (found < 0)
 			return resolve_failed(read);
 		error = found > 0 ? finish(read) : find_in_next(read);

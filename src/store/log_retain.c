@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/disk.h"
 #include "store/log_internal.h"
@@ -8,17 +9,21 @@
 /* --- Removing segments -------------------------------------------------- */
 
 static void
-schedule(struct log *log, int64_t base_offset, int64_t now_ms)
+schedule(struct log *log, int64_t base_offset)
 {
 	struct log_removal *removal = xcalloc(1, sizeof(*removal));
+	int64_t now_ms = clock_monotonic_ms();
 
 	removal->base_offset = base_offset;
-	removal->due_ms = now_ms + log->settings.file_delete_delay_ms;
+	/* A delay may be anything: this one never ends then. */
+	if (__builtin_add_overflow(now_ms, log->settings.file_delete_delay_ms,
+		&removal->due_ms))
+		removal->due_ms = INT64_MAX;
 	list_append(&log->removals, &removal->node);
 }
 
 int
-log_segments_remove(struct log *log, size_t at, size_t count, int64_t now_ms)
+log_segments_remove(struct log *log, size_t at, size_t count)
 {
 	int result = 0;
 
@@ -28,7 +33,8 @@ log_segments_remove(struct log *log, size_t at, size_t count, int64_t now_ms)
 
 		if (segment_mark_deleted(segment) != 0)
 			result = -1;
-		schedule(log, segment->base_offset, now_ms);
+		schedule(log, segment->base_offset);
+		log_damages_forget_segment(log, segment->base_offset);
 		segment_unref(segment);
 	}
 	memmove(&log->segments[at], &log->segments[at + count],
@@ -44,6 +50,9 @@ log_segments_remove(struct log *log, size_t at, size_t count, int64_t now_ms)
 struct retention {
 	int64_t now_ms;
 	int64_t size_bytes; /* of the segments that are left */
+	size_t count;       /* how many go */
+	/* The next one goes if its times are as they seem: to be checked. */
+	bool unchecked;
 };
 
 static bool
@@ -55,15 +64,23 @@ breaches_size(const struct log *log, const struct segment *segment,
 	return max >= 0 && retention->size_bytes - segment->size_bytes >= max;
 }
 
-/* Reads the time index of a closed segment, once. */
+/*
+ * A time index has no checksum, so that a closed segment does not go before
+ * its times were checked, which is not done under the lock.
+ */
 static bool
 breaches_time(const struct log *log, struct segment *segment,
-    const struct retention *retention)
+    struct retention *retention)
 {
 	int64_t timestamp_ms;
 
-	if (log->settings.retention_ms < 0 ||
-	    segment_max_timestamp(segment, &timestamp_ms) != 0)
+	if (log->settings.retention_ms < 0)
+		return false;
+	if (!segment->active && !segment_times_checked(segment)) {
+		retention->unchecked = true;
+		return false;
+	}
+	if (segment_max_timestamp(segment, &timestamp_ms) != 0)
 		return false;
 	if (timestamp_ms < 0)
 		timestamp_ms = segment->modified_ms;
@@ -72,7 +89,7 @@ breaches_time(const struct log *log, struct segment *segment,
 
 /* Is the segment at this index to go, given that all before it went? */
 static bool
-breaches(const struct log *log, size_t at, const struct retention *retention)
+breaches(const struct log *log, size_t at, struct retention *retention)
 {
 	struct segment *segment = log->segments[at];
 	int64_t end = log_segment_end(log, at);
@@ -87,18 +104,22 @@ breaches(const struct log *log, size_t at, const struct retention *retention)
 		breaches_time(log, segment, retention));
 }
 
-static size_t
-count_breaches(const struct log *log, int64_t now_ms)
+/* Which segments go: the first ones, as many as do one after the other. */
+static struct retention
+plan(const struct log *log, int64_t now_ms)
 {
 	struct retention retention = {
 		.now_ms = now_ms,
 		.size_bytes = log_size_bytes(log),
 	};
-	size_t count = 0;
 
-	while (count < log->segment_count && breaches(log, count, &retention))
-		retention.size_bytes -= log->segments[count++]->size_bytes;
-	return count;
+	while (!log->offline && retention.count < log->segment_count &&
+	    breaches(log, retention.count, &retention)) {
+		retention.size_bytes -=
+		    log->segments[retention.count]->size_bytes;
+		retention.count++;
+	}
+	return retention;
 }
 
 static void
@@ -111,51 +132,97 @@ raise_start(struct log *log, int64_t offset)
 	leader_epochs_truncate_start(&log->epochs, offset);
 }
 
+/*
+ * Check the times of the segments that are about to go, each once, without
+ * the lock.  One whose times cannot be read stays, and all behind it.
+ */
+static void
+check_times(struct log *log, int64_t now_ms)
+{
+	struct segment *segment;
+	int result = 0;
+
+	do {
+		struct retention retention;
+
+		log_lock(log);
+		retention = plan(log, now_ms);
+		segment = retention.unchecked ?
+		    segment_ref(log->segments[retention.count]) :
+		    NULL;
+		log_unlock(log);
+		if (segment != NULL)
+			result = segment_check_times(segment);
+		if (result != 0)
+			log_warn("store", "cannot read segment %" PRId64
+			    " of %s: %s", segment->base_offset, log->name,
+			    strerror(errno));
+		segment_unref(segment);
+	} while (segment != NULL && result == 0);
+}
+
+/*
+ * Make the names in the directory durable: those of new files before old ones
+ * go.  Locked, flushes held; not locked meanwhile.  -1 with errno, where the
+ * log is or goes offline, or lacks a descriptor.
+ */
+static int
+sync_names(struct log *log)
+{
+	uint64_t version = log->names_version;
+	int error = 0;
+	char *path;
+
+	if (!log->names_dirty)
+		return 0;
+	path = xstrdup(log->path);
+	log_unlock(log);
+	if (disk_sync_dir(log->disk, path) != 0) {
+		error = errno;
+		log_error(
+		    "store", "cannot sync %s: %s", path, strerror(error));
+	}
+	free(path);
+	log_lock(log);
+	if (error != 0 && !disk_is_busy(error))
+		log_fence(log, "a sync failed");
+	else if (error == 0 && log->names_version == version)
+		log->names_dirty = false;
+	errno = error;
+	return log->offline || error != 0 ? -1 : 0;
+}
+
+/*
+ * Where all segments are to go a new one comes first; on a full disk it may
+ * not come, and then the active one stays.  -1 with errno where none can go.
+ */
+static int
+make_room(struct log *log, size_t *count, int64_t now_ms)
+{
+	if (*count < log->segment_count || log_roll(log, now_ms) == 0)
+		return 0;
+	(*count)--;
+	return *count > 0 && !log->offline ? 0 : -1;
+}
+
 /* Locked, flushes held. */
 static int
 retain(struct log *log, int64_t now_ms)
 {
-	size_t count = log->offline ? 0 : count_breaches(log, now_ms);
+	size_t count = plan(log, now_ms).count;
 
 	if (count == 0)
 		return 0;
-	if (count == log->segment_count && log_roll(log, now_ms) != 0)
+	if (make_room(log, &count, now_ms) != 0 || sync_names(log) != 0)
 		return -1;
 	raise_start(log, log->segments[count]->base_offset);
 	log_info("store",
 	    "%s: retention lets %zu segments go, the log begins"
 	    " at offset %" PRId64,
 	    log->name, count, log->start_offset);
-	if (log_segments_remove(log, 0, count, now_ms) != 0)
+	if (log_segments_remove(log, 0, count) != 0)
 		return -1;
 	return (int)MIN(count, INT32_MAX);
-}
-
-/*
- * Learn the times of closed segments before the lock is taken for long: each
- * may have to be read from its time index.
- */
-static void
-learn_times(struct log *log, int64_t now_ms)
-{
-	bool old = true;
-
-	for (size_t at = 0; old; at++) {
-		struct segment *segment = NULL;
-		int64_t retention_ms;
-		int64_t timestamp_ms;
-
-		log_lock(log);
-		retention_ms = log->settings.retention_ms;
-		if (log->settings.cleanup_delete && retention_ms >= 0 &&
-		    at + 1 < log->segment_count)
-			segment = segment_ref(log->segments[at]);
-		log_unlock(log);
-		old = segment != NULL &&
-		    segment_max_timestamp_closed(segment, &timestamp_ms) == 0 &&
-		    now_ms - timestamp_ms > retention_ms;
-		segment_unref(segment);
-	}
 }
 
 int
@@ -163,7 +230,7 @@ log_retain(struct log *log, int64_t now_ms)
 {
 	int result;
 
-	learn_times(log, now_ms);
+	check_times(log, now_ms);
 	log_lock(log);
 	log_flush_hold(log);
 	result = retain(log, now_ms);
@@ -213,21 +280,45 @@ take_due(struct log *log, int64_t now_ms, int64_t *next_ms, char **path)
 	return found;
 }
 
+/* The closed segments; the active one is the last. */
 static void
 relax(struct log *log)
 {
-	for (size_t at = 0;; at++) {
-		struct segment *segment = NULL;
+	int64_t from = 0;
+	bool closed = true;
+
+	while (closed) {
+		struct segment *segment;
 
 		log_lock(log);
-		if (at + 1 < log->segment_count)
-			segment = segment_ref(log->segments[at]);
+		segment = log_segment_from(log, from);
+		closed = segment != NULL && !segment->active;
 		log_unlock(log);
-		if (segment == NULL)
-			break;
-		segment_relax(segment);
+		if (closed) {
+			segment_relax(segment);
+			from = segment->base_offset + 1;
+		}
 		segment_unref(segment);
 	}
+}
+
+/* Is a removal due, and are the names durable that it goes by? */
+static bool
+may_unlink(struct log *log, int64_t now_ms)
+{
+	bool due = false;
+
+	log_lock(log);
+	LIST_FOR_EACH (node, &log->removals)
+		due |= LIST_ENTRY(node, struct log_removal, node)->due_ms <=
+		    now_ms;
+	if (due) {
+		log_flush_hold(log);
+		due = sync_names(log) == 0;
+		log_flush_release(log);
+	}
+	log_unlock(log);
+	return due;
 }
 
 int64_t
@@ -237,6 +328,8 @@ log_tidy(struct log *log, int64_t now_ms)
 	int64_t next_ms;
 	char *path = NULL;
 
+	if (!may_unlink(log, now_ms))
+		now_ms = -1;
 	while ((removal = take_due(log, now_ms, &next_ms, &path)) != NULL) {
 		if (segment_unlink_deleted(
 			log->disk, path, removal->base_offset) != 0)

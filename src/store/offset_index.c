@@ -71,11 +71,17 @@ offset_index_lookup(const struct offset_index *index, uint32_t relative_offset,
 }
 
 void
-offset_index_truncate(struct offset_index *index, uint32_t position)
+offset_index_truncate(
+    struct offset_index *index, uint32_t position, uint32_t relative_offset)
 {
-	while (index->count > 0 &&
-	    index->entries[index->count - 1].position >= position)
-		index->count--;
+	const struct offset_index_entry *last;
+
+	for (; index->count > 0; index->count--) {
+		last = &index->entries[index->count - 1];
+		if (last->position < position &&
+		    last->relative_offset < relative_offset)
+			break;
+	}
 }
 
 /* Decode one entry; false where it cannot follow the last one. */

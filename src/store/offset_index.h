@@ -45,8 +45,12 @@ void offset_index_append(struct offset_index *index, uint32_t relative_offset,
 bool offset_index_lookup(const struct offset_index *index,
     uint32_t relative_offset, struct offset_index_entry *entry);
 
-/* Drop the entries of batches that begin at position or behind it. */
-void offset_index_truncate(struct offset_index *index, uint32_t position);
+/*
+ * Drop the entries of batches that begin at position or behind it, and those
+ * of relative_offset and above, which an index that is wrong may have in front.
+ */
+void offset_index_truncate(struct offset_index *index, uint32_t position,
+    uint32_t relative_offset);
 
 /*
  * Read the file at path, of a log file of log_size bytes.  -1 with errno;

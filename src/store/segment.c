@@ -296,7 +296,7 @@ segment_close(struct segment *segment)
 }
 
 int
-segment_truncate(struct segment *segment, int64_t position)
+segment_truncate(struct segment *segment, int64_t position, int64_t offset)
 {
 	int fd = segment_pin(segment);
 	int result;
@@ -309,7 +309,7 @@ segment_truncate(struct segment *segment, int64_t position)
 	segment_unpin(segment);
 	segment->dirty = true;
 	segment->indexes_dirty = true;
-	segment_indexes_truncate(&segment->indexes, position);
+	segment_indexes_truncate(&segment->indexes, position, offset);
 	if (position == 0)
 		segment->first_timestamp_ms = -1;
 	return result;

@@ -30,6 +30,12 @@
 struct batch;
 struct disk;
 
+enum segment_gaps {
+	SEGMENT_GAPS_UNKNOWN,
+	SEGMENT_GAPS_NONE,
+	SEGMENT_GAPS_SEEN,
+};
+
 struct segment {
 	/* Immutable. */
 	struct fd_cache *files;
@@ -58,6 +64,8 @@ struct segment {
 
 	/* M */
 	pthread_mutex_t mutex;
+	bool times_checked;		/* segment_check_times was here */
+	enum segment_gaps gaps;		/* what segment_may_have_gaps found */
 	char *directory;		/* where the files are */
 	const char *suffix;		/* of their names: "" or ".deleted" */
 
@@ -134,10 +142,11 @@ int segment_activate(struct segment *segment, int64_t now_ms) WARN_UNUSED;
 int segment_close_out(struct segment *segment) WARN_UNUSED;
 
 /*
- * Make the size position, where a batch begins, and forget what is behind it.
- * -1 with errno.
+ * Make the size position, where a batch begins, and forget what is behind it:
+ * batches of offset or more.  -1 with errno.
  */
-int segment_truncate(struct segment *segment, int64_t position) WARN_UNUSED;
+int segment_truncate(struct segment *segment, int64_t position,
+    int64_t offset) WARN_UNUSED;
 
 /*
  * Forget size, indexes and times and become active: recovery accounts for all
@@ -168,9 +177,10 @@ int64_t segment_lookup_timestamp_closed(struct segment *segment,
 
 /*
  * The first batch behind position whose last offset is at least offset: 1 and
- * its position and size, 0 where [position, end) has none, -1 with errno,
- * EBADMSG where what stands there is no batch, or one behind the offset, so
- * that an index must have led there in error.  Reads the file.  Any lock.
+ * its position and size, 0 where [position, end) has none, -1 with errno:
+ * EBADMSG where the offset may be among bad bytes, or where the batch at
+ * position is behind the offset, so that an index must have led there in
+ * error.  Reads the file.  Any lock.
  */
 int segment_locate(struct segment *segment, int64_t offset, int64_t *position,
     int64_t end, size_t *size_bytes) WARN_UNUSED;
@@ -189,6 +199,30 @@ int segment_max_timestamp_closed(struct segment *segment,
  * 1 where that was done, 0 where it was before, -1 with errno.
  */
 int segment_distrust(struct segment *segment) WARN_UNUSED;
+
+/*
+ * Does the batch that the last entry of the time index names have that time?
+ * 1, 0, or -1 with errno.  Guards as segment_lookup.
+ */
+int segment_times_agree(struct segment *segment) WARN_UNUSED;
+
+/*
+ * Make sure of a closed segment's largest timestamp, once, before something is
+ * deleted because of it: its time index is compared with the batches that it
+ * names and with the last ones, and made anew where it is wrong.  -1 with
+ * errno.  Takes M, reads files.
+ */
+int segment_check_times(struct segment *segment) WARN_UNUSED;
+
+/* Has segment_check_times found the largest timestamp?  Takes M. */
+bool segment_times_checked(struct segment *segment);
+
+/*
+ * Was this closed segment ever compacted: do its batches lack offsets or
+ * records, or have a delete horizon?  Then it may also end before the next
+ * segment begins.  1, 0, or -1 with errno.  Takes M, reads the file, once.
+ */
+int segment_may_have_gaps(struct segment *segment) WARN_UNUSED;
 
 /* --- Upkeep ------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 #include "store/segment_indexes.h"
 
-#include "store/file_scan.h"
+#include "store/batch_walk.h"
 
 #include <errno.h>
 
@@ -78,12 +78,15 @@ recall(struct segment_indexes *indexes)
 }
 
 void
-segment_indexes_truncate(struct segment_indexes *indexes, int64_t position)
+segment_indexes_truncate(
+    struct segment_indexes *indexes, int64_t position, int64_t offset)
 {
 	const struct offset_index *offsets = &indexes->offsets;
+	int64_t relative = MAX(offset - indexes->base_offset, 0);
 	uint32_t last = 0;
 
-	offset_index_truncate(&indexes->offsets, (uint32_t)position);
+	offset_index_truncate(&indexes->offsets, (uint32_t)position,
+	    (uint32_t)MIN(relative, UINT32_MAX));
 	if (offsets->count > 0)
 		last = offsets->entries[offsets->count - 1].relative_offset;
 	/* A time entry is made with an offset entry, of that or before it. */
@@ -131,34 +134,27 @@ segment_indexes_write(const struct segment_indexes *indexes, struct disk *disk,
 	return time_index_write(&indexes->times, disk, times_path);
 }
 
-/* May the batch be indexed: are its offsets the segment's, and in order? */
-static bool
-in_range(const struct segment_indexes *indexes, const struct batch *batch,
-    int64_t next_offset)
-{
-	return batch->base_offset >= next_offset &&
-	    batch->last_offset - indexes->base_offset <= INT32_MAX;
-}
-
 int
 segment_indexes_rebuild(struct segment_indexes *indexes, struct disk *disk,
     int fd, int64_t log_size, int32_t interval_bytes)
 {
 	uint8_t *buffer = xmalloc(REBUILD_BUFFER_LEN);
-	int64_t next_offset = indexes->base_offset;
-	enum file_scan_step step;
+	struct batch_walk walk;
 	struct file_scan scan;
 	struct batch batch;
+	int result;
 
 	file_scan_init(
 	    &scan, disk, fd, 0, log_size, buffer, REBUILD_BUFFER_LEN);
-	while ((step = file_scan_next(&scan, &batch)) == FILE_SCAN_BATCH &&
-	    in_range(indexes, &batch, next_offset)) {
+	batch_walk_init(&walk, &scan, indexes->base_offset);
+	walk.verify = true;
+	while ((result = batch_walk_next(&walk, &batch)) > 0) {
+		if (walk.skipped)
+			segment_indexes_want_entry(indexes);
 		segment_indexes_add(
-		    indexes, &batch, scan.position, interval_bytes);
-		next_offset = batch.last_offset + 1;
+		    indexes, &batch, walk.scan.position, interval_bytes);
 	}
 	free(buffer);
 	segment_indexes_finish(indexes);
-	return step == FILE_SCAN_ERROR ? -1 : 0;
+	return result;
 }

@@ -40,9 +40,9 @@ void segment_indexes_want_entry(struct segment_indexes *indexes);
 /* Make the largest timestamp the time index's last entry, as at a roll. */
 void segment_indexes_finish(struct segment_indexes *indexes);
 
-/* Forget the batches at position and behind it. */
+/* Forget the batches at position and behind it, which have offset or more. */
 void segment_indexes_truncate(struct segment_indexes *indexes,
-    int64_t position);
+    int64_t position, int64_t offset);
 
 /* Is one of the files full?  len_max is segment.index.bytes. */
 bool segment_indexes_full(const struct segment_indexes *indexes,
@@ -62,9 +62,8 @@ int segment_indexes_write(const struct segment_indexes *indexes,
     WARN_UNUSED;
 
 /*
- * Fill empty indexes from the batches of an open file; interval_bytes as
- * above.  What is no batch ends them: who reads behind it will find it.  -1
- * with errno.
+ * Fill empty indexes from the good batches of an open file, over what is bad
+ * between them; interval_bytes as above.  -1 with errno.
  */
 int segment_indexes_rebuild(struct segment_indexes *indexes,
     struct disk *disk, int fd, int64_t log_size, int32_t interval_bytes)

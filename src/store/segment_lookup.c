@@ -2,8 +2,8 @@
  * Finding things in a segment: by its indexes, and by a walk over headers.
  */
 #include "base/log.h"
+#include "store/batch_walk.h"
 #include "store/disk.h"
-#include "store/file_scan.h"
 #include "store/segment.h"
 
 #include <errno.h>
@@ -13,14 +13,28 @@
 /* index.interval.bytes of an index that is made anew. */
 #define REBUILD_INTERVAL_BYTES 4096
 
-/* M.  The indexes say nothing that the batches do not say. */
+/*
+ * M.  The indexes say nothing that the batches do not say.  What was there
+ * stays until the new ones are whole.
+ */
 static int
 rebuild(struct segment *segment, int fd, const char *offsets, const char *times)
 {
-	segment_indexes_fini(&segment->indexes);
-	if (segment_indexes_rebuild(&segment->indexes, segment->disk, fd,
-		segment->size_bytes, REBUILD_INTERVAL_BYTES) != 0)
+	struct segment_indexes fresh;
+
+	segment_indexes_init(&fresh, segment->base_offset);
+	if (segment_indexes_rebuild(&fresh, segment->disk, fd,
+		segment->size_bytes, REBUILD_INTERVAL_BYTES) != 0) {
+		int saved = errno;
+
+		segment_indexes_fini(&fresh);
+		errno = saved;
 		return -1;
+	}
+	segment_indexes_fini(&segment->indexes);
+	segment->indexes = fresh;
+	segment->indexes_loaded = true;
+	segment->timestamps_known = true;
 	/* Not writing them costs a rebuild next time. */
 	if (segment_indexes_write(
 		&segment->indexes, segment->disk, offsets, times) != 0)
@@ -46,7 +60,7 @@ load(struct segment *segment, int fd)
 	free(offsets);
 	free(times);
 	segment->indexes_loaded = result == 0;
-	segment->timestamps_known |= result == 0;
+	segment->timestamps_known = result == 0;
 	return result;
 }
 
@@ -62,8 +76,7 @@ distrust(struct segment *segment, int fd)
 	result = rebuild(segment, fd, offsets, times);
 	free(offsets);
 	free(times);
-	segment->indexes_rebuilt = true;
-	segment->indexes_loaded = result == 0;
+	segment->indexes_rebuilt = result == 0;
 	return result == 0 ? 1 : -1;
 }
 
@@ -194,22 +207,30 @@ segment_max_timestamp_closed(struct segment *segment, int64_t *timestamp_ms)
 	return 0;
 }
 
-/* Walk to the batch that has offset or more; the last step. */
-static enum file_scan_step
-walk_to(struct file_scan *scan, int64_t offset)
+/*
+ * Walk to the first batch that has offset or more.  1; 0 at the end; -1 with
+ * errno, EBADMSG where the offset may be in what was skipped.
+ */
+static int
+walk_to(struct batch_walk *walk, int64_t offset, struct batch *batch)
 {
-	int64_t from = scan->position;
-	enum file_scan_step step;
-	struct batch batch;
+	int64_t from = walk->scan.position;
+	bool bad;
+	int good;
 
 	do
-		step = file_scan_next(scan, &batch);
-	while (step == FILE_SCAN_BATCH && batch.last_offset < offset);
+		good = batch_walk_next(walk, batch);
+	while (good > 0 && batch->last_offset < offset);
 	/* Where an index leads there is nothing that it leads past. */
-	if (step == FILE_SCAN_BATCH && from > 0 && scan->position == from &&
-	    batch.base_offset > offset)
-		return FILE_SCAN_CORRUPT;
-	return step;
+	if (good > 0)
+		bad = batch->base_offset > offset &&
+		    (walk->skipped ||
+			(from > 0 && walk->scan.position == from));
+	else
+		bad = good == 0 && walk->scan.position < walk->scan.end;
+	if (bad)
+		errno = EBADMSG;
+	return bad ? -1 : good;
 }
 
 int
@@ -218,24 +239,23 @@ segment_locate(struct segment *segment, int64_t offset, int64_t *position,
 {
 	uint8_t buffer[LOCATE_BUFFER_LEN];
 	int fd = segment_pin(segment);
-	enum file_scan_step step;
+	struct batch_walk walk;
 	struct file_scan scan;
+	struct batch batch;
+	int found;
 
 	if (fd < 0)
 		return -1;
 	file_scan_init(
 	    &scan, segment->disk, fd, *position, end, buffer, sizeof(buffer));
-	step = walk_to(&scan, offset);
+	batch_walk_init(&walk, &scan, segment->base_offset);
+	found = walk_to(&walk, offset, &batch);
 	segment_unpin(segment);
-	if (step == FILE_SCAN_ERROR)
+	if (found < 0)
 		return -1;
-	if (step == FILE_SCAN_CUT || step == FILE_SCAN_CORRUPT) {
-		errno = EBADMSG;
-		return -1;
-	}
-	*position = scan.position;
-	*size_bytes = scan.size_bytes;
-	return step == FILE_SCAN_BATCH;
+	*position = walk.scan.position;
+	*size_bytes = walk.scan.size_bytes;
+	return found;
 }
 
 /* The time by which segment.ms counts is that of the first batch. */

@@ -351,8 +351,8 @@ cold_data_is_read(void **state)
 		append(setting, i, 1);
 		forget_pages(log);
 		/* Twice, so that indexes are given up as well. */
-		log_tidy(log, clock_wall_ms());
-		log_tidy(log, clock_wall_ms());
+		log_tidy(log, clock_monotonic_ms());
+		log_tidy(log, clock_monotonic_ms());
 	}
 	setting->topic.partitions_count = PARTITIONS;
 	setting->body.max_bytes = 1 << 30;

@@ -47,8 +47,11 @@ offset_lookup(void **state UNUSED)
 		    entry.relative_offset, MIN(offset / 10 * 10, 1000));
 		assert_int_equal(entry.position, MIN(offset / 10 * 100, 10000));
 	}
-	offset_index_truncate(&index, 500);
+	offset_index_truncate(&index, 500, INT32_MAX);
 	assert_int_equal(index.count, 4);
+	/* Entries that say more than is left go as well. */
+	offset_index_truncate(&index, 500, 25);
+	assert_int_equal(index.count, 2);
 	offset_index_fini(&index);
 }
 

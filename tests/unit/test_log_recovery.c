@@ -553,23 +553,6 @@ every_call_of_a_life_fails_once(void **state)
 }
 
 static void
-a_start_ahead_of_the_data(void **state)
-{
-	struct fixture *fixture = *state;
-
-	append_some(fixture, 5);
-	log_free(fixture->log);
-	fixture->log = NULL;
-	fixture->open.log_start_offset = 50;
-	fixture_open(fixture);
-	assert_int_equal(log_start_offset(fixture->log), 50);
-	assert_int_equal(log_end_offset(fixture->log), 50);
-	append_some(fixture, 1);
-	fixture_restart(fixture);
-	assert_int_equal(log_end_offset(fixture->log), 51);
-}
-
-static void
 an_empty_directory_gets_a_log(void **state)
 {
 	struct fixture *fixture = *state;
@@ -621,7 +604,6 @@ main(void)
 		TEST(interrupted_operations),
 		TEST(every_call_of_recovery_fails_once),
 		TEST(every_call_of_a_life_fails_once),
-		TEST(a_start_ahead_of_the_data),
 		TEST(an_empty_directory_gets_a_log),
 		TEST(damaged_epochs_are_derived),
 	};
