@@ -4,12 +4,12 @@
  * A rename to .deleted, a compaction and a split may have been interrupted.
  * Kafka's order is kept, so that either of us can finish what the other began
  * (LogLoader): .deleted goes; .cleaned was not complete and goes, and with it
- * every .swap from its lowest base on; any other .swap is complete and takes
- * the place of all files in its range of offsets.
+ * every .swap from its lowest base on; any other .swap should be complete and,
+ * if it is, takes the place of all files in its range of offsets.
  */
 #include "base/log.h"
+#include "store/batch_walk.h"
 #include "store/disk.h"
-#include "store/file_scan.h"
 #include "store/log_internal.h"
 
 #include <errno.h>
@@ -51,9 +51,6 @@ take_suffix(struct slice *name, const char *suffix)
 	return true;
 }
 
-/* Beyond this a segment's offsets could pass what 64 bits hold. */
-#define NUMBER_MAX (INT64_MAX - UINT32_MAX)
-
 /* The number that a name begins with; -1 where it is not 20 digits. */
 static int64_t
 number_of(struct slice name)
@@ -66,7 +63,7 @@ number_of(struct slice name)
 		int digit = name.data[i] - '0';
 
 		if (digit < 0 || digit > 9 ||
-		    number > (NUMBER_MAX - digit) / 10)
+		    number > (LOG_BASE_OFFSET_MAX - digit) / 10)
 			return -1;
 		number = number * 10 + digit;
 	}
@@ -166,38 +163,57 @@ drop_incomplete(struct sweep *sweep)
 	return 0;
 }
 
-/* The offset behind the last batch of an open file, at least `next`. */
-static int64_t
-scan_end(struct disk *disk, int fd, int64_t size_bytes, int64_t next)
+/*
+ * Is the open file of a segment whole: batches from its begin to its exact
+ * end?  1 and the offset behind the last one, 0, or -1 with errno.
+ */
+static int
+scan_whole(struct disk *disk, int fd, int64_t base_offset, int64_t *next)
 {
-	uint8_t *buffer = xmalloc(SCAN_BUFFER_LEN);
+	struct batch_walk walk;
 	struct file_scan scan;
 	struct batch batch;
+	uint8_t *buffer;
+	struct stat st;
+	int result;
 
-	file_scan_init(&scan, disk, fd, 0, size_bytes, buffer, SCAN_BUFFER_LEN);
-	while (file_scan_next(&scan, &batch) == FILE_SCAN_BATCH)
-		next = MAX(next, batch.last_offset + 1);
+	if (disk_fstat(disk, fd, &st) != 0)
+		return -1;
+	buffer = xmalloc(SCAN_BUFFER_LEN);
+	file_scan_init(
+	    &scan, disk, fd, 0, st.st_size, buffer, SCAN_BUFFER_LEN);
+	batch_walk_init(&walk, &scan, base_offset);
+	walk.verify = true;
+	while ((result = batch_walk_step(&walk, &batch)) > 0)
+		walk.next_offset = batch.last_offset + 1;
 	free(buffer);
-	return next;
+	*next = walk.next_offset;
+	if (result < 0)
+		return -1;
+	return st.st_size > 0 && walk.scan.position == st.st_size;
 }
 
-/* The offset behind the last batch of a .swap file; -1 with errno. */
-static int64_t
-swap_end(struct sweep *sweep, const struct found *found)
+/* The same of a .swap file. */
+static int
+swap_is_whole(struct sweep *sweep, const struct found *found, int64_t *next)
 {
 	struct disk *disk = sweep->log->disk;
 	char *path = xasprintf("%s/%s", sweep->log->path, found->name);
 	int fd = disk_open(disk, path, O_RDONLY, 0);
-	int64_t end = -1;
-	struct stat st;
+	int result = -1;
+	int saved;
 
+	if (fd >= 0)
+		result = scan_whole(disk, fd, found->number, next);
+	saved = errno;
+	if (result < 0)
+		log_error(
+		    "store", "cannot read %s: %s", path, strerror(saved));
+	if (fd >= 0)
+		disk_close(disk, fd);
 	free(path);
-	if (fd < 0)
-		return -1;
-	if (disk_fstat(disk, fd, &st) == 0)
-		end = scan_end(disk, fd, st.st_size, found->number);
-	disk_close(disk, fd);
-	return end;
+	errno = saved;
+	return result;
 }
 
 /* Drop the plain files of [from, to). */
@@ -236,6 +252,58 @@ rename_swap(struct sweep *sweep, struct found *found)
 	return result;
 }
 
+/* Is there a plain log of this base offset? */
+static bool
+has_plain(const struct sweep *sweep, int64_t number)
+{
+	for (size_t i = 0; i < sweep->count; i++) {
+		const struct found *found = &sweep->found[i];
+
+		if (!found->gone && found->state == PLAIN && found->is_log &&
+		    found->number == number)
+			return true;
+	}
+	return false;
+}
+
+static int
+drop_swaps_of(struct sweep *sweep, int64_t number)
+{
+	for (size_t i = 0; i < sweep->count; i++) {
+		struct found *found = &sweep->found[i];
+
+		if (!found->gone && found->state == SWAP &&
+		    found->number == number && drop(sweep, found) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * A .swap that is not whole replaces nothing.  It goes where what it was made
+ * of is still there, which begins at the same offset; otherwise it is all that
+ * is left and gets its name, and recovery says what of it is good.
+ */
+static int
+judge_swap(
+    struct sweep *sweep, const struct found *found, int64_t *from, int64_t *to)
+{
+	int64_t next = 0;
+	int whole = swap_is_whole(sweep, found, &next);
+
+	if (whole < 0)
+		return -1;
+	if (whole > 0) {
+		*from = MIN(*from, found->number);
+		*to = MAX(*to, next);
+		return 0;
+	}
+	log_warn("store", "%s/%s is not whole", sweep->log->path, found->name);
+	return has_plain(sweep, found->number) ?
+	    drop_swaps_of(sweep, found->number) :
+	    0;
+}
+
 static int
 finish_swaps(struct sweep *sweep)
 {
@@ -244,15 +312,10 @@ finish_swaps(struct sweep *sweep)
 
 	for (size_t i = 0; i < sweep->count; i++) {
 		const struct found *found = &sweep->found[i];
-		int64_t end;
 
-		if (found->gone || found->state != SWAP || !found->is_log)
-			continue;
-		end = swap_end(sweep, found);
-		if (end < 0)
+		if (!found->gone && found->state == SWAP && found->is_log &&
+		    judge_swap(sweep, found, &from, &to) != 0)
 			return -1;
-		from = MIN(from, found->number);
-		to = MAX(to, end);
 	}
 	if (drop_replaced(sweep, from, to) != 0)
 		return -1;
