@@ -31,16 +31,20 @@ struct candidate {
 	bool active;
 };
 
-/* The segment at this index: 1; 0 behind the last; -1 with errno. */
+/*
+ * The first segment that begins at *from or behind it, which *from is moved
+ * past: retention may take others away meanwhile.  1; 0 behind the last; -1
+ * with errno.
+ */
 static int
-take(struct log *log, size_t at, struct candidate *candidate)
+take(struct log *log, int64_t *from, struct candidate *candidate)
 {
 	int result = 0;
 
-	candidate->segment = NULL;
 	log_lock(log);
-	if (at < log->segment_count) {
-		candidate->segment = segment_ref(log->segments[at]);
+	candidate->segment = log_segment_from(log, *from);
+	if (candidate->segment != NULL) {
+		*from = candidate->segment->base_offset + 1;
 		candidate->modified_ms = candidate->segment->modified_ms;
 		candidate->active = candidate->segment->active;
 		if (candidate->active)
@@ -82,14 +86,13 @@ static int
 choose_first(struct search *search)
 {
 	struct candidate candidate;
-	int result = 1;
+	int64_t from = 0;
+	int result = 0;
 
-	for (size_t at = 0; search->segment == NULL && result > 0; at++) {
+	while (search->segment == NULL &&
+	    (result = take(search->log, &from, &candidate)) > 0) {
 		int64_t timestamp_ms;
 
-		result = take(search->log, at, &candidate);
-		if (result <= 0)
-			break;
 		timestamp_ms = candidate.max_timestamp_ms;
 		if (timestamp_ms < 0)
 			timestamp_ms = candidate.modified_ms;
@@ -105,11 +108,11 @@ static int
 choose_largest(struct search *search)
 {
 	struct candidate candidate;
+	int64_t from = 0;
 	int result;
 
 	search->timestamp_ms = -1;
-	for (size_t at = 0; (result = take(search->log, at, &candidate)) > 0;
-	     at++) {
+	while ((result = take(search->log, &from, &candidate)) > 0) {
 		if (candidate.max_timestamp_ms > search->timestamp_ms) {
 			search->timestamp_ms = candidate.max_timestamp_ms;
 			choose(search, candidate.segment);
