@@ -23,6 +23,7 @@
 #include "net/loop_group.h"
 #include "store/disk_posix.h"
 #include "store/flusher.h"
+#include "store/log.h"
 #include "store/log_dir.h"
 #include "wire/generated/metadata_register_broker_record.h"
 
@@ -406,6 +407,14 @@ register_broker(struct node *node)
 	return op.op.error;
 }
 
+static void
+note_loss(void *context, struct log *log)
+{
+	bool *lost = context;
+
+	*lost |= log_lost_data(log);
+}
+
 static enum kp_error
 unfence_broker(struct node *node)
 {
@@ -413,7 +422,9 @@ unfence_broker(struct node *node)
 
 	unfence_broker_op_init(&op);
 	op.broker_id = node->configs->node_id;
+	/* Recovery may cut off a tail whatever the last stop said. */
 	op.unclean = !log_manager_was_clean(node->logs);
+	log_manager_each(node->logs, note_loss, &op.unclean);
 	controller_call(node->controller, &op.op);
 	return op.op.error;
 }

@@ -5,6 +5,7 @@
 #include "unit/unit.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -159,6 +160,49 @@ test_a_topic_made_again_is_empty(void **state UNUSED)
 	raw_client_fini(&client);
 	restart(&broker, false);
 	assert_int_equal(kafka_end_offset(&broker, "phoenix", 0), 0);
+	broker_process_fini(&broker);
+}
+
+static int32_t
+leader_epoch(const struct broker_process *broker, const char *topic)
+{
+	struct topic_facts facts;
+	struct raw_client client;
+
+	raw_client_init(&client, broker);
+	assert_int_equal(find_topic(&client, topic, &facts), KP_NONE);
+	raw_client_fini(&client);
+	return facts.leader_epoch;
+}
+
+/* Clients must notice, however orderly the stop was. */
+static void
+test_lost_records_raise_the_epoch(void **state UNUSED)
+{
+	struct broker_process broker;
+	struct kafka_producer producer;
+	int32_t epoch;
+	char *path;
+
+	broker_process_start(&broker, NULL);
+	kafka_client_create_topic(&broker, "shrunk", 1, KAFKA_DEFAULTS);
+	kafka_producer_init(&producer, &broker, KAFKA_DEFAULTS);
+	kafka_producer_send(&producer, "shrunk", 0, SLICE_NULL,
+	    slice_str("gone"));
+	kafka_producer_flush_ok(&producer);
+	kafka_producer_fini(&producer);
+	epoch = leader_epoch(&broker, "shrunk");
+	restart(&broker, true);
+	assert_int_equal(leader_epoch(&broker, "shrunk"), epoch);
+
+	broker_process_stop(&broker);
+	path = xasprintf("%s/data/shrunk-0/%020d.log", broker.directory, 0);
+	assert_int_equal(truncate(path, 0), 0);
+	free(path);
+	broker_process_restart(&broker);
+	assert_true(leader_epoch(&broker, "shrunk") > epoch);
+	/* Nobody else gets the offset. */
+	assert_int_equal(kafka_end_offset(&broker, "shrunk", 0), 1);
 	broker_process_fini(&broker);
 }
 
@@ -391,6 +435,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_topics_stay),
 		cmocka_unit_test(test_a_topic_made_again_is_empty),
+		cmocka_unit_test(test_lost_records_raise_the_epoch),
 		cmocka_unit_test(test_kills_under_load),
 		cmocka_unit_test(test_kills_under_load_without_syncs),
 		cmocka_unit_test(test_stops_under_load),
