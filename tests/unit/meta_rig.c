@@ -268,3 +268,19 @@ meta_rig_emit(struct meta_rig *rig, enum metadata_record_type type,
 
 	return meta_rig_call(rig, &emit.op);
 }
+
+int
+meta_rig_setup(void **state)
+{
+	*state = xcalloc(1, sizeof(struct meta_rig));
+	meta_rig_init(*state);
+	return 0;
+}
+
+int
+meta_rig_teardown(void **state)
+{
+	meta_rig_fini(*state);
+	free(*state);
+	return 0;
+}

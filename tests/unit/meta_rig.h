@@ -40,6 +40,10 @@ void meta_rig_init(struct meta_rig *rig);
 /* Everything of it, stopped if it runs. */
 void meta_rig_fini(struct meta_rig *rig);
 
+/* As a test's fixture: *state is a rig, or a struct that begins with one. */
+int meta_rig_setup(void **state);
+int meta_rig_teardown(void **state);
+
 /* Set a key of the static configuration, before start. */
 void meta_rig_config(struct meta_rig *rig, const char *key,
     const char *value);

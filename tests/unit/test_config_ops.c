@@ -41,16 +41,6 @@ setup(void **state)
 	return 0;
 }
 
-static int
-teardown(void **state)
-{
-	struct setting *s = *state;
-
-	meta_rig_fini(&s->rig);
-	free(s);
-	return 0;
-}
-
 /* The answer's code for the first resource. */
 static enum kp_error
 run(struct setting *s)
@@ -522,7 +512,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                       \
+	cmocka_unit_test_setup_teardown(name, setup, \
+	    meta_rig_teardown)
 		TEST(topics_take_their_keys),
 		TEST(lists_grow_and_shrink),
 		TEST(lists_have_a_maximum),

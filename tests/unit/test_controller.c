@@ -17,24 +17,6 @@
 #include "wire/generated/metadata_register_broker_record.h"
 #include "wire/generated/metadata_topic_record.h"
 
-static int
-setup(void **state)
-{
-	struct meta_rig *rig = xcalloc(1, sizeof(*rig));
-
-	meta_rig_init(rig);
-	*state = rig;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	meta_rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
 static const struct partition_image *
 partition_of(struct meta_rig *rig, const char *topic)
 {
@@ -746,7 +728,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                       \
+	cmocka_unit_test_setup_teardown(name, meta_rig_setup, \
+	    meta_rig_teardown)
 		TEST(a_first_start_makes_a_cluster),
 		TEST(topics_survive_a_restart),
 		TEST(a_stop_fences_and_a_kill_does_not),

@@ -50,24 +50,6 @@ note(void *context, const struct metadata_log_record *in)
 	return 0;
 }
 
-static int
-setup(void **state)
-{
-	struct meta_rig *rig = xcalloc(1, sizeof(*rig));
-
-	meta_rig_init(rig);
-	*state = rig;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	meta_rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
 /* Open, replay, begin an epoch. */
 static struct seen
 begin(struct meta_rig *rig)
@@ -504,7 +486,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                       \
+	cmocka_unit_test_setup_teardown(name, meta_rig_setup, \
+	    meta_rig_teardown)
 		TEST(records_are_read_again),
 		TEST(epochs_never_go_back),
 		TEST(quorum_state_is_that_of_kafka),

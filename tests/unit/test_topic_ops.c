@@ -55,16 +55,6 @@ setup(void **state)
 	return 0;
 }
 
-static int
-teardown(void **state)
-{
-	struct setting *s = *state;
-
-	meta_rig_fini(&s->rig);
-	free(s);
-	return 0;
-}
-
 /* The first answer to the request. */
 static const struct kp_create_topics_response_topic *
 create(struct setting *s)
@@ -640,7 +630,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                       \
+	cmocka_unit_test_setup_teardown(name, setup, \
+	    meta_rig_teardown)
 		TEST(an_answer_tells_what_was_made),
 		TEST(a_huge_factor_costs_nothing),
 		TEST(names_are_checked),
