@@ -5,7 +5,11 @@
 #include "base/slice.h"
 #include "meta/config_rules.h"
 #include "meta/configs_inner.h"
+#include "meta/topic_image.h"
 #include "store/log_settings.h"
+
+/* Commits of groups go on for a while when the disk is full. */
+#define INTERNAL_RESERVE_BYTES (INT64_C(128) << 10)
 
 struct configs *
 configs_new(const struct image *image, int32_t node_id,
@@ -291,6 +295,8 @@ configs_log_settings(const struct configs *configs, struct slice topic,
 	policy = configs_topic(configs, topic, "cleanup.policy", &view.arena);
 	s->cleanup_delete = slice_list_has(policy, slice_str("delete"));
 	s->cleanup_compact = slice_list_has(policy, slice_str("compact"));
+	if (topic_image_name_internal(topic))
+		s->reserve_bytes = INTERNAL_RESERVE_BYTES;
 	arena_reset(&view.arena);
 }
 

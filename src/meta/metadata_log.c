@@ -26,6 +26,9 @@
 /* Segments of this log, and the one file that is being read. */
 #define OPEN_FILES_MAX 16
 
+/* What a full disk still takes: deletions, above all, that make room. */
+#define RESERVE_BYTES (INT64_C(1) << 20)
+
 /* Half of what Kafka reads; one record more still fits. */
 #define BATCH_LEN_MAX (METADATA_RECORD_BATCH_LEN_MAX / 2)
 /* What a batch adds to a record's value. */
@@ -68,6 +71,7 @@ fill_open(const struct metadata_log *log, struct log_open *open)
 	open->settings.segment_ms = log->settings.segment_ms;
 	open->settings.retention_ms = -1;
 	open->settings.retention_bytes = -1;
+	open->settings.reserve_bytes = RESERVE_BYTES;
 }
 
 static bool

@@ -174,6 +174,7 @@ log_segment_push(struct log *log, struct segment *segment)
 		log->segments = xrealloc(log->segments,
 		    log->segment_capacity * sizeof(*log->segments));
 	}
+	segment->reserve_bytes = log->settings.reserve_bytes;
 	log->segments[log->segment_count++] = segment;
 }
 

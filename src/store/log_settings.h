@@ -25,6 +25,11 @@ struct log_settings {
 	bool cleanup_delete;			/* cleanup.policy */
 	bool cleanup_compact;
 	bool preallocate;			/* preallocate */
+	/*
+	 * Ours: blocks kept behind the end, from its first append on, so that
+	 * a disk that is full still takes that much; 0: none.
+	 */
+	int64_t reserve_bytes;
 };
 
 /* Kafka 4.3's defaults. */

@@ -159,6 +159,23 @@ segment_unref(struct segment *segment)
 /* --- Active ------------------------------------------------------------- */
 
 /*
+ * How much to reserve behind end, now; 0: nothing.  What is kept for a full
+ * disk is made up for when half of it is used.
+ */
+static int64_t
+reserve_step(const struct segment *segment, int64_t end)
+{
+	int64_t size = segment->size_bytes;
+
+	if (end + segment->reserve_bytes / 2 <= segment->allocated_bytes)
+		return 0;
+	if (end < RESERVE_ABOVE)
+		return segment->reserve_bytes;
+	return MAX(segment->reserve_bytes,
+	    MIN(MAX(size, RESERVE_ABOVE), RESERVE_STEP_MAX));
+}
+
+/*
  * Reserve blocks ahead of a file that grows: the file system then finds them
  * once for many appends.  What fails here fails again, and properly, when the
  * bytes are written.
@@ -167,11 +184,8 @@ static void
 reserve(struct segment *segment, int fd, int64_t end, int64_t size_max)
 {
 	int64_t size = segment->size_bytes;
-	int64_t step = MIN(MAX(size, RESERVE_ABOVE), RESERVE_STEP_MAX);
+	int64_t step = MIN(reserve_step(segment, end), size_max - end);
 
-	if (end <= segment->allocated_bytes || end < RESERVE_ABOVE)
-		return;
-	step = MIN(step, size_max - end);
 	if (step <= 0)
 		return;
 	if (disk_fallocate(segment->disk, fd, size, end - size + step) == 0)

@@ -47,6 +47,7 @@ struct segment {
 	/* L */
 	int64_t size_bytes;		/* of what was appended */
 	int64_t allocated_bytes;	/* reserved on disk; 0: nothing */
+	int64_t reserve_bytes;		/* always kept so, as far as it goes */
 	int64_t first_timestamp_ms;	/* of the first batch; -1: none */
 	int64_t created_ms;		/* wall clock; of opening, if loaded */
 	int64_t modified_ms;		/* wall clock, of the last append */

@@ -289,6 +289,10 @@ a_log_gets_its_settings(void **state)
 	configs_log_settings(s->configs, slice_str("u"), &settings);
 	assert_true(!settings.cleanup_compact && settings.cleanup_delete);
 	assert_int_equal(settings.flush_messages, INT64_MAX);
+	assert_int_equal(settings.reserve_bytes, 0);
+	configs_log_settings(
+	    s->configs, slice_str("__consumer_offsets"), &settings);
+	assert_true(settings.reserve_bytes >= 64 << 10);
 }
 
 static void

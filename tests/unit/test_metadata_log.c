@@ -414,6 +414,40 @@ quorums_of_others_are_refused(void **state)
 	assert_int_equal(metadata_log_replay(rig->log, note, &seen), -1);
 }
 
+/* The bytes on disk behind the end of the log's file. */
+static int64_t
+room_behind(struct meta_rig *rig)
+{
+	char *path = meta_rig_path(rig, SEGMENT);
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	free(path);
+	return (int64_t)st.st_blocks * 512 - st.st_size;
+}
+
+/* There is always room for some more records, so a full disk takes them. */
+static void
+a_reserve_is_kept_for_a_full_disk(void **state)
+{
+	struct meta_rig *rig = *state;
+	int64_t room;
+	int count = 0;
+
+	begin(rig);
+	assert_int_equal(append_named(rig, 1, "a"), 0);
+	assert_true(room_behind(rig) > 900000);
+	disk_fault_fail_all(&rig->fault, DISK_FALLOCATE, NULL, 0, ENOSPC);
+	for (room = room_behind(rig); room > 400000;
+	     room = room_behind(rig), count++)
+		assert_int_equal(append_named(rig, 200, "b"), 0);
+	assert_true(count > 5);
+	assert_true(disk_fault_clear(&rig->fault) > 0);
+	/* It is made up for when there is room again. */
+	assert_int_equal(append_named(rig, 1, "c"), 0);
+	assert_true(room_behind(rig) > 900000);
+}
+
 /* NULL: it is gone; else what a power cut left of it. */
 static void
 check_partition_metadata(struct meta_rig *rig, const char *left)
@@ -503,6 +537,7 @@ main(void)
 		TEST(what_is_too_long_for_a_batch_is_a_transaction),
 		TEST(a_transaction_that_is_cut_short_ends_the_log),
 		TEST(quorums_of_others_are_refused),
+		TEST(a_reserve_is_kept_for_a_full_disk),
 		TEST(a_missing_partition_metadata_is_written_again),
 		TEST(each_operation_may_fail),
 	};
