@@ -415,15 +415,37 @@ note_loss(void *context, struct log *log)
 	*lost |= log_lost_data(log);
 }
 
+/* The epoch of our last registration, also where this start made none. */
+static int64_t
+last_broker_epoch(const struct node *node)
+{
+	const struct broker_image *broker =
+	    image_broker(node->image, node->configs->node_id);
+
+	return broker == NULL ? -1 : broker->record.broker_epoch;
+}
+
+/*
+ * Was the last stop orderly, and that of the broker whom the metadata knows?
+ * Directories that are older, from a backup, may lack records (KIP-966).
+ */
+static bool
+was_clean(const struct node *node)
+{
+	return log_manager_was_clean(node->logs) &&
+	    log_manager_previous_broker_epoch(node->logs) ==
+	    last_broker_epoch(node);
+}
+
 static enum kp_error
-unfence_broker(struct node *node)
+unfence_broker(struct node *node, bool clean)
 {
 	struct unfence_broker_op op;
 
 	unfence_broker_op_init(&op);
 	op.broker_id = node->configs->node_id;
 	/* Recovery may cut off a tail whatever the last stop said. */
-	op.unclean = !log_manager_was_clean(node->logs);
+	op.unclean = !clean;
 	log_manager_each(node->logs, note_loss, &op.unclean);
 	controller_call(node->controller, &op.op);
 	return op.op.error;
@@ -432,10 +454,11 @@ unfence_broker(struct node *node)
 static int
 join_cluster(struct node *node)
 {
+	bool clean = was_clean(node);
 	enum kp_error error = register_broker(node);
 
 	if (error == KP_NONE)
-		error = unfence_broker(node);
+		error = unfence_broker(node, clean);
 	if (error == KP_NONE)
 		return 0;
 	log_error(LOGGER, "the broker cannot register: %s",
@@ -504,16 +527,6 @@ stays_clean(const struct node *node)
 {
 	return node->started ||
 	    (node->loaded && log_manager_was_clean(node->logs));
-}
-
-/* The epoch of our last registration, also where this start made none. */
-static int64_t
-last_broker_epoch(const struct node *node)
-{
-	const struct broker_image *broker =
-	    image_broker(node->image, node->configs->node_id);
-
-	return broker == NULL ? -1 : broker->record.broker_epoch;
 }
 
 /*

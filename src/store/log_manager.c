@@ -106,24 +106,7 @@ log_manager_view_release(
 		log_manager_kick(manager);
 }
 
-/* --- finding ------------------------------------------------------------- */
-
-struct log *
-log_manager_find(
-    struct log_manager *manager, struct slice topic, int32_t partition)
-{
-	char name[NAME_SIZE];
-	struct managed_log *entry;
-
-	if (!name_format(name, topic, partition))
-		return NULL;
-	pthread_mutex_lock(&manager->lock);
-	entry = map_get(&manager->by_name, slice_str(name));
-	if (entry != NULL)
-		entry->holds++;
-	pthread_mutex_unlock(&manager->lock);
-	return entry == NULL ? NULL : entry->log;
-}
+/* --- using -------------------------------------------------------------- */
 
 void
 log_manager_release(struct log_manager *manager, struct log *log)
@@ -135,17 +118,6 @@ log_manager_release(struct log_manager *manager, struct log *log)
 	pthread_mutex_unlock(&manager->lock);
 	if (kick)
 		log_manager_kick(manager);
-}
-
-struct uuid
-log_manager_directory(struct log_manager *manager, struct log *log)
-{
-	struct uuid id;
-
-	pthread_mutex_lock(&manager->lock);
-	id = entry_of(manager, log)->home->dir->id;
-	pthread_mutex_unlock(&manager->lock);
-	return id;
 }
 
 size_t
@@ -196,17 +168,6 @@ dir_pick(struct log_manager *manager)
 			best = dir;
 	}
 	return best;
-}
-
-struct uuid
-log_manager_directory_pick(struct log_manager *manager)
-{
-	struct managed_dir *dir;
-
-	pthread_mutex_lock(&manager->lock);
-	dir = dir_pick(manager);
-	pthread_mutex_unlock(&manager->lock);
-	return dir == NULL ? UUID_ZERO : dir->dir->id;
 }
 
 /* The directory with that id, else any; NULL where it, or all, failed. */

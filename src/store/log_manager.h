@@ -11,8 +11,8 @@
  * A loaded log has its checkpointed high watermark, limited to its range.
  *
  * A log belongs to the manager.  Who uses one (a partition) holds it from
- * log_manager_find or log_manager_create on, and gives it back with
- * log_manager_release; a deleted log is freed when its last holder did that.
+ * log_manager_create on, and gives it back with log_manager_release; a deleted
+ * log is freed when its last holder did that.
  *
  * Thread-safe, except new, load, start, stop and free; create and delete are
  * one thread's at a time.  Takes its own lock before a log's, and a log's lock
@@ -140,10 +140,6 @@ void log_manager_start(struct log_manager *manager);
 int log_manager_stop(
     struct log_manager *manager, int64_t broker_epoch) WARN_UNUSED;
 
-/* The log of a partition, held for the caller, or NULL. */
-struct log *log_manager_find(
-    struct log_manager *manager, struct slice topic, int32_t partition);
-
 /*
  * Make the directory, partition.metadata and an empty log, without a sync;
  * where the log is there with the same topic id it is found instead.  A
@@ -157,7 +153,7 @@ enum kp_error log_manager_create(struct log_manager *manager,
     struct uuid directory_id, const struct log_settings *settings,
     struct log **log) WARN_UNUSED;
 
-/* Give back a log that find or create held. */
+/* Give back a log that log_manager_create held. */
 void log_manager_release(struct log_manager *manager, struct log *log);
 
 /*
@@ -169,12 +165,6 @@ void log_manager_release(struct log_manager *manager, struct log *log);
  */
 enum kp_error log_manager_delete(
     struct log_manager *manager, struct log *log) WARN_UNUSED;
-
-/* The id of the directory that log is in. */
-struct uuid log_manager_directory(struct log_manager *manager, struct log *log);
-
-/* The directory for a new log: of those that work, that with fewest logs. */
-struct uuid log_manager_directory_pick(struct log_manager *manager);
 
 /* The number of logs, and of their bytes where size_bytes is not NULL. */
 size_t log_manager_count(struct log_manager *manager, uint64_t *size_bytes);

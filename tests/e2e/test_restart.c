@@ -3,6 +3,7 @@
  * order, and clients go on as if nothing had happened.
  */
 #include "unit/unit.h"
+#include "unit/temp_dir.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -138,6 +139,45 @@ test_topics_stay(void **state UNUSED)
 	check_topics(false);
 }
 
+static int32_t
+leader_epoch(const struct broker_process *broker, const char *topic)
+{
+	struct topic_facts facts;
+	struct raw_client client;
+
+	raw_client_init(&client, broker);
+	assert_int_equal(find_topic(&client, topic, &facts), KP_NONE);
+	raw_client_fini(&client);
+	return facts.leader_epoch;
+}
+
+/*
+ * A mark of another registration than the last is of a directory that was put
+ * back from somewhere: it may lack records, so its leader begins anew.
+ */
+static void
+test_an_old_mark_counts_as_a_crash(void **state UNUSED)
+{
+	struct broker_process broker;
+	int32_t before;
+	char *data;
+
+	broker_process_start(&broker, NULL);
+	kafka_client_create_topic(&broker, "kept", 1, KAFKA_DEFAULTS);
+	restart(&broker, true);
+	before = leader_epoch(&broker, "kept");
+	restart(&broker, true);
+	assert_int_equal(leader_epoch(&broker, "kept"), before);
+	broker_process_stop(&broker);
+	data = xasprintf("%s/data", broker.directory);
+	temp_dir_put(data, ".kafka_cleanshutdown",
+	    "{\"version\":0,\"brokerEpoch\":1}");
+	free(data);
+	broker_process_restart(&broker);
+	assert_int_equal(leader_epoch(&broker, "kept"), before + 1);
+	broker_process_fini(&broker);
+}
+
 /* A name can be used again, and the old records do not come back with it. */
 static void
 test_a_topic_made_again_is_empty(void **state UNUSED)
@@ -161,18 +201,6 @@ test_a_topic_made_again_is_empty(void **state UNUSED)
 	restart(&broker, false);
 	assert_int_equal(kafka_end_offset(&broker, "phoenix", 0), 0);
 	broker_process_fini(&broker);
-}
-
-static int32_t
-leader_epoch(const struct broker_process *broker, const char *topic)
-{
-	struct topic_facts facts;
-	struct raw_client client;
-
-	raw_client_init(&client, broker);
-	assert_int_equal(find_topic(&client, topic, &facts), KP_NONE);
-	raw_client_fini(&client);
-	return facts.leader_epoch;
 }
 
 /* Clients must notice, however orderly the stop was. */
@@ -434,6 +462,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_topics_stay),
+		cmocka_unit_test(test_an_old_mark_counts_as_a_crash),
 		cmocka_unit_test(test_a_topic_made_again_is_empty),
 		cmocka_unit_test(test_lost_records_raise_the_epoch),
 		cmocka_unit_test(test_kills_under_load),
