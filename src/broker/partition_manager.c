@@ -31,6 +31,7 @@ struct partition_manager {
 	/* the applying thread's */
 	struct topic_settings defaults; /* of topics without own configs */
 	bool defaults_valid;
+	size_t missing_count; /* partitions whose log could not be made */
 
 	/* written by the applying thread under lock, which reads without */
 	pthread_rwlock_t lock;
@@ -298,12 +299,23 @@ entry_extend(struct partition_manager *manager, struct entry *entry,
 	for (int32_t i = 0; i < count; i++) {
 		partitions[i] = entry_partition(entry, i);
 		if (partitions[i] == NULL &&
-		    node_with_replica(manager, image->partitions[i]) >= 0)
+		    node_with_replica(manager, image->partitions[i]) >= 0) {
 			partitions[i] = partition_make(
 			    manager, entry, i, image->partitions[i], &settings);
+			manager->missing_count += partitions[i] == NULL;
+		}
 	}
 	entry_publish(manager, entry, partitions, count);
 	new_logs_sync(manager, partitions, before, count);
+}
+
+static bool
+entry_lacks(const struct entry *entry)
+{
+	for (int32_t i = 0; i < entry->count; i++)
+		if (entry->partitions[i] == NULL)
+			return true;
+	return false;
 }
 
 static void
@@ -366,11 +378,38 @@ topic_apply(struct partition_manager *manager, const struct delta_topic *topic)
 		topic_delete(manager, topic->old);
 }
 
+/*
+ * Try again to make what could not be made: the disk may have room now.  Any
+ * change of the metadata is an occasion, a topic's deletion above all.
+ */
+static void
+missing_retry(struct partition_manager *manager)
+{
+	struct entry **entries =
+	    xcalloc(manager->by_name.count, sizeof(*entries));
+	struct entry *entry;
+	size_t count = 0;
+
+	for (size_t at = 0; (entry = map_next(&manager->by_name, &at)) != NULL;)
+		entries[count++] = entry;
+	manager->missing_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct topic_image *image = image_topic_by_id(
+		    manager->image, entries[i]->topic->id);
+
+		if (image != NULL && entry_lacks(entries[i]))
+			entry_extend(manager, entries[i], image);
+	}
+	free(entries);
+}
+
 void
 partition_manager_apply(void *context, const struct delta *delta)
 {
 	struct partition_manager *manager = context;
 
+	if (manager->missing_count > 0)
+		missing_retry(manager);
 	for (size_t i = 0; i < delta->topics_count; i++)
 		topic_apply(manager, delta->topics[i]);
 	for (size_t i = 0; i < delta->configs_count; i++)

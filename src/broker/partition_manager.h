@@ -47,7 +47,10 @@ struct partition *partition_manager_find(struct partition_manager *manager,
 struct partition *partition_manager_find_by_id(
     struct partition_manager *manager, struct uuid topic, int32_t index);
 
-/* Subscribe with context manager: a controller_subscriber_fn. */
+/*
+ * Subscribe with context manager: a controller_subscriber_fn.  A partition
+ * whose log could not be made is tried again with each later change.
+ */
 void partition_manager_apply(void *context, const struct delta *delta);
 
 /* For the log manager's hooks, with context manager. */

@@ -248,14 +248,19 @@ log_find_same(struct log_manager *manager, const char *name,
 
 /* Is there a directory of that name that could not be loaded? */
 static bool
-name_is_lost(const struct log_manager *manager, const char *name)
+name_is_lost(struct log_manager *manager, const char *name)
 {
 	for (size_t i = 0; i < manager->lost_count; i++) {
-		if (strcmp(manager->lost[i].name, name) != 0)
+		struct lost_log *lost = &manager->lost[i];
+
+		if (strcmp(lost->name, name) != 0)
 			continue;
-		log_error(LOG_MANAGER_LOGGER,
-		    "Partition %s stays offline: its log could not be loaded",
-		    name);
+		if (!lost->told)
+			log_error(LOG_MANAGER_LOGGER,
+			    "Partition %s stays offline: its log could not be "
+			    "loaded",
+			    name);
+		lost->told = true;
 		return true;
 	}
 	return false;

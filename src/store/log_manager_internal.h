@@ -62,6 +62,7 @@ struct lost_log {
 	char *topic; /* owned */
 	int32_t partition;
 	int64_t offsets[LOG_DIR_CHECKPOINTS]; /* -1: no line */
+	bool told; /* log_manager_create's, that it was refused */
 };
 
 /* When each job of the background thread is due: monotonic milliseconds. */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "broker/partition_manager.h"
 #include "store/log.h"
+#include "unit/temp_dir.h"
 #include "wire/batch_builder.h"
 
 static int
@@ -104,6 +105,34 @@ topics_grow(void **state)
 	partition_unref(partition);
 }
 
+/* A log that could not be made is made with a later change, if that works. */
+static void
+what_could_not_be_made_is_tried_again(void **state)
+{
+	struct api_rig *rig = *state;
+	char *path = xasprintf("%s/a-1", rig->directory);
+	struct partition *partition;
+	int64_t offset;
+
+	log_set_level(LOG_FATAL);
+	temp_dir_put(rig->directory, "a-1", "in the way");
+	api_rig_topic(rig, "a", 2);
+	assert_true(has(rig, "a", 0));
+	assert_false(has(rig, "a", 1));
+	api_rig_topic(rig, "b", 1);
+	assert_false(has(rig, "a", 1));
+	assert_int_equal(unlink(path), 0);
+	api_rig_topic(rig, "c", 1);
+	assert_true(has(rig, "a", 1));
+	assert_true(has(rig, "b", 0));
+	assert_true(has(rig, "c", 0));
+	partition = api_rig_partition(rig, "a", 1);
+	assert_int_equal(partition_leader(partition).id, RIG_NODE);
+	assert_int_equal(append_one(partition, &offset), KP_NONE);
+	partition_unref(partition);
+	free(path);
+}
+
 static void
 deleted_topics_refuse(void **state)
 {
@@ -187,6 +216,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(topics_are_found),
 		TEST(topics_grow),
+		TEST(what_could_not_be_made_is_tried_again),
 		TEST(deleted_topics_refuse),
 		TEST(configs_reach_partitions),
 		TEST(many_topics),
