@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -28,6 +29,10 @@
 
 /* What a full disk still takes: deletions, above all, that make room. */
 #define RESERVE_BYTES (INT64_C(1) << 20)
+
+/* A lack of descriptors is waited for, ten seconds long. */
+#define SYNC_ATTEMPTS_MAX 1000
+#define SYNC_PAUSE_NS (10 * 1000 * 1000)
 
 /* Half of what Kafka reads; one record more still fits. */
 #define BATCH_LEN_MAX (METADATA_RECORD_BATCH_LEN_MAX / 2)
@@ -309,12 +314,22 @@ append_batch(struct metadata_log *log, struct buf *batch)
 	return is_offline(log) ? give_up(log, kp_error_name(error)) : -1;
 }
 
+/* Where no descriptor is left the sync was not tried: wait for one. */
 static int
 sync_log(struct metadata_log *log)
 {
-	if (!log->settings.sync || log_flush_all(log->log) == 0)
+	const struct timespec pause = { .tv_nsec = SYNC_PAUSE_NS };
+
+	if (!log->settings.sync)
 		return 0;
-	return give_up(log, "it cannot be synced");
+	for (int i = 0; i < SYNC_ATTEMPTS_MAX; i++) {
+		if (log_flush_all(log->log) == 0)
+			return 0;
+		if (!disk_is_busy(errno))
+			return give_up(log, "it cannot be synced");
+		nanosleep(&pause, NULL);
+	}
+	return give_up(log, "there is no descriptor to sync it with");
 }
 
 /* Framed records, one after the other, that are still to be appended. */

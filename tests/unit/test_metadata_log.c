@@ -414,6 +414,23 @@ quorums_of_others_are_refused(void **state)
 	assert_int_equal(metadata_log_replay(rig->log, note, &seen), -1);
 }
 
+/* Too few descriptors are no damage: nothing was even tried. */
+static void
+a_sync_waits_for_a_descriptor(void **state)
+{
+	struct meta_rig *rig = *state;
+	struct seen seen = { 0 };
+
+	rig->log = metadata_log_open(&rig->log_settings);
+	assert_int_equal(metadata_log_replay(rig->log, note, &seen), 0);
+	disk_fault_fail(
+	    &rig->fault, DISK_OPEN, "partition.metadata", 0, EMFILE);
+	assert_int_equal(metadata_log_begin_epoch(rig->log), 0);
+	assert_int_equal(disk_fault_clear(&rig->fault), 1);
+	assert_false(metadata_log_failed(rig->log));
+	assert_int_equal(append_named(rig, 1, "a"), 0);
+}
+
 /* The bytes on disk behind the end of the log's file. */
 static int64_t
 room_behind(struct meta_rig *rig)
@@ -537,6 +554,7 @@ main(void)
 		TEST(what_is_too_long_for_a_batch_is_a_transaction),
 		TEST(a_transaction_that_is_cut_short_ends_the_log),
 		TEST(quorums_of_others_are_refused),
+		TEST(a_sync_waits_for_a_descriptor),
 		TEST(a_reserve_is_kept_for_a_full_disk),
 		TEST(a_missing_partition_metadata_is_written_again),
 		TEST(each_operation_may_fail),
