@@ -387,6 +387,8 @@ retention_by_size(void **state)
 	    due_ms, before_ms + 60000, clock_monotonic_ms() + 60000);
 	log_tidy(fixture->log, due_ms - 1);
 	assert_true(fixture_file_size(fixture, FIRST_LOG ".deleted") > 0);
+	/* The last of them may have gone a millisecond later. */
+	due_ms = clock_monotonic_ms() + 60000;
 	assert_int_equal(log_tidy(fixture->log, due_ms), INT64_MAX);
 	assert_int_equal(fixture_file_size(fixture, FIRST_LOG ".deleted"), -1);
 	assert_int_equal(fixture_count_records(
