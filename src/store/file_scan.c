@@ -42,6 +42,27 @@ buffered(const struct file_scan *scan, int64_t position)
 }
 
 /*
+ * Read on behind the have bytes at position that are in the buffer, until it
+ * has len from there: nothing is read twice.  The bytes read, or -1.
+ */
+static ssize_t
+refill(struct file_scan *scan, int64_t position, size_t have, size_t len)
+{
+	ssize_t n;
+
+	if (have > 0)
+		memmove(scan->buffer,
+		    scan->buffer + (position - scan->buffer_position), have);
+	scan->buffer_position = position;
+	scan->buffer_len = have;
+	n = disk_pread(scan->disk, scan->fd, scan->buffer + have, len - have,
+	    position + (int64_t)have);
+	if (n > 0)
+		scan->buffer_len += (size_t)n;
+	return n;
+}
+
+/*
  * Have the next len bytes, or all up to the end, in the buffer.  Their
  * address; NULL with errno.
  */
@@ -49,17 +70,15 @@ static uint8_t *
 fill(struct file_scan *scan, int64_t position, size_t len)
 {
 	size_t left = (size_t)(scan->end - position);
+	size_t have = buffered(scan, position);
 	ssize_t n;
 
 	assert(len <= scan->buffer_cap);
-	if (buffered(scan, position) < MIN(len, left)) {
-		n = disk_pread(scan->disk, scan->fd, scan->buffer,
-		    MIN(left, scan->buffer_cap), position);
+	if (have < MIN(len, left)) {
+		n = refill(scan, position, have, MIN(left, scan->buffer_cap));
 		if (n < 0)
 			return NULL;
-		scan->buffer_position = position;
-		scan->buffer_len = (size_t)n;
-		if ((size_t)n < MIN(len, left)) {
+		if (have + (size_t)n < MIN(len, left)) {
 			/* The file is shorter than it was said to be. */
 			errno = EIO;
 			return NULL;
@@ -146,15 +165,23 @@ struct slice
 file_scan_bytes(struct file_scan *scan, uint8_t **heap)
 {
 	size_t len = scan->size_bytes;
+	size_t have;
 	ssize_t n;
 
 	assert(len > 0);
 	*heap = NULL;
 	if (len <= scan->buffer_cap)
 		return slice_of(fill(scan, scan->position, len), len);
+	/* What is in the buffer need not be read again. */
 	*heap = xmalloc(len);
-	n = disk_pread(scan->disk, scan->fd, *heap, len, scan->position);
-	if (n == (ssize_t)len)
+	have = MIN(len, buffered(scan, scan->position));
+	if (have > 0)
+		memcpy(*heap,
+		    scan->buffer + (scan->position - scan->buffer_position),
+		    have);
+	n = disk_pread(scan->disk, scan->fd, *heap + have, len - have,
+	    scan->position + (int64_t)have);
+	if (n == (ssize_t)(len - have))
 		return slice_of(*heap, len);
 	if (n >= 0)
 		errno = EIO;
