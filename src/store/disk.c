@@ -147,6 +147,12 @@ disk_stat(struct disk *disk, const char *path, struct stat *st)
 }
 
 int
+disk_set_mtime(struct disk *disk, int fd, int64_t mtime_ms)
+{
+	return disk->set_mtime(disk, fd, MAX(0, mtime_ms));
+}
+
+int
 disk_rename(struct disk *disk, const char *from, const char *to)
 {
 	return disk->rename(disk, from, to);

@@ -38,6 +38,8 @@ struct disk {
 	int (*syncfs)(struct disk *disk, int fd);
 	int (*fstat)(struct disk *disk, int fd, struct stat *st);
 	int (*stat)(struct disk *disk, const char *path, struct stat *st);
+	/* Set the time of the last change, wall clock milliseconds. */
+	int (*set_mtime)(struct disk *disk, int fd, int64_t mtime_ms);
 	int (*rename)(struct disk *disk, const char *from, const char *to);
 	int (*unlink)(struct disk *disk, const char *path);
 	int (*mkdir)(struct disk *disk, const char *path, mode_t mode);
@@ -94,6 +96,7 @@ int disk_syncfs(struct disk *disk, int fd) WARN_UNUSED;
 int disk_fstat(struct disk *disk, int fd, struct stat *st) WARN_UNUSED;
 int disk_stat(struct disk *disk, const char *path, struct stat *st)
     WARN_UNUSED;
+int disk_set_mtime(struct disk *disk, int fd, int64_t mtime_ms) WARN_UNUSED;
 int disk_rename(struct disk *disk, const char *from, const char *to)
     WARN_UNUSED;
 int disk_unlink(struct disk *disk, const char *path) WARN_UNUSED;

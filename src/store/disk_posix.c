@@ -78,6 +78,18 @@ posix_stat(struct disk *disk UNUSED, const char *path, struct stat *st)
 }
 
 static int
+posix_set_mtime(struct disk *disk UNUSED, int fd, int64_t mtime_ms)
+{
+	const struct timespec times[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = (time_t)(mtime_ms / 1000),
+		    .tv_nsec = (long)(mtime_ms % 1000 * 1000000) },
+	};
+
+	return futimens(fd, times);
+}
+
+static int
 posix_rename(struct disk *disk UNUSED, const char *from, const char *to)
 {
 	return rename(from, to);
@@ -149,6 +161,7 @@ disk_posix(void)
 		.syncfs = posix_syncfs,
 		.fstat = posix_fstat,
 		.stat = posix_stat,
+		.set_mtime = posix_set_mtime,
 		.rename = posix_rename,
 		.unlink = posix_unlink,
 		.mkdir = posix_mkdir,

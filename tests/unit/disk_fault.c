@@ -197,6 +197,16 @@ fault_stat(struct disk *disk, const char *path, struct stat *st)
 }
 
 static int
+fault_set_mtime(struct disk *disk, int fd, int64_t mtime_ms)
+{
+	struct disk_fault *fault = of(disk);
+
+	if (count_fd(fault, DISK_SET_MTIME, fd, NULL) != 0)
+		return -1;
+	return fault->real->set_mtime(fault->real, fd, mtime_ms);
+}
+
+static int
 fault_rename(struct disk *disk, const char *from, const char *to)
 {
 	struct disk_fault *fault = of(disk);
@@ -262,6 +272,7 @@ disk_fault_init(struct disk_fault *fault, struct disk *real)
 			.syncfs = fault_syncfs,
 			.fstat = fault_fstat,
 			.stat = fault_stat,
+			.set_mtime = fault_set_mtime,
 			.rename = fault_rename,
 			.unlink = fault_unlink,
 			.mkdir = fault_mkdir,

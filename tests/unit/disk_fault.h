@@ -25,6 +25,7 @@ enum disk_operation {
 	DISK_FSYNC,
 	DISK_SYNCFS,
 	DISK_STAT,	/* fstat too */
+	DISK_SET_MTIME,
 	DISK_RENAME,
 	DISK_UNLINK,
 	DISK_MKDIR,
