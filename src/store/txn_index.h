@@ -1,0 +1,57 @@
+/*
+ * The transaction index of a segment, and Kafka's `.txnindex` file: the
+ * aborted transactions whose marker is in the segment.
+ *
+ *     off  size  field
+ *     0    2     version i16, 0
+ *     2    8     producer id i64
+ *     10   8     first offset i64, of the transaction's data
+ *     18   8     last offset i64, that of its abort marker
+ *     26   8     last stable offset i64 after the marker
+ *
+ * Last offsets increase strictly.  A segment without aborted transactions has
+ * no file (TransactionIndex, AbortedTxn).
+ *
+ * Not thread-safe: the owner says what guards it.
+ */
+#ifndef STORE_TXN_INDEX_H
+#define STORE_TXN_INDEX_H
+
+#include "base/base.h"
+
+#define TXN_INDEX_ENTRY_LEN 34
+
+struct disk;
+
+struct txn_index_entry {
+	int64_t producer_id;
+	int64_t first_offset;
+	int64_t last_offset;
+	int64_t last_stable_offset;
+};
+
+struct txn_index {
+	struct txn_index_entry *entries;	/* NULL while cap is 0 */
+	size_t count;
+	size_t cap;
+};
+
+void txn_index_init(struct txn_index *index);
+void txn_index_fini(struct txn_index *index);
+
+/* Append an entry. */
+void txn_index_append(
+    struct txn_index *index, const struct txn_index_entry *entry);
+
+/*
+ * Read the file at path.  -1 with errno; EBADMSG where it cannot be the index
+ * of a segment that begins at base_offset.  The index is empty then.
+ */
+int txn_index_read(struct txn_index *index, struct disk *disk,
+    const char *path, int64_t base_offset) WARN_UNUSED;
+
+/* Write the file at path, nothing is synced; -1 with errno. */
+int txn_index_write(const struct txn_index *index, struct disk *disk,
+    const char *path) WARN_UNUSED;
+
+#endif
