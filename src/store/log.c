@@ -32,6 +32,8 @@ log_new(const struct log_open *open)
 	log->appends_synced = open->appends_synced;
 	log->unflushed_since_ms = -1;
 	log->snapshot_offset = -1;
+	log->clean_offset = -1;
+	atomic_init(&log->clean_stop, false);
 	pthread_mutex_init(&log->mutex, NULL);
 	pthread_cond_init(&log->flush_ended, NULL);
 	log_tail_init(&log->tail);
@@ -77,7 +79,7 @@ log_free(struct log *log)
 
 	if (log == NULL)
 		return;
-	assert(!log->flushing);
+	assert(!log->flushing && !log->cleaning);
 	for (size_t i = 0; i < log->segment_count; i++)
 		segment_unref(log->segments[i]);
 	while ((node = list_pop(&log->removals)) != NULL)
@@ -333,6 +335,7 @@ log_rename(struct log *log, const char *path)
 	int result, error;
 
 	log_lock(log);
+	log_clean_pause(log);
 	log_flush_hold(log);
 	result = disk_rename(log->disk, log->path, path);
 	error = errno;
@@ -347,6 +350,7 @@ log_rename(struct log *log, const char *path)
 		    path, strerror(error));
 	}
 	log_flush_release(log);
+	log_clean_resume(log);
 	log_unlock(log);
 	errno = error;
 	return result;

@@ -37,6 +37,7 @@ after_cut(struct log *log, int64_t offset, int64_t now_ms)
 	clamp(&log->start_offset, offset);
 	clamp(&log->recovery_point, offset);
 	clamp(&log->high_watermark, offset);
+	clamp(&log->clean_offset, offset);
 	log->unflushed_since_ms = -1;
 	log_tail_clear(&log->tail);
 	leader_epochs_truncate_end(&log->epochs, offset);
@@ -109,12 +110,21 @@ truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
 	return after_cut(log, offset, now_ms);
 }
 
+static void
+begin(struct log *log)
+{
+	log_lock(log);
+	log_clean_pause(log);
+	log_flush_hold(log);
+}
+
 static int
 finish(struct log *log, int result)
 {
 	if (result != 0)
 		log_write_failed(log, "truncate", true);
 	log_flush_release(log);
+	log_clean_resume(log);
 	log_unlock(log);
 	return result;
 }
@@ -124,8 +134,7 @@ log_truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 {
 	int result = 0;
 
-	log_lock(log);
-	log_flush_hold(log);
+	begin(log);
 	if (log->offline)
 		result = -1;
 	else if (offset < log->segments[0]->base_offset)
@@ -140,8 +149,7 @@ log_truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
 {
 	int result = -1;
 
-	log_lock(log);
-	log_flush_hold(log);
+	begin(log);
 	if (!log->offline)
 		result = truncate_fully(log, offset, now_ms);
 	return finish(log, result);

@@ -3,9 +3,10 @@
  *
  * Each of them is one thing that a log does: log.c life and roll, log_append,
  * log_read, log_timestamp (look-up by time), log_flush, log_retain, log_cut
- * (truncation), log_sweep (files of interrupted operations), log_load and
- * log_recovery (start), log_producers (state after a start or a cut),
- * log_damage (what is rotten).
+ * (truncation), log_clean with log_clean_plan, log_clean_map and
+ * log_clean_group (compaction), log_sweep (files of interrupted operations),
+ * log_load and log_recovery (start), log_producers (state after a start or a
+ * cut), log_damage (what is rotten).
  */
 #ifndef STORE_LOG_INTERNAL_H
 #define STORE_LOG_INTERNAL_H
@@ -17,6 +18,7 @@
 #include "store/segment.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct batch;
 struct file_scan;
@@ -55,6 +57,8 @@ struct log {
 	struct log_events events;
 	bool appends_synced;		/* see struct log_open */
 
+	atomic_bool clean_stop;		/* a round ends at its next step */
+
 	pthread_mutex_t mutex;
 	pthread_cond_t flush_ended;
 
@@ -87,6 +91,10 @@ struct log {
 	bool snapshot_dirty;		/* nor the newest producer snapshot */
 	bool closing;			/* a flush takes all that is dirty */
 	bool flushing;			/* between flush begin and end */
+	int64_t clean_offset;		/* cleaned below; -1: never */
+	unsigned clean_pauses;		/* how many want no cleaning */
+	bool cleaning;			/* a round of compaction runs */
+	bool uncleanable;		/* until the next start */
 	bool full;			/* of a full disk was logged */
 	bool offline;
 };
@@ -150,6 +158,15 @@ int log_snapshot_write(struct log *log) WARN_UNUSED;
 void log_flush_hold(struct log *log);
 void log_flush_release(struct log *log);
 
+/* --- log_clean.c -------------------------------------------------------- */
+
+/*
+ * Stop the cleaning of the log, wait until it has, and keep it from beginning
+ * again.  Locked, flushes not held.
+ */
+void log_clean_pause(struct log *log);
+void log_clean_resume(struct log *log);
+
 /* --- log_retain.c ------------------------------------------------------- */
 
 /*
@@ -159,6 +176,9 @@ void log_flush_release(struct log *log);
  */
 int log_segments_remove(struct log *log, size_t at, size_t count)
     WARN_UNUSED;
+
+/* Have the .deleted files of a base offset unlinked in time.  Locked. */
+void log_removal_schedule(struct log *log, int64_t base_offset);
 
 /* --- log_sweep.c -------------------------------------------------------- */
 

@@ -261,6 +261,22 @@ resolve_failed(struct log_read *read)
 	return error;
 }
 
+/* Where records behind this segment begin; -1 where there are none. */
+static int64_t
+next_offset(const struct log *log, const struct segment *segment,
+    int64_t from_offset)
+{
+	size_t at = log_segment_find(log, segment->base_offset);
+
+	/* Compaction took it away: what stood behind may be in the new one. */
+	if (log->segments[at] != segment &&
+	    log->segments[at]->base_offset <= segment->base_offset)
+		return from_offset;
+	if (log->segments[at] == segment)
+		at++;
+	return at < log->segment_count ? log->segments[at]->base_offset : -1;
+}
+
 /*
  * May the log lack the offsets between the end of this segment and the next?
  * Where it is compacted; or was once, which its batches show.  In any other
@@ -295,21 +311,20 @@ static enum kp_error
 find_in_next(struct log_read *read)
 {
 	struct log *log = read->log;
-	int64_t base_offset = read->segment->base_offset;
+	struct segment *segment = segment_ref(read->segment);
+	int64_t from_offset = read->from_offset;
 	enum kp_error error = KP_NONE;
-	size_t next;
 
 	log_read_release(read);
 	read_reset(log, read);
 	log_lock(log);
-	next = log_segment_find(log, base_offset);
-	if (log->segments[next]->base_offset <= base_offset)
-		next++;
-	if (next < log->segment_count) {
-		read->from_offset = log->segments[next]->base_offset;
+	from_offset = next_offset(log, segment, from_offset);
+	if (from_offset >= 0) {
+		read->from_offset = from_offset;
 		error = find(log, read);
 	}
 	log_unlock(log);
+	segment_unref(segment);
 	return error;
 }
 

@@ -8,10 +8,26 @@
 
 /* --- Removing segments -------------------------------------------------- */
 
-static void
-schedule(struct log *log, int64_t base_offset)
+/* A second file of the name has taken the first one's place. */
+static struct log_removal *
+removal_of(struct log *log, int64_t base_offset)
 {
-	struct log_removal *removal = xcalloc(1, sizeof(*removal));
+	LIST_FOR_EACH (node, &log->removals) {
+		struct log_removal *removal =
+		    LIST_ENTRY(node, struct log_removal, node);
+
+		if (removal->base_offset == base_offset) {
+			list_remove(&removal->node);
+			return removal;
+		}
+	}
+	return xcalloc(1, sizeof(struct log_removal));
+}
+
+void
+log_removal_schedule(struct log *log, int64_t base_offset)
+{
+	struct log_removal *removal = removal_of(log, base_offset);
 	int64_t now_ms = clock_monotonic_ms();
 
 	removal->base_offset = base_offset;
@@ -33,7 +49,7 @@ log_segments_remove(struct log *log, size_t at, size_t count)
 
 		if (segment_mark_deleted(segment) != 0)
 			result = -1;
-		schedule(log, segment->base_offset);
+		log_removal_schedule(log, segment->base_offset);
 		log_damages_forget_segment(log, segment->base_offset);
 		segment_unref(segment);
 	}
@@ -232,9 +248,16 @@ log_retain(struct log *log, int64_t now_ms)
 
 	check_times(log, now_ms);
 	log_lock(log);
+	/* Whoever cleans it looks again afterwards. */
+	if (log->cleaning) {
+		log_unlock(log);
+		return 0;
+	}
+	log_clean_pause(log);
 	log_flush_hold(log);
 	result = retain(log, now_ms);
 	log_flush_release(log);
+	log_clean_resume(log);
 	log_unlock(log);
 	return result;
 }

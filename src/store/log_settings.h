@@ -20,7 +20,10 @@ struct log_settings {
 	int64_t file_delete_delay_ms;		/* file.delete.delay.ms */
 	int64_t flush_messages;			/* flush.messages */
 	int64_t flush_ms;			/* flush.ms */
+	int64_t min_compaction_lag_ms;		/* min.compaction.lag.ms */
 	int64_t max_compaction_lag_ms;		/* max.compaction.lag.ms */
+	int64_t delete_retention_ms;		/* delete.retention.ms */
+	double min_cleanable_dirty_ratio; /* min.cleanable.dirty.ratio */
 	int64_t producer_id_expiration_ms;	/* a broker's setting */
 	bool cleanup_delete;			/* cleanup.policy */
 	bool cleanup_compact;

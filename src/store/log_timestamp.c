@@ -29,24 +29,29 @@ struct candidate {
 	int64_t max_timestamp_ms; /* recorded; -1: none */
 	int64_t modified_ms;
 	bool active;
+	bool empty; /* compaction may leave one */
 };
 
 /*
- * The first segment that begins at *from or behind it, which *from is moved
- * past: retention may take others away meanwhile.  1; 0 behind the last; -1
- * with errno.
+ * The segment that *offset falls into: 1, and *offset is behind it then; 0
+ * behind the last; -1 with errno.  Offsets stay where they are while segments
+ * are merged or removed.
  */
 static int
-take(struct log *log, int64_t *from, struct candidate *candidate)
+take(struct log *log, int64_t *offset, struct candidate *candidate)
 {
 	int result = 0;
 
+	candidate->segment = NULL;
 	log_lock(log);
-	candidate->segment = log_segment_from(log, *from);
-	if (candidate->segment != NULL) {
-		*from = candidate->segment->base_offset + 1;
+	if (*offset < log->end_offset) {
+		size_t at = log_segment_find(log, *offset);
+
+		*offset = log_segment_end(log, at);
+		candidate->segment = segment_ref(log->segments[at]);
 		candidate->modified_ms = candidate->segment->modified_ms;
 		candidate->active = candidate->segment->active;
+		candidate->empty = candidate->segment->size_bytes == 0;
 		if (candidate->active)
 			result = segment_max_timestamp(
 			    candidate->segment, &candidate->max_timestamp_ms);
@@ -86,17 +91,17 @@ static int
 choose_first(struct search *search)
 {
 	struct candidate candidate;
-	int64_t from = 0;
+	int64_t offset = 0;
 	int result = 0;
 
 	while (search->segment == NULL &&
-	    (result = take(search->log, &from, &candidate)) > 0) {
+	    (result = take(search->log, &offset, &candidate)) > 0) {
 		int64_t timestamp_ms;
 
 		timestamp_ms = candidate.max_timestamp_ms;
 		if (timestamp_ms < 0)
 			timestamp_ms = candidate.modified_ms;
-		if (timestamp_ms >= search->timestamp_ms)
+		if (timestamp_ms >= search->timestamp_ms && !candidate.empty)
 			choose(search, candidate.segment);
 		segment_unref(candidate.segment);
 	}
@@ -108,11 +113,11 @@ static int
 choose_largest(struct search *search)
 {
 	struct candidate candidate;
-	int64_t from = 0;
+	int64_t offset = 0;
 	int result;
 
 	search->timestamp_ms = -1;
-	while ((result = take(search->log, &from, &candidate)) > 0) {
+	while ((result = take(search->log, &offset, &candidate)) > 0) {
 		if (candidate.max_timestamp_ms > search->timestamp_ms) {
 			search->timestamp_ms = candidate.max_timestamp_ms;
 			choose(search, candidate.segment);

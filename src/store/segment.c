@@ -13,7 +13,10 @@
 #define RESERVE_ABOVE (INT64_C(1) << 20)
 #define RESERVE_STEP_MAX (INT64_C(16) << 20)
 
-/* Every file that belongs to a base offset, and goes with the segment. */
+/*
+ * Every file that belongs to a base offset, and goes with the segment; the
+ * last one is not the segment's own.
+ */
 static const char *const extensions[] = { ".log", ".index", ".timeindex",
 	".txnindex", ".snapshot" };
 
@@ -136,6 +139,17 @@ segment_open(struct fd_cache *files, const char *directory, int64_t base_offset,
 }
 
 struct segment *
+segment_open_swap(struct fd_cache *files, const char *directory,
+    int64_t base_offset, int64_t size_bytes, int64_t modified_ms)
+{
+	struct segment *segment = segment_open(
+	    files, directory, base_offset, size_bytes, modified_ms);
+
+	segment->suffix = ".swap";
+	return segment;
+}
+
+struct segment *
 segment_ref(struct segment *segment)
 {
 	atomic_fetch_add_explicit(&segment->refs, 1, memory_order_relaxed);
@@ -149,6 +163,8 @@ segment_unref(struct segment *segment)
 	    atomic_fetch_sub_explicit(
 		&segment->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	if (segment->held)
+		segment_unpin(segment);
 	fd_cache_close(segment->files, &segment->file);
 	segment_indexes_fini(&segment->indexes);
 	pthread_mutex_destroy(&segment->mutex);
@@ -346,7 +362,8 @@ void
 segment_relax(struct segment *segment)
 {
 	pthread_mutex_lock(&segment->mutex);
-	if (!segment->indexes_used && segment->indexes_loaded) {
+	if (!segment->indexes_used && segment->indexes_loaded &&
+	    !segment->held) {
 		offset_index_fini(&segment->indexes.offsets);
 		time_index_fini(&segment->indexes.times);
 		segment->indexes_loaded = false;
@@ -379,25 +396,83 @@ rename_if_there(struct disk *disk, const char *from, const char *to)
 	return -1;
 }
 
-int
-segment_mark_deleted(struct segment *segment)
+/* Give the first so many files another suffix, one after the other.  M. */
+static int
+rename_files(
+    struct segment *segment, size_t extension_count, const char *suffix)
 {
 	int result = 0;
 
-	pthread_mutex_lock(&segment->mutex);
-	for (size_t i = 0; i < COUNT_OF(extensions) && result == 0; i++) {
-		char *from = path_of(segment->directory, segment->base_offset,
-		    extensions[i], "");
+	for (size_t i = 0; i < extension_count && result == 0; i++) {
+		char *from = segment_path_held(segment, extensions[i]);
 		char *to = path_of(segment->directory, segment->base_offset,
-		    extensions[i], ".deleted");
+		    extensions[i], suffix);
 
 		result = rename_if_there(segment->disk, from, to);
 		free(from);
 		free(to);
 	}
-	segment->suffix = ".deleted";
+	segment->suffix = suffix;
+	return result;
+}
+
+static int
+rename_locked(
+    struct segment *segment, size_t extension_count, const char *suffix)
+{
+	int result;
+
+	pthread_mutex_lock(&segment->mutex);
+	result = rename_files(segment, extension_count, suffix);
 	pthread_mutex_unlock(&segment->mutex);
 	return result;
+}
+
+int
+segment_mark_deleted(struct segment *segment)
+{
+	return rename_locked(segment, COUNT_OF(extensions), ".deleted");
+}
+
+int
+segment_mark_replaced(struct segment *segment)
+{
+	return rename_locked(segment, COUNT_OF(extensions) - 1, ".deleted");
+}
+
+int
+segment_settle(struct segment *segment)
+{
+	return rename_locked(segment, COUNT_OF(extensions) - 1, "");
+}
+
+int
+segment_hold(struct segment *segment)
+{
+	int result = -1;
+
+	/* Said before they are loaded, so that they are not dropped again. */
+	if (segment_pin(segment) < 0)
+		return -1;
+	pthread_mutex_lock(&segment->mutex);
+	assert(!segment->held);
+	segment->held = true;
+	pthread_mutex_unlock(&segment->mutex);
+	if (segment_lookup_closed(segment, segment->base_offset) >= 0)
+		result = 0;
+	else
+		segment_unhold(segment);
+	return result;
+}
+
+void
+segment_unhold(struct segment *segment)
+{
+	pthread_mutex_lock(&segment->mutex);
+	assert(segment->held);
+	segment->held = false;
+	pthread_mutex_unlock(&segment->mutex);
+	segment_unpin(segment);
 }
 
 int

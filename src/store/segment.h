@@ -62,13 +62,14 @@ struct segment {
 	bool indexes_used;		/* since the last segment_relax */
 	bool timestamps_known;
 	bool indexes_rebuilt;		/* segment_distrust has done its work */
+	bool held;			/* needs its names no more: M always */
 
 	/* M */
 	pthread_mutex_t mutex;
 	bool times_checked;		/* segment_check_times was here */
 	enum segment_gaps gaps;		/* what segment_may_have_gaps found */
 	char *directory;		/* where the files are */
-	const char *suffix;		/* of their names: "" or ".deleted" */
+	const char *suffix;		/* of their names, ".deleted" or so */
 
 	/* fd_cache's. */
 	struct cached_file file;
@@ -88,6 +89,15 @@ struct segment *segment_create(struct fd_cache *files, const char *directory,
  */
 struct segment *segment_open(struct fd_cache *files, const char *directory,
     int64_t base_offset, int64_t size_bytes, int64_t modified_ms);
+
+/*
+ * The same for one whose files end with .swap, which are whole and durable;
+ * and giving them their plain names then, -1 with errno.
+ */
+struct segment *segment_open_swap(struct fd_cache *files,
+    const char *directory, int64_t base_offset, int64_t size_bytes,
+    int64_t modified_ms);
+int segment_settle(struct segment *segment) WARN_UNUSED;
 
 struct segment *segment_ref(struct segment *segment);
 void segment_unref(struct segment *segment);
@@ -235,6 +245,18 @@ int segment_sync_indexes(struct segment *segment) WARN_UNUSED;
 
 /* Rename the files so that they end with .deleted; -1 with errno. */
 int segment_mark_deleted(struct segment *segment) WARN_UNUSED;
+
+/* The same for one that another of this base replaces, to which the producer
+ * snapshot belongs then. */
+int segment_mark_replaced(struct segment *segment) WARN_UNUSED;
+
+/*
+ * Keep the descriptor of a closed segment open and its indexes in memory until
+ * the last reference is gone, so that readers never look for its files again:
+ * their names are another one's soon.  -1 with errno.  Takes M, reads files.
+ */
+int segment_hold(struct segment *segment) WARN_UNUSED;
+void segment_unhold(struct segment *segment);
 
 /* Unlink the .deleted files of a base offset; -1 with errno. */
 int segment_unlink_deleted(struct disk *disk, const char *directory,

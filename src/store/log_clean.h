@@ -1,0 +1,108 @@
+/*
+ * Compaction of one log: for each key only its latest record stays
+ * (cleanup.policy=compact; Kafka's LogCleaner, Cleaner).
+ *
+ * How.  A round has two passes over closed segments.  The first reads the
+ * dirty part, from the clean offset up to what may be cleaned (below the last
+ * stable offset, the active segment and min.compaction.lag.ms), into a map
+ * from keys to their latest offsets, until that is full.  The second reads
+ * all segments below the map's end from the oldest on and writes what stays:
+ * a group of neighbours that fit into one segment becomes one (batch_filter.h
+ * says what stays, cleaned_segment.h how it is written).  Then the clean offset
+ * moves up.  Reads and writes are sequential and large; batches that lose
+ * nothing are copied as they are.
+ *
+ * Locking.  Both passes run unlocked on segments that nobody changes: a log
+ * that is being cleaned is not retained, and truncation, renaming and closing
+ * ask the cleaning to stop and wait for that (log_clean_pause).  Under the lock
+ * only the segment array is changed and the old files are renamed, with
+ * flushes held.  Who reads an old segment keeps it, with its descriptor open
+ * and its indexes in memory, because its names are the new one's.
+ *
+ * Crashes.  New files are whole and durable, as are their names, before the
+ * first old one is renamed; the renames of the old ones are durable before
+ * the new ones get their plain names, and these before the clean offset may
+ * be checkpointed.  Whatever comes between, a start finds either the old
+ * contents or the new (log_sweep.c).
+ *
+ * Damage.  The checksum of every batch is compared before its records are
+ * believed.  A log with a bad batch is not cleaned any more until the next
+ * start, and nothing of it is dropped; the same where its records, or what
+ * its .txnindex says, make no sense.  A full disk ends the round, and the
+ * next one tries again.  Other errors of writing take the log offline.
+ *
+ * Memory.  The map, two buffers, one batch and its decompressed records, for
+ * the time of the round.
+ */
+#ifndef STORE_LOG_CLEAN_H
+#define STORE_LOG_CLEAN_H
+
+#include "base/base.h"
+
+struct log;
+
+/* How a round is done. */
+struct log_clean_round {
+	size_t map_bytes_max;	/* see offset_map_init */
+	double map_load_factor;
+	size_t buffer_len;	/* of each of the two */
+	int64_t now_ms;		/* wall clock */
+
+	/*
+	 * Called for each piece of bytes read and written, without a lock; may
+	 * sleep.  false ends the round.  NULL: no limit.
+	 */
+	bool (*pace)(void *context, size_t bytes);
+	void *context;
+};
+
+enum log_clean_result {
+	LOG_CLEAN_DONE,		/* the clean offset has moved */
+	LOG_CLEAN_STOPPED,	/* it was asked to, or is being cleaned */
+	LOG_CLEAN_POSTPONED,	/* the disk is full; logged */
+	LOG_CLEAN_FAILED,	/* uncleanable or offline now; logged */
+};
+
+/* What a round did. */
+struct log_clean_stats {
+	int64_t map_bytes_read;
+	int64_t bytes_read;	/* by the second pass */
+	int64_t bytes_written;
+	size_t keys;
+	size_t segments_before;
+	size_t segments_after;
+};
+
+/* What there is to clean. */
+struct log_clean_state {
+	int64_t first_dirty_offset;
+	int64_t end_offset;	/* what is above cannot be cleaned now */
+	int64_t clean_bytes;
+	int64_t cleanable_bytes;
+	double dirty_ratio;	/* cleanable by clean + cleanable */
+	bool overdue;		/* max.compaction.lag.ms has passed */
+};
+
+/*
+ * Look what there is to clean: true, and *state, where the log is compacted
+ * and worth a round.  May read time indexes.  Unlocked.
+ */
+bool log_clean_look(struct log *log, int64_t now_ms,
+    struct log_clean_state *state) WARN_UNUSED;
+
+/* Do a round, whatever log_clean_look says.  Unlocked; takes its time. */
+enum log_clean_result log_clean(struct log *log,
+    const struct log_clean_round *round, struct log_clean_stats *stats)
+    WARN_UNUSED;
+
+/*
+ * Everything below was cleaned: for the checkpoint; -1 where nothing was.
+ * Setting it is for a log that was just opened.  Locked.
+ */
+int64_t log_clean_offset(const struct log *log);
+void log_clean_offset_set(struct log *log, int64_t offset);
+
+/* Is the log not cleaned any more because of what was found?  Locked. */
+bool log_is_uncleanable(const struct log *log);
+
+#endif

@@ -1,0 +1,189 @@
+/*
+ * The first pass of compaction: where does the latest record of each key
+ * stand (Kafka's Cleaner.buildOffsetMap)?
+ */
+#include "store/batch_filter.h"
+#include "store/log_clean_internal.h"
+#include "store/log_internal.h"
+#include "wire/batch_reader.h"
+
+#include <errno.h>
+
+/* Bounds what one batch may decompress to. */
+#define SCRATCH_LEN_MAX ((size_t)256 << 20)
+
+/* --- Aborted transactions ------------------------------------------------- */
+
+/* The offset up to which records are looked at. */
+static int64_t
+walk_end(const struct log_clean_plan *plan)
+{
+	size_t at = log_clean_plan_from(plan, plan->end_offset);
+
+	return plan->segments[at]->base_offset;
+}
+
+/* Take those that begin below end; true where there can be no more. */
+static bool
+take_aborted(
+    struct log_cleaning *cleaning, const struct txn_index *index, int64_t end)
+{
+	for (size_t i = 0; i < index->count; i++) {
+		const struct txn_index_entry *entry = &index->entries[i];
+
+		if (entry->first_offset < end)
+			txn_index_append(&cleaning->aborted, entry);
+		if (entry->last_stable_offset >= end)
+			return true;
+	}
+	return false;
+}
+
+/* Most segments have none. */
+static int
+read_index(struct log_cleaning *cleaning, struct segment *segment,
+    struct txn_index *index)
+{
+	char *path = segment_path(segment, ".txnindex");
+	int result = txn_index_read(
+	    index, cleaning->log->disk, path, segment->base_offset);
+
+	free(path);
+	if (result == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EBADMSG)
+		return -1;
+	return log_clean_bad(cleaning, segment->base_offset,
+	    "the .txnindex of its segment is damaged");
+}
+
+int
+log_clean_collect_aborted(struct log_cleaning *cleaning)
+{
+	const struct log_clean_plan *plan = &cleaning->plan;
+	int64_t end = walk_end(plan);
+	bool complete = false;
+	int result = 0;
+
+	/* A marker may be behind the end, up to the active segment. */
+	for (size_t i = 0; i <= plan->closed_count && !complete; i++) {
+		struct txn_index index;
+
+		txn_index_init(&index);
+		result = read_index(cleaning, plan->segments[i], &index);
+		complete = take_aborted(cleaning, &index, end);
+		txn_index_fini(&index);
+		if (result != 0)
+			return -1;
+	}
+	clean_transactions_sort(&cleaning->aborted);
+	return 0;
+}
+
+/* --- The map -------------------------------------------------------------- */
+
+struct mapping {
+	struct log_cleaning *cleaning;
+	struct clean_transactions transactions;
+	struct buf scratch;
+};
+
+static int
+map_marker(struct mapping *mapping, const struct batch *batch,
+    struct slice bytes)
+{
+	const struct txn_index_entry *ignored;
+
+	if (clean_transactions_marker(&mapping->transactions, batch,
+		batch_filter_control_type(bytes), &ignored) < 0)
+		return log_clean_bad(mapping->cleaning, batch->base_offset,
+		    "it aborts data that no .txnindex calls aborted");
+	return 0;
+}
+
+/* 1 where the map is full. */
+static int
+map_records(struct mapping *mapping, const struct batch *batch,
+    struct slice bytes)
+{
+	struct log_cleaning *cleaning = mapping->cleaning;
+	const struct log_clean_plan *plan = &cleaning->plan;
+	struct batch_reader reader;
+	struct record record;
+	enum kp_error error =
+	    batch_reader_open(&reader, bytes, &mapping->scratch);
+
+	while (error == KP_NONE && batch_reader_next(&reader, &record)) {
+		if (slice_is_null(record.key) ||
+		    record.offset < plan->first_dirty_offset ||
+		    record.offset >= plan->end_offset)
+			continue;
+		if (!offset_map_put(&cleaning->map, record.key, record.offset))
+			return 1;
+	}
+	if (error != KP_NONE || reader.error != KP_NONE)
+		return log_clean_bad(cleaning, batch->base_offset,
+		    "its records are broken");
+	return 0;
+}
+
+static int
+map_batch(void *context, const struct batch *batch, struct slice bytes)
+{
+	struct mapping *mapping = context;
+	struct log_cleaning *cleaning = mapping->cleaning;
+	int result = 0;
+
+	if (batch->base_offset >= cleaning->plan.end_offset)
+		return 1;
+	cleaning->stats->map_bytes_read += (int64_t)bytes.len;
+	if (batch_is_control(batch))
+		result = map_marker(mapping, batch, bytes);
+	else if (!clean_transactions_data(&mapping->transactions, batch))
+		result = map_records(mapping, batch, bytes);
+	if (result == 0)
+		offset_map_reach(&cleaning->map,
+		    MIN(batch->last_offset, cleaning->plan.end_offset - 1));
+	return result;
+}
+
+static int
+map_segments(struct mapping *mapping)
+{
+	struct log_cleaning *cleaning = mapping->cleaning;
+	const struct log_clean_plan *plan = &cleaning->plan;
+
+	for (size_t i = log_clean_plan_of(plan, plan->first_dirty_offset);
+	     i < plan->closed_count &&
+	     plan->segments[i]->base_offset < plan->end_offset;
+	     i++) {
+		int result = log_clean_walk(cleaning, i,
+		    plan->first_dirty_offset, map_batch, mapping);
+
+		if (result < 0)
+			return -1;
+		if (result > 0 && cleaning->map.count ==
+			cleaning->map.count_max)
+			return 0;
+		offset_map_reach(&cleaning->map,
+		    MIN(log_clean_plan_segment_end(plan, i),
+			plan->end_offset) -
+			1);
+	}
+	return 0;
+}
+
+int
+log_clean_fill_map(struct log_cleaning *cleaning)
+{
+	struct mapping mapping = { .cleaning = cleaning };
+	int result;
+
+	clean_transactions_init(&mapping.transactions, &cleaning->aborted);
+	buf_init(&mapping.scratch, SCRATCH_LEN_MAX);
+	result = map_segments(&mapping);
+	clean_transactions_fini(&mapping.transactions);
+	buf_fini(&mapping.scratch);
+	cleaning->stats->keys = cleaning->map.count;
+	return result;
+}
