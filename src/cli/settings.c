@@ -136,6 +136,24 @@ settings_listener(const struct configs *configs,
 }
 
 void
+settings_cleaner(const struct configs *configs,
+    struct cleaner_settings *settings)
+{
+	settings->enabled = configs_broker_bool(configs, "log.cleaner.enable");
+	settings->thread_count = int32_of(configs, "log.cleaner.threads");
+	settings->map_bytes =
+	    configs_broker_int64(configs, "log.cleaner.dedupe.buffer.size");
+	settings->map_load_factor = configs_broker_double(configs,
+	    "log.cleaner.io.buffer.load.factor");
+	settings->buffer_bytes =
+	    int32_of(configs, "log.cleaner.io.buffer.size");
+	settings->bytes_per_second_max = configs_broker_double(configs,
+	    "log.cleaner.io.max.bytes.per.second");
+	settings->backoff_ms =
+	    configs_broker_int64(configs, "log.cleaner.backoff.ms");
+}
+
+void
 settings_log_manager(const struct configs *configs,
     struct log_manager_settings *settings)
 {
@@ -159,6 +177,7 @@ settings_log_manager(const struct configs *configs,
 	    "producer.id.expiration.check.interval.ms");
 	settings->flush_check_interval_ms = configs_broker_int64(configs,
 	    "log.flush.scheduler.interval.ms");
+	settings_cleaner(configs, &settings->cleaner);
 }
 
 void

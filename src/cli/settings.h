@@ -27,6 +27,8 @@ void settings_network(const struct configs *configs,
     struct network_settings *settings, struct arena *arena);
 void settings_listener(const struct configs *configs,
     struct listener_settings *settings);
+void settings_cleaner(const struct configs *configs,
+    struct cleaner_settings *settings);
 void settings_log_manager(const struct configs *configs,
     struct log_manager_settings *settings);
 void settings_metadata_log(const struct configs *configs,

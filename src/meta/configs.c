@@ -126,6 +126,17 @@ configs_broker_int64(const struct configs *configs, const char *key)
 	return number;
 }
 
+double
+configs_broker_double(const struct configs *configs, const char *key)
+{
+	double number;
+
+	if (config_key_double(configs_broker(configs, key), &number) != 0 &&
+	    config_key_double(default_of(broker_key(key)), &number) != 0)
+		return 0;
+	return number;
+}
+
 bool
 configs_broker_bool(const struct configs *configs, const char *key)
 {
@@ -250,6 +261,18 @@ topic_int64(struct topic_view *view, const char *key, int64_t otherwise)
 	return number;
 }
 
+static double
+topic_double(struct topic_view *view, const char *key, double otherwise)
+{
+	double number;
+
+	if (config_key_double(configs_topic(view->configs, view->topic, key,
+				  &view->arena),
+		&number) != 0)
+		return otherwise;
+	return number;
+}
+
 static int32_t
 topic_int32(struct topic_view *view, const char *key, int32_t otherwise)
 {
@@ -288,8 +311,15 @@ configs_log_settings(const struct configs *configs, struct slice topic,
 	s->flush_messages =
 	    topic_int64(&view, "flush.messages", s->flush_messages);
 	s->flush_ms = topic_int64(&view, "flush.ms", s->flush_ms);
+	s->min_compaction_lag_ms = topic_int64(&view, "min.compaction.lag.ms",
+	    s->min_compaction_lag_ms);
 	s->max_compaction_lag_ms = topic_int64(&view, "max.compaction.lag.ms",
 	    s->max_compaction_lag_ms);
+	s->delete_retention_ms = topic_int64(&view, "delete.retention.ms",
+	    s->delete_retention_ms);
+	s->min_cleanable_dirty_ratio =
+	    topic_double(&view, "min.cleanable.dirty.ratio",
+		s->min_cleanable_dirty_ratio);
 	s->producer_id_expiration_ms =
 	    configs_broker_int64(configs, "producer.id.expiration.ms");
 	policy = configs_topic(configs, topic, "cleanup.policy", &view.arena);

@@ -54,6 +54,7 @@ struct slice configs_broker(const struct configs *configs, const char *key);
 
 /* The same as a number or flag; a value that is none counts as default. */
 int64_t configs_broker_int64(const struct configs *configs, const char *key);
+double configs_broker_double(const struct configs *configs, const char *key);
 bool configs_broker_bool(const struct configs *configs, const char *key);
 
 /* How many keys are set for the broker, on all levels, known or not. */

@@ -1,7 +1,7 @@
 /*
  * The log manager: all logs of all log directories of one node, and what runs
- * around them: loading at start, retention, checkpoints, background removal,
- * the orderly stop.
+ * around them: loading at start, retention, compaction, checkpoints,
+ * background removal, the orderly stop.
  *
  * A start has three steps, because the logs' settings come from the metadata:
  * log_manager_new locks the directories and reads their checkpoints; then the
@@ -23,6 +23,7 @@
 
 #include "base/base.h"
 #include "base/uuid.h"
+#include "store/cleaner.h"
 #include "wire/error.h"
 
 struct disk;
@@ -57,6 +58,7 @@ struct log_manager_settings {
 	int64_t producer_check_interval_ms;
 	/* log.flush.scheduler.interval.ms, for flush.ms of the logs */
 	int64_t flush_check_interval_ms;
+	struct cleaner_settings cleaner;
 };
 
 /* What the layers above tell; context is handed through. */
@@ -92,8 +94,9 @@ struct log_manager *log_manager_new(
     const struct log_manager_settings *settings);
 
 /*
- * Take over from settings what may change at any time: delete_delay_ms, and
- * recovery_thread_count, which the next log_manager_load uses.  Any thread.
+ * Take over from settings what may change at any time: delete_delay_ms, the
+ * cleaner's (see cleaner_configure), and recovery_thread_count, which the next
+ * log_manager_load uses.  Any thread.
  */
 void log_manager_configure(struct log_manager *manager,
     const struct log_manager_settings *settings);
@@ -128,7 +131,7 @@ int log_manager_check_empty(struct log_manager *manager) WARN_UNUSED;
 int log_manager_load(struct log_manager *manager,
     const struct log_manager_hooks *hooks) WARN_UNUSED;
 
-/* Start the background thread. */
+/* Start the background thread and the cleaner. */
 void log_manager_start(struct log_manager *manager);
 
 /*

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "store/checkpoint.h"
+#include "store/cleaner.h"
 #include "store/disk.h"
 #include "store/flusher.h"
 #include "store/log.h"
@@ -327,6 +328,7 @@ log_manager_checkpoint(struct log_manager *manager, struct managed_dir *home,
 {
 	if (recovery_points_write(manager, home, view) < 0 ||
 	    log_starts_write(manager, home, view) < 0 ||
+	    cleaner_checkpoint(manager, home, view) < 0 ||
 	    high_watermarks_write(manager, home, view) < 0)
 		return -1;
 	stale_forget(manager, home);
@@ -571,6 +573,7 @@ log_manager_start(struct log_manager *manager)
 		log_error(LOG_MANAGER_LOGGER,
 		    "Cannot start the log manager's thread: %s",
 		    strerror(errno));
+	cleaner_start(manager->cleaner);
 }
 
 void

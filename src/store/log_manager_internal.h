@@ -2,9 +2,9 @@
  * What the files of the log manager share.  Nobody else includes this.
  *
  * Locks, in the order in which they are taken: `upkeep` (held while a log is
- * renamed, and while the background thread works on one log or writes a
- * checkpoint; may be held across a sync), `lock` (the tables; never across
- * I/O), a log's lock, `wake_lock` (a leaf).
+ * renamed, and while the background thread or the cleaner works on one log or
+ * writes a checkpoint; may be held across a sync), `lock` (the tables; never
+ * across I/O), a log's lock, `wake_lock` (a leaf).
  */
 #ifndef STORE_LOG_MANAGER_INTERNAL_H
 #define STORE_LOG_MANAGER_INTERNAL_H
@@ -81,6 +81,7 @@ struct log_manager {
 	struct log_manager_settings settings;
 	struct log_manager_hooks hooks;
 	struct fd_cache *files;   /* owned */
+	struct cleaner *cleaner;  /* owned */
 	struct managed_dir *dirs; /* owned */
 	size_t dir_count;
 	struct lost_log *lost; /* owned */

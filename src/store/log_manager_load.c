@@ -12,6 +12,7 @@
 #include "store/fd_cache.h"
 #include "store/flusher.h"
 #include "store/log.h"
+#include "store/log_clean.h"
 #include "store/log_settings.h"
 #include "store/meta_properties.h"
 #include "store/partition_metadata.h"
@@ -35,6 +36,7 @@ log_manager_settings_init(struct log_manager_settings *settings)
 		.producer_check_interval_ms = 600000,
 		.flush_check_interval_ms = INT64_MAX,
 	};
+	cleaner_settings_init(&settings->cleaner);
 }
 
 /* --- opening ------------------------------------------------------------- */
@@ -120,6 +122,7 @@ log_manager_configure(
 	atomic_store(
 	    &manager->recovery_thread_count, settings->recovery_thread_count);
 	atomic_store(&manager->delete_delay_ms, settings->delete_delay_ms);
+	cleaner_configure(manager->cleaner, &settings->cleaner);
 }
 
 struct log_manager *
@@ -128,6 +131,7 @@ log_manager_new(const struct log_manager_settings *settings)
 	struct log_manager *manager = xcalloc(1, sizeof(*manager));
 
 	manager->settings = *settings;
+	manager->cleaner = cleaner_new(manager);
 	log_manager_configure(manager, settings);
 	manager->dirs =
 	    xcalloc(settings->directory_count, sizeof(*manager->dirs));
@@ -170,6 +174,7 @@ log_manager_free(struct log_manager *manager)
 	if (manager == NULL)
 		return;
 	log_manager_background_stop(manager);
+	cleaner_free(manager->cleaner);
 	entries_free(manager);
 	for (size_t i = 0; i < manager->dir_count; i++)
 		log_dir_free(manager->dirs[i].dir);
@@ -302,6 +307,19 @@ high_watermark_restore(struct load_item *item)
 	log_unlock(item->log);
 }
 
+/* Up to where the log was cleaned before. */
+static void
+cleaner_point_restore(struct load_item *item)
+{
+	int64_t offset = log_dir_checkpoint_find(item->home->dir,
+	    LOG_DIR_CLEANER_POINTS, item->found->topic, item->found->partition,
+	    -1);
+
+	log_lock(item->log);
+	log_clean_offset_set(item->log, offset);
+	log_unlock(item->log);
+}
+
 static void
 partition_open(struct load *load, struct load_item *item, const char *path,
     const struct log_settings *settings)
@@ -319,8 +337,10 @@ partition_open(struct load *load, struct load_item *item, const char *path,
 
 	item->log = log_open(&open);
 	item->failed = item->log == NULL;
-	if (!item->failed)
-		high_watermark_restore(item);
+	if (item->failed)
+		return;
+	high_watermark_restore(item);
+	cleaner_point_restore(item);
 }
 
 static void
@@ -469,6 +489,7 @@ leftovers_drop(struct load *load)
 
 		if (dir->found[LOG_DIR_RECOVERY_POINTS].count +
 			dir->found[LOG_DIR_LOG_STARTS].count +
+			dir->found[LOG_DIR_CLEANER_POINTS].count +
 			dir->found[LOG_DIR_HIGH_WATERMARKS].count >
 		    0)
 			result = log_manager_checkpoint(

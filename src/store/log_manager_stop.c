@@ -10,6 +10,7 @@
 #include "store/checkpoint.h"
 #include "store/flusher.h"
 #include "store/log.h"
+#include "store/log_clean.h"
 
 /*
  * Closing waits for the disk nearly all the time, and a journal commits what
@@ -24,6 +25,7 @@ struct stop_item {
 	int64_t start_offset; /* -1: not for the checkpoint */
 	int64_t end_offset;
 	int64_t high_watermark;
+	int64_t clean_offset; /* -1: not for the checkpoint */
 	bool failed;
 };
 
@@ -38,6 +40,7 @@ item_note(struct stop_item *item)
 		item->start_offset = -1;
 	item->end_offset = log_end_offset(log);
 	item->high_watermark = log_high_watermark(log);
+	item->clean_offset = log_clean_offset(log);
 	log_unlock(log);
 }
 
@@ -115,6 +118,9 @@ dir_checkpoint(const struct log_manager *manager, struct managed_dir *home,
 		if (items[i].start_offset >= 0)
 			checkpoint_add(&checkpoints[LOG_DIR_LOG_STARTS], topic,
 			    entry->partition, items[i].start_offset);
+		if (items[i].clean_offset >= 0)
+			checkpoint_add(&checkpoints[LOG_DIR_CLEANER_POINTS],
+			    topic, entry->partition, items[i].clean_offset);
 	}
 	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++) {
 		log_manager_lost_add(
@@ -168,6 +174,7 @@ log_manager_stop(struct log_manager *manager, int64_t broker_epoch)
 	int result = 0;
 
 	log_manager_background_stop(manager);
+	cleaner_stop(manager->cleaner);
 	items = logs_close(manager, &count);
 	for (size_t i = 0; i < manager->dir_count; i++) {
 		if (dir_stop(manager, &manager->dirs[i], items, count,

@@ -279,7 +279,8 @@ next_offset(const struct log *log, const struct segment *segment,
 
 /*
  * May the log lack the offsets between the end of this segment and the next?
- * Where it is compacted; or was once, which its batches show.  In any other
+ * Where it is compacted; or was once, which the clean offset or its batches
+ * show.  In any other
  * log the file was longer: what is missing must not be passed over in silence.
  * A segment that the log does not have any more says nothing.  0, or -1 with
  * errno, EBADMSG where offsets are missing.
@@ -293,6 +294,7 @@ check_skip(const struct log_read *read)
 
 	log_lock(log);
 	may = log->settings.cleanup_compact || segment->active ||
+	    log->clean_offset > segment->base_offset ||
 	    log->segments[log_segment_find(log, segment->base_offset)] !=
 		segment;
 	log_unlock(log);

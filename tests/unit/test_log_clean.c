@@ -834,6 +834,29 @@ readers_go_on(void **state)
 	end_read(&read, 19);
 }
 
+/* Nor is a gap damage where the topic is not compacted any more. */
+static void
+gaps_stay_gaps(void **state)
+{
+	struct model *model = *state;
+	struct log_read read;
+
+	append_key(model, 1);
+	append_key(model, 2);
+	roll(model);
+	append_key(model, 2);
+	segment_bytes_set(model, 100);
+	roll(model);
+	assert_int_equal(clean(model), LOG_CLEAN_DONE);
+	assert_int_equal(log_segment_count(model->fixture.log), 3);
+	model->fixture.open.settings.cleanup_compact = false;
+	model->fixture.open.settings.cleanup_delete = true;
+	log_settings_change(
+	    model->fixture.log, &model->fixture.open.settings);
+	begin_read(model, 1, &read);
+	end_read(&read, 2);
+}
+
 static void
 timestamps_are_found(void **state)
 {
@@ -1134,6 +1157,7 @@ main(void)
 		TEST(known_damage_is_kept),
 		TEST(readers_finish),
 		TEST(readers_go_on),
+		TEST(gaps_stay_gaps),
 		TEST(timestamps_are_found),
 		TEST(truncation_stops_it),
 		TEST(renaming_stops_it),
