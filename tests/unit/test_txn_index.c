@@ -86,6 +86,38 @@ writes_what_kafka_writes(void **state)
 }
 
 static void
+looks_up_by_marker(void **state)
+{
+	static const struct txn_index_entry entries[] = {
+		{ 7, 90, 110, 95 },
+		{ 8, 95, 120, 121 },
+		{ 7, 130, 140, 141 },
+	};
+	char *path = fixture_file(*state, "x.txnindex");
+	struct txn_index index;
+
+	txn_index_init(&index);
+	for (size_t i = 0; i < COUNT_OF(entries); i++)
+		txn_index_append(&index, &entries[i]);
+	assert_int_equal(txn_index_find(&index, 0), 0);
+	assert_int_equal(txn_index_find(&index, 110), 0);
+	assert_int_equal(txn_index_find(&index, 111), 1);
+	assert_int_equal(txn_index_find(&index, 140), 2);
+	assert_int_equal(txn_index_find(&index, 141), 3);
+	txn_index_truncate(&index, 120);
+	assert_int_equal(index.count, 1);
+	assert_int_equal(txn_index_write(&index, disk_posix(), path), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	/* Without entries there is no file. */
+	txn_index_truncate(&index, 0);
+	assert_int_equal(txn_index_write(&index, disk_posix(), path), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(txn_index_write(&index, disk_posix(), path), 0);
+	txn_index_fini(&index);
+	free(path);
+}
+
+static void
 is_often_not_there(void **state)
 {
 	char *path = fixture_file(*state, "none.txnindex");
@@ -106,6 +138,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(believes_nothing_else,
 		    fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(writes_what_kafka_writes,
+		    fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(looks_up_by_marker,
 		    fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(is_often_not_there,
 		    fixture_setup, fixture_teardown),
