@@ -3,8 +3,7 @@
  * enough.
  *
  * Records are not read into memory: the answer has ranges of files.  Left out
- * are preferred read replicas (there is no replica.selector.class) and aborted
- * transactions.
+ * are preferred read replicas (there is no replica.selector.class).
  */
 #include "api/fetch.h"
 
@@ -13,6 +12,8 @@
 #include "net/loop.h"
 
 /* --- Waiting ----------------------------------------------------------- */
+
+static void fetch_go_on(struct request *request);
 
 static void
 on_released(struct request *request)
@@ -24,16 +25,21 @@ on_released(struct request *request)
 		partition_unref(fetch->parts[i].partition);
 }
 
-/* The one who claimed the poll ends it: what is there now is the answer. */
+/*
+ * The one who claimed the poll ends it: what is there now is the answer.  Who
+ * reads committed records only may have been woken by those of a transaction
+ * that is still open, and then waits on.
+ */
 static void
-poll_end(struct fetch *fetch)
+poll_end(struct fetch *fetch, bool timed_out)
 {
 	timer_stop(&fetch->timer);
 	long_poll_unpark(&fetch->poll);
 	fetch->parked = false;
-	fetch->waited = true;
+	fetch->waited |=
+	    timed_out || fetch->isolation != PARTITION_READ_COMMITTED;
 	if (fetch_read_start(fetch))
-		fetch_answer(fetch);
+		fetch_go_on(fetch->request);
 }
 
 static void
@@ -42,7 +48,7 @@ on_wakeup(struct task *task)
 	struct wakeup *wakeup = CONTAINER_OF(task, struct wakeup, task);
 	struct long_poll *poll = CONTAINER_OF(wakeup, struct long_poll, wakeup);
 
-	poll_end(CONTAINER_OF(poll, struct fetch, poll));
+	poll_end(CONTAINER_OF(poll, struct fetch, poll), false);
 }
 
 static void
@@ -51,7 +57,7 @@ on_timeout(struct timer *timer)
 	struct fetch *fetch = CONTAINER_OF(timer, struct fetch, timer);
 
 	if (long_poll_claim(&fetch->poll))
-		poll_end(fetch);
+		poll_end(fetch, true);
 }
 
 /*
@@ -84,10 +90,14 @@ static void
 poll_begin(struct fetch *fetch)
 {
 	struct request *request = fetch->request;
-	struct long_poll_part *parts = arena_xcalloc(
-	    &request->arena, (size_t)fetch->readable, sizeof(*parts));
+	struct loop *loop = request_loop(request);
 
-	long_poll_init(&fetch->poll, request_loop(request), on_wakeup, parts,
+	if (fetch->poll_parts == NULL) {
+		fetch->poll_parts = arena_xcalloc(&request->arena,
+		    (size_t)fetch->parts_count, sizeof(*fetch->poll_parts));
+		fetch->due_ms = loop_now_ms(loop) + fetch->body->max_wait_ms;
+	}
+	long_poll_init(&fetch->poll, loop, on_wakeup, fetch->poll_parts,
 	    fetch->readable, fetch->bytes_min - fetch->bytes);
 	for (int32_t i = 0; i < fetch->parts_count; i++) {
 		struct fetch_part *part = &fetch->parts[i];
@@ -99,7 +109,7 @@ poll_begin(struct fetch *fetch)
 	fetch_read_release(fetch);
 	fetch->parked = true;
 	timer_start(
-	    request_loop(request), &fetch->timer, fetch->body->max_wait_ms);
+	    loop, &fetch->timer, MAX(fetch->due_ms - loop_now_ms(loop), 0));
 	long_poll_park(&fetch->poll);
 }
 

@@ -15,6 +15,7 @@
 #include "broker/partition.h"
 #include "net/timer.h"
 #include "store/cold_read.h"
+#include "store/txn_index.h"
 #include "wire/generated/fetch.h"
 
 /* First versions that differ. */
@@ -35,6 +36,7 @@ struct fetch_part {
 	struct partition_leader leader;
 	struct partition_read read;
 	struct kp_extent extent;	/* of the answer, over read.data */
+	struct txn_index aborted;	/* what goes with read.data */
 };
 
 struct fetch {
@@ -62,6 +64,8 @@ struct fetch {
 	/* loop-local */
 	bool waited;			/* the answer is due */
 	bool parked;			/* on the poll */
+	int64_t due_ms;			/* the loop's, from the first poll on */
+	struct long_poll_part *poll_parts;	/* NULL before the first */
 	struct long_poll poll;
 	struct timer timer;
 };

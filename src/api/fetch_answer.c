@@ -47,14 +47,25 @@ leader_tell(struct fetch *fetch, const struct fetch_part *part,
  * Aborted transactions are null where nobody asked for them, and where the
  * read itself failed.
  */
-static int32_t
-aborted_count(const struct fetch *fetch, const struct fetch_part *part)
+static void
+aborted_fill(struct fetch *fetch, const struct fetch_part *part,
+    struct kp_fetch_response_partition *answer)
 {
-	if (part->refused)
-		return 0;
-	if (part->error != KP_NONE)
-		return -1;
-	return fetch->isolation == PARTITION_READ_COMMITTED ? 0 : -1;
+	const struct txn_index *aborted = &part->aborted;
+	struct kp_fetch_response_aborted_transaction *list;
+
+	answer->aborted_transactions_count = part->refused ? 0 : -1;
+	if (part->error != KP_NONE ||
+	    fetch->isolation != PARTITION_READ_COMMITTED)
+		return;
+	list = arena_xcalloc(
+	    &fetch->request->arena, aborted->count, sizeof(*list));
+	for (size_t i = 0; i < aborted->count; i++) {
+		list[i].producer_id = aborted->entries[i].producer_id;
+		list[i].first_offset = aborted->entries[i].first_offset;
+	}
+	answer->aborted_transactions = list;
+	answer->aborted_transactions_count = (int32_t)aborted->count;
 }
 
 static void
@@ -70,7 +81,7 @@ part_fill(struct fetch *fetch, struct fetch_part *part,
 	answer->last_stable_offset = read->last_stable_offset;
 	answer->log_start_offset = read->log_start_offset;
 	answer->preferred_read_replica = -1;
-	answer->aborted_transactions_count = aborted_count(fetch, part);
+	aborted_fill(fetch, part, answer);
 	if (part->error == KP_NONE && read->diverging_epoch >= 0) {
 		answer->diverging_epoch.epoch = read->diverging_epoch;
 		answer->diverging_epoch.end_offset = read->diverging_end_offset;

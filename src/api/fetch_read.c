@@ -77,13 +77,43 @@ part_read(const struct fetch *fetch, struct fetch_part *part)
 	return error;
 }
 
+/* Readers of committed records are told which of them are not. */
+static enum kp_error
+part_find_aborted(const struct fetch *fetch, struct fetch_part *part)
+{
+	enum kp_error error;
+
+	if (fetch->isolation != PARTITION_READ_COMMITTED)
+		return KP_NONE;
+	error = log_read_aborted(&part->read.data, &part->aborted);
+	if (error != KP_NONE)
+		log_read_release(&part->read.data);
+	return error;
+}
+
 static void
-part_resolve(struct fetch_part *part)
+part_resolve(const struct fetch *fetch, struct fetch_part *part)
 {
 	if (part->read.data.unresolved)
 		part->error = log_read_resolve(&part->read.data);
+	if (part->error == KP_NONE)
+		part->error = part_find_aborted(fetch, part);
 	if (part->error != KP_NONE)
 		part_forget(part);
+}
+
+/* Can it be resolved without waiting for the disk? */
+static bool
+part_is_warm(const struct fetch *fetch, const struct fetch_part *part)
+{
+	const struct log_read *read = &part->read.data;
+
+	if (!read->unresolved)
+		return true;
+	if (fetch->isolation == PARTITION_READ_COMMITTED &&
+	    log_read_may_look_up_aborted(read))
+		return false;
+	return log_read_is_warm(read);
 }
 
 /* --- All partitions ---------------------------------------------------- */
@@ -112,7 +142,7 @@ on_resolve(struct task *task)
 	struct fetch *fetch = CONTAINER_OF(task, struct fetch, resolve_task);
 	struct fetch_part *part = &fetch->parts[fetch->next];
 
-	part_resolve(part);
+	part_resolve(fetch, part);
 	fetch->cold.fd = part->read.data.fd;
 	fetch->cold.position = part->read.data.position;
 	fetch->cold.len = part->read.data.len;
@@ -141,12 +171,11 @@ parts_read(struct fetch *fetch)
 		}
 		fetch->readable++;
 		part->error = part_read(fetch, part);
-		if (part->read.data.unresolved &&
-		    !log_read_is_warm(&part->read.data)) {
+		if (!part_is_warm(fetch, part)) {
 			part_offload(fetch);
 			return false;
 		}
-		part_resolve(part);
+		part_resolve(fetch, part);
 		part_end(fetch);
 	}
 	return true;
@@ -172,7 +201,11 @@ fetch_read_start(struct fetch *fetch)
 void
 fetch_read_release(struct fetch *fetch)
 {
-	for (int32_t i = 0; i < fetch->parts_count; i++)
-		if (!fetch->parts[i].refused)
-			log_read_release(&fetch->parts[i].read.data);
+	for (int32_t i = 0; i < fetch->parts_count; i++) {
+		struct fetch_part *part = &fetch->parts[i];
+
+		if (!part->refused)
+			log_read_release(&part->read.data);
+		txn_index_fini(&part->aborted);
+	}
 }

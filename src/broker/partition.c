@@ -423,6 +423,7 @@ partition_bound(
 	case PARTITION_READ_ALL:
 		return log_end_offset(partition->log);
 	case PARTITION_READ_COMMITTED:
+		return log_last_stable_offset(partition->log);
 	case PARTITION_READ_UNCOMMITTED:
 		break;
 	}

@@ -39,6 +39,7 @@ log_new(const struct log_open *open)
 	log_tail_init(&log->tail);
 	leader_epochs_init(&log->epochs);
 	producer_state_init(&log->producers);
+	open_txns_init(&log->txns);
 	list_init(&log->removals);
 	return log;
 }
@@ -87,6 +88,7 @@ log_free(struct log *log)
 	log_tail_fini(&log->tail);
 	leader_epochs_fini(&log->epochs);
 	producer_state_fini(&log->producers);
+	open_txns_fini(&log->txns);
 	pthread_cond_destroy(&log->flush_ended);
 	pthread_mutex_destroy(&log->mutex);
 	free(log->segments);
@@ -510,6 +512,15 @@ log_high_watermark_set(struct log *log, int64_t high_watermark)
 {
 	assert(high_watermark <= log->end_offset);
 	log->high_watermark = high_watermark;
+	open_txns_settle(&log->txns, high_watermark);
+}
+
+int64_t
+log_last_stable_offset(const struct log *log)
+{
+	int64_t first = open_txns_first_unstable(&log->txns);
+
+	return MIN(log->high_watermark, MAX(first, log->start_offset));
 }
 
 void

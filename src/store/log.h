@@ -37,6 +37,7 @@ struct fd_cache;
 struct flush_link;
 struct log;
 struct segment;
+struct txn_index;
 
 /* --- Life --------------------------------------------------------------- */
 
@@ -141,6 +142,8 @@ int64_t log_end_offset(const struct log *log);
 int64_t log_flushed_offset(const struct log *log);
 int64_t log_recovery_point(const struct log *log);
 int64_t log_high_watermark(const struct log *log);
+/* Readers of committed records get no further (see open_txns.h). */
+int64_t log_last_stable_offset(const struct log *log);
 bool log_is_offline(const struct log *log);
 
 /* Base offset of the oldest and of the active segment. */
@@ -261,6 +264,20 @@ enum kp_error log_read(struct log *log, struct log_read *read) WARN_UNUSED;
  * then.  Unlocked.
  */
 enum kp_error log_read_resolve(struct log_read *read) WARN_UNUSED;
+
+/*
+ * The aborted transactions that concern what was read, appended to found,
+ * which the caller has made and frees: those with a marker at the read's
+ * offset or above that began below its end, and perhaps some that began a
+ * little later.  May read a file, unless the read is of the active segment.
+ * Errors: KP_CORRUPT_MESSAGE, KP_KAFKA_STORAGE_ERROR, and found is empty then.
+ * Unlocked; the log must not have been freed since log_read.
+ */
+enum kp_error log_read_aborted(const struct log_read *read,
+    struct txn_index *found) WARN_UNUSED;
+
+/* May log_read_aborted have to read a file?  Unlocked. */
+bool log_read_may_look_up_aborted(const struct log_read *read);
 
 /*
  * May log_read_resolve, and then whoever reads the range, go on without

@@ -207,8 +207,8 @@ account(struct log *log, const struct log_append *append, bool has_producer)
 		leader_epochs_assign(
 		    &log->epochs, batch.leader_epoch, batch.base_offset);
 		if (has_producer)
-			log_producers_note(
-			    log, &batch, slice_of(data, batch.size_bytes));
+			log_producers_note(log, &batch,
+			    slice_of(data, batch.size_bytes), active);
 		data += batch.size_bytes;
 	}
 	active->modified_ms = append->now_ms;

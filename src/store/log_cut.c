@@ -60,6 +60,8 @@ reopen_last(struct log *log, int64_t now_ms)
 	segment = segment_open(log->files, log->path, old->base_offset,
 	    old->size_bytes, old->modified_ms);
 	segment->dirty = old->dirty;
+	segment->has_aborts = old->has_aborts;
+	segment->aborts_loaded = !old->has_aborts;
 	if (segment_activate(segment, now_ms) != 0) {
 		segment_unref(segment);
 		return -1;

@@ -2,11 +2,11 @@
  * The inside of a log, for the log_*.c files alone.
  *
  * Each of them is one thing that a log does: log.c life and roll, log_append,
- * log_read, log_timestamp (look-up by time), log_flush, log_retain, log_cut
- * (truncation), log_clean with log_clean_plan, log_clean_map and
- * log_clean_group (compaction), log_sweep (files of interrupted operations),
- * log_load and log_recovery (start), log_producers (state after a start or a
- * cut), log_damage (what is rotten).
+ * log_read, log_aborted (the transactions in a read), log_timestamp (look-up
+ * by time), log_flush, log_retain, log_cut (truncation), log_clean with
+ * log_clean_plan, log_clean_map and log_clean_group (compaction), log_sweep
+ * (files of interrupted operations), log_load and log_recovery (start),
+ * log_producers (state after a start or a cut), log_damage (what is rotten).
  */
 #ifndef STORE_LOG_INTERNAL_H
 #define STORE_LOG_INTERNAL_H
@@ -15,6 +15,7 @@
 #include "store/flusher.h"
 #include "store/log.h"
 #include "store/log_tail.h"
+#include "store/open_txns.h"
 #include "store/segment.h"
 
 #include <pthread.h>
@@ -80,6 +81,7 @@ struct log {
 	struct log_tail tail;
 	struct leader_epochs epochs;
 	struct producer_state producers;
+	struct open_txns txns;
 	struct log_damage *damages;	/* by first_offset */
 	size_t damage_count;
 	bool damages_dirty;		/* the file lacks a change */
@@ -188,6 +190,8 @@ struct log_files {
 	size_t base_count;
 	int64_t *snapshots;	/* of .snapshot files, ascending */
 	size_t snapshot_count;
+	int64_t *txn_indexes;	/* of .txnindex files, ascending */
+	size_t txn_index_count;
 };
 
 /*
@@ -197,6 +201,10 @@ struct log_files {
  */
 int log_sweep(struct log *log, struct log_files *files) WARN_UNUSED;
 void log_files_fini(struct log_files *files);
+
+/* Is there a .txnindex for the segment at base_offset? */
+bool log_files_have_txn_index(const struct log_files *files,
+    int64_t base_offset);
 
 /* Only list; of a log that is in use.  -1 with errno. */
 int log_sweep_snapshots(struct log *log, struct log_files *files) WARN_UNUSED;
@@ -212,13 +220,17 @@ int log_sweep_snapshots(struct log *log, struct log_files *files) WARN_UNUSED;
 int log_producers_load(struct log *log, struct log_files *files,
     int64_t offset, bool scan_all, int64_t now_ms) WARN_UNUSED;
 
-/* Note a batch that is in the log now, with its bytes. */
+/*
+ * Note a batch that is in the log now, with its bytes.  segment is where it
+ * was appended, whose index learns of an aborted transaction; NULL where the
+ * index knows already.
+ */
 void log_producers_note(struct log *log, const struct batch *batch,
-    struct slice bytes);
+    struct slice bytes, struct segment *segment);
 
 /* The same for the batch that a scan found; -1 with errno. */
 int log_producers_note_scanned(struct log *log, struct file_scan *scan,
-    const struct batch *batch) WARN_UNUSED;
+    const struct batch *batch, struct segment *segment) WARN_UNUSED;
 
 /* What a batch says about its producer. */
 void log_producers_describe(const struct batch *batch,

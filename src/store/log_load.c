@@ -33,7 +33,8 @@ reserved_bytes(const struct stat *st)
 }
 
 static int
-open_segment(struct log *log, int64_t base_offset)
+open_segment(
+    struct log *log, const struct log_files *files, int64_t base_offset)
 {
 	struct segment *segment;
 	char name[SEGMENT_NAME_SIZE];
@@ -55,6 +56,8 @@ open_segment(struct log *log, int64_t base_offset)
 	segment = segment_open(log->files, log->path, base_offset, st.st_size,
 	    st.st_mtim.tv_sec * INT64_C(1000) + st.st_mtim.tv_nsec / 1000000);
 	segment->allocated_bytes = reserved_bytes(&st);
+	segment->has_aborts = log_files_have_txn_index(files, base_offset);
+	segment->aborts_loaded = !segment->has_aborts;
 	log_segment_push(log, segment);
 	return 0;
 }
@@ -63,7 +66,7 @@ static int
 open_segments(struct log *log, const struct log_files *files)
 {
 	for (size_t i = 0; i < files->base_count; i++) {
-		if (open_segment(log, files->bases[i]) != 0)
+		if (open_segment(log, files, files->bases[i]) != 0)
 			return -1;
 	}
 	return 0;

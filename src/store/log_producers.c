@@ -42,9 +42,10 @@ log_producers_describe(
 	};
 }
 
-/* The coordinator epoch of a transaction's marker; -1 where it is none. */
+/* What a transaction's marker says; -1 where the record is none. */
 static int
-parse_marker(const struct record *record, int32_t *coordinator_epoch)
+parse_marker(const struct record *record, bool *abort,
+    int32_t *coordinator_epoch)
 {
 	int type;
 
@@ -54,12 +55,13 @@ parse_marker(const struct record *record, int32_t *coordinator_epoch)
 	type = be16_get(record->key.data + 2);
 	if (type != CONTROL_ABORT && type != CONTROL_COMMIT)
 		return -1;
+	*abort = type == CONTROL_ABORT;
 	*coordinator_epoch = (int32_t)be32_get(record->value.data + 2);
 	return 0;
 }
 
 static int
-read_marker(struct slice bytes, int32_t *coordinator_epoch)
+read_marker(struct slice bytes, bool *abort, int32_t *coordinator_epoch)
 {
 	struct batch_reader reader;
 	struct record record;
@@ -70,43 +72,81 @@ read_marker(struct slice bytes, int32_t *coordinator_epoch)
 	buf_init(&scratch, 0);
 	if (batch_reader_open(&reader, bytes, &scratch) == KP_NONE &&
 	    batch_reader_next(&reader, &record))
-		result = parse_marker(&record, coordinator_epoch);
+		result = parse_marker(&record, abort, coordinator_epoch);
 	buf_fini(&scratch);
 	return result;
 }
 
+/* A transaction that began at first_offset was aborted by this marker. */
 static void
-note_marker(struct log *log, const struct batch *batch, struct slice bytes)
+note_abort(struct log *log, const struct batch *marker, int64_t first_offset,
+    struct segment *segment)
+{
+	int64_t ongoing = open_txns_first_ongoing(&log->txns);
+
+	segment_add_abort(segment,
+	    &(struct txn_index_entry){
+		.producer_id = marker->producer_id,
+		.first_offset = first_offset,
+		.last_offset = marker->last_offset,
+		.last_stable_offset = ongoing == OPEN_TXNS_NONE ?
+		    marker->last_offset + 1 :
+		    ongoing,
+	    });
+}
+
+static void
+note_marker(struct log *log, const struct batch *batch, struct slice bytes,
+    struct segment *segment)
 {
 	struct producer_marker marker = {
 		.producer_id = batch->producer_id,
 		.timestamp_ms = batch->max_timestamp,
 		.producer_epoch = batch->producer_epoch,
 	};
+	int64_t first_offset;
+	bool abort;
 
-	if (read_marker(bytes, &marker.coordinator_epoch) == 0)
-		producer_state_update_marker(&log->producers, &marker);
+	if (read_marker(bytes, &abort, &marker.coordinator_epoch) != 0)
+		return;
+	producer_state_update_marker(&log->producers, &marker);
+	if (open_txns_end(&log->txns, batch->producer_id, batch->last_offset,
+		&first_offset) &&
+	    abort && segment != NULL)
+		note_abort(log, batch, first_offset, segment);
+}
+
+static bool
+has_open_txn(const struct log *log, int64_t producer_id)
+{
+	const struct producer *producer =
+	    producer_state_find(&log->producers, producer_id);
+
+	return producer != NULL && producer->txn_first_offset >= 0;
 }
 
 void
-log_producers_note(
-    struct log *log, const struct batch *batch, struct slice bytes)
+log_producers_note(struct log *log, const struct batch *batch,
+    struct slice bytes, struct segment *segment)
 {
 	struct producer_append append;
 
 	if (batch->producer_id < 0)
 		return;
 	if (batch_is_control(batch)) {
-		note_marker(log, batch, bytes);
+		note_marker(log, batch, bytes, segment);
 		return;
 	}
 	log_producers_describe(batch, &append);
+	if (append.transactional && !has_open_txn(log, append.producer_id))
+		open_txns_begin(
+		    &log->txns, append.producer_id, append.base_offset);
 	producer_state_update(&log->producers, &append);
 }
 
 int
-log_producers_note_scanned(
-    struct log *log, struct file_scan *scan, const struct batch *batch)
+log_producers_note_scanned(struct log *log, struct file_scan *scan,
+    const struct batch *batch, struct segment *segment)
 {
 	struct slice bytes = SLICE_NULL;
 	uint8_t *heap = NULL;
@@ -118,7 +158,7 @@ log_producers_note_scanned(
 		if (slice_is_null(bytes))
 			return -1;
 	}
-	log_producers_note(log, batch, bytes);
+	log_producers_note(log, batch, bytes, segment);
 	free(heap);
 	return 0;
 }
@@ -140,6 +180,37 @@ unlink_snapshot(struct log *log, int64_t offset)
 	log_names_changed(log);
 }
 
+/* Transactions that a snapshot at offset says are open began before it. */
+static int
+open_txns_restore(struct log *log, int64_t offset)
+{
+	const struct producer_state *state = &log->producers;
+
+	for (size_t i = 0; i < state->count; i++) {
+		const struct producer *producer = state->producers[i];
+
+		if (producer->txn_first_offset >= offset) {
+			open_txns_clear(&log->txns);
+			producer_state_clear(&log->producers);
+			errno = EBADMSG;
+			return -1;
+		}
+		if (producer->txn_first_offset >= 0)
+			open_txns_begin(&log->txns, producer->id,
+			    producer->txn_first_offset);
+	}
+	return 0;
+}
+
+static int
+read_snapshot(struct log *log, int64_t offset, int64_t now_ms)
+{
+	if (producer_snapshot_read(&log->producers, log->disk, log->path,
+		offset, now_ms, log->settings.producer_id_expiration_ms) != 0)
+		return -1;
+	return open_txns_restore(log, offset);
+}
+
 /*
  * Load the newest snapshot that can be read, and drop the others on the way.
  * The offset up to which the state is known.
@@ -154,9 +225,7 @@ load_snapshot(
 		if (offset <= log->start_offset)
 			break;
 		if (offset <= limit) {
-			if (producer_snapshot_read(&log->producers, log->disk,
-				log->path, offset, now_ms,
-				log->settings.producer_id_expiration_ms) == 0)
+			if (read_snapshot(log, offset, now_ms) == 0)
 				return offset;
 			log_warn("store",
 			    "%s: producer snapshot %" PRId64 " cannot be used: "
@@ -179,7 +248,8 @@ scan_batches(
 	while ((result = batch_walk_next(walk, &batch)) > 0 &&
 	    batch.base_offset < to) {
 		if (batch.base_offset >= from &&
-		    log_producers_note_scanned(log, &walk->scan, &batch) != 0)
+		    log_producers_note_scanned(
+			log, &walk->scan, &batch, NULL) != 0)
 			return -1;
 	}
 	return result < 0 ? -1 : 0;
@@ -249,6 +319,7 @@ log_producers_load(struct log *log, struct log_files *files, int64_t offset,
 	/* Kafka's rule: where there are none at all there was no producer. */
 	scan_all |= files->snapshot_count > 0;
 	producer_state_clear(&log->producers);
+	open_txns_clear(&log->txns);
 	from = load_snapshot(log, files, offset, now_ms);
 	drop_strays(log, files);
 	log->snapshot_offset = from;
@@ -257,7 +328,9 @@ log_producers_load(struct log *log, struct log_files *files, int64_t offset,
 			return 0;
 		from = log->start_offset;
 	}
-	if (from >= offset || log->segment_count == 0)
-		return 0;
-	return scan_log(log, from, offset);
+	if (from < offset && log->segment_count > 0 &&
+	    scan_log(log, from, offset) != 0)
+		return -1;
+	open_txns_settle(&log->txns, log->high_watermark);
+	return 0;
 }

@@ -50,7 +50,8 @@ take(struct recovery *recovery, const struct batch *batch)
 		leader_epochs_assign(
 		    &log->epochs, batch->leader_epoch, batch->base_offset);
 	recovery->walk.next_offset = batch->last_offset + 1;
-	return log_producers_note_scanned(log, &recovery->walk.scan, batch);
+	return log_producers_note_scanned(
+	    log, &recovery->walk.scan, batch, recovery->segment);
 }
 
 /* --- Damage ------------------------------------------------------------- */

@@ -27,6 +27,7 @@ struct found {
 	bool is_log;
 	bool is_snapshot;
 	bool is_index; /* .index, .timeindex, .txnindex */
+	bool is_txn_index;
 	bool gone;
 };
 
@@ -91,8 +92,10 @@ classify(const char *text, struct found *found)
 		found->is_log = true;
 	else if (take_suffix(&name, ".snapshot"))
 		found->is_snapshot = true;
+	else if (take_suffix(&name, ".txnindex"))
+		found->is_index = found->is_txn_index = true;
 	else if (take_suffix(&name, ".timeindex") ||
-	    take_suffix(&name, ".txnindex") || take_suffix(&name, ".index"))
+	    take_suffix(&name, ".index"))
 		found->is_index = true;
 	else
 		return false;
@@ -345,6 +348,7 @@ collect(struct sweep *sweep, struct log_files *files)
 {
 	files->bases = xcalloc(sweep->count, sizeof(*files->bases));
 	files->snapshots = xcalloc(sweep->count, sizeof(*files->snapshots));
+	files->txn_indexes = xcalloc(sweep->count, sizeof(*files->txn_indexes));
 	for (size_t i = 0; i < sweep->count; i++) {
 		const struct found *found = &sweep->found[i];
 
@@ -355,10 +359,23 @@ collect(struct sweep *sweep, struct log_files *files)
 		if (found->is_snapshot)
 			files->snapshots[files->snapshot_count++] =
 			    found->number;
+		if (found->is_txn_index)
+			files->txn_indexes[files->txn_index_count++] =
+			    found->number;
 	}
 	qsort(files->bases, files->base_count, sizeof(int64_t), compare);
 	qsort(
 	    files->snapshots, files->snapshot_count, sizeof(int64_t), compare);
+	qsort(files->txn_indexes, files->txn_index_count, sizeof(int64_t),
+	    compare);
+}
+
+bool
+log_files_have_txn_index(const struct log_files *files, int64_t base_offset)
+{
+	return files->txn_index_count > 0 &&
+	    bsearch(&base_offset, files->txn_indexes, files->txn_index_count,
+		sizeof(int64_t), compare) != NULL;
 }
 
 /* An index whose log is gone would be taken for that of a later log. */
@@ -399,6 +416,7 @@ log_files_fini(struct log_files *files)
 {
 	free(files->bases);
 	free(files->snapshots);
+	free(files->txn_indexes);
 	*files = (struct log_files){ .bases = NULL };
 }
 

@@ -67,6 +67,8 @@ segment_new(struct fd_cache *files, const char *directory, int64_t base_offset)
 	atomic_init(&segment->refs, 1);
 	segment->first_timestamp_ms = -1;
 	segment_indexes_init(&segment->indexes, base_offset);
+	txn_index_init(&segment->aborts);
+	segment->aborts_loaded = true;
 	pthread_mutex_init(&segment->mutex, NULL);
 	segment->directory = xstrdup(directory);
 	segment->suffix = "";
@@ -167,6 +169,7 @@ segment_unref(struct segment *segment)
 		segment_unpin(segment);
 	fd_cache_close(segment->files, &segment->file);
 	segment_indexes_fini(&segment->indexes);
+	txn_index_fini(&segment->aborts);
 	pthread_mutex_destroy(&segment->mutex);
 	free(segment->directory);
 	free(segment);
@@ -312,7 +315,7 @@ segment_save(struct segment *segment)
 	assert(segment->active);
 	segment_indexes_finish(&segment->indexes);
 	segment->indexes_dirty = true;
-	if (write_indexes(segment) != 0)
+	if (write_indexes(segment) != 0 || segment_write_aborts(segment) != 0)
 		return -1;
 	return trim(segment);
 }
@@ -340,6 +343,7 @@ segment_truncate(struct segment *segment, int64_t position, int64_t offset)
 	segment->dirty = true;
 	segment->indexes_dirty = true;
 	segment_indexes_truncate(&segment->indexes, position, offset);
+	txn_index_truncate(&segment->aborts, offset);
 	if (position == 0)
 		segment->first_timestamp_ms = -1;
 	return result;
@@ -349,6 +353,8 @@ void
 segment_recount(struct segment *segment)
 {
 	segment_indexes_fini(&segment->indexes);
+	txn_index_fini(&segment->aborts);
+	segment->aborts_loaded = true;
 	segment->size_bytes = 0;
 	segment->first_timestamp_ms = -1;
 	segment->indexes_loaded = true;
@@ -368,6 +374,10 @@ segment_relax(struct segment *segment)
 		time_index_fini(&segment->indexes.times);
 		segment->indexes_loaded = false;
 	}
+	if (!segment->indexes_used && segment->aborts.count > 0) {
+		txn_index_fini(&segment->aborts);
+		segment->aborts_loaded = false;
+	}
 	segment->indexes_used = false;
 	pthread_mutex_unlock(&segment->mutex);
 }
@@ -377,12 +387,18 @@ segment_sync_indexes(struct segment *segment)
 {
 	char *offsets = segment_path(segment, ".index");
 	char *times = segment_path(segment, ".timeindex");
+	char *txns = segment_path(segment, ".txnindex");
 	int result = disk_sync_file(segment->disk, offsets);
 
 	if (result == 0)
 		result = disk_sync_file(segment->disk, times);
+	/* Most segments do not have one. */
+	if (result == 0 && disk_sync_file(segment->disk, txns) != 0 &&
+	    errno != ENOENT)
+		result = -1;
 	free(offsets);
 	free(times);
+	free(txns);
 	return result;
 }
 

@@ -19,6 +19,7 @@
 #include "base/base.h"
 #include "store/fd_cache.h"
 #include "store/segment_indexes.h"
+#include "store/txn_index.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -55,6 +56,7 @@ struct segment {
 	bool active;
 	bool dirty;			/* batches that are not synced */
 	bool indexes_dirty;		/* index files lack entries or a sync */
+	bool has_aborts;		/* a .txnindex, or entries for one */
 
 	/* LM */
 	struct segment_indexes indexes;	/* timestamps stay when relaxed */
@@ -63,6 +65,8 @@ struct segment {
 	bool timestamps_known;
 	bool indexes_rebuilt;		/* segment_distrust has done its work */
 	bool held;			/* needs its names no more: M always */
+	struct txn_index aborts;
+	bool aborts_loaded;		/* or there are none */
 
 	/* M */
 	pthread_mutex_t mutex;
@@ -165,6 +169,32 @@ int segment_truncate(struct segment *segment, int64_t position,
  */
 void segment_recount(struct segment *segment);
 
+/* --- Aborted transactions (segment_aborts.c) ----------------------------- */
+
+/*
+ * Count an aborted transaction whose marker is in the segment, behind those
+ * of all others.  L; active.
+ */
+void segment_add_abort(
+    struct segment *segment, const struct txn_index_entry *entry);
+
+/*
+ * Append to found those whose marker is at from_offset or above and that
+ * began below upper.  1: no later segment has any; 0: one may.  L; active.
+ */
+int segment_find_aborts(struct segment *segment, int64_t from_offset,
+    int64_t upper, struct txn_index *found) WARN_UNUSED;
+
+/* The same of a closed segment; takes M, may read the file.  -1 with errno. */
+int segment_find_aborts_closed(struct segment *segment, int64_t from_offset,
+    int64_t upper, struct txn_index *found) WARN_UNUSED;
+
+/* Write the file where there is something to write, without a sync.  L. */
+int segment_write_aborts(struct segment *segment) WARN_UNUSED;
+
+/* Have the entries in memory.  M; -1 with errno. */
+int segment_load_aborts(struct segment *segment) WARN_UNUSED;
+
 /* --- Looking up --------------------------------------------------------- */
 
 /*
@@ -195,6 +225,16 @@ int64_t segment_lookup_timestamp_closed(struct segment *segment,
  */
 int segment_locate(struct segment *segment, int64_t offset, int64_t *position,
     int64_t end, size_t *size_bytes) WARN_UNUSED;
+
+/*
+ * *offset becomes one that no batch before position reaches, by the index's
+ * next entry, or INT64_MAX where it has none.  0, or -1 with errno.  Guards
+ * as segment_lookup; the second likewise.
+ */
+int segment_offset_behind(struct segment *segment, int64_t position,
+    int64_t *offset) WARN_UNUSED;
+int segment_offset_behind_closed(struct segment *segment, int64_t position,
+    int64_t *offset) WARN_UNUSED;
 
 /*
  * The largest timestamp of all batches, -1 where there is none.  Guards and

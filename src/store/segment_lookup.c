@@ -155,6 +155,47 @@ segment_lookup_closed(struct segment *segment, int64_t offset)
 }
 
 static int64_t
+offset_behind(const struct segment *segment, int64_t position)
+{
+	const struct offset_index *offsets = &segment->indexes.offsets;
+	size_t low = 0;
+	size_t high = offsets->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if ((int64_t)offsets->entries[middle].position < position)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == offsets->count)
+		return INT64_MAX;
+	return segment->base_offset + offsets->entries[low].relative_offset;
+}
+
+int
+segment_offset_behind(
+    struct segment *segment, int64_t position, int64_t *offset)
+{
+	if (!segment->active)
+		return segment_offset_behind_closed(segment, position, offset);
+	*offset = offset_behind(segment, position);
+	return 0;
+}
+
+int
+segment_offset_behind_closed(
+    struct segment *segment, int64_t position, int64_t *offset)
+{
+	if (lock_loaded(segment) != 0)
+		return -1;
+	*offset = offset_behind(segment, position);
+	pthread_mutex_unlock(&segment->mutex);
+	return 0;
+}
+
+static int64_t
 lookup_timestamp(const struct segment *segment, int64_t timestamp_ms)
 {
 	struct time_index_entry entry;
@@ -286,6 +327,10 @@ segment_activate(struct segment *segment, int64_t now_ms)
 	if (lock_loaded(segment) != 0)
 		return -1;
 	segment->indexes.unindexed_bytes = 0;
+	if (segment_load_aborts(segment) != 0) {
+		pthread_mutex_unlock(&segment->mutex);
+		return -1;
+	}
 	pthread_mutex_unlock(&segment->mutex);
 	if (read_first_timestamp(segment) != 0)
 		return -1;

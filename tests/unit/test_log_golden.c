@@ -6,11 +6,13 @@
  * tests/store/logdirs has the archives, and for each a JSON file with what
  * Kafka's clients and tools said: records as [offset, timestamp, key, value,
  * headers] in hex (or "sha256:HEX:LENGTH" for long ones), ListOffsets answers
- * as timestamp -> [error, offset, timestamp, leader epoch].
+ * as timestamp -> [error, offset, timestamp, leader epoch].  committed is what
+ * a read_committed consumer got, where that is not every record.
  */
 #include "unit/store_fixture.h"
 
 #include "store/checkpoint.h"
+#include "store/txn_index.h"
 #include "wire/batch_reader.h"
 
 #include <errno.h>
@@ -42,7 +44,7 @@ load_expected(const char *archive)
 	char *path =
 	    xasprintf("%s/tests/store/logdirs/%s.json.gz", SRCDIR, archive);
 	gzFile file = gzopen(path, "rb");
-	size_t size = 1 << 20;
+	size_t size = 4 << 20;
 	char *text = xmalloc(size);
 	json_error_t error;
 	json_t *json;
@@ -245,6 +247,131 @@ expect_records(struct golden *golden, struct log *log, const json_t *expected,
 	golden->records += at;
 }
 
+/* --- Committed records -------------------------------------------------- */
+
+/* A consumer with isolation.level=read_committed, of one fetch. */
+struct committed_reader {
+	const json_t *expected;	/* offsets; NULL: all records are committed */
+	size_t at;
+	const struct txn_index *aborted;
+};
+
+/* Is the batch of a transaction that the answer calls aborted? */
+static bool
+is_aborted(const struct committed_reader *reader, const struct batch *batch)
+{
+	for (size_t i = 0; i < reader->aborted->count; i++) {
+		const struct txn_index_entry *entry =
+		    &reader->aborted->entries[i];
+
+		if (batch_is_transactional(batch) &&
+		    entry->producer_id == batch->producer_id &&
+		    entry->first_offset <= batch->base_offset &&
+		    batch->base_offset < entry->last_offset)
+			return true;
+	}
+	return false;
+}
+
+static void
+expect_committed_batch(struct committed_reader *reader, struct slice bytes)
+{
+	struct batch_reader records;
+	struct record record;
+	struct buf scratch;
+
+	buf_init(&scratch, 64 << 20);
+	assert_int_equal(batch_reader_open(&records, bytes, &scratch), KP_NONE);
+	while (!batch_is_control(&records.batch) &&
+	    !is_aborted(reader, &records.batch) &&
+	    batch_reader_next(&records, &record))
+		assert_int_equal(
+		    integer_at(reader->expected, reader->at++), record.offset);
+	buf_fini(&scratch);
+}
+
+static void
+expect_committed_range(
+    struct committed_reader *reader, struct log_read *read, int64_t *offset)
+{
+	uint8_t *data = xmalloc(read->len);
+	struct slice left = slice_of(data, read->len);
+	struct batch batch;
+
+	assert_int_equal(pread(read->fd, data, read->len, read->position),
+	    (ssize_t)read->len);
+	while (batch_read(left, &batch) == 0) {
+		expect_committed_batch(
+		    reader, slice_of(left.data, batch.size_bytes));
+		*offset = batch.last_offset + 1;
+		left.data += batch.size_bytes;
+		left.len -= batch.size_bytes;
+	}
+	free(data);
+}
+
+/* What Kafka lists for the whole log may be one too many. */
+static void
+expect_listed(const json_t *expected, const struct txn_index *aborted)
+{
+	for (size_t i = 0; i < aborted->count; i++) {
+		const struct txn_index_entry *entry = &aborted->entries[i];
+		bool found = false;
+		const json_t *pair;
+		size_t at;
+
+		json_array_foreach(expected, at, pair)
+			found |= integer_at(pair, 0) == entry->producer_id &&
+			    integer_at(pair, 1) == entry->first_offset;
+		assert_true(found);
+	}
+}
+
+static void
+expect_committed(struct log *log, const json_t *expected, size_t max_bytes)
+{
+	struct committed_reader reader = { .expected =
+					       json_object_get(
+						   expected, "committed") };
+	struct log_read read = { .max_bytes = max_bytes,
+		.min_one_batch = true,
+		.upper_bound = log_last_stable_offset(log) };
+	int64_t offset = log_start_offset(log);
+
+	while (reader.expected != NULL) {
+		struct txn_index aborted;
+
+		txn_index_init(&aborted);
+		read.offset = offset;
+		log_lock(log);
+		assert_int_equal(log_read(log, &read), KP_NONE);
+		log_unlock(log);
+		if (read.unresolved)
+			assert_int_equal(log_read_resolve(&read), KP_NONE);
+		if (read.len == 0)
+			break;
+		assert_int_equal(log_read_aborted(&read, &aborted), KP_NONE);
+		expect_listed(json_object_get(expected, "aborted"), &aborted);
+		reader.aborted = &aborted;
+		expect_committed_range(&reader, &read, &offset);
+		log_read_release(&read);
+		txn_index_fini(&aborted);
+	}
+	assert_int_equal(reader.at, json_array_size(reader.expected));
+}
+
+static void
+expect_stable(struct log *log, const json_t *expected)
+{
+	log_lock(log);
+	log_high_watermark_set(log, log_end_offset(log));
+	assert_int_equal(log_last_stable_offset(log),
+	    integer_of(expected, "last_stable"));
+	log_unlock(log);
+	expect_committed(log, expected, 1);
+	expect_committed(log, expected, 1 << 20);
+}
+
 /* --- Look-ups and producers --------------------------------------------- */
 
 static void
@@ -360,6 +487,7 @@ expect_log(struct golden *golden, struct log *log, const json_t *expected)
 	expect_records(golden, log, records, 1 << 20);
 	expect_timestamps(log, json_object_get(expected, "list_offsets"));
 	expect_producers(log, json_object_get(expected, "producers"));
+	expect_stable(log, expected);
 }
 
 /* As Kafka left it; as we leave it; and after a kill of ours. */

@@ -1,0 +1,111 @@
+/*
+ * The aborted transactions that a reader of committed records has to be told
+ * of, from the indexes of the segments that have any.
+ */
+#include "store/log_internal.h"
+
+#include <errno.h>
+
+bool
+log_read_may_look_up_aborted(const struct log_read *read)
+{
+	struct log *log = read->log;
+	bool found = false;
+
+	if (read->segment == NULL)
+		return false;
+	log_lock(log);
+	for (size_t at = log_segment_find(log, read->segment->base_offset);
+	     at + 1 < log->segment_count && !found; at++)
+		found = log->segments[at]->has_aborts;
+	log_unlock(log);
+	return found;
+}
+
+/*
+ * An offset behind all that was read: the index's next, or where the segment
+ * ends; more than is needed does no harm.
+ */
+static int
+find_upper(const struct log_read *read, int64_t *upper)
+{
+	int64_t end = read->position + (int64_t)read->len;
+	struct log *log = read->log;
+	bool active;
+	int result = 0;
+
+	log_lock(log);
+	active = read->segment->active;
+	if (active)
+		result = segment_offset_behind(read->segment, end, upper);
+	log_unlock(log);
+	if (!active)
+		result =
+		    segment_offset_behind_closed(read->segment, end, upper);
+	*upper = MIN(*upper, read->upper_bound);
+	return result;
+}
+
+/*
+ * The first segment with aborted transactions at base_offset or behind it: a
+ * closed one is referenced, the active one is looked into at once (*result).
+ * NULL: there is no more to look into.
+ */
+static struct segment *
+next_closed(const struct log_read *read, int64_t base_offset, int64_t upper,
+    struct txn_index *found, int *result)
+{
+	struct log *log = read->log;
+	struct segment *next = NULL;
+	size_t at;
+
+	log_lock(log);
+	at = log_segment_find(log, base_offset);
+	while (at < log->segment_count &&
+	    (log->segments[at]->base_offset < base_offset ||
+		!log->segments[at]->has_aborts))
+		at++;
+	if (at < log->segment_count && !log->segments[at]->active)
+		next = segment_ref(log->segments[at]);
+	else if (at < log->segment_count)
+		*result = segment_find_aborts(
+		    log->segments[at], read->offset, upper, found);
+	log_unlock(log);
+	return next;
+}
+
+/*
+ * All segments from the one that was read on, until one says that no later
+ * one matters.
+ */
+static int
+find_all(const struct log_read *read, int64_t upper, struct txn_index *found)
+{
+	int64_t base_offset = read->segment->base_offset;
+	struct segment *segment;
+	int result = 0;
+
+	while (result == 0 &&
+	    (segment = next_closed(
+		 read, base_offset, upper, found, &result)) != NULL) {
+		base_offset = segment->base_offset + 1;
+		result = segment_find_aborts_closed(
+		    segment, read->offset, upper, found);
+		segment_unref(segment);
+	}
+	return result < 0 ? -1 : 0;
+}
+
+enum kp_error
+log_read_aborted(const struct log_read *read, struct txn_index *found)
+{
+	int64_t upper = 0;
+
+	assert(!read->unresolved);
+	if (read->segment == NULL)
+		return KP_NONE;
+	if (find_upper(read, &upper) == 0 && find_all(read, upper, found) == 0)
+		return KP_NONE;
+	txn_index_fini(found);
+	return errno == EBADMSG ? KP_CORRUPT_MESSAGE : KP_KAFKA_STORAGE_ERROR;
+}
