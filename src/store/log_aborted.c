@@ -22,6 +22,19 @@ log_read_may_look_up_aborted(const struct log_read *read)
 	return found;
 }
 
+/* Where the segments behind the one that was read begin.  Locked. */
+static int64_t
+next_base(const struct log *log, const struct segment *segment)
+{
+	size_t at = log_segment_find(log, segment->base_offset);
+
+	while (at < log->segment_count &&
+	    log->segments[at]->base_offset <= segment->base_offset)
+		at++;
+	return at < log->segment_count ? log->segments[at]->base_offset :
+					 log->end_offset;
+}
+
 /*
  * An offset behind all that was read: the index's next, or where the segment
  * ends; more than is needed does no harm.
@@ -29,20 +42,22 @@ log_read_may_look_up_aborted(const struct log_read *read)
 static int
 find_upper(const struct log_read *read, int64_t *upper)
 {
-	int64_t end = read->position + (int64_t)read->len;
+	int64_t position = read->position + (int64_t)read->len;
 	struct log *log = read->log;
+	int64_t end;
 	bool active;
 	int result = 0;
 
 	log_lock(log);
+	end = next_base(log, read->segment);
 	active = read->segment->active;
 	if (active)
-		result = segment_offset_behind(read->segment, end, upper);
+		result = segment_offset_behind(read->segment, position, upper);
 	log_unlock(log);
 	if (!active)
-		result =
-		    segment_offset_behind_closed(read->segment, end, upper);
-	*upper = MIN(*upper, read->upper_bound);
+		result = segment_offset_behind_closed(
+		    read->segment, position, upper);
+	*upper = MIN(*upper, MIN(end, read->upper_bound));
 	return result;
 }
 

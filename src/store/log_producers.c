@@ -2,26 +2,18 @@
  * How a log's batches become producer state: as they are appended, and again
  * at a start and after a truncation, from a snapshot and the batches since.
  */
-#include "base/bytes.h"
 #include "base/log.h"
 #include "store/batch_walk.h"
 #include "store/disk.h"
 #include "store/log_internal.h"
 #include "store/producer_snapshot.h"
 #include "wire/batch_reader.h"
+#include "wire/control_record.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
 #define SCAN_BUFFER_LEN ((size_t)256 << 10)
-
-/* Types of control records (org.apache.kafka...ControlRecordType). */
-#define CONTROL_ABORT 0
-#define CONTROL_COMMIT 1
-
-/* key: version i16, type i16; value: version i16, coordinator epoch i32 */
-#define CONTROL_KEY_LEN 4
-#define CONTROL_MARKER_LEN 6
 
 void
 log_producers_describe(
@@ -47,17 +39,13 @@ static int
 parse_marker(const struct record *record, bool *abort,
     int32_t *coordinator_epoch)
 {
-	int type;
+	enum control_record_type type;
 
-	if (record->key.len < CONTROL_KEY_LEN ||
-	    record->value.len < CONTROL_MARKER_LEN)
+	if (control_record_key_read(record->key, &type) != 0 ||
+	    (type != CONTROL_RECORD_ABORT && type != CONTROL_RECORD_COMMIT))
 		return -1;
-	type = be16_get(record->key.data + 2);
-	if (type != CONTROL_ABORT && type != CONTROL_COMMIT)
-		return -1;
-	*abort = type == CONTROL_ABORT;
-	*coordinator_epoch = (int32_t)be32_get(record->value.data + 2);
-	return 0;
+	*abort = type == CONTROL_RECORD_ABORT;
+	return control_record_marker_read(record->value, coordinator_epoch);
 }
 
 static int

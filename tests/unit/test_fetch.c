@@ -10,6 +10,7 @@
 #include "net/network.h"
 #include "store/log.h"
 #include "wire/batch_builder.h"
+#include "wire/control_record.h"
 #include "wire/generated/delete_records.h"
 #include "wire/generated/fetch.h"
 #include "wire/generated/list_offsets.h"
@@ -89,35 +90,78 @@ teardown(void **state)
 	return 0;
 }
 
-/* Append a batch of count records of 100 bytes; its size. */
+/* Append a batch as a coordinator does; its size. */
 static size_t
-append_at(
-    struct setting *setting, int32_t partition, int count, int64_t timestamp)
+append_bytes(struct setting *setting, int32_t partition, struct buf *bytes)
 {
-	static const uint8_t value[100];
-	struct batch_options options = BATCH_OPTIONS_DEFAULT;
-	struct batch_builder builder;
 	struct partition_append append = {
 		.node_id = RIG_NODE,
 		.origin = LOG_COORDINATOR,
+		.data = bytes->data,
+		.len = bytes->len,
 	};
+
+	assert_int_equal(
+	    partition_append(setting->partitions[partition], &append), KP_NONE);
+	buf_fini(bytes);
+	return append.len;
+}
+
+/* Append a batch of count records of 100 bytes; its size. */
+static size_t
+append_with(struct setting *setting, int32_t partition, int count,
+    int64_t timestamp, const struct batch_options *options)
+{
+	static const uint8_t value[100];
+	struct batch_builder builder;
 	struct buf bytes;
-	size_t len;
 
 	buf_init(&bytes, 1 << 24);
-	batch_builder_init(&builder, &options, &bytes);
+	batch_builder_init(&builder, options, &bytes);
 	for (int i = 0; i < count; i++)
 		assert_int_equal(
 		    batch_builder_add(&builder, timestamp + i, SLICE_NULL,
 			slice_of(value, sizeof(value))),
 		    0);
 	assert_int_equal(batch_builder_finish(&builder), 0);
-	append.data = bytes.data;
-	append.len = len = bytes.len;
+	return append_bytes(setting, partition, &bytes);
+}
+
+static size_t
+append_at(
+    struct setting *setting, int32_t partition, int count, int64_t timestamp)
+{
+	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+
+	return append_with(setting, partition, count, timestamp, &options);
+}
+
+/* Append one record of a producer's transaction. */
+static size_t
+append_in_txn(struct setting *setting, int64_t producer_id, int32_t sequence)
+{
+	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+
+	options.producer_id = producer_id;
+	options.producer_epoch = 0;
+	options.base_sequence = sequence;
+	options.transactional = true;
+	return append_with(setting, 0, 1, 1000, &options);
+}
+
+static size_t
+append_marker(struct setting *setting, int64_t producer_id, bool commit)
+{
+	struct control_record_marker marker = {
+		.producer_id = producer_id,
+		.commit = commit,
+	};
+	struct buf bytes;
+
+	buf_init(&bytes, 1 << 10);
 	assert_int_equal(
-	    partition_append(setting->partitions[partition], &append), KP_NONE);
-	buf_fini(&bytes);
-	return len;
+	    control_record_marker_append(&marker, 0, 0, 2000, &bytes), 0);
+	return append_bytes(setting, 0, &bytes);
 }
 
 static size_t
@@ -544,6 +588,115 @@ clients_may_leave_while_the_pool_reads(void **state)
 	assert_true(fetch_at(setting, 12)->records.bytes.len > 0);
 }
 
+/* --- Transactions ------------------------------------------------------ */
+
+static void
+expect_aborted(const struct kp_fetch_response_partition *answer, int32_t at,
+    int64_t producer_id, int64_t first_offset)
+{
+	assert_in_range(at, 0, answer->aborted_transactions_count - 1);
+	assert_int_equal(
+	    answer->aborted_transactions[at].producer_id, producer_id);
+	assert_int_equal(
+	    answer->aborted_transactions[at].first_offset, first_offset);
+}
+
+static void
+open_transactions_are_not_read(void **state)
+{
+	struct setting *setting = *state;
+	const struct kp_fetch_response_partition *answer;
+	size_t plain = append(setting, 0, 1);
+	size_t total = plain;
+
+	total += append_in_txn(setting, 7, 0);
+	total += append_in_txn(setting, 8, 0);
+	total += append_marker(setting, 8, false);
+	answer = fetch_at(setting, 12);
+	assert_int_equal(answer->records.bytes.len, total);
+	assert_int_equal(answer->high_watermark, 4);
+	assert_int_equal(answer->last_stable_offset, 1);
+	assert_int_equal(answer->aborted_transactions_count, -1);
+
+	setting->body.isolation_level = 1;
+	answer = fetch_at(setting, 12);
+	assert_int_equal(answer->records.bytes.len, plain);
+	assert_int_equal(answer->high_watermark, 4);
+	assert_int_equal(answer->last_stable_offset, 1);
+	assert_int_equal(answer->aborted_transactions_count, 0);
+
+	total += append_marker(setting, 7, true);
+	answer = fetch_at(setting, 12);
+	assert_int_equal(answer->records.bytes.len, total);
+	assert_int_equal(answer->last_stable_offset, 5);
+	assert_int_equal(answer->aborted_transactions_count, 1);
+	expect_aborted(answer, 0, 8, 2);
+	/* Behind its marker nobody needs to know of it. */
+	setting->wanted[0].fetch_offset = 4;
+	assert_int_equal(fetch_at(setting, 12)->aborted_transactions_count, 0);
+	setting->wanted[0].fetch_offset = 0;
+}
+
+/* The marker of what is read may be segments ahead. */
+static void
+aborts_are_found_in_later_segments(void **state)
+{
+	struct setting *setting = *state;
+	struct log *log = setting->partitions[0]->log;
+	const struct kp_fetch_response_partition *answer;
+
+	append_in_txn(setting, 7, 0);
+	for (int i = 0; i < 3; i++) {
+		log_lock(log);
+		assert_int_equal(log_roll(log, 0), 0);
+		log_unlock(log);
+		append(setting, 0, 1);
+	}
+	append_in_txn(setting, 7, 1);
+	append_marker(setting, 7, false);
+	log_lock(log);
+	assert_int_equal(log_roll(log, 0), 0);
+	log_unlock(log);
+	append_in_txn(setting, 7, 2);
+	append_marker(setting, 7, false);
+
+	setting->body.isolation_level = 1;
+	answer = fetch_at(setting, 12);
+	assert_int_equal(answer->last_stable_offset, 8);
+	assert_int_equal(answer->aborted_transactions_count, 1);
+	expect_aborted(answer, 0, 7, 0);
+	/* The index has been written and dropped since. */
+	assert_int_equal(log_tidy(log, 0), INT64_MAX);
+	assert_int_equal(log_tidy(log, 0), INT64_MAX);
+	answer = fetch_at(setting, 12);
+	assert_int_equal(answer->aborted_transactions_count, 1);
+	expect_aborted(answer, 0, 7, 0);
+	setting->wanted[0].fetch_offset = 6;
+	answer = fetch_at(setting, 12);
+	assert_int_equal(answer->aborted_transactions_count, 1);
+	expect_aborted(answer, 0, 7, 6);
+}
+
+static void
+the_end_of_a_transaction_ends_the_wait(void **state)
+{
+	struct setting *setting = *state;
+	struct kp_fetch_response *response;
+
+	setting->body.isolation_level = 1;
+	setting->body.max_wait_ms = 20000;
+	append_in_txn(setting, 7, 0);
+	api_client_send(&setting->client, KEY, 12, &setting->body);
+	for (int32_t i = 1; i < 20; i++)
+		append_in_txn(setting, 7, i);
+	assert_true(api_client_quiet(&setting->client, 30));
+	append_marker(setting, 7, true);
+	response = api_client_receive(&setting->client, KEY, 12);
+	assert_true(response->responses[0].partitions[0].records.bytes.len > 0);
+	assert_int_equal(
+	    response->responses[0].partitions[0].last_stable_offset, 21);
+}
+
 /* --- Sessions ---------------------------------------------------------- */
 
 static void
@@ -804,6 +957,9 @@ main(void)
 		TEST(deletion_ends_the_wait),
 		TEST(clients_may_leave_while_waiting),
 		TEST(clients_may_leave_while_the_pool_reads),
+		TEST(open_transactions_are_not_read),
+		TEST(aborts_are_found_in_later_segments),
+		TEST(the_end_of_a_transaction_ends_the_wait),
 		TEST(sessions_tell_what_is_new),
 		TEST(sessions_wait_too),
 		TEST(offsets_are_listed),
