@@ -89,7 +89,8 @@ drop_from(struct log *log, size_t at)
 	log_flush_hold(log);
 	result = log_segments_remove(log, at, count);
 	log_flush_release(log);
-	return result;
+	/* Or they might come back behind what is appended now. */
+	return result == 0 ? disk_sync_dir(log->disk, log->path) : -1;
 }
 
 /* What a roll leaves: index files, and a producer snapshot at the next base. */
@@ -104,16 +105,39 @@ close_recovered(struct log *log, size_t at)
 	return 0;
 }
 
+/*
+ * Has a power cut kept a later segment and lost the end of this one?  None of
+ * that was durable, and what was not may only go from the end: a producer
+ * would find its sequence broken, and readers a gap.  1, 0, or -1 with errno.
+ */
+static int
+lacks_tail(struct log *log, size_t at)
+{
+	int may_have_gaps;
+
+	if (at + 1 == log->segment_count || log->settings.cleanup_compact ||
+	    log->end_offset < log->recovery_point ||
+	    log->end_offset == log->segments[at + 1]->base_offset)
+		return 0;
+	may_have_gaps = segment_may_have_gaps(log->segments[at]);
+	return may_have_gaps < 0 ? -1 : !may_have_gaps;
+}
+
 /* Check the segments from index at on. */
 static int
 recover_from(struct log *log, size_t at, int64_t now_ms)
 {
-	bool cut = false;
-
 	for (; at < log->segment_count; at++) {
+		bool cut = false;
+		int lacks;
+
 		if (log_recover_segment(log, at, &cut) != 0)
 			return -1;
-		if (cut && drop_from(log, at + 1) != 0)
+		lacks = lacks_tail(log, at);
+		if (lacks < 0)
+			return -1;
+		log->lost_data |= lacks > 0;
+		if ((cut || lacks > 0) && drop_from(log, at + 1) != 0)
 			return -1;
 		if (at + 1 < log->segment_count &&
 		    close_recovered(log, at) != 0)
@@ -189,11 +213,17 @@ skip_lost(struct log *log, int64_t now_ms)
 	return 0;
 }
 
-/* Where checking begins: at the recovery point, or at the first segment. */
+/*
+ * Where checking begins: at the first segment, or at that of the last offset
+ * which was durable.  Where it ends there its roll may have come later, and its
+ * index files are not.
+ */
 static size_t
 recovery_begin(const struct log *log, bool doubtful)
 {
-	return doubtful ? 0 : log_segment_find(log, log->recovery_point);
+	return doubtful ?
+	    0 :
+	    log_segment_find(log, MAX(log->recovery_point - 1, 0));
 }
 
 static int
@@ -202,6 +232,9 @@ load_unclean(struct log *log, const struct log_open *open,
 {
 	size_t at = recovery_begin(log, doubtful);
 
+	/* What the batches say counts: the file may tell of others. */
+	leader_epochs_truncate_end(
+	    &log->epochs, log->segments[at]->base_offset);
 	if (log_producers_load(log, files, log->segments[at]->base_offset, true,
 		open->now_ms) != 0 ||
 	    recover_from(log, at, open->now_ms) != 0)
@@ -270,7 +303,6 @@ settle(struct log *log)
 		    log->path, log->start_offset, log->end_offset, first);
 		log->start_offset = first;
 	}
-	log->start_offset = MAX(log->start_offset, first);
 	log->recovery_point = MAX(log->recovery_point, log->start_offset);
 	log->high_watermark = log->start_offset;
 	leader_epochs_truncate_end(&log->epochs, log->end_offset);
@@ -330,8 +362,14 @@ load(struct log *log, const struct log_open *open, struct log_files *files)
 	log->recovery_point = believable(open->recovery_point);
 	if (read_metadata(log) != 0 || open_segments(log, files) != 0)
 		return -1;
+	/* Perhaps no flush of it ever ended. */
+	log->creation_dirty = !open->clean && log->recovery_point == 0 &&
+	    !uuid_is_zero(log->topic_id);
 	if (log->segment_count == 0)
 		return load_empty(log, open->now_ms);
+	/* No snapshot of producers from before the first segment will do. */
+	log->start_offset =
+	    MAX(log->start_offset, log->segments[0]->base_offset);
 	if (log_damages_read(log, &doubtful) != 0)
 		return -1;
 	checked = open->clean && !doubtful ?

@@ -210,7 +210,7 @@ load_snapshot(
 	while (files->snapshot_count > 0) {
 		int64_t offset = files->snapshots[files->snapshot_count - 1];
 
-		if (offset <= log->start_offset)
+		if (offset < log->start_offset)
 			break;
 		if (offset <= limit) {
 			if (read_snapshot(log, offset, now_ms) == 0)
@@ -220,7 +220,9 @@ load_snapshot(
 							     "%s",
 			    log->path, offset, strerror(errno));
 		}
-		unlink_snapshot(log, offset);
+		/* One that could not be read now may be good. */
+		if (offset > limit || errno == EBADMSG)
+			unlink_snapshot(log, offset);
 		files->snapshot_count--;
 	}
 	return -1;
@@ -263,6 +265,28 @@ scan_segment(struct log *log, struct segment *segment, int64_t from, int64_t to,
 	return result;
 }
 
+/* Is there a segment that begins here? */
+static bool
+is_base(const struct log *log, int64_t offset)
+{
+	return log->segment_count > 0 &&
+	    log->segments[log_segment_find(log, offset)]->base_offset == offset;
+}
+
+/*
+ * The state is that of all batches below offset: where a segment begins there,
+ * keep it for the next start, and for when the batches are gone.
+ */
+static int
+keep_snapshot(struct log *log, int64_t offset)
+{
+	if (!is_base(log, offset))
+		return 0;
+	log_names_changed(log);
+	return producer_snapshot_write(
+	    &log->producers, log->disk, log->path, offset, false);
+}
+
 /* Read the batches of [from, to) from the segments that are there. */
 static int
 scan_log(struct log *log, int64_t from, int64_t to)
@@ -272,18 +296,16 @@ scan_log(struct log *log, int64_t from, int64_t to)
 
 	for (size_t i = log_segment_find(log, from); i < log->segment_count &&
 	     result == 0 && log->segments[i]->base_offset < to;
-	     i++)
-		result = scan_segment(log, log->segments[i], from, to, buffer);
+	     i++) {
+		if (log->segments[i]->base_offset > from)
+			result =
+			    keep_snapshot(log, log->segments[i]->base_offset);
+		if (result == 0)
+			result = scan_segment(
+			    log, log->segments[i], from, to, buffer);
+	}
 	free(buffer);
-	return result;
-}
-
-/* Is there a segment that begins here? */
-static bool
-is_base(const struct log *log, int64_t offset)
-{
-	return log->segment_count > 0 &&
-	    log->segments[log_segment_find(log, offset)]->base_offset == offset;
+	return result == 0 ? keep_snapshot(log, to) : -1;
 }
 
 /*

@@ -177,8 +177,11 @@ cut_tail(struct recovery *recovery, bool *cut)
 	    recovery->log->path, bad, recovery->walk.next_offset,
 	    recovery->segment->base_offset);
 	recovery->log->lost_data = true;
-	return disk_ftruncate(
-	    recovery->log->disk, recovery->walk.scan.fd, size);
+	/* Or what was cut might come back behind what is appended now. */
+	if (disk_ftruncate(
+		recovery->log->disk, recovery->walk.scan.fd, size) != 0)
+		return -1;
+	return disk_fdatasync(recovery->log->disk, recovery->walk.scan.fd);
 }
 
 static int

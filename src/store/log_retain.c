@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "store/disk.h"
 #include "store/log_internal.h"
+#include "store/producer_snapshot.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -38,17 +39,23 @@ log_removal_schedule(struct log *log, int64_t base_offset)
 	list_append(&log->removals, &removal->node);
 }
 
+/*
+ * Whatever cuts this short, the log has no gap at the next start: the oldest
+ * go first where the log's beginning goes, the newest where its end does, and
+ * after a rename that failed the others keep their names.
+ */
 int
 log_segments_remove(struct log *log, size_t at, size_t count)
 {
 	int result = 0;
 
 	assert(log->flushing && at + count <= log->segment_count);
-	for (size_t i = at; i < at + count; i++) {
-		struct segment *segment = log->segments[i];
+	for (size_t i = 0; i < count; i++) {
+		size_t next = at == 0 ? i : at + count - 1 - i;
+		struct segment *segment = log->segments[next];
 
-		if (segment_mark_deleted(segment) != 0)
-			result = -1;
+		if (result == 0)
+			result = segment_mark_deleted(segment);
 		log_removal_schedule(log, segment->base_offset);
 		log_damages_forget_segment(log, segment->base_offset);
 		segment_unref(segment);
@@ -209,6 +216,32 @@ sync_names(struct log *log)
 }
 
 /*
+ * Make the producer snapshot at base durable, where there is one: of what goes
+ * nothing else will tell.  Locked, flushes held; not locked meanwhile.  -1
+ * with errno, logged.
+ */
+static int
+sync_snapshot(struct log *log, int64_t base)
+{
+	char name[PRODUCER_SNAPSHOT_NAME_SIZE];
+	char *path;
+	int result;
+
+	producer_snapshot_name(base, name);
+	path = xasprintf("%s/%s", log->path, name);
+	log_unlock(log);
+	result = disk_sync_file(log->disk, path);
+	if (result != 0 && errno == ENOENT)
+		result = 0;
+	if (result != 0)
+		log_error(
+		    "store", "cannot sync %s: %s", path, strerror(errno));
+	log_lock(log);
+	free(path);
+	return result != 0 || log->offline ? -1 : 0;
+}
+
+/*
  * Where all segments are to go a new one comes first; on a full disk it may
  * not come, and then the active one stays.  -1 with errno where none can go.
  */
@@ -229,15 +262,20 @@ retain(struct log *log, int64_t now_ms)
 
 	if (count == 0)
 		return 0;
-	if (make_room(log, &count, now_ms) != 0 || sync_names(log) != 0)
+	if (make_room(log, &count, now_ms) != 0 ||
+	    sync_snapshot(log, log->segments[count]->base_offset) != 0 ||
+	    sync_names(log) != 0)
 		return -1;
 	raise_start(log, log->segments[count]->base_offset);
 	log_info("store",
 	    "%s: retention lets %zu segments go, the log begins"
 	    " at offset %" PRId64,
 	    log->name, count, log->start_offset);
-	if (log_segments_remove(log, 0, count) != 0)
+	/* To go on would let later ones go, and leave a gap at a restart. */
+	if (log_segments_remove(log, 0, count) != 0) {
+		log_fence(log, "a rename failed");
 		return -1;
+	}
 	return (int)MIN(count, INT32_MAX);
 }
 

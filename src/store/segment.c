@@ -355,6 +355,7 @@ segment_recount(struct segment *segment)
 	segment_indexes_fini(&segment->indexes);
 	txn_index_fini(&segment->aborts);
 	segment->aborts_loaded = true;
+	segment->indexes_dirty = true;
 	segment->size_bytes = 0;
 	segment->first_timestamp_ms = -1;
 	segment->indexes_loaded = true;
