@@ -89,6 +89,7 @@ struct sim {
 	struct producer_model producers[PRODUCERS];
 	int32_t epoch;
 	int64_t now_ms;
+	bool records_deleted;
 };
 
 static void
@@ -640,7 +641,10 @@ append_bytes(struct sim *sim, struct buf *bytes, enum log_origin origin,
 	log_lock(sim->log);
 	error = log_append(sim->log, &append);
 	log_unlock(sim->log);
-	CHECK(sim, error == KP_NONE || sim->disk.struck || error == KP_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	/* DeleteRecords lets a restart forget producers, as Kafka does. */
+	CHECK(sim, error == KP_NONE || sim->disk.struck ||
+		(error == KP_OUT_OF_ORDER_SEQUENCE_NUMBER &&
+		    sim->records_deleted));
 	if (error == KP_NONE)
 		CHECK(sim, !append.duplicate && append.base_offset == end);
 	else
@@ -771,6 +775,7 @@ step_delete_records(struct sim *sim)
 		    &sim->rng, (uint64_t)(high_watermark - start + 1)));
 	log_unlock(sim->log);
 	CHECK(sim, error == KP_NONE);
+	sim->records_deleted = true;
 	model_start_set(&sim->model, log_start_offset(sim->log));
 }
 
