@@ -269,11 +269,12 @@ enum kp_error log_read_resolve(struct log_read *read) WARN_UNUSED;
  * The aborted transactions that concern what was read, appended to found,
  * which the caller has made and frees: those with a marker at the read's
  * offset or above that began below its end, and perhaps some that began a
- * little later.  May read a file, unless the read is of the active segment.
+ * little later.  Where the segment has been compacted since, the read is given
+ * back and has nothing.  May read a file, unless it is of the active segment.
  * Errors: KP_CORRUPT_MESSAGE, KP_KAFKA_STORAGE_ERROR, and found is empty then.
  * Unlocked; the log must not have been freed since log_read.
  */
-enum kp_error log_read_aborted(const struct log_read *read,
+enum kp_error log_read_aborted(struct log_read *read,
     struct txn_index *found) WARN_UNUSED;
 
 /* May log_read_aborted have to read a file?  Unlocked. */

@@ -67,10 +67,10 @@ find_upper(const struct log_read *read, int64_t *upper)
  * NULL: there is no more to look into.
  */
 static struct segment *
-next_closed(const struct log_read *read, int64_t base_offset, int64_t upper,
-    struct txn_index *found, int *result)
+next_closed(struct log *log, int64_t base_offset,
+    const struct log_aborted_range *range, struct txn_index *found,
+    int *result)
 {
-	struct log *log = read->log;
 	struct segment *next = NULL;
 	size_t at;
 
@@ -84,43 +84,65 @@ next_closed(const struct log_read *read, int64_t base_offset, int64_t upper,
 		next = segment_ref(log->segments[at]);
 	else if (at < log->segment_count)
 		*result = segment_find_aborts(
-		    log->segments[at], read->offset, upper, found);
+		    log->segments[at], range->from_offset, range->upper, found);
 	log_unlock(log);
 	return next;
 }
 
-/*
- * All segments from the one that was read on, until one says that no later
- * one matters.
- */
-static int
-find_all(const struct log_read *read, int64_t upper, struct txn_index *found)
+int
+log_find_aborted(struct log *log, const struct log_aborted_range *range,
+    struct txn_index *found)
 {
-	int64_t base_offset = read->segment->base_offset;
+	int64_t base_offset = range->base_offset;
 	struct segment *segment;
 	int result = 0;
 
 	while (result == 0 &&
 	    (segment = next_closed(
-		 read, base_offset, upper, found, &result)) != NULL) {
+		 log, base_offset, range, found, &result)) != NULL) {
 		base_offset = segment->base_offset + 1;
 		result = segment_find_aborts_closed(
-		    segment, read->offset, upper, found);
+		    segment, range->from_offset, range->upper, found);
 		segment_unref(segment);
 	}
 	return result < 0 ? -1 : 0;
 }
 
-enum kp_error
-log_read_aborted(const struct log_read *read, struct txn_index *found)
+/*
+ * Compaction drops entries together with the data.  They have to be those of
+ * the data that was found, so where the segment was replaced meanwhile nothing
+ * was read, and the reader comes again.
+ */
+static void
+check_segment(struct log_read *read, struct txn_index *found)
 {
-	int64_t upper = 0;
+	struct log *log = read->log;
+	bool replaced;
+
+	log_lock(log);
+	replaced = log->segments[log_segment_find(
+		       log, read->segment->base_offset)] != read->segment;
+	log_unlock(log);
+	if (!replaced)
+		return;
+	txn_index_fini(found);
+	log_read_release(read);
+}
+
+enum kp_error
+log_read_aborted(struct log_read *read, struct txn_index *found)
+{
+	struct log_aborted_range range = { .from_offset = read->offset };
 
 	assert(!read->unresolved);
 	if (read->segment == NULL)
 		return KP_NONE;
-	if (find_upper(read, &upper) == 0 && find_all(read, upper, found) == 0)
+	range.base_offset = read->segment->base_offset;
+	if (find_upper(read, &range.upper) == 0 &&
+	    log_find_aborted(read->log, &range, found) == 0) {
+		check_segment(read, found);
 		return KP_NONE;
+	}
 	txn_index_fini(found);
 	return errno == EBADMSG ? KP_CORRUPT_MESSAGE : KP_KAFKA_STORAGE_ERROR;
 }

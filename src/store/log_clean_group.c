@@ -271,6 +271,8 @@ swap_locked(const struct writing *writing)
 	segment = segment_open_swap(log->files, cleaning->path,
 	    writing->cleaned.base_offset, writing->cleaned.size_bytes,
 	    last->modified_ms);
+	segment->has_aborts = writing->cleaned.aborted.count > 0;
+	segment->aborts_loaded = !segment->has_aborts;
 	replace(writing, segment_ref(segment));
 	return segment;
 }

@@ -23,59 +23,17 @@ walk_end(const struct log_clean_plan *plan)
 	return plan->segments[at]->base_offset;
 }
 
-/* Take those that begin below end; true where there can be no more. */
-static bool
-take_aborted(
-    struct log_cleaning *cleaning, const struct txn_index *index, int64_t end)
-{
-	for (size_t i = 0; i < index->count; i++) {
-		const struct txn_index_entry *entry = &index->entries[i];
-
-		if (entry->first_offset < end)
-			txn_index_append(&cleaning->aborted, entry);
-		if (entry->last_stable_offset >= end)
-			return true;
-	}
-	return false;
-}
-
-/* Most segments have none. */
-static int
-read_index(struct log_cleaning *cleaning, struct segment *segment,
-    struct txn_index *index)
-{
-	char *path = segment_path(segment, ".txnindex");
-	int result = txn_index_read(
-	    index, cleaning->log->disk, path, segment->base_offset);
-
-	free(path);
-	if (result == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EBADMSG)
-		return -1;
-	return log_clean_bad(cleaning, segment->base_offset,
-	    "the .txnindex of its segment is damaged");
-}
-
 int
 log_clean_collect_aborted(struct log_cleaning *cleaning)
 {
 	const struct log_clean_plan *plan = &cleaning->plan;
-	int64_t end = walk_end(plan);
-	bool complete = false;
-	int result = 0;
+	struct log_aborted_range range = { .upper = walk_end(plan) };
 
-	/* A marker may be behind the end, up to the active segment. */
-	for (size_t i = 0; i <= plan->closed_count && !complete; i++) {
-		struct txn_index index;
-
-		txn_index_init(&index);
-		result = read_index(cleaning, plan->segments[i], &index);
-		complete = take_aborted(cleaning, &index, end);
-		txn_index_fini(&index);
-		if (result != 0)
-			return -1;
-	}
+	if (log_find_aborted(cleaning->log, &range, &cleaning->aborted) != 0)
+		return errno == EBADMSG ? log_clean_bad(cleaning,
+					      plan->log_start_offset,
+					      "a .txnindex is damaged") :
+					  -1;
 	clean_transactions_sort(&cleaning->aborted);
 	return 0;
 }

@@ -9,22 +9,6 @@
 
 #include <errno.h>
 
-/* Data of a transaction that is not decided must not shadow what it may not
- * replace in the end. */
-static int64_t
-last_stable_offset(const struct log *log)
-{
-	int64_t offset = log->high_watermark;
-
-	for (size_t i = 0; i < log->producers.count; i++) {
-		int64_t first = log->producers.producers[i]->txn_first_offset;
-
-		if (first >= 0)
-			offset = MIN(offset, first);
-	}
-	return MAX(offset, log->start_offset);
-}
-
 void
 log_clean_plan_take(struct log_clean_plan *plan, const struct log *log)
 {
@@ -35,7 +19,7 @@ log_clean_plan_take(struct log_clean_plan *plan, const struct log *log)
 		.closed_count = log->segment_count - 1,
 		.log_start_offset = log->start_offset,
 		.log_end_offset = log->end_offset,
-		.last_stable_offset = last_stable_offset(log),
+		.last_stable_offset = log_last_stable_offset(log),
 		.clean_offset = log->clean_offset,
 	};
 	for (size_t i = 0; i < log->segment_count; i++)

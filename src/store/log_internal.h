@@ -169,6 +169,22 @@ void log_flush_release(struct log *log);
 void log_clean_pause(struct log *log);
 void log_clean_resume(struct log *log);
 
+/* --- log_aborted.c ------------------------------------------------------- */
+
+struct log_aborted_range {
+	int64_t base_offset;	/* segments from this one on are looked into */
+	int64_t from_offset;	/* markers at or above */
+	int64_t upper;		/* transactions that began below */
+};
+
+/*
+ * Append to found the aborted transactions of that range, in the order of
+ * their markers.  May read files.  -1 with errno, EBADMSG where an index is
+ * damaged.  Unlocked.
+ */
+int log_find_aborted(struct log *log, const struct log_aborted_range *range,
+    struct txn_index *found) WARN_UNUSED;
+
 /* --- log_retain.c ------------------------------------------------------- */
 
 /*

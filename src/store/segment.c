@@ -375,7 +375,8 @@ segment_relax(struct segment *segment)
 		time_index_fini(&segment->indexes.times);
 		segment->indexes_loaded = false;
 	}
-	if (!segment->indexes_used && segment->aborts.count > 0) {
+	if (!segment->indexes_used && segment->aborts.count > 0 &&
+	    !segment->held) {
 		txn_index_fini(&segment->aborts);
 		segment->aborts_loaded = false;
 	}
