@@ -556,6 +556,15 @@ sim_stat(struct disk *disk, const char *path, struct stat *st)
 	return 0;
 }
 
+/* Nobody here looks at times. */
+static int
+sim_set_mtime(struct disk *disk, int fd UNUSED, int64_t mtime_ms UNUSED)
+{
+	enum sim_fault fault = step(sim_of(disk), ANY);
+
+	return fault == SIM_FAULT_NONE ? 0 : failed(fault);
+}
+
 static int
 sim_rename(struct disk *disk, const char *from, const char *to)
 {
@@ -808,6 +817,7 @@ sim_disk_init(struct sim_disk *sim, struct rng *rng)
 			.syncfs = sim_syncfs,
 			.fstat = sim_fstat,
 			.stat = sim_stat,
+			.set_mtime = sim_set_mtime,
 			.rename = sim_rename,
 			.unlink = sim_unlink,
 			.mkdir = sim_mkdir,
