@@ -683,6 +683,91 @@ markers_outlive_their_data(void **state)
 	check_complete(model);
 }
 
+/* The aborted transactions that a reader of everything is told of. */
+static size_t
+count_aborted(struct model *model)
+{
+	struct log_read read = {
+		.offset = 0,
+		.upper_bound = INT64_MAX,
+		.max_bytes = 1 << 20,
+		.min_one_batch = true,
+	};
+	struct txn_index found;
+	size_t count;
+
+	txn_index_init(&found);
+	log_lock(model->fixture.log);
+	assert_int_equal(log_read(model->fixture.log, &read), KP_NONE);
+	log_unlock(model->fixture.log);
+	if (read.unresolved)
+		assert_int_equal(log_read_resolve(&read), KP_NONE);
+	assert_int_equal(log_read_aborted(&read, &found), KP_NONE);
+	log_read_release(&read);
+	count = found.count;
+	txn_index_fini(&found);
+	return count;
+}
+
+/* Aborted data goes and shadows nothing; what tells of it stays a round. */
+static void
+aborted_data_goes(void **state)
+{
+	struct model *model = *state;
+	struct found *found = xmalloc(sizeof(*found));
+
+	append_key(model, 1);
+	append_transactional(model, 5, 1, 0);
+	append_marker(model, 5, false);
+	/* The last marker of a producer would stay for good. */
+	append_transactional(model, 5, 2, 1);
+	append_marker(model, 5, true);
+	roll(model);
+	assert_int_equal(count_aborted(model), 1);
+	assert_int_equal(clean(model), LOG_CLEAN_DONE);
+	find_all(model, found);
+	assert_true(found->present[0]);
+	assert_false(found->present[1]);
+	assert_true(found->present[3]);
+	assert_int_equal(count_markers(model), 2);
+	assert_int_equal(count_aborted(model), 1);
+	fixture_restart(&model->fixture);
+	assert_int_equal(count_aborted(model), 1);
+	/* A recovery finds a marker of which no data is there. */
+	fixture_kill(&model->fixture, 0);
+	assert_int_equal(count_aborted(model), 0);
+	assert_int_equal(count_markers(model), 2);
+
+	append_key(model, 3);
+	roll(model);
+	assert_int_equal(clean(model), LOG_CLEAN_DONE);
+	assert_int_equal(count_markers(model), 2);
+	assert_int_equal(count_aborted(model), 0);
+	assert_int_equal(fixture_file_size(&model->fixture,
+			     "00000000000000000000.txnindex"),
+	    -1);
+	free(found);
+}
+
+/* The marker may be in the active segment, whose index is in memory alone. */
+static void
+markers_are_looked_for_behind_it(void **state)
+{
+	struct model *model = *state;
+	struct found *found = xmalloc(sizeof(*found));
+
+	append_key(model, 1);
+	append_transactional(model, 5, 1, 0);
+	roll(model);
+	append_marker(model, 5, false);
+	assert_int_equal(clean(model), LOG_CLEAN_DONE);
+	find_all(model, found);
+	assert_true(found->present[0]);
+	assert_false(found->present[1]);
+	assert_int_equal(count_aborted(model), 1);
+	free(found);
+}
+
 /* What is not decided yet shadows nothing. */
 static void
 open_transactions_bound_it(void **state)
@@ -1152,6 +1237,8 @@ main(void)
 		TEST(modified_time_stays),
 		TEST(producers_stay),
 		TEST(markers_outlive_their_data),
+		TEST(aborted_data_goes),
+		TEST(markers_are_looked_for_behind_it),
 		TEST(open_transactions_bound_it),
 		TEST(damage_is_kept),
 		TEST(known_damage_is_kept),
