@@ -134,6 +134,16 @@ disk_syncfs(struct disk *disk, int fd)
 	return disk->syncfs(disk, fd);
 }
 
+void
+disk_forget(struct disk *disk, int fd)
+{
+	int saved = errno;
+
+	/* Where that fails nothing is lost that was not lost before. */
+	(void)disk->forget(disk, fd);
+	errno = saved;
+}
+
 int
 disk_fstat(struct disk *disk, int fd, struct stat *st)
 {

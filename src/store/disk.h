@@ -36,6 +36,8 @@ struct disk {
 	int (*fdatasync)(struct disk *disk, int fd);
 	int (*fsync)(struct disk *disk, int fd);
 	int (*syncfs)(struct disk *disk, int fd);
+	/* Drop clean pages from memory (POSIX_FADV_DONTNEED). */
+	int (*forget)(struct disk *disk, int fd);
 	int (*fstat)(struct disk *disk, int fd, struct stat *st);
 	int (*stat)(struct disk *disk, const char *path, struct stat *st);
 	/* Set the time of the last change, wall clock milliseconds. */
@@ -92,6 +94,13 @@ int disk_fallocate(struct disk *disk, int fd, int64_t position, int64_t len)
 int disk_fdatasync(struct disk *disk, int fd) WARN_UNUSED;
 int disk_fsync(struct disk *disk, int fd) WARN_UNUSED;
 int disk_syncfs(struct disk *disk, int fd) WARN_UNUSED;
+
+/*
+ * After a sync that failed: what the kernel could not write it keeps in memory
+ * as if it had, for whoever reads it next, perhaps a broker that was started
+ * again.  Drop it, so that all see what is on the medium.
+ */
+void disk_forget(struct disk *disk, int fd);
 
 int disk_fstat(struct disk *disk, int fd, struct stat *st) WARN_UNUSED;
 int disk_stat(struct disk *disk, const char *path, struct stat *st)

@@ -66,6 +66,12 @@ posix_syncfs(struct disk *disk UNUSED, int fd)
 }
 
 static int
+posix_forget(struct disk *disk UNUSED, int fd)
+{
+	return posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+static int
 posix_fstat(struct disk *disk UNUSED, int fd, struct stat *st)
 {
 	return fstat(fd, st);
@@ -159,6 +165,7 @@ disk_posix(void)
 		.fdatasync = posix_fdatasync,
 		.fsync = posix_fsync,
 		.syncfs = posix_syncfs,
+		.forget = posix_forget,
 		.fstat = posix_fstat,
 		.stat = posix_stat,
 		.set_mtime = posix_set_mtime,

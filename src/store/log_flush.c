@@ -79,13 +79,13 @@ take_file(struct log *log, struct log_flush *flush, struct segment *segment)
 	flush->sync_count += (size_t)file->batches + 2 * file->indexes;
 }
 
-/* One of a roll only saves time at a start that finds it whole. */
+/* Once its segments are gone nothing else tells of their producers. */
 static void
 take_snapshot(struct log *log, struct log_flush *flush)
 {
 	char name[PRODUCER_SNAPSHOT_NAME_SIZE];
 
-	if (!log->snapshot_dirty || !log->closing)
+	if (!log->snapshot_dirty)
 		return;
 	producer_snapshot_name(log->snapshot_offset, name);
 	flush->snapshot = xasprintf("%s/%s", log->path, name);
@@ -273,11 +273,28 @@ advance(struct log *log, int64_t end_offset)
 		log->events.flushed(log, log->events.context);
 }
 
+/* Not what was appended since: that is still to be written. */
+static void
+forget_files(struct log_flush *flush)
+{
+	for (size_t i = 0; i < flush->file_count; i++) {
+		struct segment *segment = flush->files[i].segment;
+		int fd = segment_pin(segment);
+
+		if (fd < 0)
+			continue;
+		disk_forget(flush->log->disk, fd);
+		segment_unpin(segment);
+	}
+}
+
 void
 log_flush_end(struct log_flush *flush, int error)
 {
 	struct log *log = flush->log;
 
+	if (error != 0 && !disk_is_busy(error))
+		forget_files(flush);
 	log_lock(log);
 	if (disk_is_busy(error)) {
 		/* Not even tried; all is as dirty as before. */

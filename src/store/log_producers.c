@@ -282,9 +282,8 @@ keep_snapshot(struct log *log, int64_t offset)
 {
 	if (!is_base(log, offset))
 		return 0;
-	log_names_changed(log);
 	return producer_snapshot_write(
-	    &log->producers, log->disk, log->path, offset, false);
+	    &log->producers, log->disk, log->path, offset, true);
 }
 
 /* Read the batches of [from, to) from the segments that are there. */

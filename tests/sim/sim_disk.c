@@ -108,6 +108,18 @@ change_add(struct sim_inode *inode, int64_t position, const uint8_t *data,
 	}
 }
 
+/* Apply a change, or a part of it. */
+static void
+change_apply(struct buf *medium, const struct change *change, size_t from,
+    size_t to)
+{
+	if (change->data == NULL)
+		resize(medium, (size_t)change->position);
+	else if (to > from)
+		put(medium, change->position + (int64_t)from,
+		    change->data + from, to - from);
+}
+
 /* --- Names --------------------------------------------------------------- */
 
 static struct entry *
@@ -517,6 +529,19 @@ sim_syncfs(struct disk *disk, int fd)
 	return fault == SIM_FAULT_NONE ? 0 : failed(fault);
 }
 
+/* What is not pending, and not on the medium either, is seen no more. */
+static int
+sim_forget(struct disk *disk, int fd)
+{
+	struct sim_inode *inode = inode_of(sim_of(disk), fd);
+
+	copy(&inode->data, &inode->medium);
+	for (size_t i = 0; i < inode->change_count; i++)
+		change_apply(&inode->data, &inode->changes[i], 0,
+		    inode->changes[i].len);
+	return 0;
+}
+
 static void
 describe(const struct sim_inode *inode, struct stat *st)
 {
@@ -668,18 +693,6 @@ sim_list(struct disk *disk, const char *path, disk_list_fn fn, void *context)
 
 enum survival { NOTHING, ALL, PREFIX, ANYTHING, ZEROES, SURVIVAL_COUNT };
 
-/* Apply a change, or a part of it. */
-static void
-change_apply(struct buf *medium, const struct change *change, size_t from,
-    size_t to)
-{
-	if (change->data == NULL)
-		resize(medium, (size_t)change->position);
-	else if (to > from)
-		put(medium, change->position + (int64_t)from,
-		    change->data + from, to - from);
-}
-
 /* Of each change any part, in order. */
 static void
 survive_anything(struct sim_disk *sim, struct sim_inode *inode)
@@ -815,6 +828,7 @@ sim_disk_init(struct sim_disk *sim, struct rng *rng)
 			.fdatasync = sim_fsync,
 			.fsync = sim_fsync,
 			.syncfs = sim_syncfs,
+			.forget = sim_forget,
 			.fstat = sim_fstat,
 			.stat = sim_stat,
 			.set_mtime = sim_set_mtime,

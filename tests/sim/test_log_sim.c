@@ -498,7 +498,7 @@ topic_id(void)
 static void
 leave(struct sim *sim)
 {
-	bool off = sim->disk.off || sim->disk.struck;
+	bool off = sim->disk.off;
 
 	log_free(sim->log);
 	sim->log = NULL;

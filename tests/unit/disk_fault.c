@@ -177,6 +177,14 @@ fault_syncfs(struct disk *disk, int fd)
 }
 
 static int
+fault_forget(struct disk *disk, int fd)
+{
+	struct disk_fault *fault = of(disk);
+
+	return fault->real->forget(fault->real, fd);
+}
+
+static int
 fault_fstat(struct disk *disk, int fd, struct stat *st)
 {
 	struct disk_fault *fault = of(disk);
@@ -270,6 +278,7 @@ disk_fault_init(struct disk_fault *fault, struct disk *real)
 			.fdatasync = fault_fdatasync,
 			.fsync = fault_fsync,
 			.syncfs = fault_syncfs,
+			.forget = fault_forget,
 			.fstat = fault_fstat,
 			.stat = fault_stat,
 			.set_mtime = fault_set_mtime,
