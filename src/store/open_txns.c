@@ -21,6 +21,8 @@ static void
 list_remove_at(struct open_txn_list *list, size_t at, size_t count)
 {
 	assert(at + count <= list->count);
+	if (count == 0)
+		return;
 	memmove(list->txns + at, list->txns + at + count,
 	    (list->count - at - count) * sizeof(*list->txns));
 	list->count -= count;
