@@ -4,22 +4,33 @@
 #include <stdio.h>
 
 #include "base/base.h"
+#include "cli/command.h"
 #include "cli/exit_code.h"
-#include "cli/serve.h"
 #include "config.h"
 
-static const char help[] =
-    "usage: klamm COMMAND [arguments]\n"
-    "\n"
-    "  serve      run a broker (klamm serve --help)\n"
-    "\n"
-    "  --version  say which klamm this is, and which Kafka it is like\n"
-    "  --help     this text\n";
+static const struct command *const commands[] = {
+	&serve_command,
+};
+
+static void
+print_help(FILE *out)
+{
+	fputs("usage: klamm COMMAND [arguments]\n\n", out);
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
+		fprintf(out, "  %-9s  %s (klamm %s --help)\n",
+		    commands[i]->name, commands[i]->summary,
+		    commands[i]->name);
+	fputs("\n"
+	      "  --version  say which klamm this is, and which Kafka it is "
+	      "like\n"
+	      "  --help     this text\n",
+	    out);
+}
 
 static int
 usage(void)
 {
-	fputs(help, stderr);
+	print_help(stderr);
 	return EXIT_USAGE;
 }
 
@@ -28,14 +39,15 @@ main(int argc, char **argv)
 {
 	if (argc < 2)
 		return usage();
-	if (strcmp(argv[1], "serve") == 0)
-		return serve(argc - 1, argv + 1);
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
+		if (strcmp(argv[1], commands[i]->name) == 0)
+			return commands[i]->run(argc - 1, argv + 1);
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("klamm " PACKAGE_VERSION " (Apache Kafka 4.3)");
 		return EXIT_OK;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		fputs(help, stdout);
+		print_help(stdout);
 		return EXIT_OK;
 	}
 	fprintf(stderr, "klamm: there is no command %s\n", argv[1]);

@@ -1,5 +1,8 @@
-#include "cli/serve.h"
-
+/*
+ * `klamm serve`: the broker as a process, from its arguments to its exit code:
+ * 0 after an orderly stop by SIGTERM or SIGINT, 1 where it could not start or
+ * not stop cleanly, 2 for arguments that are not understood.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -7,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/command.h"
 #include "cli/configuration.h"
 #include "cli/environment.h"
 #include "cli/exit_code.h"
@@ -202,7 +206,7 @@ run(const struct serve_options *options,
 	return EXIT_OK;
 }
 
-int
+static int
 serve(int argc, char **argv)
 {
 	struct configuration configuration;
@@ -227,3 +231,9 @@ serve(int argc, char **argv)
 	serve_options_fini(&options);
 	return result;
 }
+
+const struct command serve_command = {
+	.name = "serve",
+	.summary = "run a broker",
+	.run = serve,
+};
