@@ -10,6 +10,7 @@
 
 static const struct command *const commands[] = {
 	&serve_command,
+	&dump_log_command,
 };
 
 static void

@@ -15,5 +15,6 @@ struct command {
 };
 
 extern const struct command serve_command;
+extern const struct command dump_log_command;
 
 #endif

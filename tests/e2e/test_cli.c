@@ -80,6 +80,7 @@ test_help(void **state UNUSED)
 	expect_help(RUN("-h"), "usage: klamm COMMAND");
 	expect_help(RUN("serve", "--help"), "--port-file FILE");
 	expect_help(RUN("serve", "-h"), "usage: klamm serve");
+	expect_help(RUN("dump-log", "--help"), "--deep DIR");
 }
 
 static void
@@ -119,6 +120,14 @@ test_usage(void **state UNUSED)
 	expect_usage(RUN("serve", "--override", "=x"), "--override =x");
 	expect_usage(RUN("serve", "--log-format", "xml"), "xml");
 	expect_usage(RUN("serve", "one", "two"), "one properties file");
+	expect_usage(RUN("dump-log"), "--files");
+	expect_usage(RUN("dump-log", "--files", "x", "--fly"), "--fly");
+	expect_usage(RUN("dump-log", "--files", "x", "y"), "y");
+	expect_usage(RUN("dump-log", "--files", "x", "--max-bytes", "y"),
+	    "y");
+	expect_usage(RUN("dump-log", "--deep"), "--deep");
+	expect_usage(RUN("dump-log", "--deep", "x", "--files", "y"),
+	    "--files");
 }
 
 /* --- Configuration ------------------------------------------------------- */
