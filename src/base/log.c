@@ -13,6 +13,7 @@
 
 static atomic_int level_min = LOG_INFO;
 static atomic_int line_format = LOG_FORMAT_TEXT;
+static atomic_int output_fd = STDOUT_FILENO;
 
 static const char *const level_names[] = {
 	[LOG_TRACE] = "TRACE",
@@ -39,6 +40,12 @@ void
 log_set_format(enum log_format format)
 {
 	atomic_store(&line_format, (int)format);
+}
+
+void
+log_set_output(int fd)
+{
+	atomic_store(&output_fd, fd);
 }
 
 const char *
@@ -194,11 +201,11 @@ compose_json(struct line *line, enum log_level level, const char *logger,
 	line_end(line, message, line_json, "\"}\n");
 }
 
-/* Wait until standard output, which somebody made non-blocking, takes more. */
+/* Wait until the output, which somebody made non-blocking, takes more. */
 static bool
 output_ready(void)
 {
-	struct pollfd output = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	struct pollfd output = { .fd = output_fd, .events = POLLOUT };
 
 	return poll(&output, 1, -1) > 0 || errno == EINTR;
 }
@@ -210,7 +217,7 @@ emit(const struct line *line)
 	size_t done = 0;
 
 	while (done < line->len) {
-		ssize_t n = write(STDOUT_FILENO, line->text + done,
+		ssize_t n = write(output_fd, line->text + done,
 		    line->len - done);
 
 		if (n > 0)

@@ -33,6 +33,9 @@ void log_set_level(enum log_level level);
 enum log_level log_level(void);
 void log_set_format(enum log_format format);
 
+/* Write to this descriptor instead, for programs whose output is data. */
+void log_set_output(int fd);
+
 /* The level named by text ("INFO", any case); -1 where there is none. */
 int log_level_parse(struct slice text, enum log_level *level) WARN_UNUSED;
 const char *log_level_name(enum log_level level);
