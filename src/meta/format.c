@@ -323,7 +323,39 @@ write_feature(struct metadata_snapshot *snapshot, const char *name,
 	return result;
 }
 
+static int
+write_own_features(struct metadata_snapshot *snapshot)
+{
+	size_t count;
+	const struct broker_ops_feature *features =
+	    broker_ops_features(&count);
+	int result;
+
+	result = write_feature(snapshot, METADATA_VERSION,
+	    BROKER_OPS_METADATA_VERSION);
+	for (size_t i = 0; i < count && result == 0; i++)
+		if (features[i].bootstrap > 0 &&
+		    strcmp(features[i].name, METADATA_VERSION) != 0)
+			result = write_feature(snapshot, features[i].name,
+			    features[i].bootstrap);
+	return result;
+}
+
 /* metadata.version comes first; it says how to read the rest. */
+static int
+write_features(const struct format_settings *settings,
+    struct metadata_snapshot *snapshot)
+{
+	int result = 0;
+
+	if (settings->features == NULL)
+		return write_own_features(snapshot);
+	for (size_t i = 0; i < settings->features_count && result == 0; i++)
+		result = write_feature(snapshot, settings->features[i].name,
+		    settings->features[i].level);
+	return result;
+}
+
 static int
 write_bootstrap(const struct format *format, const char *directory)
 {
@@ -335,19 +367,10 @@ write_bootstrap(const struct format *format, const char *directory)
 	    METADATA_SNAPSHOT_BOOTSTRAP);
 	struct metadata_snapshot *snapshot = metadata_snapshot_create(
 	    format->settings->disk, path, &header);
-	size_t count;
-	const struct broker_ops_feature *features =
-	    broker_ops_features(&count);
 	int result;
 
 	free(path);
-	result = write_feature(snapshot, METADATA_VERSION,
-	    BROKER_OPS_METADATA_VERSION);
-	for (size_t i = 0; i < count && result == 0; i++)
-		if (features[i].bootstrap > 0 &&
-		    strcmp(features[i].name, METADATA_VERSION) != 0)
-			result = write_feature(snapshot, features[i].name,
-			    features[i].bootstrap);
+	result = write_features(format->settings, snapshot);
 	if (metadata_snapshot_end(snapshot) != 0)
 		result = -1;
 	return result;
@@ -446,6 +469,7 @@ write_directory(struct format *format, size_t index)
 	if (write_bootstrap(format, place->path) != 0)
 		return -1;
 	if (index == format->settings->metadata_dir &&
+	    !format->settings->static_quorum &&
 	    write_voters(format, place->path) != 0)
 		return -1;
 	if (write_properties(format, index) != 0)

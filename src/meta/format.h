@@ -17,6 +17,12 @@
 
 struct disk;
 
+/* A feature's level in bootstrap.checkpoint. */
+struct format_feature {
+	const char *name;
+	int16_t level;
+};
+
 struct format_settings {
 	struct disk *disk;
 	const char *const *dirs;	/* log.dirs */
@@ -25,6 +31,14 @@ struct format_settings {
 	int32_t node_id;
 	const char *cluster_id;		/* wanted; NULL: any, random if new */
 	struct rng *rng;
+	/*
+	 * What bootstrap.checkpoint has, metadata.version first; NULL: what a
+	 * cluster of ours begins with.
+	 */
+	const struct format_feature *features;
+	size_t features_count;
+	/* The voter is in controller.quorum.voters, so none is written. */
+	bool static_quorum;
 	/* The controller listener that is written for the voter. */
 	const char *controller_listener;
 	const char *controller_host;
