@@ -11,6 +11,7 @@
 static const struct command *const commands[] = {
 	&serve_command,
 	&dump_log_command,
+	&storage_command,
 };
 
 static void

@@ -16,5 +16,6 @@ struct command {
 
 extern const struct command serve_command;
 extern const struct command dump_log_command;
+extern const struct command storage_command;
 
 #endif

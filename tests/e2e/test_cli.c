@@ -81,6 +81,8 @@ test_help(void **state UNUSED)
 	expect_help(RUN("serve", "--help"), "--port-file FILE");
 	expect_help(RUN("serve", "-h"), "usage: klamm serve");
 	expect_help(RUN("dump-log", "--help"), "--deep DIR");
+	expect_help(RUN("storage", "--help"), "random-uuid");
+	expect_help(RUN("storage", "format", "-h"), "usage: klamm storage");
 }
 
 static void
