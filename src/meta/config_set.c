@@ -24,7 +24,7 @@ config_set_clone(const struct config_set *old)
 
 	if (old == NULL)
 		return set;
-	set->count = old->count;
+	set->count = set->capacity = old->count;
 	set->entries = xmalloc(set->count * sizeof(*set->entries));
 	for (uint32_t i = 0; i < set->count; i++) {
 		set->entries[i].name = copy(old->entries[i].name);
@@ -59,8 +59,11 @@ find(const struct config_set *set, struct slice name, bool *found)
 static void
 insert(struct config_set *set, uint32_t at, struct slice name)
 {
-	set->entries = xrealloc(set->entries,
-	    (set->count + 1) * sizeof(*set->entries));
+	if (set->count == set->capacity) {
+		set->capacity = MAX(4, 2 * set->capacity);
+		set->entries = xrealloc(
+		    set->entries, set->capacity * sizeof(*set->entries));
+	}
 	memmove(&set->entries[at + 1], &set->entries[at],
 	    (set->count - at) * sizeof(*set->entries));
 	set->entries[at].name = copy(name);

@@ -17,6 +17,7 @@ struct config_set_entry {
 struct config_set {
 	uint32_t refs;
 	uint32_t count;
+	uint32_t capacity;
 	struct config_set_entry *entries;
 };
 
