@@ -70,6 +70,8 @@ resize(struct buf *data, size_t size)
 static void
 put(struct buf *data, int64_t position, const uint8_t *bytes, size_t len)
 {
+	if (len == 0)
+		return;
 	if ((size_t)position + len > data->len)
 		resize(data, (size_t)position + len);
 	memcpy(data->data + position, bytes, len);
