@@ -293,10 +293,10 @@ busy_loop_gets_no_more(void **state UNUSED)
 	assert_int_equal(loop_group_start(group), 0);
 	burner.where = loop_group_get(group, 0);
 	loop_post(burner.where, &burner.task);
-	while (loop_busy(burner.where) < 500)
+	/* On a machine that is busy itself it is not always seen to be. */
+	while (loop_index(loop_group_pick(group)) != 1 ||
+	    loop_index(loop_group_idlest(group)) != 1)
 		assert_true(clock_monotonic_ms() < end_ms);
-	assert_int_equal(loop_index(loop_group_pick(group)), 1);
-	assert_int_equal(loop_index(loop_group_idlest(group)), 1);
 	atomic_store(&burner.ends, true);
 	while (!atomic_load(&burner.ended))
 		;
