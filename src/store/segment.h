@@ -153,9 +153,6 @@ void segment_close(struct segment *segment);
  */
 int segment_activate(struct segment *segment, int64_t now_ms) WARN_UNUSED;
 
-/* Save, and make it read-only.  -1 with errno; it is still active then. */
-int segment_close_out(struct segment *segment) WARN_UNUSED;
-
 /*
  * Make the size position, where a batch begins, and forget what is behind it:
  * batches of offset or more.  -1 with errno.
