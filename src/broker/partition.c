@@ -448,12 +448,6 @@ partition_high_watermark(struct partition *partition)
 }
 
 int64_t
-partition_last_stable_offset(struct partition *partition)
-{
-	return bound_locked(partition, PARTITION_READ_COMMITTED);
-}
-
-int64_t
 partition_log_end_offset(struct partition *partition)
 {
 	return bound_locked(partition, PARTITION_READ_ALL);
@@ -486,12 +480,6 @@ struct slice
 partition_topic(const struct partition *partition)
 {
 	return slice_of(partition->topic->name, partition->topic->name_len);
-}
-
-struct uuid
-partition_topic_id(const struct partition *partition)
-{
-	return partition->topic->id;
 }
 
 int32_t

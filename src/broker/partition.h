@@ -219,14 +219,12 @@ bool partition_unwait_hw(struct partition *partition,
     struct hw_waiter *waiter);
 
 int64_t partition_high_watermark(struct partition *partition);
-int64_t partition_last_stable_offset(struct partition *partition);
 int64_t partition_log_start_offset(struct partition *partition);
 int64_t partition_log_end_offset(struct partition *partition);
 struct partition_leader partition_leader(struct partition *partition);
 
 /* Immutable facts. */
 struct slice partition_topic(const struct partition *partition);
-struct uuid partition_topic_id(const struct partition *partition);
 int32_t partition_index(const struct partition *partition);
 /* Is that broker one of the replicas? */
 bool partition_has_replica(struct partition *partition, int32_t broker_id);

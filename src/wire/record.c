@@ -65,14 +65,6 @@ body_len(const struct record_parts *parts)
 	       varint_len(parts->header_count) + parts->headers.len;
 }
 
-size_t
-record_len(const struct record_parts *parts)
-{
-	size_t len = body_len(parts);
-
-	return varint_len((int32_t)MIN(len, (size_t)INT32_MAX)) + len;
-}
-
 int
 record_append(struct buf *buf, const struct record_parts *parts)
 {

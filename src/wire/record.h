@@ -63,9 +63,6 @@ bool record_header_next(struct slice *headers, struct record_header *header);
 int record_header_append(
     struct buf *headers, struct slice key, struct slice value) WARN_UNUSED;
 
-/* The bytes that record_append appends. */
-size_t record_len(const struct record_parts *parts);
-
 /* Append the record to buf; -1 where buf's maximum is passed. */
 int record_append(
     struct buf *buf, const struct record_parts *parts) WARN_UNUSED;
