@@ -1,10 +1,13 @@
 #include "e2e/raw_topic.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "e2e/raw_client.h"
 #include "unit/unit.h"
 #include "wire/batch_builder.h"
 #include "wire/generated/create_topics.h"
+#include "wire/generated/errors.h"
 #include "wire/generated/list_offsets.h"
 #include "wire/generated/produce.h"
 
@@ -94,12 +97,20 @@ raw_topic_end(struct raw_client *client, const char *name)
 		.topics = &topic,
 		.topics_count = 1,
 	};
-	const struct kp_list_offsets_response *response =
-	    raw_client_call(client, KP_LIST_OFFSETS_KEY, LIST_OFFSETS_VERSION,
-		&request);
 
-	assert_int_equal(response->topics_count, 1);
-	assert_int_equal(response->topics[0].partitions_count, 1);
-	assert_int_equal(response->topics[0].partitions[0].error_code, 0);
-	return response->topics[0].partitions[0].offset;
+	/* What a crash left is told once it is durable, not before. */
+	for (;; usleep(1000)) {
+		const struct kp_list_offsets_response *response =
+		    raw_client_call(client, KP_LIST_OFFSETS_KEY,
+			LIST_OFFSETS_VERSION, &request);
+
+		assert_int_equal(response->topics_count, 1);
+		assert_int_equal(response->topics[0].partitions_count, 1);
+		if (response->topics[0].partitions[0].error_code !=
+		    KP_LEADER_NOT_AVAILABLE) {
+			assert_int_equal(
+			    response->topics[0].partitions[0].error_code, 0);
+			return response->topics[0].partitions[0].offset;
+		}
+	}
 }

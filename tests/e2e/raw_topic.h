@@ -24,7 +24,10 @@ void raw_topic_create(struct raw_client *client, const char *name,
 const struct kp_produce_request *raw_topic_produce(struct raw_client *client,
     const char *name, int16_t acks, struct slice value);
 
-/* The end offset of partition 0. */
+/*
+ * The end offset of partition 0; waits until the broker knows it, which after
+ * a crash takes a sync.
+ */
 int64_t raw_topic_end(struct raw_client *client, const char *name);
 
 #endif
