@@ -17,13 +17,17 @@ add_directory(struct data_directories *directories, struct slice path)
 	directories->paths[directories->count++] = slice_dup(path);
 }
 
+/* Kafka takes what stands in a list twice once. */
 static void
 split(struct data_directories *directories, struct slice list)
 {
-	struct slice path;
+	struct slice left = list, path;
 
-	while (slice_next_item(&list, &path))
-		add_directory(directories, path);
+	while (slice_next_word(&left, &path))
+		if (!slice_list_has(slice_of(list.data,
+					(size_t)(path.data - list.data)),
+			path))
+			add_directory(directories, path);
 }
 
 /* The metadata may have a directory of its own. */

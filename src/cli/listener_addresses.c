@@ -180,21 +180,33 @@ add(struct listener_addresses *addresses, struct url *url)
 	return 0;
 }
 
+/* Kafka takes what stands in a list twice once. */
+static bool
+came_before(struct slice list, struct slice word)
+{
+	size_t before = (size_t)(word.data - list.data);
+
+	return slice_list_has(slice_of(list.data, before), word);
+}
+
 static int
 parse_listeners(struct listener_addresses *addresses,
     const struct properties *properties)
 {
-	struct slice list =
+	const struct slice list =
 	    slice_str(properties_get(properties, "listeners"));
 	const char *controllers =
 	    properties_get(properties, "controller.listener.names");
+	struct slice left = list, word;
 	int result = 0;
-	struct slice word;
 
-	while (result == 0 && slice_next_word(&list, &word)) {
-		char *item = slice_dup(word);
+	while (result == 0 && slice_next_word(&left, &word)) {
+		char *item;
 		struct url url;
 
+		if (came_before(list, word))
+			continue;
+		item = slice_dup(word);
 		result = url_parse(&url, "listeners", item);
 		free(item);
 		if (result == 0 && !list_contains(controllers, url.name)) {
@@ -242,17 +254,20 @@ static int
 parse_advertised(struct listener_addresses *addresses,
     const struct properties *properties)
 {
-	struct slice list =
+	const struct slice list =
 	    slice_str(properties_get(properties, "advertised.listeners"));
 	const char *controllers =
 	    properties_get(properties, "controller.listener.names");
+	struct slice left = list, word;
 	int result = 0;
-	struct slice word;
 
-	while (result == 0 && slice_next_word(&list, &word)) {
-		char *item = slice_dup(word);
+	while (result == 0 && slice_next_word(&left, &word)) {
+		char *item;
 		struct url url;
 
+		if (came_before(list, word))
+			continue;
+		item = slice_dup(word);
 		result = url_parse(&url, "advertised.listeners", item);
 		free(item);
 		if (result == 0 && !list_contains(controllers, url.name))

@@ -347,22 +347,22 @@ check_size(struct config_change *change)
 	return KP_INVALID_CONFIG;
 }
 
-/* What the set has, or what is below it; null where nobody has set it. */
-static struct slice
-value_below(const struct config_change *change, const char *key)
+/* As all values of the broker will be: its own, the cluster's, the file's. */
+static struct config_layers
+layers_of(const struct config_change *change)
 {
-	struct slice name = slice_str(key);
-	struct slice value = config_set_get(change->set, name);
+	const struct delta *view = controller_view(change->controller);
+	const struct configs *configs = controller_configs(change->controller);
+	bool own = change->name.len > 0;
 
-	if (slice_is_null(value) && change->name.len > 0)
-		value = config_set_get(
-		    delta_configs_of(controller_view(change->controller),
-			IMAGE_CONFIG_BROKER, slice_str("")),
-		    name);
-	if (slice_is_null(value))
-		value = config_set_get(
-		    controller_configs(change->controller)->file, name);
-	return value;
+	return (struct config_layers){ {
+	    own ? change->set :
+		  delta_configs_of(view, IMAGE_CONFIG_BROKER,
+		      slice_str(configs->node_name)),
+	    own ? delta_configs_of(view, IMAGE_CONFIG_BROKER, slice_str("")) :
+		  change->set,
+	    configs->file,
+	} };
 }
 
 /* Nobody must be locked out: not even who would change it back. */
@@ -371,6 +371,7 @@ check_connections(struct config_change *change)
 {
 	struct slice max =
 	    config_set_get(change->set, slice_str("max.connections"));
+	const struct config_layers layers = layers_of(change);
 	int64_t number;
 
 	if (config_key_int64(max, &number) == 0 && number <= 0) {
@@ -378,10 +379,17 @@ check_connections(struct config_change *change)
 		    "Invalid max.connections %ld", number);
 		return KP_INVALID_REQUEST;
 	}
-	return config_rules_connections(
-	    value_below(change, "max.connections.per.ip"),
-	    value_below(change, "max.connections.per.ip.overrides"),
-	    change->arena, &change->message);
+	return config_rules_connections(&layers, change->arena,
+	    &change->message);
+}
+
+static enum kp_error
+check_logs(struct config_change *change)
+{
+	const struct config_layers layers = layers_of(change);
+
+	return config_rules_logs(&layers, true, change->arena,
+	    &change->message);
 }
 
 static enum kp_error
@@ -409,6 +417,8 @@ check_broker(struct config_change *change)
 	error = check_broker_removed(change);
 	if (error == KP_NONE)
 		error = check_connections(change);
+	if (error == KP_NONE)
+		error = check_logs(change);
 	return error != KP_NONE ? error : check_min_isr(change);
 }
 

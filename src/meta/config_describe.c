@@ -189,29 +189,41 @@ describe_table(struct describing *d, enum config_table table,
 	size_t count;
 	const struct config_key *keys = config_keys(table, &count);
 
-	for (size_t i = 0; i < count; i++)
-		if ((keys[i].flags & CONFIG_INTERNAL) == 0 &&
-		    wanted(d, slice_str(keys[i].name)))
+	for (size_t i = 0; i < count; i++) {
+		struct slice name = slice_str(keys[i].name);
+		bool hidden = (keys[i].flags & CONFIG_INTERNAL) != 0 &&
+		    slice_is_null(config_set_get(own, name));
+
+		if (!hidden && wanted(d, name))
 			describe_owned(d, &keys[i], own, source);
+	}
 }
 
 /* --- Brokers ------------------------------------------------------------- */
 
-/* Keys without a place in the file are listed where somebody has set them. */
+static const enum config_source broker_levels[] = { CONFIG_SOURCE_BROKER,
+	CONFIG_SOURCE_BROKER_DEFAULT, CONFIG_SOURCE_FILE };
+
+static bool
+is_set(const struct describing *d, struct slice name)
+{
+	for (size_t i = 0; i < COUNT_OF(broker_levels); i++)
+		if (!slice_is_null(config_set_get(
+			configs_level(d->configs, broker_levels[i]), name)))
+			return true;
+	return false;
+}
+
+/* Hidden keys, and those without a place in the file: where they are set. */
 static bool
 is_listed(const struct describing *d, const struct config_key *key)
 {
 	struct slice name = slice_str(key->name);
 
-	if ((key->flags & CONFIG_INTERNAL) != 0 || !wanted(d, name))
+	if (!wanted(d, name))
 		return false;
-	if ((key->flags & CONFIG_DYNAMIC_ONLY) == 0)
-		return true;
-	return !slice_is_null(config_set_get(
-		   configs_level(d->configs, CONFIG_SOURCE_BROKER), name)) ||
-	    !slice_is_null(config_set_get(
-		configs_level(d->configs, CONFIG_SOURCE_BROKER_DEFAULT),
-		name));
+	return (key->flags & (CONFIG_INTERNAL | CONFIG_DYNAMIC_ONLY)) == 0 ||
+	    is_set(d, name);
 }
 
 static void
@@ -249,9 +261,6 @@ prefixed_key(struct slice name)
 	return config_key_find(CONFIG_TABLE_BROKER,
 	    slice_of(name.data + at, name.len - at));
 }
-
-static const enum config_source broker_levels[] = { CONFIG_SOURCE_BROKER,
-	CONFIG_SOURCE_BROKER_DEFAULT, CONFIG_SOURCE_FILE };
 
 /*
  * What somebody has set and Kafka does not know is shown without its value:
@@ -321,7 +330,7 @@ describe_broker(struct describing *d)
 		describe_foreigners(d, i);
 }
 
-/* The cluster's default: only what is set there. */
+/* The cluster's default: only what is set there, as it was written. */
 static void
 describe_broker_default(struct describing *d)
 {
@@ -346,8 +355,7 @@ describe_broker_default(struct describing *d)
 		entry->read_only = key == NULL ||
 		    key->update == CONFIG_UPDATE_READ_ONLY;
 		if (!entry->sensitive)
-			entry->value = config_key_text(key, in->value,
-			    d->arena);
+			entry->value = in->value;
 		if (key != NULL)
 			entry->type = (enum config_type)key->type;
 	}

@@ -133,16 +133,49 @@ struct checking {
 
 /* ConfigException of Kafka's ConfigDef. */
 static bool
-refuse(const struct checking *checking, const char *why)
+refuse_value(const struct checking *checking, struct slice value,
+    const char *why)
 {
-	struct slice value = slice_is_null(checking->value) ?
-	    slice_str("null") :
-	    checking->value;
-
 	*checking->message = arena_printf(checking->arena,
 	    "Invalid value %.*s for configuration %s: %s", SLICE_ARG(value),
 	    checking->key->name, why);
 	return false;
+}
+
+/* What could not be parsed is shown as it was given. */
+static bool
+refuse(const struct checking *checking, const char *why)
+{
+	return refuse_value(checking,
+	    slice_is_null(checking->value) ? slice_str("null") :
+					     checking->value,
+	    why);
+}
+
+/* What was parsed, and is none of those that may be, as it was parsed. */
+static bool
+refuse_parsed(const struct checking *checking, const char *why)
+{
+	return refuse_value(checking,
+	    config_key_text(checking->key, checking->value, checking->arena),
+	    why);
+}
+
+static bool
+refuse_item(const struct checking *checking, struct slice item)
+{
+	const char *values = checking->key->values;
+	struct slice why = slice_str("String must be one of: ");
+
+	while (*values != '\0') {
+		size_t len = strcspn(values, ",");
+
+		why = arena_printf(checking->arena, "%.*s%.*s%s",
+		    SLICE_ARG(why), (int)len, values,
+		    values[len] == ',' ? ", " : "");
+		values += len + (values[len] == ',');
+	}
+	return refuse_value(checking, item, (const char *)why.data);
 }
 
 static bool
@@ -156,12 +189,12 @@ check_range(const struct checking *checking, double number)
 	if (key->has_min && number < key->min) {
 		snprintf(why, sizeof(why), "Value must be at least %.16g",
 		    key->min);
-		return refuse(checking, why);
+		return refuse_parsed(checking, why);
 	}
 	if (key->has_max && number > key->max) {
 		snprintf(why, sizeof(why), "Value must be no more than %.16g",
 		    key->max);
-		return refuse(checking, why);
+		return refuse_parsed(checking, why);
 	}
 	return true;
 }
@@ -180,7 +213,8 @@ check_integer(const struct checking *checking, int64_t min, int64_t max,
 	}
 	if (checking->key->check == CONFIG_CHECK_GZIP_LEVEL && number != -1 &&
 	    (number < 1 || number > 9))
-		return refuse(checking, "Value must be between 1 and 9 or -1");
+		return refuse_parsed(checking,
+		    "Value must be between 1 and 9 or equal to -1");
 	return check_range(checking, (double)number);
 }
 
@@ -206,16 +240,14 @@ check_string(const struct checking *checking)
 {
 	const struct config_key *key = checking->key;
 	bool any_case = key->check == CONFIG_CHECK_ONE_OF_ANY_CASE;
-	struct slice value = slice_trim(checking->value), why;
+	struct slice value = slice_trim(checking->value);
 
 	if (key->check == CONFIG_CHECK_NON_EMPTY && value.len == 0)
 		return refuse(checking, "String must be non-empty");
 	if ((key->check != CONFIG_CHECK_ONE_OF && !any_case) ||
 	    is_one_of(key->values, value, any_case))
 		return true;
-	why = arena_printf(checking->arena, "String must be one of: %s",
-	    key->values);
-	return refuse(checking, (const char *)why.data);
+	return refuse_item(checking, value);
 }
 
 /* "p:b,p:b,…" or "*": partitions and brokers that are throttled. */
@@ -224,6 +256,8 @@ throttled_item(struct slice item)
 {
 	size_t colons = 0;
 
+	if (item.len == 0)
+		return true;
 	for (size_t i = 0; i < item.len; i++) {
 		if (item.data[i] == ':')
 			colons++;
@@ -235,40 +269,51 @@ throttled_item(struct slice item)
 }
 
 static bool
+refuse_throttled(const struct checking *checking)
+{
+	const struct config_key *key = checking->key;
+	struct slice list = checking->value, item;
+	struct slice shown = slice_str("[");
+
+	while (slice_next_item(&list, &item))
+		shown = arena_printf(checking->arena, "%.*s%.*s%s",
+		    SLICE_ARG(shown), SLICE_ARG(item),
+		    slice_is_null(list) ? "]" : ", ");
+	*checking->message = arena_printf(checking->arena,
+	    "Invalid value %.*s for configuration %s: %s must be the literal "
+	    "'*' or a list of replicas in the following format: "
+	    "[partitionId]:[brokerId],[partitionId]:[brokerId],...",
+	    SLICE_ARG(shown), key->name, key->name);
+	return false;
+}
+
+static bool
 check_throttled(const struct checking *checking)
 {
 	struct slice list = checking->value, item;
 
-	if (list.len == 0 || slice_equal_str(slice_trim(list), "*"))
+	if (slice_equal_str(slice_trim(list), "*"))
 		return true;
 	while (slice_next_item(&list, &item))
-		if (item.len == 0 || !throttled_item(item))
-			return refuse(checking,
-			    "must be the literal '*' or a list of replicas in "
-			    "the form [partitionId]:[brokerId],...");
+		if (!throttled_item(item))
+			return refuse_throttled(checking);
 	return true;
 }
 
-/* What is wrong with one more item of a list; NULL: nothing. */
-static const char *
-fault_of(const struct config_key *key, struct slice item, struct tally *seen)
+static bool
+refuse_empty(const struct checking *checking, const char *what)
 {
-	if (item.len == 0)
-		return "List must not contain empty entries";
-	if (key->values != NULL && !is_one_of(key->values, item, false))
-		return "List has an entry that is not valid";
-	if (tally_add(seen, item) > 1)
-		return "List must not contain duplicates";
-	return NULL;
+	*checking->message = arena_printf(checking->arena,
+	    "Configuration '%s' %s", checking->key->name, what);
+	return false;
 }
 
+/* What comes twice counts once (ConfigDef.ValidList of Kafka). */
 static bool
 check_list(const struct checking *checking)
 {
 	const struct config_key *key = checking->key;
 	struct slice list = checking->value, item;
-	const char *why = NULL;
-	struct tally seen;
 
 	if (key->check == CONFIG_CHECK_THROTTLED)
 		return check_throttled(checking);
@@ -276,12 +321,16 @@ check_list(const struct checking *checking)
 		return true;
 	if (slice_trim(list).len == 0)
 		return (key->flags & CONFIG_EMPTY_OK) != 0 ||
-		    refuse(checking, "List must not be empty");
-	tally_init(&seen);
-	while (why == NULL && slice_next_item(&list, &item))
-		why = fault_of(key, item, &seen);
-	tally_fini(&seen);
-	return why == NULL || refuse(checking, why);
+		    refuse_empty(checking, "must not be empty. Valid values "
+					   "include: any non-empty value");
+	while (slice_next_item(&list, &item)) {
+		if (item.len == 0)
+			return refuse_empty(checking,
+			    "values must not be empty.");
+		if (key->values != NULL && !is_one_of(key->values, item, false))
+			return refuse_item(checking, item);
+	}
+	return true;
 }
 
 static bool
@@ -392,19 +441,27 @@ double_text(double number, struct arena *arena)
 	    strtol(exponent + 1, NULL, 10));
 }
 
+/* Where a list is checked at all, what comes twice counts once. */
 static struct slice
-list_text(struct slice value, struct arena *arena)
+list_text(const struct config_key *key, struct slice value,
+    struct arena *arena)
 {
 	char *text = arena_xalloc(arena, value.len + 1);
+	struct tally seen;
 	struct slice item;
 	size_t len = 0;
 
+	tally_init(&seen);
 	while (slice_next_item(&value, &item)) {
+		if (tally_add(&seen, item) > 1 &&
+		    key->check == CONFIG_CHECK_LIST)
+			continue;
 		if (len > 0)
 			text[len++] = ',';
 		memcpy(text + len, item.data, item.len);
 		len += item.len;
 	}
+	tally_fini(&seen);
 	return slice_of(text, len);
 }
 
@@ -434,7 +491,7 @@ config_key_text(const struct config_key *key, struct slice value,
 			return value;
 		return double_text(number, arena);
 	case CONFIG_TYPE_LIST:
-		return list_text(value, arena);
+		return list_text(key, value, arena);
 	default:
 		return slice_trim(value);
 	}

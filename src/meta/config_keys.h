@@ -29,7 +29,7 @@ enum config_check {
 	CONFIG_CHECK_RANGE,		/* min, max; either may be missing */
 	CONFIG_CHECK_ONE_OF,		/* values */
 	CONFIG_CHECK_ONE_OF_ANY_CASE,	/* values */
-	CONFIG_CHECK_LIST,		/* values, if any; no duplicates */
+	CONFIG_CHECK_LIST,		/* values, if any; each counts once */
 	CONFIG_CHECK_NON_EMPTY,
 	CONFIG_CHECK_NON_NULL,
 	CONFIG_CHECK_GZIP_LEVEL,	/* -1, 1 to 9 */
@@ -46,7 +46,7 @@ enum config_update {
 
 enum config_flag {
 	CONFIG_SENSITIVE = 1,
-	CONFIG_INTERNAL = 2,		/* honoured, never listed */
+	CONFIG_INTERNAL = 2,		/* honoured, listed where it is set */
 	CONFIG_REQUIRED = 4,
 	CONFIG_LISTENER_ONLY = 8,  /* dynamic only with a listener prefix */
 	CONFIG_EMPTY_OK = 16,		/* of CONFIG_CHECK_LIST */

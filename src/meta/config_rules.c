@@ -174,11 +174,33 @@ overrides_valid(struct slice list)
 	return true;
 }
 
+#define UNLIMITED (-1)
+/* Of the local log's retention: the same as the log's own. */
+#define LOCAL_AS_LOG (-2)
+#define CLEANER_MAP_BYTES_MIN (1 << 20)
+
+static struct slice
+layered(const struct config_layers *layers, struct slice name)
+{
+	struct slice value = SLICE_NULL;
+
+	for (size_t i = 0; i < COUNT_OF(layers->sets); i++) {
+		value = config_set_get(layers->sets[i], name);
+		if (!slice_is_null(value))
+			break;
+	}
+	return value;
+}
+
 /* Without overrides nobody could connect any more. */
 enum kp_error
-config_rules_connections(struct slice per_ip, struct slice overrides,
+config_rules_connections(const struct config_layers *layers,
     struct arena *arena, struct slice *message)
 {
+	struct slice per_ip =
+	    layered(layers, slice_str("max.connections.per.ip"));
+	struct slice overrides =
+	    layered(layers, slice_str("max.connections.per.ip.overrides"));
 	int64_t max;
 
 	if (!overrides_valid(overrides)) {
@@ -195,6 +217,108 @@ config_rules_connections(struct slice per_ip, struct slice overrides,
 	*message = slice_str("max.connections.per.ip can be set to zero only "
 			     "if max.connections.per.ip.overrides property is "
 			     "set.");
+	return KP_INVALID_REQUEST;
+}
+
+/* The number that counts, of a key whose values were checked. */
+static int64_t
+layered_number(const struct config_layers *layers, const char *name)
+{
+	const struct config_key *key =
+	    config_key_find(CONFIG_TABLE_BROKER, slice_str(name));
+	int64_t number;
+
+	assert(key != NULL);
+	if (config_key_int64(layered(layers, slice_str(name)), &number) != 0 &&
+	    config_key_int64(slice_str(key->default_value), &number) != 0)
+		return 0;
+	return number;
+}
+
+/* log.retention.ms, or what stands for it in other units. */
+static int64_t
+retention_ms(const struct config_layers *layers)
+{
+	static const struct {
+		const char *name;
+		int64_t unit_ms;
+	} keys[] = {
+		{ "log.retention.ms", 1 },
+		{ "log.retention.minutes", 60000 },
+		{ "log.retention.hours", 3600000 },
+	};
+	int64_t value;
+	size_t at = 0;
+
+	while (at + 1 < COUNT_OF(keys) &&
+	    slice_is_null(layered(layers, slice_str(keys[at].name))))
+		at++;
+	value = layered_number(layers, keys[at].name);
+	return value < 0 ? UNLIMITED : value * keys[at].unit_ms;
+}
+
+/* Of log.local.retention.ms and .bytes: is it within the log's own? */
+static bool
+local_fits(const struct config_layers *layers, const char *kind,
+    int64_t retention, struct arena *arena, struct slice *message)
+{
+	const char *name = (const char *)arena_printf(arena,
+	    "log.local.retention.%s", kind)
+			       .data;
+	int64_t local = layered_number(layers, name);
+
+	if (retention == UNLIMITED || local == LOCAL_AS_LOG ||
+	    (local != UNLIMITED && local <= retention))
+		return true;
+	*message = arena_printf(arena,
+	    local == UNLIMITED ?
+		"Invalid value %ld for configuration %s: Value must not be -1 "
+		"as log.retention.%s value is set as %ld." :
+		"Invalid value %ld for configuration %s: Value must not be "
+		"more than log.retention.%s property value: %ld",
+	    local, name, kind, retention);
+	return false;
+}
+
+static const char *
+fault_of_logs(const struct config_layers *layers)
+{
+	const struct slice roll = SLICE_LITERAL("log.roll.ms");
+	int64_t threads = layered_number(layers, "log.cleaner.threads");
+
+	if (!slice_is_null(layered(layers, roll)) &&
+	    layered_number(layers, "log.roll.ms") < 1)
+		return "log.roll.ms must be greater than or equal to 1";
+	if (layered_number(layers, "log.roll.jitter.ms") < 0)
+		return "log.roll.jitter.ms must be greater than or equal to 0";
+	if (retention_ms(layers) == 0)
+		return "log.retention.ms must be unlimited (-1) or, greater "
+		       "than or equal to 1";
+	if (threads == 0)
+		return "log.cleaner.threads must be greater than 0";
+	if (layered_number(layers, "log.cleaner.dedupe.buffer.size") /
+		threads <= CLEANER_MAP_BYTES_MIN)
+		return "log.cleaner.dedupe.buffer.size must be at least 1MB "
+		       "per cleaner thread.";
+	return NULL;
+}
+
+enum kp_error
+config_rules_logs(const struct config_layers *layers, bool running,
+    struct arena *arena, struct slice *message)
+{
+	const char *fault = fault_of_logs(layers);
+
+	if (fault != NULL) {
+		*message = arena_printf(arena, "requirement failed: %s", fault);
+		return KP_INVALID_REQUEST;
+	}
+	if (!running ||
+	    (local_fits(layers, "ms", retention_ms(layers), arena, message) &&
+		local_fits(layers, "bytes",
+		    layered_number(layers, "log.retention.bytes"), arena,
+		    message)))
+		return KP_NONE;
 	return KP_INVALID_REQUEST;
 }
 

@@ -8,6 +8,14 @@
 
 #include "meta/configs.h"
 
+/*
+ * The sets that give a broker's values, the one that counts first in front;
+ * NULL where there is none.
+ */
+struct config_layers {
+	const struct config_set *sets[3];
+};
+
 /* KP_NONE, or the code and Kafka's text in *message, in arena. */
 enum kp_error config_rules_topic(const struct configs *configs,
     const struct config_set *set, struct arena *arena,
@@ -15,10 +23,12 @@ enum kp_error config_rules_topic(const struct configs *configs,
 enum kp_error config_rules_group(const struct configs *configs,
     const struct config_set *set, struct arena *arena,
     struct slice *message) WARN_UNUSED;
-/* max.connections.per.ip and its overrides, both effective. */
-enum kp_error config_rules_connections(struct slice per_ip,
-    struct slice overrides, struct arena *arena,
-    struct slice *message) WARN_UNUSED;
+/* A broker's max.connections.per.ip and its overrides. */
+enum kp_error config_rules_connections(const struct config_layers *layers,
+    struct arena *arena, struct slice *message) WARN_UNUSED;
+/* What logs do; to a running broker Kafka says more than to a file. */
+enum kp_error config_rules_logs(const struct config_layers *layers,
+    bool running, struct arena *arena, struct slice *message) WARN_UNUSED;
 enum kp_error config_rules_client_metrics(const struct config_set *set,
     struct arena *arena, struct slice *message) WARN_UNUSED;
 

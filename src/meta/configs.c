@@ -273,6 +273,18 @@ topic_double(struct topic_view *view, const char *key, double otherwise)
 	return number;
 }
 
+static bool
+topic_bool(struct topic_view *view, const char *key, bool otherwise)
+{
+	bool flag;
+
+	if (config_key_bool(configs_topic(view->configs, view->topic, key,
+				&view->arena),
+		&flag) != 0)
+		return otherwise;
+	return flag;
+}
+
 static int32_t
 topic_int32(struct topic_view *view, const char *key, int32_t otherwise)
 {
@@ -320,6 +332,7 @@ configs_log_settings(const struct configs *configs, struct slice topic,
 	s->min_cleanable_dirty_ratio =
 	    topic_double(&view, "min.cleanable.dirty.ratio",
 		s->min_cleanable_dirty_ratio);
+	s->preallocate = topic_bool(&view, "preallocate", s->preallocate);
 	s->producer_id_expiration_ms =
 	    configs_broker_int64(configs, "producer.id.expiration.ms");
 	policy = configs_topic(configs, topic, "cleanup.policy", &view.arena);
@@ -384,19 +397,20 @@ check_file_entry(struct faults *faults, const struct config_set_entry *entry)
 	arena_reset(&arena);
 }
 
+/* Of values that were found fit one by one. */
 static void
-check_file_connections(struct faults *faults, const struct config_set *file)
+check_file_whole(struct faults *faults, const struct config_set *file)
 {
-	struct slice name = slice_str("max.connections.per.ip");
+	const struct config_layers layers = { { file } };
 	struct slice message;
 	struct arena arena;
 
 	arena_init(&arena, SIZE_MAX);
-	if (config_rules_connections(config_set_get(file, name),
-		config_set_get(file,
-		    slice_str("max.connections.per.ip.overrides")),
-		&arena, &message) != KP_NONE)
-		bad_value(faults, name, message);
+	if (config_rules_connections(&layers, &arena, &message) != KP_NONE)
+		bad_value(faults, slice_str("max.connections.per.ip"),
+		    message);
+	if (config_rules_logs(&layers, false, &arena, &message) != KP_NONE)
+		bad_value(faults, slice_str("log"), message);
 	arena_reset(&arena);
 }
 
@@ -406,9 +420,10 @@ configs_check_file(const struct config_set *file, configs_fault_fn report,
 {
 	struct faults faults = { .report = report, .context = context };
 
-	check_file_connections(&faults, file);
 	for (uint32_t i = 0; i < file->count; i++)
 		check_file_entry(&faults, &file->entries[i]);
+	if (!faults.bad)
+		check_file_whole(&faults, file);
 	return !faults.bad;
 }
 

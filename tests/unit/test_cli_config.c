@@ -518,6 +518,27 @@ metadata_may_live_elsewhere(void **state UNUSED)
 	data_directories_fini(&d);
 }
 
+/* Kafka takes what stands in a list twice once. */
+static void
+what_comes_twice_counts_once(void **state UNUSED)
+{
+	struct listening l;
+	struct data_directories d;
+
+	assert_int_equal(
+	    directories(&d, PAIRS({ "log.dirs", "/a, /b,/a" })), 0);
+	assert_int_equal(d.count, 2);
+	data_directories_fini(&d);
+	assert_int_equal(
+	    listen_to(&l,
+		PAIRS({ "listeners", "A://h:1, A://h:1" },
+		    { "advertised.listeners", "A://k:2,A://k:2" },
+		    { "listener.security.protocol.map", "A:PLAINTEXT" })),
+	    0);
+	assert_int_equal(l.addresses.count, 1);
+	stop_listening(&l);
+}
+
 /* --- Roles ---------------------------------------------------------------- */
 
 static int
@@ -575,6 +596,7 @@ main(void)
 		cmocka_unit_test(several_listeners_have_names_and_protocols),
 		cmocka_unit_test(listeners_that_contradict_are_refused),
 		cmocka_unit_test(metadata_may_live_elsewhere),
+		cmocka_unit_test(what_comes_twice_counts_once),
 		cmocka_unit_test(nobody_gets_a_second_cluster),
 	};
 

@@ -102,17 +102,57 @@ lists_have_rules(void **state UNUSED)
 {
 	assert_true(topic("cleanup.policy", "compact,delete"));
 	assert_true(topic("cleanup.policy", "compact, delete"));
-	assert_false(topic("cleanup.policy", "compact,compact"));
+	assert_true(topic("cleanup.policy", "compact,compact"));
 	assert_false(topic("cleanup.policy", "compact,"));
 	assert_false(topic("cleanup.policy", "purge"));
 	assert_true(topic("leader.replication.throttled.replicas", "*"));
 	assert_true(topic("leader.replication.throttled.replicas", ""));
 	assert_true(
 	    topic("leader.replication.throttled.replicas", "0:1,1:2"));
-	assert_false(topic("leader.replication.throttled.replicas", "0:1,"));
+	assert_true(topic("leader.replication.throttled.replicas", " "));
+	assert_true(topic("leader.replication.throttled.replicas", "0:1,"));
 	assert_false(topic("leader.replication.throttled.replicas", "0"));
 	assert_false(topic("leader.replication.throttled.replicas", ":1"));
 	assert_false(topic("leader.replication.throttled.replicas", "a:b"));
+}
+
+static void
+expect_fault(const char *name, const char *value, const char *expected)
+{
+	struct arena arena;
+	struct slice message;
+
+	arena_init(&arena, 4096);
+	assert_false(config_key_check(
+	    config_key_find(CONFIG_TABLE_TOPIC, slice_str(name)),
+	    slice_str(value), &arena, &message));
+	assert_true(slice_equal_str(message, expected));
+	arena_reset(&arena);
+}
+
+static void
+faults_are_told_as_kafka_tells_them(void **state UNUSED)
+{
+	expect_fault("cleanup.policy", "compact,purge",
+	    "Invalid value purge for configuration cleanup.policy: "
+	    "String must be one of: compact, delete");
+	expect_fault("cleanup.policy", "compact,",
+	    "Configuration 'cleanup.policy' values must not be empty.");
+	expect_fault("compression.gzip.level", " 10 ",
+	    "Invalid value 10 for configuration compression.gzip.level: "
+	    "Value must be between 1 and 9 or equal to -1");
+	expect_fault("min.cleanable.dirty.ratio", "2",
+	    "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: "
+	    "Value must be no more than 1");
+	expect_fault("segment.bytes", "many",
+	    "Invalid value many for configuration segment.bytes: "
+	    "Not a number of type INT");
+	expect_fault("leader.replication.throttled.replicas", "0:1,1",
+	    "Invalid value [0:1, 1] for configuration "
+	    "leader.replication.throttled.replicas: "
+	    "leader.replication.throttled.replicas must be the literal '*' "
+	    "or a list of replicas in the following format: "
+	    "[partitionId]:[brokerId],[partitionId]:[brokerId],...");
 }
 
 static void
@@ -169,6 +209,8 @@ texts_are_those_of_parsed_values(void **state UNUSED)
 	    "1.7976931348623157E308", "1.7976931348623157E308");
 	expect_text(CONFIG_TABLE_TOPIC, "cleanup.policy", "compact, delete",
 	    "compact,delete");
+	expect_text(CONFIG_TABLE_TOPIC, "cleanup.policy", "compact,compact",
+	    "compact");
 	expect_text(CONFIG_TABLE_TOPIC, "compression.type", "zstd", "zstd");
 	expect_text(CONFIG_TABLE_TOPIC, "compression.type", " zstd\t", "zstd");
 	expect_text(CONFIG_TABLE_TOPIC, "retention.ms", NULL, NULL);
@@ -183,6 +225,7 @@ main(void)
 		cmocka_unit_test(numbers_have_types_and_ranges),
 		cmocka_unit_test(words_are_of_a_few),
 		cmocka_unit_test(lists_have_rules),
+		cmocka_unit_test(faults_are_told_as_kafka_tells_them),
 		cmocka_unit_test(numbers_are_read_whole),
 		cmocka_unit_test(texts_are_those_of_parsed_values),
 	};

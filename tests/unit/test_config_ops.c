@@ -256,6 +256,49 @@ brokers_take_dynamic_keys(void **state)
 	assert_true(stored(s, IMAGE_CONFIG_BROKER, "1", "my.plugin", "x"));
 }
 
+/* DynamicLogConfig and KafkaConfig.validateValues of Kafka. */
+static void
+the_logs_keys_must_fit_together(void **state)
+{
+	static const struct {
+		const char *name, *key, *value, *message;
+	} bad[] = {
+		{ "", "log.retention.ms", "0",
+		    "requirement failed: log.retention.ms must be unlimited "
+		    "(-1) or, greater than or equal to 1" },
+		{ "1", "log.roll.ms", "0",
+		    "requirement failed: log.roll.ms must be greater than or "
+		    "equal to 1" },
+		{ "", "log.cleaner.dedupe.buffer.size", "1048576",
+		    "requirement failed: log.cleaner.dedupe.buffer.size must "
+		    "be at least 1MB per cleaner thread." },
+		{ "", "log.local.retention.ms", "604800001",
+		    "Invalid value 604800001 for configuration "
+		    "log.local.retention.ms: Value must not be more than "
+		    "log.retention.ms property value: 604800000" },
+		{ "", "log.local.retention.ms", "-1",
+		    "Invalid value -1 for configuration "
+		    "log.local.retention.ms: Value must not be -1 as "
+		    "log.retention.ms value is set as 604800000." },
+	};
+	struct setting *s = *state;
+
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		assert_int_equal(set(s, 4, bad[i].name, bad[i].key,
+				     bad[i].value),
+		    KP_INVALID_REQUEST);
+		assert_true(says(s, bad[i].message));
+	}
+	assert_int_equal(set(s, 4, "", "log.local.retention.bytes", "9"),
+	    KP_NONE);
+	assert_int_equal(set(s, 4, "1", "log.retention.bytes", "8"),
+	    KP_INVALID_REQUEST);
+	assert_int_equal(set(s, 4, "1", "log.retention.bytes", "9"), KP_NONE);
+	/* The broker's own value is what counts, whoever changes another. */
+	assert_int_equal(set(s, 4, "", "log.local.retention.bytes", "10"),
+	    KP_INVALID_REQUEST);
+}
+
 static void
 min_isr_is_the_clusters_with_elr(void **state)
 {
@@ -522,6 +565,7 @@ main(void)
 		TEST(permissions_come_before_values),
 		TEST(validation_stores_nothing),
 		TEST(brokers_take_dynamic_keys),
+		TEST(the_logs_keys_must_fit_together),
 		TEST(min_isr_is_the_clusters_with_elr),
 		TEST(groups_stay_within_the_brokers_bounds),
 		TEST(a_session_outlives_its_heartbeats),

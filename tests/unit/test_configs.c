@@ -224,6 +224,10 @@ the_clusters_default_shows_what_is_set(void **state)
 	assert_string_equal(
 	    described(s, IMAGE_CONFIG_BROKER, "", "log.retention.ms"),
 	    "7 3 log.retention.ms=7/3");
+	dynamic(s, 4, "", "message.max.bytes", " 7");
+	assert_string_equal(
+	    described(s, IMAGE_CONFIG_BROKER, "", "message.max.bytes"),
+	    " 7 3 message.max.bytes= 7/3");
 	assert_string_equal(
 	    described(s, IMAGE_CONFIG_BROKER, "", "num.partitions"),
 	    "missing");
@@ -252,11 +256,23 @@ groups_show_the_brokers_values(void **state)
 }
 
 static void
-hidden_keys_are_not_listed(void **state)
+hidden_keys_are_listed_where_they_are_set(void **state)
 {
 	struct setting *s = *state;
 
+	in_file(s, "log.initial.task.delay.ms", "7");
 	ready(s);
+	assert_string_equal(described(s, IMAGE_CONFIG_BROKER, "1",
+				"log.initial.task.delay.ms"),
+	    "7 4 log.initial.task.delay.ms=7/4 "
+	    "log.initial.task.delay.ms=30000/5");
+	assert_string_equal(described(s, IMAGE_CONFIG_TOPIC, "t",
+				"internal.segment.bytes"),
+	    "missing");
+	dynamic(s, 2, "t", "internal.segment.bytes", "9");
+	assert_string_equal(described(s, IMAGE_CONFIG_TOPIC, "t",
+				"internal.segment.bytes"),
+	    "9 1 internal.segment.bytes=9/1");
 	assert_string_equal(described(s, IMAGE_CONFIG_BROKER, "1",
 				"internal.metadata.log.segment.bytes"),
 	    "missing");
@@ -391,6 +407,45 @@ files_are_checked(void **state)
 	assert_false(is_usable(s));
 }
 
+static void
+expect_unusable(struct setting *s, const char *key, const char *value,
+    const char *usable, const char *fault)
+{
+	in_file(s, key, value);
+	assert_false(is_usable(s));
+	assert_true(slice_equal_str(s->fault, fault));
+	in_file(s, key, usable);
+	assert_true(is_usable(s));
+}
+
+/* KafkaConfig.validateValues: of numbers that are fine one by one. */
+static void
+a_files_logs_are_checked(void **state)
+{
+	struct setting *s = *state;
+
+	expect_unusable(s, "log.roll.ms", "0", "1",
+	    "requirement failed: log.roll.ms must be greater than or equal to "
+	    "1");
+	expect_unusable(s, "log.roll.jitter.ms", "-1", "0",
+	    "requirement failed: log.roll.jitter.ms must be greater than or "
+	    "equal to 0");
+	expect_unusable(s, "log.retention.hours", "0", "-2",
+	    "requirement failed: log.retention.ms must be unlimited (-1) or, "
+	    "greater than or equal to 1");
+	expect_unusable(s, "log.retention.minutes", "0", "1",
+	    "requirement failed: log.retention.ms must be unlimited (-1) or, "
+	    "greater than or equal to 1");
+	expect_unusable(s, "log.cleaner.threads", "0", "2",
+	    "requirement failed: log.cleaner.threads must be greater than 0");
+	expect_unusable(s, "log.cleaner.dedupe.buffer.size", "2097153",
+	    "2097154",
+	    "requirement failed: log.cleaner.dedupe.buffer.size must be at "
+	    "least 1MB per cleaner thread.");
+	in_file(s, "log.local.retention.ms", "60001");
+	assert_true(is_usable(s));
+}
+
 int
 main(void)
 {
@@ -402,11 +457,12 @@ main(void)
 		TEST(secrets_are_not_shown),
 		TEST(the_clusters_default_shows_what_is_set),
 		TEST(groups_show_the_brokers_values),
-		TEST(hidden_keys_are_not_listed),
+		TEST(hidden_keys_are_listed_where_they_are_set),
 		TEST(a_log_gets_its_settings),
 		TEST(values_that_make_no_sense_count_as_defaults),
 		TEST(blanks_do_not_count_for_any_key),
 		TEST(files_are_checked),
+		TEST(a_files_logs_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
