@@ -28,9 +28,12 @@ struct partition_manager {
 	int32_t *nodes;
 	int32_t nodes_count;
 
-	/* the applying thread's */
+	/* defaults_lock, a leaf: threads that load ask for them, too */
+	pthread_mutex_t defaults_lock;
 	struct topic_settings defaults; /* of topics without own configs */
 	bool defaults_valid;
+
+	/* the applying thread's */
 	size_t missing_count; /* partitions whose log could not be made */
 
 	/* written by the applying thread under lock, which reads without */
@@ -54,7 +57,8 @@ partition_manager_new(const struct partition_manager_settings *settings)
 	manager->nodes = xmalloc(size);
 	memcpy(manager->nodes, settings->nodes, size);
 	manager->nodes_count = settings->nodes_count;
-	if (pthread_rwlock_init(&manager->lock, NULL) != 0)
+	if (pthread_rwlock_init(&manager->lock, NULL) != 0 ||
+	    pthread_mutex_init(&manager->defaults_lock, NULL) != 0)
 		abort();
 	map_init(&manager->by_name);
 	map_init(&manager->by_id);
@@ -83,6 +87,7 @@ partition_manager_free(struct partition_manager *manager)
 	map_fini(&manager->by_name);
 	map_fini(&manager->by_id);
 	pthread_rwlock_destroy(&manager->lock);
+	pthread_mutex_destroy(&manager->defaults_lock);
 	free(manager->nodes);
 	free(manager);
 }
@@ -143,15 +148,27 @@ static void
 settings_resolve(struct partition_manager *manager, struct slice topic,
     struct topic_settings *settings)
 {
-	if (image_configs(manager->image, IMAGE_CONFIG_TOPIC, topic) != NULL) {
+	/* An internal topic's name counts, too. */
+	if (image_configs(manager->image, IMAGE_CONFIG_TOPIC, topic) != NULL ||
+	    topic_image_name_internal(topic)) {
 		topic_settings_resolve(settings, manager->configs, topic);
 		return;
 	}
+	pthread_mutex_lock(&manager->defaults_lock);
 	if (!manager->defaults_valid)
 		topic_settings_resolve(
 		    &manager->defaults, manager->configs, topic);
 	manager->defaults_valid = true;
 	*settings = manager->defaults;
+	pthread_mutex_unlock(&manager->defaults_lock);
+}
+
+static void
+defaults_forget(struct partition_manager *manager)
+{
+	pthread_mutex_lock(&manager->defaults_lock);
+	manager->defaults_valid = false;
+	pthread_mutex_unlock(&manager->defaults_lock);
 }
 
 static void
@@ -180,7 +197,7 @@ configs_apply(
 	}
 	if (configs->type != IMAGE_CONFIG_BROKER)
 		return;
-	manager->defaults_valid = false;
+	defaults_forget(manager);
 	for (size_t at = 0; (entry = map_next(&manager->by_name, &at)) != NULL;)
 		entry_configure(manager, entry);
 }
@@ -440,12 +457,15 @@ partition_manager_wants(void *context, struct slice topic, int32_t partition,
     struct uuid *topic_id, struct log_settings *settings)
 {
 	struct partition_manager *manager = context;
+	struct topic_settings resolved;
 	bool wanted;
 
 	image_read_lock(manager->image);
 	wanted = image_wants(manager, topic, partition, topic_id);
-	if (wanted)
-		configs_log_settings(manager->configs, topic, settings);
+	if (wanted) {
+		settings_resolve(manager, topic, &resolved);
+		*settings = resolved.log;
+	}
 	image_read_unlock(manager->image);
 	return wanted;
 }

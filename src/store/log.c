@@ -127,8 +127,8 @@ log_close_prepare(struct log *log)
 	return result;
 }
 
-int
-log_close(struct log *log)
+static int
+close_files(struct log *log)
 {
 	int64_t ignored;
 	int result = log_close_prepare(log);
@@ -137,6 +137,25 @@ log_close(struct log *log)
 		result = log_flush_all(log);
 	if (result == 0)
 		result = log_checkpoint(log, &ignored);
+	return result;
+}
+
+int
+log_close(struct log *log)
+{
+	int result = close_files(log);
+
+	log_free(log);
+	return result;
+}
+
+int
+log_close_described(struct log *log, struct buf *description)
+{
+	int result = close_files(log);
+
+	if (result == 0)
+		log_closed_describe(log, description);
 	log_free(log);
 	return result;
 }

@@ -32,6 +32,7 @@
 #include "store/producer_state.h"
 #include "wire/error.h"
 
+struct buf;
 struct disk;
 struct fd_cache;
 struct flush_link;
@@ -111,6 +112,24 @@ int log_close_prepare(struct log *log) WARN_UNUSED;
  * log any more, but what log_read gave stays valid.
  */
 int log_close(struct log *log) WARN_UNUSED;
+
+/*
+ * The same, and append to description what log_reopen needs, for as long as
+ * nobody touches the files.  Nothing is appended where the log has more to it
+ * than that, or where the result is -1.
+ */
+int log_close_described(struct log *log, struct buf *description) WARN_UNUSED;
+
+/*
+ * log_open for a log that was described when it was closed, where the stop was
+ * clean and its files are as they were then, which two stats tell.  NULL where
+ * they are not, or the description is no good: log_open finds out.
+ */
+struct log *log_reopen(const struct log_open *open, struct slice description)
+    WARN_UNUSED;
+
+/* The topic id of a description; false where it has none. */
+bool log_description_topic_id(struct slice description, struct uuid *topic_id);
 
 /* Free and write nothing: for a deleted or failed log.  NULL is legal. */
 void log_free(struct log *log);

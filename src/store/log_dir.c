@@ -256,6 +256,35 @@ clean_note(struct log_dir *dir)
 	return result;
 }
 
+/* --- what is known of closed logs ---------------------------------------- */
+
+/* Without it, all logs are loaded from their files. */
+static void
+closed_load(struct log_dir *dir)
+{
+	char *path = log_dir_path(dir, CLOSED_LOGS_FILE);
+
+	if (dir->clean &&
+	    closed_logs_read(&dir->closed, dir->disk, path) < 0 &&
+	    errno != ENOENT)
+		log_warn(
+		    LOGGER, "Cannot use %s: %s", path, strerror(errno));
+	free(path);
+}
+
+void
+log_dir_closed_write(struct log_dir *dir, struct closed_logs *closed)
+{
+	char *path = log_dir_path(dir, CLOSED_LOGS_FILE);
+
+	if (closed_logs_write(closed, dir->disk, path) < 0)
+		log_warn(
+		    LOGGER, "Cannot write %s: %s", path, strerror(errno));
+	free(path);
+}
+
+/* --- taking the mark ----------------------------------------------------- */
+
 int
 log_dir_mark_take(struct log_dir *dir)
 {
@@ -376,9 +405,12 @@ log_dir_open(struct disk *disk, const char *path, struct uuid id)
 	dir->lock_fd = -1;
 	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
 		checkpoint_init(&dir->found[which]);
+	closed_logs_init(&dir->closed);
 	if (dir_lock(dir) == 0 && clean_note(dir) == 0 &&
-	    checkpoints_load(dir) == 0)
+	    checkpoints_load(dir) == 0) {
+		closed_load(dir);
 		return dir;
+	}
 	log_dir_free(dir);
 	return NULL;
 }
@@ -399,6 +431,7 @@ log_dir_forget(struct log_dir *dir)
 	log_dir_entries_forget(dir);
 	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
 		checkpoint_fini(&dir->found[which]);
+	closed_logs_fini(&dir->closed);
 }
 
 void

@@ -5,6 +5,7 @@
  *     .kafka_cleanshutdown              only after an orderly stop
  *     meta.properties, bootstrap.checkpoint
  *     recovery-point-, log-start-, replication-, cleaner-offset-checkpoint
+ *     .klamm_closed_logs                what an orderly stop left; ours alone
  *     __cluster_metadata-0/             not ours: the metadata log's
  *     TOPIC-N/                          a partition
  *     TOPIC-N.<32 hex>-delete/          being removed in the background
@@ -23,6 +24,7 @@
 #include "base/base.h"
 #include "base/uuid.h"
 #include "store/checkpoint.h"
+#include "store/closed_logs.h"
 
 struct disk;
 
@@ -63,6 +65,7 @@ struct log_dir {
 
 	/* the owner's */
 	struct checkpoint found[LOG_DIR_CHECKPOINTS];
+	struct closed_logs closed; /* by directory; none after a crash */
 	uint32_t written_crc[LOG_DIR_CHECKPOINTS]; /* of the last texts */
 	bool written[LOG_DIR_CHECKPOINTS];
 	struct log_dir_entry *entries; /* found by log_dir_list */
@@ -106,6 +109,12 @@ int log_dir_list(struct log_dir *dir) WARN_UNUSED;
  * 0, or -1 after a logged line.
  */
 int log_dir_mark_clean(struct log_dir *dir, int64_t broker_epoch) WARN_UNUSED;
+
+/*
+ * Keep what is known of the closed logs for the next start, before the mark.
+ * Doing without costs time only, so what fails is logged and that is all.
+ */
+void log_dir_closed_write(struct log_dir *dir, struct closed_logs *closed);
 
 /* Unlink .lock, the last act of an orderly stop. */
 void log_dir_unlock(struct log_dir *dir);

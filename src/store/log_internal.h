@@ -6,6 +6,7 @@
  * by time), log_flush, log_retain, log_cut (truncation), log_clean with
  * log_clean_plan, log_clean_map and log_clean_group (compaction), log_sweep
  * (files of interrupted operations), log_load and log_recovery (start),
+ * log_closed (start without files, after an orderly stop),
  * log_producers (state after a start or a cut), log_damage (what is rotten).
  */
 #ifndef STORE_LOG_INTERNAL_H
@@ -22,6 +23,7 @@
 #include <stdatomic.h>
 
 struct batch;
+struct buf;
 struct file_scan;
 
 /* Beyond this a segment's offsets could pass what 64 bits hold. */
@@ -277,6 +279,22 @@ int log_damages_read(struct log *log, bool *doubtful) WARN_UNUSED;
 uint8_t *log_damages_encode(struct log *log, size_t *len);
 int log_damages_write(struct disk *disk, const char *directory,
     const uint8_t *bytes, size_t len) WARN_UNUSED;
+
+/* --- log_load.c --------------------------------------------------------- */
+
+/* Take over what the checkpoints say. */
+void log_load_begin(struct log *log, const struct log_open *open);
+
+/* Make what was loaded fit together; there is a segment. */
+void log_load_end(struct log *log, const struct log_open *open);
+
+/* --- log_closed.c ------------------------------------------------------- */
+
+/*
+ * Append the description of a log that is closed but for its memory; nothing
+ * where the next start has to look into its files.
+ */
+void log_closed_describe(struct log *log, struct buf *description);
 
 /* --- log_recovery.c ----------------------------------------------------- */
 

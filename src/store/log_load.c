@@ -352,14 +352,28 @@ believable(int64_t offset)
 	return offset <= LOG_BASE_OFFSET_MAX ? offset : 0;
 }
 
+void
+log_load_begin(struct log *log, const struct log_open *open)
+{
+	log->start_offset = believable(open->log_start_offset);
+	log->recovery_point = believable(open->recovery_point);
+}
+
+void
+log_load_end(struct log *log, const struct log_open *open)
+{
+	/* Kafka forgets them with each load, however it learnt of them. */
+	log_producers_expire(log, open->now_ms);
+	settle(log);
+}
+
 static int
 load(struct log *log, const struct log_open *open, struct log_files *files)
 {
 	bool doubtful;
 	size_t checked;
 
-	log->start_offset = believable(open->log_start_offset);
-	log->recovery_point = believable(open->recovery_point);
+	log_load_begin(log, open);
 	if (read_metadata(log) != 0 || open_segments(log, files) != 0)
 		return -1;
 	/* Perhaps no flush of it ever ended. */
@@ -379,9 +393,7 @@ load(struct log *log, const struct log_open *open, struct log_files *files)
 	    load_segments(log, open, files, doubtful) != 0)
 		return -1;
 	save_damages(log);
-	/* Kafka forgets them with each load, however it learnt of them. */
-	log_producers_expire(log, open->now_ms);
-	settle(log);
+	log_load_end(log, open);
 	return 0;
 }
 

@@ -321,10 +321,19 @@ cleaner_point_restore(struct load_item *item)
 }
 
 static void
-partition_open(struct load *load, struct load_item *item, const char *path,
+offsets_restore(struct load_item *item)
+{
+	if (item->log == NULL)
+		return;
+	high_watermark_restore(item);
+	cleaner_point_restore(item);
+}
+
+static struct log_open
+open_of(const struct load *load, const struct load_item *item, const char *path,
     const struct log_settings *settings)
 {
-	const struct log_open open = {
+	return (struct log_open){
 		.disk = load->manager->settings.disk,
 		.files = load->manager->files,
 		.path = path,
@@ -334,13 +343,38 @@ partition_open(struct load *load, struct load_item *item, const char *path,
 		.clean = item->home->dir->clean,
 		.now_ms = load->now_ms,
 	};
+}
+
+/*
+ * The quick way: from what the stop noted, without opening a file.  False
+ * where the log has to be loaded.
+ */
+static bool
+partition_reopen(struct load *load, struct load_item *item, const char *path)
+{
+	struct slice description = closed_logs_find(
+	    &item->home->dir->closed, slice_str(item->found->name));
+	struct log_settings settings;
+	struct log_open open;
+	struct uuid topic_id;
+
+	log_settings_init(&settings);
+	if (!log_description_topic_id(description, &topic_id) ||
+	    !is_wanted(load, item, &topic_id, &settings))
+		return false;
+	open = open_of(load, item, path, &settings);
+	item->log = log_reopen(&open, description);
+	return item->log != NULL;
+}
+
+static void
+partition_open(struct load *load, struct load_item *item, const char *path,
+    const struct log_settings *settings)
+{
+	struct log_open open = open_of(load, item, path, settings);
 
 	item->log = log_open(&open);
 	item->failed = item->log == NULL;
-	if (item->failed)
-		return;
-	high_watermark_restore(item);
-	cleaner_point_restore(item);
 }
 
 static void
@@ -349,6 +383,8 @@ partition_load(struct load *load, struct load_item *item, const char *path)
 	struct log_settings settings;
 	int wanted;
 
+	if (partition_reopen(load, item, path))
+		return;
 	log_settings_init(&settings);
 	wanted = partition_wanted(load, item, path, &settings);
 	if (wanted > 0) {
@@ -374,6 +410,7 @@ item_load(void *context, size_t index)
 	switch (item->found->kind) {
 	case LOG_DIR_PARTITION:
 		partition_load(load, item, path);
+		offsets_restore(item);
 		break;
 	case LOG_DIR_DELETE:
 		log_manager_doom_path(load->manager, item->home, path);

@@ -26,6 +26,7 @@ struct stop_item {
 	int64_t end_offset;
 	int64_t high_watermark;
 	int64_t clean_offset; /* -1: not for the checkpoint */
+	struct buf closed; /* how it was closed, for the next start */
 	bool failed;
 };
 
@@ -49,7 +50,7 @@ item_close(void *context, size_t index)
 {
 	struct stop_item *item = (struct stop_item *)context + index;
 
-	item->failed = log_close(item->log) < 0;
+	item->failed = log_close_described(item->log, &item->closed) < 0;
 }
 
 /*
@@ -86,6 +87,7 @@ logs_close(struct log_manager *manager, size_t *count)
 		items[i].entry = view.logs[i];
 		items[i].log = view.logs[i]->log;
 		item_note(&items[i]);
+		buf_init(&items[i].closed, UINT32_MAX);
 		view.logs[i]->log = NULL;
 	}
 	map_fini(&manager->by_name);
@@ -133,6 +135,28 @@ dir_checkpoint(const struct log_manager *manager, struct managed_dir *home,
 	return result;
 }
 
+static void
+dir_closed_write(const struct managed_dir *home, const struct stop_item *items,
+    size_t count)
+{
+	struct closed_logs closed;
+
+	closed_logs_init(&closed);
+	for (size_t i = 0; i < count; i++) {
+		const struct managed_log *entry = items[i].entry;
+		char *name;
+
+		if (entry->home != home || items[i].closed.len == 0)
+			continue;
+		name = xasprintf("%s-%d", entry->topic, (int)entry->partition);
+		closed_logs_add(
+		    &closed, slice_str(name), buf_slice(&items[i].closed));
+		free(name);
+	}
+	log_dir_closed_write(home->dir, &closed);
+	closed_logs_fini(&closed);
+}
+
 /* Were all logs of the directory loaded, and did they close in order? */
 static bool
 dir_closed(const struct log_manager *manager, const struct managed_dir *home,
@@ -155,13 +179,15 @@ dir_stop(const struct log_manager *manager, struct managed_dir *home,
 {
 	int result = -1;
 
-	if (!dir_closed(manager, home, items, count))
+	if (!dir_closed(manager, home, items, count)) {
 		log_warn(LOG_MANAGER_LOGGER,
 		    "Log directory %s is not left clean: its logs will be "
 		    "checked at the next start",
 		    home->dir->path);
-	else if (dir_checkpoint(manager, home, items, count) == 0)
+	} else if (dir_checkpoint(manager, home, items, count) == 0) {
+		dir_closed_write(home, items, count);
 		result = log_dir_mark_clean(home->dir, broker_epoch);
+	}
 	log_dir_unlock(home->dir);
 	return result;
 }
@@ -181,8 +207,10 @@ log_manager_stop(struct log_manager *manager, int64_t broker_epoch)
 			broker_epoch) < 0)
 			result = -1;
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		log_manager_entry_free(manager, items[i].entry);
+		buf_fini(&items[i].closed);
+	}
 	free(items);
 	return result;
 }

@@ -105,18 +105,21 @@ take(struct offset_index *index, const uint8_t *p, int64_t log_size)
 	return true;
 }
 
-static int
-decode(struct offset_index *index, const uint8_t *data, size_t len,
-    int64_t log_size)
+int
+offset_index_decode(
+    struct offset_index *index, struct slice bytes, int64_t log_size)
 {
-	if (len % OFFSET_INDEX_ENTRY_LEN != 0)
+	if (bytes.len % OFFSET_INDEX_ENTRY_LEN != 0)
 		return -1;
-	if (len == 0)
+	if (bytes.len == 0)
 		return 0;
-	reserve(index, len / OFFSET_INDEX_ENTRY_LEN);
-	for (size_t at = 0; at < len; at += OFFSET_INDEX_ENTRY_LEN)
-		if (!take(index, data + at, log_size))
-			return -1;
+	reserve(index, bytes.len / OFFSET_INDEX_ENTRY_LEN);
+	for (size_t at = 0; at < bytes.len; at += OFFSET_INDEX_ENTRY_LEN) {
+		if (take(index, bytes.data + at, log_size))
+			continue;
+		offset_index_fini(index);
+		return -1;
+	}
 	return 0;
 }
 
@@ -132,13 +135,21 @@ offset_index_read(struct offset_index *index, struct disk *disk,
 	data = disk_read_file(disk, path, FILE_LEN_MAX, &len);
 	if (data == NULL)
 		return -1;
-	result = decode(index, data, len, log_size);
+	result = offset_index_decode(index, slice_of(data, len), log_size);
 	free(data);
-	if (result != 0) {
-		offset_index_fini(index);
+	if (result != 0)
 		errno = EBADMSG;
-	}
 	return result;
+}
+
+void
+offset_index_encode(const struct offset_index *index, uint8_t *p)
+{
+	for (size_t i = 0; i < index->count; i++) {
+		be32_put(p, index->entries[i].relative_offset);
+		be32_put(p + 4, index->entries[i].position);
+		p += OFFSET_INDEX_ENTRY_LEN;
+	}
 }
 
 int
@@ -147,14 +158,9 @@ offset_index_write(
 {
 	size_t len = index->count * OFFSET_INDEX_ENTRY_LEN;
 	uint8_t *data = xmalloc(len);
-	uint8_t *p = data;
 	int result;
 
-	for (size_t i = 0; i < index->count; i++) {
-		be32_put(p, index->entries[i].relative_offset);
-		be32_put(p + 4, index->entries[i].position);
-		p += OFFSET_INDEX_ENTRY_LEN;
-	}
+	offset_index_encode(index, data);
 	result = disk_write_file(disk, path, data, len, 0644);
 	free(data);
 	return result;

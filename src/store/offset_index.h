@@ -61,6 +61,16 @@ void offset_index_truncate(struct offset_index *index, uint32_t position,
 int offset_index_read(struct offset_index *index, struct disk *disk,
     const char *path, int64_t log_size) WARN_UNUSED;
 
+/*
+ * The same from the file's bytes into an empty index; -1 where they cannot be
+ * those of such a log.
+ */
+int offset_index_decode(struct offset_index *index, struct slice bytes,
+    int64_t log_size) WARN_UNUSED;
+
+/* Put the file's bytes at p: count times OFFSET_INDEX_ENTRY_LEN. */
+void offset_index_encode(const struct offset_index *index, uint8_t *p);
+
 /* Write the file at path, nothing is synced; -1 with errno. */
 int offset_index_write(const struct offset_index *index, struct disk *disk,
     const char *path) WARN_UNUSED;

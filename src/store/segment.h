@@ -154,6 +154,15 @@ void segment_close(struct segment *segment);
 int segment_activate(struct segment *segment, int64_t now_ms) WARN_UNUSED;
 
 /*
+ * The same of one that an orderly stop noted: nothing is read.  offsets and
+ * times are the index files' bytes; -1 where they cannot be this segment's,
+ * which is as it was then.
+ */
+int segment_activate_noted(struct segment *segment, struct slice offsets,
+    struct slice times, int64_t first_timestamp_ms, int64_t now_ms)
+    WARN_UNUSED;
+
+/*
  * Make the size position, where a batch begins, and forget what is behind it:
  * batches of offset or more.  -1 with errno.
  */

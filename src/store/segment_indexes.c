@@ -126,6 +126,19 @@ segment_indexes_read(struct segment_indexes *indexes, struct disk *disk,
 }
 
 int
+segment_indexes_decode(struct segment_indexes *indexes, struct slice offsets,
+    struct slice times, int64_t log_size)
+{
+	if (offset_index_decode(&indexes->offsets, offsets, log_size) != 0 ||
+	    time_index_decode(&indexes->times, times) != 0) {
+		segment_indexes_fini(indexes);
+		return -1;
+	}
+	recall(indexes);
+	return 0;
+}
+
+int
 segment_indexes_write(const struct segment_indexes *indexes, struct disk *disk,
     const char *offsets_path, const char *times_path)
 {

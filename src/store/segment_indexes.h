@@ -56,6 +56,13 @@ int segment_indexes_read(struct segment_indexes *indexes, struct disk *disk,
     const char *offsets_path, const char *times_path, int64_t log_size)
     WARN_UNUSED;
 
+/*
+ * The same from the files' bytes into empty indexes; -1 where they cannot be
+ * believed.
+ */
+int segment_indexes_decode(struct segment_indexes *indexes,
+    struct slice offsets, struct slice times, int64_t log_size) WARN_UNUSED;
+
 /* Write the files, nothing is synced; -1 with errno. */
 int segment_indexes_write(const struct segment_indexes *indexes,
     struct disk *disk, const char *offsets_path, const char *times_path)

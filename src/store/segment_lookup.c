@@ -338,3 +338,19 @@ segment_activate(struct segment *segment, int64_t now_ms)
 	segment->active = true;
 	return 0;
 }
+
+int
+segment_activate_noted(struct segment *segment, struct slice offsets,
+    struct slice times, int64_t first_timestamp_ms, int64_t now_ms)
+{
+	assert(!segment->active && !segment->indexes_loaded);
+	if (segment_indexes_decode(
+		&segment->indexes, offsets, times, segment->size_bytes) != 0)
+		return -1;
+	segment->indexes_loaded = true;
+	segment->timestamps_known = true;
+	segment->first_timestamp_ms = first_timestamp_ms;
+	segment->created_ms = now_ms;
+	segment->active = true;
+	return 0;
+}

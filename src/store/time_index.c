@@ -84,21 +84,23 @@ time_index_truncate(struct time_index *index, uint32_t relative_offset)
 		index->count--;
 }
 
-static int
-decode(struct time_index *index, const uint8_t *data, size_t len)
+int
+time_index_decode(struct time_index *index, struct slice bytes)
 {
-	if (len % TIME_INDEX_ENTRY_LEN != 0)
+	if (bytes.len % TIME_INDEX_ENTRY_LEN != 0)
 		return -1;
-	if (len == 0)
+	if (bytes.len == 0)
 		return 0;
-	reserve(index, len / TIME_INDEX_ENTRY_LEN);
-	for (size_t at = 0; at < len; at += TIME_INDEX_ENTRY_LEN) {
-		int64_t timestamp_ms = (int64_t)be64_get(data + at);
-		uint32_t relative_offset = be32_get(data + at + 8);
+	reserve(index, bytes.len / TIME_INDEX_ENTRY_LEN);
+	for (size_t at = 0; at < bytes.len; at += TIME_INDEX_ENTRY_LEN) {
+		int64_t timestamp_ms = (int64_t)be64_get(bytes.data + at);
+		uint32_t relative_offset = be32_get(bytes.data + at + 8);
 
 		if (relative_offset > INT32_MAX ||
-		    !follows(index, timestamp_ms, relative_offset))
+		    !follows(index, timestamp_ms, relative_offset)) {
+			time_index_fini(index);
 			return -1;
+		}
 		time_index_append(index, timestamp_ms, relative_offset);
 	}
 	return 0;
@@ -115,13 +117,21 @@ time_index_read(struct time_index *index, struct disk *disk, const char *path)
 	data = disk_read_file(disk, path, FILE_LEN_MAX, &len);
 	if (data == NULL)
 		return -1;
-	result = decode(index, data, len);
+	result = time_index_decode(index, slice_of(data, len));
 	free(data);
-	if (result != 0) {
-		time_index_fini(index);
+	if (result != 0)
 		errno = EBADMSG;
-	}
 	return result;
+}
+
+void
+time_index_encode(const struct time_index *index, uint8_t *p)
+{
+	for (size_t i = 0; i < index->count; i++) {
+		be64_put(p, (uint64_t)index->entries[i].timestamp_ms);
+		be32_put(p + 8, index->entries[i].relative_offset);
+		p += TIME_INDEX_ENTRY_LEN;
+	}
 }
 
 int
@@ -130,14 +140,9 @@ time_index_write(
 {
 	size_t len = index->count * TIME_INDEX_ENTRY_LEN;
 	uint8_t *data = xmalloc(len);
-	uint8_t *p = data;
 	int result;
 
-	for (size_t i = 0; i < index->count; i++) {
-		be64_put(p, (uint64_t)index->entries[i].timestamp_ms);
-		be32_put(p + 8, index->entries[i].relative_offset);
-		p += TIME_INDEX_ENTRY_LEN;
-	}
+	time_index_encode(index, data);
 	result = disk_write_file(disk, path, data, len, 0644);
 	free(data);
 	return result;

@@ -56,6 +56,16 @@ void time_index_truncate(struct time_index *index, uint32_t relative_offset);
 int time_index_read(struct time_index *index, struct disk *disk,
     const char *path) WARN_UNUSED;
 
+/*
+ * The same from the file's bytes into an empty index; -1 where they cannot be
+ * a time index.
+ */
+int time_index_decode(struct time_index *index, struct slice bytes)
+    WARN_UNUSED;
+
+/* Put the file's bytes at p: count times TIME_INDEX_ENTRY_LEN. */
+void time_index_encode(const struct time_index *index, uint8_t *p);
+
 /* Write the file at path, nothing is synced; -1 with errno. */
 int time_index_write(const struct time_index *index, struct disk *disk,
     const char *path) WARN_UNUSED;

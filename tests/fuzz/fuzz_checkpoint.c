@@ -1,9 +1,12 @@
 /*
- * The text files of a log directory.  The first byte chooses the kind; the
+ * The state files of a log directory.  The first byte chooses the kind; the
  * rest is the file, which a disk of one file serves.
  */
 #include "base/base.h"
+#include "base/bytes.h"
+#include "base/crc32c.h"
 #include "store/checkpoint.h"
+#include "store/closed_logs.h"
 #include "store/disk.h"
 #include "store/leader_epochs.h"
 #include "store/meta_properties.h"
@@ -150,11 +153,36 @@ check_topic_id(struct slice file)
 		assert(!uuid_is_zero(id));
 }
 
+/* The file without its header, which would keep nearly all inputs out. */
+static void
+check_closed_logs(struct slice file)
+{
+	struct closed_logs logs;
+	struct buf bytes;
+	uint8_t *header;
+
+	buf_init(&bytes, SIZE_MAX);
+	header = buf_reserve(&bytes, 8 + file.len);
+	be32_put(header, 1);
+	be32_put(header + 4, crc32c(0, file.data, file.len));
+	bytes.len = 8;
+	assert(buf_append(&bytes, file.data, file.len) == 0);
+	closed_logs_init(&logs);
+	if (closed_logs_decode(&logs, buf_slice(&bytes)) == 0) {
+		for (size_t i = 0; i < logs.found_count; i++)
+			assert(logs.found[i].len < file.len);
+	} else {
+		assert(errno == EBADMSG && logs.found_count == 0);
+	}
+	closed_logs_fini(&logs);
+	buf_fini(&bytes);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const kinds[])(struct slice file) = { check_offsets,
-		check_epochs, check_meta, check_topic_id };
+		check_epochs, check_meta, check_topic_id, check_closed_logs };
 
 	if (size > 0)
 		kinds[data[0] % COUNT_OF(kinds)](

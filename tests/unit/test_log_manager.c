@@ -396,6 +396,35 @@ an_orderly_stop_keeps_everything(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* What the stop left is enough, unless it cannot be believed. */
+static void
+a_clean_start_opens_no_segment(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 5);
+	log_manager_release(rig->manager, log);
+	assert_int_equal(rig_stop(rig, 1), 0);
+
+	disk_fault_fail_all(&rig->fault, DISK_OPEN, ".log", 0, EIO);
+	rig_must_start(rig);
+	expect_end(rig, "a", 0, 5);
+	assert_int_equal(disk_fault_clear(&rig->fault), 0);
+	assert_int_equal(rig_stop(rig, 2), 0);
+
+	temp_dir_put(rig->paths[0], CLOSED_LOGS_FILE, "rubbish");
+	rig_must_start(rig);
+	expect_end(rig, "a", 0, 5);
+	rig_kill(rig);
+
+	/* It is as it was, but there was a crash since. */
+	disk_fault_fail_all(&rig->fault, DISK_OPEN, ".log", 0, EMFILE);
+	rig_must_start(rig);
+	assert_true(disk_fault_clear(&rig->fault) > 0);
+	rig_free(rig);
+}
+
 static void
 a_kill_is_not_clean_and_loses_nothing(void **state UNUSED)
 {
@@ -608,6 +637,16 @@ fill_and_stop(struct rig *rig)
 	return NULL;
 }
 
+/* Have the next start look into the files, however orderly the stop was. */
+static void
+forget_closed_logs(const struct rig *rig)
+{
+	char *path = xasprintf("%s/%s", rig->paths[0], CLOSED_LOGS_FILE);
+
+	assert_int_equal(unlink(path), 0);
+	free(path);
+}
+
 /* Records are worth more than the file that says whose they are. */
 static void
 a_lost_partition_metadata_is_made_anew(void **state UNUSED)
@@ -629,6 +668,7 @@ a_lost_partition_metadata_is_made_anew(void **state UNUSED)
 		else
 			temp_dir_put(rig->paths[0], "a-0/partition.metadata",
 			    damages[i]);
+		forget_closed_logs(rig);
 		rig_must_start(rig);
 		expect_end(rig, "a", 0, 3);
 		assert_int_equal(names_with(rig->paths[0], "-stray"), 0);
@@ -656,6 +696,7 @@ a_partition_that_cannot_be_read_is_offline(void **state UNUSED)
 	fill(rig, log, 2);
 	log_manager_release(rig->manager, log);
 	fill_and_stop(rig);
+	forget_closed_logs(rig);
 	for (size_t i = 0; i < COUNT_OF(errors) * COUNT_OF(parts); i++) {
 		disk_fault_fail_all(
 		    &rig->fault, DISK_ANY, parts[i % 2], 0, errors[i / 2]);
@@ -1156,6 +1197,7 @@ main(void)
 		cmocka_unit_test(creating_syncs_nothing),
 		cmocka_unit_test(logs_spread_over_directories),
 		cmocka_unit_test(an_orderly_stop_keeps_everything),
+		cmocka_unit_test(a_clean_start_opens_no_segment),
 		cmocka_unit_test(a_kill_is_not_clean_and_loses_nothing),
 		cmocka_unit_test(epochs_that_differ_are_unknown),
 		cmocka_unit_test(no_failure_of_a_stop_loses_a_record),

@@ -1,0 +1,355 @@
+/*
+ * A log as an orderly stop leaves it, described in bytes, and a log made from
+ * that without opening any of its files.
+ *
+ *     off  size  field
+ *     0    16    topic id
+ *     16   8     inode of the directory
+ *     24   8     time of its last change, in nanoseconds
+ *     32   8     time of the active segment's last change, in nanoseconds
+ *     40   8     end offset
+ *     48   8     offset of the newest producer snapshot, or -1
+ *     56   8     first timestamp of the active segment, or -1
+ *     64   4     number of segments: base offset i64, size i64, time of the
+ *                last change in milliseconds i64, and whether there is a
+ *                .txnindex i8
+ *     68   4     number of leader epochs: epoch i32, start offset i64
+ *     72   4     number of entries in the active segment's offset index
+ *     76   4     number of entries in its time index
+ *     80         those four, the indexes as in their files; the rest is the
+ *                producer snapshot
+ *
+ * Files that come, go or are replaced change their directory's time, and an
+ * append changes the active segment's: where both are as they were, so is the
+ * log.  What is only ever changed in place is either said here (the index
+ * files), or not looked at after an orderly stop anyway (closed segments).
+ */
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "store/disk.h"
+#include "store/log_internal.h"
+#include "store/producer_snapshot.h"
+
+enum {
+	TOPIC_ID_AT = 0,
+	INODE_AT = 16,
+	CHANGED_AT = 24,
+	ACTIVE_CHANGED_AT = 32,
+	END_OFFSET_AT = 40,
+	SNAPSHOT_OFFSET_AT = 48,
+	FIRST_TIMESTAMP_AT = 56,
+	SEGMENT_COUNT_AT = 64,
+	EPOCH_COUNT_AT = 68,
+	OFFSETS_COUNT_AT = 72,
+	TIMES_COUNT_AT = 76,
+	HEADER_LEN = 80,
+
+	SEGMENT_SIZE_AT = 8,
+	SEGMENT_MODIFIED_AT = 16,
+	SEGMENT_ABORTS_AT = 24,
+	SEGMENT_LEN = 25,
+
+	EPOCH_START_AT = 4,
+	EPOCH_LEN = 12,
+};
+
+/* Longer indexes are as quickly read from their files. */
+#define INDEX_COUNT_MAX 4096
+
+static int64_t
+get64(const uint8_t *p)
+{
+	return (int64_t)be64_get(p);
+}
+
+static void
+put64(uint8_t *p, int64_t value)
+{
+	be64_put(p, (uint64_t)value);
+}
+
+static int64_t
+changed_ns(const struct stat *st)
+{
+	return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+}
+
+/* The directory and the segment's file, as they are. */
+static int
+look(struct log *log, int64_t base_offset, struct stat *directory,
+    struct stat *active)
+{
+	char name[SEGMENT_NAME_SIZE];
+	char *path;
+	int result;
+
+	if (disk_stat(log->disk, log->path, directory) != 0)
+		return -1;
+	segment_name(base_offset, name);
+	path = xasprintf("%s/%s.log", log->path, name);
+	result = disk_stat(log->disk, path, active);
+	free(path);
+	return result;
+}
+
+/* --- Describing ---------------------------------------------------------- */
+
+/* With more than this the next start has to look into the files. */
+static bool
+is_plain(const struct log *log)
+{
+	const struct segment *active = log_active(log);
+
+	return !log->offline && !log->lost_data && log->damage_count == 0 &&
+	    !log->damages_dirty && list_empty(&log->removals) &&
+	    log->recovery_point == log->end_offset &&
+	    log->txns.ongoing.count == 0 && log->txns.undecided.count == 0 &&
+	    !active->has_aborts &&
+	    active->indexes.offsets.count <= INDEX_COUNT_MAX &&
+	    active->indexes.times.count <= INDEX_COUNT_MAX;
+}
+
+static void
+put_header(uint8_t *p, const struct log *log, const struct stat *directory,
+    const struct stat *file)
+{
+	const struct segment *active = log_active(log);
+
+	memcpy(p + TOPIC_ID_AT, log->topic_id.bytes,
+	    sizeof(log->topic_id.bytes));
+	put64(p + INODE_AT, (int64_t)directory->st_ino);
+	put64(p + CHANGED_AT, changed_ns(directory));
+	put64(p + ACTIVE_CHANGED_AT, changed_ns(file));
+	put64(p + END_OFFSET_AT, log->end_offset);
+	put64(p + SNAPSHOT_OFFSET_AT, log->snapshot_offset);
+	put64(p + FIRST_TIMESTAMP_AT, active->first_timestamp_ms);
+	be32_put(p + SEGMENT_COUNT_AT, (uint32_t)log->segment_count);
+	be32_put(p + EPOCH_COUNT_AT, (uint32_t)log->epochs.count);
+	be32_put(p + OFFSETS_COUNT_AT, (uint32_t)active->indexes.offsets.count);
+	be32_put(p + TIMES_COUNT_AT, (uint32_t)active->indexes.times.count);
+}
+
+static uint8_t *
+put_segments(uint8_t *p, const struct log *log)
+{
+	for (size_t i = 0; i < log->segment_count; i++) {
+		const struct segment *segment = log->segments[i];
+
+		put64(p, segment->base_offset);
+		put64(p + SEGMENT_SIZE_AT, segment->size_bytes);
+		put64(p + SEGMENT_MODIFIED_AT, segment->modified_ms);
+		p[SEGMENT_ABORTS_AT] = segment->has_aborts;
+		p += SEGMENT_LEN;
+	}
+	return p;
+}
+
+static uint8_t *
+put_epochs(uint8_t *p, const struct leader_epochs *epochs)
+{
+	for (size_t i = 0; i < epochs->count; i++) {
+		be32_put(p, (uint32_t)epochs->entries[i].epoch);
+		put64(p + EPOCH_START_AT, epochs->entries[i].start_offset);
+		p += EPOCH_LEN;
+	}
+	return p;
+}
+
+static uint8_t *
+put_indexes(uint8_t *p, const struct segment_indexes *indexes)
+{
+	offset_index_encode(&indexes->offsets, p);
+	p += indexes->offsets.count * OFFSET_INDEX_ENTRY_LEN;
+	time_index_encode(&indexes->times, p);
+	return p + indexes->times.count * TIME_INDEX_ENTRY_LEN;
+}
+
+void
+log_closed_describe(struct log *log, struct buf *description)
+{
+	const struct segment_indexes *indexes = &log_active(log)->indexes;
+	struct stat directory, file;
+	size_t snapshot_len, len;
+	uint8_t *snapshot, *p;
+
+	if (!is_plain(log) ||
+	    look(log, log_active(log)->base_offset, &directory, &file) != 0)
+		return;
+	snapshot = producer_snapshot_encode(&log->producers, &snapshot_len);
+	len = HEADER_LEN + log->segment_count * SEGMENT_LEN +
+	    log->epochs.count * EPOCH_LEN +
+	    indexes->offsets.count * OFFSET_INDEX_ENTRY_LEN +
+	    indexes->times.count * TIME_INDEX_ENTRY_LEN + snapshot_len;
+	p = buf_reserve(description, len);
+	if (p != NULL) {
+		put_header(p, log, &directory, &file);
+		p = put_segments(p + HEADER_LEN, log);
+		p = put_epochs(p, &log->epochs);
+		p = put_indexes(p, indexes);
+		memcpy(p, snapshot, snapshot_len);
+		description->len += len;
+	}
+	free(snapshot);
+}
+
+/* --- Restoring ----------------------------------------------------------- */
+
+/* The parts of a description. */
+struct closed {
+	const uint8_t *header;
+	struct slice segments;
+	struct slice epochs;
+	struct slice offsets;
+	struct slice times;
+	struct slice snapshot;
+};
+
+/* Take count items of len bytes off rest; false where they are not there. */
+static bool
+take(struct slice *rest, const uint8_t *count, size_t len, struct slice *part)
+{
+	size_t want = (size_t)be32_get(count) * len;
+
+	if (rest->len < want)
+		return false;
+	*part = slice_of(rest->data, want);
+	*rest = slice_of(rest->data + want, rest->len - want);
+	return true;
+}
+
+static bool
+parse(struct slice bytes, struct closed *closed)
+{
+	const uint8_t *header = bytes.data;
+
+	if (bytes.len < HEADER_LEN)
+		return false;
+	closed->header = header;
+	closed->snapshot =
+	    slice_of(header + HEADER_LEN, bytes.len - HEADER_LEN);
+	return take(&closed->snapshot, header + SEGMENT_COUNT_AT, SEGMENT_LEN,
+		   &closed->segments) &&
+	    closed->segments.len > 0 &&
+	    take(&closed->snapshot, header + EPOCH_COUNT_AT, EPOCH_LEN,
+		&closed->epochs) &&
+	    take(&closed->snapshot, header + OFFSETS_COUNT_AT,
+		OFFSET_INDEX_ENTRY_LEN, &closed->offsets) &&
+	    take(&closed->snapshot, header + TIMES_COUNT_AT,
+		TIME_INDEX_ENTRY_LEN, &closed->times);
+}
+
+/* Are the files those that were described, and the checkpoints, too? */
+static bool
+is_current(struct log *log, const struct closed *closed)
+{
+	const uint8_t *header = closed->header;
+	const uint8_t *active =
+	    closed->segments.data + closed->segments.len - SEGMENT_LEN;
+	struct stat directory, file;
+
+	return get64(header + END_OFFSET_AT) == log->recovery_point &&
+	    get64(active) >= 0 &&
+	    look(log, get64(active), &directory, &file) == 0 &&
+	    (int64_t)directory.st_ino == get64(header + INODE_AT) &&
+	    changed_ns(&directory) == get64(header + CHANGED_AT) &&
+	    changed_ns(&file) == get64(header + ACTIVE_CHANGED_AT) &&
+	    file.st_size == get64(active + SEGMENT_SIZE_AT);
+}
+
+/* One row of segments, each within what the log can have. */
+static bool
+segments_fit(const struct closed *closed)
+{
+	int64_t next = 0, end = get64(closed->header + END_OFFSET_AT);
+
+	for (size_t at = 0; at < closed->segments.len; at += SEGMENT_LEN) {
+		const uint8_t *p = closed->segments.data + at;
+		int64_t base = get64(p), size = get64(p + SEGMENT_SIZE_AT);
+
+		if (base < next || base > end || size < 0 || size > INT32_MAX)
+			return false;
+		next = base + 1;
+	}
+	return end <= LOG_BASE_OFFSET_MAX;
+}
+
+static void
+add_segments(struct log *log, const struct closed *closed)
+{
+	for (size_t at = 0; at < closed->segments.len; at += SEGMENT_LEN) {
+		const uint8_t *p = closed->segments.data + at;
+		struct segment *segment = segment_open(log->files, log->path,
+		    get64(p), get64(p + SEGMENT_SIZE_AT),
+		    get64(p + SEGMENT_MODIFIED_AT));
+
+		segment->has_aborts = p[SEGMENT_ABORTS_AT] != 0;
+		segment->aborts_loaded = !segment->has_aborts;
+		log_segment_push(log, segment);
+	}
+}
+
+/* False where they are not in order. */
+static bool
+add_epochs(struct log *log, const struct closed *closed)
+{
+	struct leader_epochs *epochs = &log->epochs;
+
+	for (size_t at = 0; at < closed->epochs.len; at += EPOCH_LEN) {
+		const uint8_t *p = closed->epochs.data + at;
+		int32_t epoch = (int32_t)be32_get(p);
+		int64_t start = get64(p + EPOCH_START_AT);
+
+		if (epoch < 0 || start < 0)
+			return false;
+		leader_epochs_assign(epochs, epoch, start);
+	}
+	epochs->dirty = false;
+	return epochs->count * EPOCH_LEN == closed->epochs.len;
+}
+
+static bool
+restore(struct log *log, struct slice description, int64_t now_ms)
+{
+	struct closed closed;
+
+	if (!parse(description, &closed) || !segments_fit(&closed) ||
+	    !is_current(log, &closed))
+		return false;
+	add_segments(log, &closed);
+	log->start_offset =
+	    MAX(log->start_offset, log->segments[0]->base_offset);
+	memcpy(log->topic_id.bytes, closed.header + TOPIC_ID_AT,
+	    sizeof(log->topic_id.bytes));
+	log->end_offset = get64(closed.header + END_OFFSET_AT);
+	log->snapshot_offset = get64(closed.header + SNAPSHOT_OFFSET_AT);
+	return add_epochs(log, &closed) &&
+	    segment_activate_noted(log_active(log), closed.offsets,
+		closed.times, get64(closed.header + FIRST_TIMESTAMP_AT),
+		now_ms) == 0 &&
+	    producer_snapshot_decode(&log->producers, closed.snapshot, now_ms,
+		log->settings.producer_id_expiration_ms) == 0;
+}
+
+struct log *
+log_reopen(const struct log_open *open, struct slice description)
+{
+	struct log *log = log_new(open);
+
+	log_load_begin(log, open);
+	if (!open->clean || !restore(log, description, open->now_ms)) {
+		log_free(log);
+		return NULL;
+	}
+	log_load_end(log, open);
+	return log;
+}
+
+bool
+log_description_topic_id(struct slice description, struct uuid *topic_id)
+{
+	if (description.len < HEADER_LEN)
+		return false;
+	memcpy(topic_id->bytes, description.data + TOPIC_ID_AT,
+	    sizeof(topic_id->bytes));
+	return true;
+}
