@@ -119,13 +119,21 @@ disk_fallocate(struct disk *disk, int fd, int64_t position, int64_t len)
 int
 disk_fdatasync(struct disk *disk, int fd)
 {
-	return disk->fdatasync(disk, fd);
+	int result = disk->fdatasync(disk, fd);
+
+	if (result != 0)
+		disk_forget(disk, fd);
+	return result;
 }
 
 int
 disk_fsync(struct disk *disk, int fd)
 {
-	return disk->fsync(disk, fd);
+	int result = disk->fsync(disk, fd);
+
+	if (result != 0)
+		disk_forget(disk, fd);
+	return result;
 }
 
 int

@@ -89,7 +89,8 @@ int disk_fallocate(struct disk *disk, int fd, int64_t position, int64_t len)
 /*
  * Make the file durable.  A failure is final: the kernel has forgotten which
  * pages it could not write, so these are never called again for the same
- * bytes (EINTR is not retried either).
+ * bytes (EINTR is not retried either).  The first two forget the file then, as
+ * disk_forget does.
  */
 int disk_fdatasync(struct disk *disk, int fd) WARN_UNUSED;
 int disk_fsync(struct disk *disk, int fd) WARN_UNUSED;

@@ -83,6 +83,7 @@ log_free(struct log *log)
 	assert(!log->flushing && !log->cleaning);
 	for (size_t i = 0; i < log->segment_count; i++)
 		segment_unref(log->segments[i]);
+	segment_unref(log->unsettled);
 	while ((node = list_pop(&log->removals)) != NULL)
 		free(LIST_ENTRY(node, struct log_removal, node));
 	log_tail_fini(&log->tail);

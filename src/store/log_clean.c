@@ -28,6 +28,78 @@ log_clean_resume(struct log *log)
 		atomic_store(&log->clean_stop, false);
 }
 
+int
+log_clean_settle_names(struct log *log, const char *path)
+{
+	struct segment *segment = log->unsettled;
+	bool passes;
+	int saved;
+
+	if (segment == NULL)
+		return 0;
+	if (disk_sync_dir(log->disk, path) != 0) {
+		passes = disk_is_busy(errno);
+	} else if (segment_settle(segment) != 0) {
+		passes = disk_is_short(errno);
+	} else if (disk_sync_dir(log->disk, path) != 0) {
+		passes = disk_is_busy(errno);
+	} else {
+		log_lock(log);
+		log->unsettled = NULL;
+		log_unlock(log);
+		segment_unref(segment);
+		return 0;
+	}
+	saved = errno;
+	log_lock(log);
+	log_write_failed(log, "name a compacted segment", !passes);
+	log_unlock(log);
+	errno = saved;
+	return -1;
+}
+
+int
+log_clean_settle(struct log *log)
+{
+	char *path = NULL;
+	int result, saved;
+
+	log_lock(log);
+	if (log->unsettled != NULL && !log->cleaning &&
+	    log->clean_pauses == 0 && !log->offline) {
+		log->cleaning = true;
+		path = xstrdup(log->path);
+	}
+	log_unlock(log);
+	if (path == NULL)
+		return 0;
+	result = log_clean_settle_names(log, path);
+	saved = errno;
+	log_lock(log);
+	log->cleaning = false;
+	pthread_cond_broadcast(&log->flush_ended);
+	log_unlock(log);
+	free(path);
+	errno = saved;
+	return result;
+}
+
+int
+log_clean_settle_paused(struct log *log)
+{
+	char *path = xstrdup(log->path);
+	int result, saved;
+
+	assert(log->clean_pauses > 0 && !log->cleaning);
+	log_unlock(log);
+	result = log_clean_settle_names(log, path);
+	saved = errno;
+	free(path);
+	log_lock(log);
+	errno = saved;
+	return result;
+}
+
 /* Take up the round; false where the log cannot be cleaned now. */
 static bool
 begin(struct log_cleaning *cleaning)
@@ -220,7 +292,8 @@ run(struct log_cleaning *cleaning)
 {
 	const struct log_clean_plan *plan = &cleaning->plan;
 
-	if (log_clean_plan_bound(
+	if (log_clean_settle_names(cleaning->log, cleaning->path) != 0 ||
+	    log_clean_plan_bound(
 		&cleaning->plan, cleaning->round->now_ms) != 0)
 		return -1;
 	if (plan->end_offset <= plan->first_dirty_offset) {

@@ -213,16 +213,22 @@ unhold_sources(const struct writing *writing)
 		segment_unhold(sources(writing)[i]);
 }
 
-/* Locked. */
+/*
+ * Take the old names away.  A full disk, which may refuse a rename, is no
+ * reason to keep them: who reads an old segment does without.  Locked.
+ */
 static int
 rename_sources(const struct writing *writing)
 {
 	struct segment **segments = sources(writing);
 
-	if (segment_mark_replaced(segments[0]) != 0)
+	if (segment_mark_replaced(segments[0]) != 0 &&
+	    (!disk_is_full(errno) ||
+		segment_unlink_replaced(segments[0]) != 0))
 		return -1;
 	for (size_t i = 1; i < writing->group.count; i++)
-		if (segment_mark_deleted(segments[i]) != 0)
+		if (segment_mark_deleted(segments[i]) != 0 &&
+		    (!disk_is_full(errno) || segment_unlink(segments[i]) != 0))
 			return -1;
 	return 0;
 }
@@ -249,10 +255,10 @@ replace(const struct writing *writing, struct segment *segment)
 }
 
 /*
- * The step that readers see.  NULL with errno; ECANCELED where it was not
- * done because the log went offline.
+ * The step that readers see.  -1 with errno; ECANCELED where it was not done
+ * because the log went offline.
  */
-static struct segment *
+static int
 swap_locked(const struct writing *writing)
 {
 	struct log_cleaning *cleaning = writing->cleaning;
@@ -262,45 +268,35 @@ swap_locked(const struct writing *writing)
 
 	if (log->offline) {
 		errno = ECANCELED;
-		return NULL;
+		return -1;
 	}
 	if (rename_sources(writing) != 0) {
 		log_write_failed(log, "put compacted segments", true);
-		return NULL;
+		return -1;
 	}
 	segment = segment_open_swap(log->files, cleaning->path,
 	    writing->cleaned.base_offset, writing->cleaned.size_bytes,
 	    last->modified_ms);
 	segment->has_aborts = writing->cleaned.aborted.count > 0;
 	segment->aborts_loaded = !segment->has_aborts;
-	replace(writing, segment_ref(segment));
-	return segment;
+	assert(log->unsettled == NULL);
+	log->unsettled = segment_ref(segment);
+	replace(writing, segment);
+	return 0;
 }
 
-static struct segment *
+static int
 swap(const struct writing *writing)
 {
 	struct log *log = writing->cleaning->log;
-	struct segment *segment;
+	int result;
 
 	log_lock(log);
 	log_flush_hold(log);
-	segment = swap_locked(writing);
+	result = swap_locked(writing);
 	log_flush_release(log);
 	log_unlock(log);
-	return segment;
-}
-
-/* What is published is the log's from here on; only names change. */
-static int
-settle(const struct writing *writing, struct segment *segment)
-{
-	struct disk *disk = writing->cleaning->log->disk;
-	const char *path = writing->cleaning->path;
-
-	if (disk_sync_dir(disk, path) != 0 || segment_settle(segment) != 0)
-		return -1;
-	return disk_sync_dir(disk, path);
+	return result;
 }
 
 /* Files of an earlier round, whose names are needed again. */
@@ -337,31 +333,26 @@ discard(const struct writing *writing)
 	return -1;
 }
 
+/* What is published is the log's from the swap on; only names change then. */
 static int
 put_in_place(const struct writing *writing)
 {
-	struct segment *segment;
-	int result = 0;
+	struct log_cleaning *cleaning = writing->cleaning;
 
 	unlink_earlier(writing);
 	if (hold_sources(writing) != 0)
 		return discard(writing);
-	writing->cleaning->writing = true;
+	cleaning->writing = true;
 	if (cleaned_segment_publish(&writing->cleaned) != 0) {
 		unhold_sources(writing);
 		return discard(writing);
 	}
-	segment = swap(writing);
-	if (segment == NULL)
+	if (swap(writing) != 0)
 		return errno == ECANCELED ? discard(writing) : -1;
-	if (settle(writing, segment) != 0) {
-		/* A start finishes it; until then names are uncertain. */
-		fence(writing, "name a compacted segment");
-		result = -1;
-	}
-	segment_unref(segment);
-	writing->cleaning->writing = result != 0;
-	return result;
+	if (log_clean_settle_names(cleaning->log, cleaning->path) != 0)
+		return -1;
+	cleaning->writing = false;
+	return 0;
 }
 
 /* --- A group -------------------------------------------------------------- */

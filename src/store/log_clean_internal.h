@@ -86,6 +86,12 @@ int log_clean_walk(struct log_cleaning *cleaning, size_t at,
 /* Count bytes read or written; -1 with ECANCELED where the round must end. */
 int log_clean_step(struct log_cleaning *cleaning, size_t bytes) WARN_UNUSED;
 
+/*
+ * Give log->unsettled its plain names, with nobody else at it.  -1 with errno,
+ * logged.  Unlocked; path is the log's.
+ */
+int log_clean_settle_names(struct log *log, const char *path) WARN_UNUSED;
+
 /* Say that the batch at offset is bad: -1 with EBADMSG. */
 int log_clean_bad(struct log_cleaning *cleaning, int64_t offset,
     const char *problem);

@@ -112,12 +112,17 @@ truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
 	return after_cut(log, offset, now_ms);
 }
 
-static void
+static int
 begin(struct log *log)
 {
+	int result = 0;
+
 	log_lock(log);
 	log_clean_pause(log);
+	if (!log->offline)
+		result = log_clean_settle_paused(log);
 	log_flush_hold(log);
+	return log->offline ? -1 : result;
 }
 
 static int
@@ -134,12 +139,11 @@ finish(struct log *log, int result)
 int
 log_truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 {
-	int result = 0;
+	int result = begin(log);
 
-	begin(log);
-	if (log->offline)
-		result = -1;
-	else if (offset < log->segments[0]->base_offset)
+	if (result != 0)
+		return finish(log, result);
+	if (offset < log->segments[0]->base_offset)
 		result = truncate_fully(log, offset, now_ms);
 	else if (offset < log->end_offset)
 		result = truncate_to(log, offset, now_ms);
@@ -149,10 +153,9 @@ log_truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 int
 log_truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
 {
-	int result = -1;
+	int result = begin(log);
 
-	begin(log);
-	if (!log->offline)
+	if (result == 0)
 		result = truncate_fully(log, offset, now_ms);
 	return finish(log, result);
 }

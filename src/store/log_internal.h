@@ -98,6 +98,7 @@ struct log {
 	int64_t clean_offset;		/* cleaned below; -1: never */
 	unsigned clean_pauses;		/* how many want no cleaning */
 	bool cleaning;			/* a round of compaction runs */
+	struct segment *unsettled;	/* NULL, or see log_clean_settle */
 	bool uncleanable;		/* until the next start */
 	bool full;			/* of a full disk was logged */
 	bool offline;
@@ -171,6 +172,21 @@ void log_flush_release(struct log *log);
 void log_clean_pause(struct log *log);
 void log_clean_resume(struct log *log);
 
+/*
+ * What a round has put in the place of old segments may lack its plain names
+ * yet, because the disk was full or there was no descriptor: a start finishes
+ * it, and so does this.  0, also where there is nothing to do, or where a
+ * round runs or is not to run; -1 with errno, logged: it was not possible now,
+ * or the log is offline.  Syncs.  Unlocked.
+ */
+int log_clean_settle(struct log *log) WARN_UNUSED;
+
+/*
+ * The same for who has paused the cleaning, and locked the log, which is not
+ * locked meanwhile.
+ */
+int log_clean_settle_paused(struct log *log) WARN_UNUSED;
+
 /* --- log_aborted.c ------------------------------------------------------- */
 
 struct log_aborted_range {
@@ -191,8 +207,8 @@ int log_find_aborted(struct log *log, const struct log_aborted_range *range,
 
 /*
  * Take count segments from index at out of the log and rename their files.
- * -1 where a rename failed; they are out of the log anyway.  Locked, and
- * flushes held.
+ * -1 with errno where a rename failed, logged; those that were not renamed
+ * stay in the log.  Locked, and flushes held.
  */
 int log_segments_remove(struct log *log, size_t at, size_t count)
     WARN_UNUSED;

@@ -42,30 +42,36 @@ log_removal_schedule(struct log *log, int64_t base_offset)
 /*
  * Whatever cuts this short, the log has no gap at the next start: the oldest
  * go first where the log's beginning goes, the newest where its end does, and
- * after a rename that failed the others keep their names.
+ * after a rename that failed the others stay.
  */
 int
 log_segments_remove(struct log *log, size_t at, size_t count)
 {
-	int result = 0;
+	size_t done = 0;
+	int saved;
 
 	assert(log->flushing && at + count <= log->segment_count);
-	for (size_t i = 0; i < count; i++) {
-		size_t next = at == 0 ? i : at + count - 1 - i;
+	while (done < count) {
+		size_t next = at == 0 ? done : at + count - 1 - done;
 		struct segment *segment = log->segments[next];
 
-		if (result == 0)
-			result = segment_mark_deleted(segment);
+		if (segment_mark_deleted(segment) != 0)
+			break;
 		log_removal_schedule(log, segment->base_offset);
 		log_damages_forget_segment(log, segment->base_offset);
 		segment_unref(segment);
+		done++;
 	}
-	memmove(&log->segments[at], &log->segments[at + count],
-	    (log->segment_count - at - count) * sizeof(*log->segments));
-	log->segment_count -= count;
+	saved = errno;
+	if (at > 0)
+		at += count - done;
+	memmove(&log->segments[at], &log->segments[at + done],
+	    (log->segment_count - at - done) * sizeof(*log->segments));
+	log->segment_count -= done;
 	if (count > 0)
 		log_names_changed(log);
-	return result;
+	errno = saved;
+	return done < count ? -1 : 0;
 }
 
 /* --- Retention ---------------------------------------------------------- */
@@ -271,9 +277,10 @@ retain(struct log *log, int64_t now_ms)
 	    "%s: retention lets %zu segments go, the log begins"
 	    " at offset %" PRId64,
 	    log->name, count, log->start_offset);
-	/* To go on would let later ones go, and leave a gap at a restart. */
 	if (log_segments_remove(log, 0, count) != 0) {
-		log_fence(log, "a rename failed");
+		/* On a full disk the rest goes another time. */
+		if (!disk_is_short(errno))
+			log_fence(log, "a rename failed");
 		return -1;
 	}
 	return (int)MIN(count, INT32_MAX);
@@ -285,9 +292,11 @@ log_retain(struct log *log, int64_t now_ms)
 	int result;
 
 	check_times(log, now_ms);
+	if (log_clean_settle(log) != 0)
+		return -1;
 	log_lock(log);
 	/* Whoever cleans it looks again afterwards. */
-	if (log->cleaning) {
+	if (log->cleaning || log->unsettled != NULL) {
 		log_unlock(log);
 		return 0;
 	}
@@ -389,7 +398,7 @@ log_tidy(struct log *log, int64_t now_ms)
 	int64_t next_ms;
 	char *path = NULL;
 
-	if (!may_unlink(log, now_ms))
+	if (log_clean_settle(log) != 0 || !may_unlink(log, now_ms))
 		now_ms = -1;
 	while ((removal = take_due(log, now_ms, &next_ms, &path)) != NULL) {
 		if (segment_unlink_deleted(

@@ -20,6 +20,10 @@
 static const char *const extensions[] = { ".log", ".index", ".timeindex",
 	".txnindex", ".snapshot" };
 
+/* Suffixes: one pointer of each, so that they can be compared. */
+static const char plain[] = "";
+static const char deleted[] = ".deleted";
+
 void
 segment_name(int64_t base_offset, char name[SEGMENT_NAME_SIZE])
 {
@@ -41,8 +45,13 @@ path_of(const char *directory, int64_t base_offset, const char *extension,
 char *
 segment_path_held(const struct segment *segment, const char *extension)
 {
-	return path_of(segment->directory, segment->base_offset, extension,
-	    segment->suffix);
+	const char *suffix = segment->suffix;
+
+	for (size_t i = 0; i < segment->renamed_count; i++)
+		if (strcmp(extension, extensions[i]) == 0)
+			suffix = segment->renamed_suffix;
+	return path_of(
+	    segment->directory, segment->base_offset, extension, suffix);
 }
 
 char *
@@ -71,7 +80,7 @@ segment_new(struct fd_cache *files, const char *directory, int64_t base_offset)
 	segment->aborts_loaded = true;
 	pthread_mutex_init(&segment->mutex, NULL);
 	segment->directory = xstrdup(directory);
-	segment->suffix = "";
+	segment->suffix = plain;
 	fd_cache_file_init(&segment->file);
 	return segment;
 }
@@ -407,41 +416,75 @@ segment_sync_indexes(struct segment *segment)
 static int
 rename_if_there(struct disk *disk, const char *from, const char *to)
 {
+	int saved;
+
 	if (disk_rename(disk, from, to) == 0 || errno == ENOENT)
 		return 0;
+	saved = errno;
 	log_error(
-	    "store", "cannot rename %s to %s: %s", from, to, strerror(errno));
+	    "store", "cannot rename %s to %s: %s", from, to, strerror(saved));
+	errno = saved;
 	return -1;
 }
 
-/* Give the first so many files another suffix, one after the other.  M. */
+/* The first so many files, M. */
+typedef int (*files_fn)(
+    struct segment *segment, size_t extension_count, const char *suffix);
+
+/* Give them another suffix, one after the other, from where this ended. */
 static int
 rename_files(
     struct segment *segment, size_t extension_count, const char *suffix)
 {
+	size_t *count = &segment->renamed_count;
 	int result = 0;
 
-	for (size_t i = 0; i < extension_count && result == 0; i++) {
-		char *from = segment_path_held(segment, extensions[i]);
+	assert(*count == 0 || segment->renamed_suffix == suffix);
+	segment->renamed_suffix = suffix;
+	while (*count < extension_count && result == 0) {
+		char *from = segment_path_held(segment, extensions[*count]);
 		char *to = path_of(segment->directory, segment->base_offset,
-		    extensions[i], suffix);
+		    extensions[*count], suffix);
 
 		result = rename_if_there(segment->disk, from, to);
+		*count += result == 0;
 		free(from);
 		free(to);
 	}
+	if (result != 0)
+		return -1;
 	segment->suffix = suffix;
+	*count = 0;
+	return 0;
+}
+
+/* Unlink those that do not have that suffix yet. */
+static int
+unlink_files(
+    struct segment *segment, size_t extension_count, const char *suffix)
+{
+	int result = 0;
+
+	for (size_t i = segment->renamed_count; i < extension_count; i++) {
+		char *path = segment_path_held(segment, extensions[i]);
+
+		if (disk_unlink(segment->disk, path) != 0 && errno != ENOENT)
+			result = -1;
+		free(path);
+	}
+	segment->suffix = suffix;
+	segment->renamed_count = 0;
 	return result;
 }
 
 static int
-rename_locked(
-    struct segment *segment, size_t extension_count, const char *suffix)
+with_files(struct segment *segment, files_fn fn, size_t extension_count,
+    const char *suffix)
 {
 	int result;
 
 	pthread_mutex_lock(&segment->mutex);
-	result = rename_files(segment, extension_count, suffix);
+	result = fn(segment, extension_count, suffix);
 	pthread_mutex_unlock(&segment->mutex);
 	return result;
 }
@@ -449,19 +492,36 @@ rename_locked(
 int
 segment_mark_deleted(struct segment *segment)
 {
-	return rename_locked(segment, COUNT_OF(extensions), ".deleted");
+	return with_files(
+	    segment, rename_files, COUNT_OF(extensions), deleted);
 }
 
 int
 segment_mark_replaced(struct segment *segment)
 {
-	return rename_locked(segment, COUNT_OF(extensions) - 1, ".deleted");
+	return with_files(
+	    segment, rename_files, COUNT_OF(extensions) - 1, deleted);
+}
+
+int
+segment_unlink(struct segment *segment)
+{
+	return with_files(
+	    segment, unlink_files, COUNT_OF(extensions), deleted);
+}
+
+int
+segment_unlink_replaced(struct segment *segment)
+{
+	return with_files(
+	    segment, unlink_files, COUNT_OF(extensions) - 1, deleted);
 }
 
 int
 segment_settle(struct segment *segment)
 {
-	return rename_locked(segment, COUNT_OF(extensions) - 1, "");
+	return with_files(
+	    segment, rename_files, COUNT_OF(extensions) - 1, plain);
 }
 
 int

@@ -74,6 +74,8 @@ struct segment {
 	enum segment_gaps gaps;		/* what segment_may_have_gaps found */
 	char *directory;		/* where the files are */
 	const char *suffix;		/* of their names, ".deleted" or so */
+	size_t renamed_count;		/* so many have their next one yet, */
+	const char *renamed_suffix;	/* after a rename that failed */
 
 	/* fd_cache's. */
 	struct cached_file file;
@@ -96,7 +98,8 @@ struct segment *segment_open(struct fd_cache *files, const char *directory,
 
 /*
  * The same for one whose files end with .swap, which are whole and durable;
- * and giving them their plain names then, -1 with errno.
+ * and giving them their plain names then, -1 with errno: the segment can be
+ * used, and this be called again.
  */
 struct segment *segment_open_swap(struct fd_cache *files,
     const char *directory, int64_t base_offset, int64_t size_bytes,
@@ -289,12 +292,22 @@ void segment_relax(struct segment *segment);
 /* Sync index files and batches, as they are marked dirty; -1 with errno. */
 int segment_sync_indexes(struct segment *segment) WARN_UNUSED;
 
-/* Rename the files so that they end with .deleted; -1 with errno. */
+/*
+ * Rename the files so that they end with .deleted; -1 with errno: the segment
+ * can be used, and this be called again.
+ */
 int segment_mark_deleted(struct segment *segment) WARN_UNUSED;
 
 /* The same for one that another of this base replaces, to which the producer
  * snapshot belongs then. */
 int segment_mark_replaced(struct segment *segment) WARN_UNUSED;
+
+/*
+ * Unlink what these two could not rename, of a segment that is held; -1 with
+ * errno.
+ */
+int segment_unlink(struct segment *segment) WARN_UNUSED;
+int segment_unlink_replaced(struct segment *segment) WARN_UNUSED;
 
 /*
  * Keep the descriptor of a closed segment open and its indexes in memory until

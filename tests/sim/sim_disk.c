@@ -145,13 +145,19 @@ entry_remove(struct entries *entries, const char *name)
 }
 
 static void
-entry_set(struct entries *entries, const char *name, struct sim_inode *inode)
+entry_add(struct entries *entries, const char *name, struct sim_inode *inode)
 {
-	entry_remove(entries, name);
 	entries->list = xrealloc(
 	    entries->list, (entries->count + 1) * sizeof(*entries->list));
 	entries->list[entries->count++] =
 	    (struct entry){ xstrdup(name), inode };
+}
+
+static void
+entry_set(struct entries *entries, const char *name, struct sim_inode *inode)
+{
+	entry_remove(entries, name);
+	entry_add(entries, name, inode);
 }
 
 static void
@@ -167,7 +173,7 @@ entries_copy(struct entries *to, const struct entries *from)
 {
 	entries_clear(to);
 	for (size_t i = 0; i < from->count; i++)
-		entry_set(to, from->list[i].name, from->list[i].inode);
+		entry_add(to, from->list[i].name, from->list[i].inode);
 }
 
 static void
@@ -300,6 +306,13 @@ sim_of(struct disk *disk)
 	return CONTAINER_OF(disk, struct sim_disk, disk);
 }
 
+/* Does a fault go on until the disk is healed? */
+static bool
+lasts(enum sim_fault fault)
+{
+	return fault == SIM_FAULT_FULL || fault == SIM_FAULT_EMFILE;
+}
+
 /*
  * Count an operation.  The fault that comes now, if it is one of `possible`
  * (bits by enum sim_fault); else it comes with the next one that fits.
@@ -310,7 +323,8 @@ step(struct sim_disk *sim, unsigned possible)
 	if (sim->off)
 		return SIM_FAULT_POWER;
 	sim->operations++;
-	if (sim->fault == SIM_FAULT_NONE || sim->struck ||
+	if (sim->fault == SIM_FAULT_NONE ||
+	    (sim->struck && !lasts(sim->fault)) ||
 	    sim->operations < sim->fault_at ||
 	    (possible & 1U << sim->fault) == 0)
 		return SIM_FAULT_NONE;
@@ -326,7 +340,11 @@ failed(enum sim_fault fault)
 {
 	switch (fault) {
 	case SIM_FAULT_ENOSPC:
+	case SIM_FAULT_FULL:
 		errno = ENOSPC;
+		break;
+	case SIM_FAULT_EMFILE:
+		errno = EMFILE;
 		break;
 	case SIM_FAULT_EINTR:
 		errno = EINTR;
@@ -338,7 +356,8 @@ failed(enum sim_fault fault)
 }
 
 #define ANY (1U << SIM_FAULT_EIO | 1U << SIM_FAULT_POWER)
-#define SPACE (ANY | 1U << SIM_FAULT_ENOSPC)
+#define SPACE (ANY | 1U << SIM_FAULT_ENOSPC | 1U << SIM_FAULT_FULL)
+#define FILES (1U << SIM_FAULT_EMFILE)
 #define SIGNAL (1U << SIM_FAULT_EINTR)
 #define PART (1U << SIM_FAULT_SHORT)
 
@@ -383,7 +402,8 @@ sim_open(struct disk *disk, const char *path, int flags, mode_t mode UNUSED)
 {
 	struct sim_disk *sim = sim_of(disk);
 	enum sim_fault fault =
-	    step(sim, SIGNAL | ((flags & O_CREAT) != 0 ? SPACE : ANY));
+	    step(sim, SIGNAL | FILES |
+		((flags & O_CREAT) != 0 ? SPACE : ANY));
 	struct sim_inode *inode, *directory;
 	char *whole, *last;
 
@@ -450,7 +470,7 @@ sim_pwritev(struct disk *disk, int fd, const struct iovec *iov,
 		len = MAX(len, 1);
 	put(&inode->data, position, iov[0].iov_base, len);
 	change_add(inode, position, iov[0].iov_base, len);
-	if (fault == SIM_FAULT_EIO || fault == SIM_FAULT_ENOSPC)
+	if (fault != SIM_FAULT_NONE && fault != SIM_FAULT_SHORT)
 		return failed(fault);
 	return (ssize_t)len;
 }
@@ -479,12 +499,17 @@ sim_fallocate(struct disk *disk, int fd, int64_t position UNUSED,
 	return fault == SIM_FAULT_NONE ? 0 : failed(fault);
 }
 
+/* What is pending, and no more: what a failed sync has lost stays lost. */
 static void
 sync_inode(struct sim_inode *inode)
 {
-	copy(&inode->medium, &inode->data);
+	for (size_t i = 0; i < inode->change_count; i++)
+		change_apply(&inode->medium, &inode->changes[i], 0,
+		    inode->changes[i].len);
 	changes_clear(inode);
-	entries_copy(&inode->medium_entries, &inode->entries);
+	for (size_t i = 0; i < inode->name_change_count; i++)
+		name_change_apply(
+		    &inode->medium_entries, &inode->name_changes[i]);
 	name_changes_clear(inode);
 }
 
@@ -596,7 +621,7 @@ static int
 sim_rename(struct disk *disk, const char *from, const char *to)
 {
 	struct sim_disk *sim = sim_of(disk);
-	enum sim_fault fault = step(sim, ANY);
+	enum sim_fault fault = step(sim, SPACE);
 	struct sim_inode *inode = lookup(sim, from);
 	struct sim_inode *old, *new;
 	char *from_whole, *from_last, *to_whole, *to_last;
@@ -672,7 +697,7 @@ static int
 sim_list(struct disk *disk, const char *path, disk_list_fn fn, void *context)
 {
 	struct sim_disk *sim = sim_of(disk);
-	enum sim_fault fault = step(sim, ANY);
+	enum sim_fault fault = step(sim, ANY | FILES);
 	const struct sim_inode *inode;
 	struct entries names = { 0 };
 	int result = 0;

@@ -20,14 +20,17 @@
 #include "base/rng.h"
 #include "store/disk.h"
 
-/* What goes wrong, once, at the operation that is chosen. */
+/* What goes wrong, at the operation that is chosen; once, if not said. */
 enum sim_fault {
 	SIM_FAULT_NONE,
 	SIM_FAULT_EIO,
 	SIM_FAULT_ENOSPC,	/* of operations that need space */
+	SIM_FAULT_FULL,		/* the same, with all later ones */
+	SIM_FAULT_EMFILE,	/* of what opens a file, with all later ones */
 	SIM_FAULT_EINTR,
 	SIM_FAULT_SHORT,	/* a read or write of a part */
 	SIM_FAULT_POWER,	/* it and all later ones: the machine is off */
+	SIM_FAULTS,
 };
 
 struct sim_inode;

@@ -26,7 +26,7 @@
 #define PATH "/topic-0"
 #define SEEDS_DEFAULT 3
 #define KEYS 8
-#define RECORDS_MAX 400
+#define RECORDS_MAX 600
 #define NOW_MS INT64_C(1800000000000)
 
 struct sim {
@@ -297,6 +297,38 @@ check(struct sim *sim, bool tidy)
 
 /* --- A life --------------------------------------------------------------- */
 
+static bool
+is_offline(struct sim *sim)
+{
+	bool offline;
+
+	log_lock(sim->log);
+	offline = log_is_offline(sim->log);
+	log_unlock(sim->log);
+	return offline;
+}
+
+/*
+ * A lack of space, or of descriptors, passes: the log goes on, and the next
+ * round does all that this one could not.
+ */
+static void
+go_on(struct sim *sim)
+{
+	CHECK(sim, !is_offline(sim));
+	check(sim, false);
+	fill(sim);
+	CHECK(sim, clean(sim) == LOG_CLEAN_DONE);
+	check(sim, true);
+}
+
+static bool
+passes(enum sim_fault fault)
+{
+	return fault == SIM_FAULT_ENOSPC || fault == SIM_FAULT_FULL ||
+	    fault == SIM_FAULT_EMFILE;
+}
+
 /* One round that is cut at this operation; false where it has fewer. */
 static bool
 live(uint64_t seed, enum sim_fault fault, uint64_t cut)
@@ -315,6 +347,8 @@ live(uint64_t seed, enum sim_fault fault, uint64_t cut)
 	CHECK(&sim,
 	    clean(&sim) == LOG_CLEAN_DONE || sim.disk.struck);
 	struck = sim_disk_heal(&sim.disk);
+	if (passes(fault))
+		go_on(&sim);
 	restart(&sim);
 	check(&sim, false);
 	fill(&sim);
@@ -329,7 +363,8 @@ static void
 live_all(uint64_t seed)
 {
 	static const enum sim_fault faults[] = { SIM_FAULT_POWER,
-		SIM_FAULT_EIO, SIM_FAULT_ENOSPC, SIM_FAULT_SHORT };
+		SIM_FAULT_EIO, SIM_FAULT_ENOSPC, SIM_FAULT_FULL,
+		SIM_FAULT_EMFILE, SIM_FAULT_SHORT };
 
 	for (size_t i = 0; i < COUNT_OF(faults); i++)
 		for (uint64_t cut = 0; live(seed, faults[i], cut); cut++)
