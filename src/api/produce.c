@@ -3,8 +3,8 @@
  * that): append record batches.
  *
  * The frame's bytes are patched in place and appended before the handler
- * returns.  With acks=-1 the answer then waits for the high watermark, at
- * most timeout_ms.  Transactional batches are refused with
+ * returns.  With acks=-1, or where flush.messages asks for a sync, the answer
+ * then waits for the high watermark, at most timeout_ms.  Transactional batches are refused with
  * INVALID_PRODUCER_ID_MAPPING: no transactional id is known to us.
  */
 #include "api/api.h"
@@ -52,7 +52,8 @@ struct produce {
 	int32_t record_errors; /* told so far */
 	struct partitions_leaders leaders;
 	struct timer timer;
-	struct produce_part *parts; /* room for each partition */
+	size_t total;               /* of partitions */
+	struct produce_part *parts; /* NULL, or room for each partition */
 	int32_t parts_count;
 	int32_t waiting;
 };
@@ -292,6 +293,9 @@ static void
 part_add(struct produce *produce, struct partition *partition, int64_t offset,
     struct kp_produce_response_partition *answer)
 {
+	if (produce->parts == NULL)
+		produce->parts = arena_xcalloc(&produce->request->arena,
+		    produce->total, sizeof(*produce->parts));
 	produce->parts[produce->parts_count++] = (struct produce_part){
 		.waiter.offset = offset,
 		.waiter.node_id = produce->request->node_id,
@@ -299,6 +303,16 @@ part_add(struct produce *produce, struct partition *partition, int64_t offset,
 		.partition = partition,
 		.answer = answer,
 	};
+}
+
+/* Has the answer to wait until what was appended is committed? */
+static bool
+must_wait(const struct produce *produce, const struct partition_append *append)
+{
+	int16_t acks = produce->body->acks;
+
+	return !append->committed &&
+	    (acks == ACKS_ALL || (acks == ACKS_LEADER && append->awaits_flush));
 }
 
 static void
@@ -327,8 +341,7 @@ records_append(struct produce *produce, struct partition *partition,
 		answer->base_offset = append.base_offset;
 		answer->log_append_time_ms = append.log_append_time_ms;
 	}
-	if (error == KP_NONE && produce->body->acks == ACKS_ALL &&
-	    !append.committed)
+	if (error == KP_NONE && must_wait(produce, &append))
 		part_add(produce, partition, append.last_offset + 1, answer);
 	else
 		partition_unref(partition);
@@ -514,10 +527,8 @@ produce_new(struct request *request, int64_t total)
 	produce->body = request->body;
 	produce->response = request_response_new(request);
 	produce->refused = request_refuse(request, produce->body);
+	produce->total = (size_t)total;
 	timer_init(&produce->timer, on_timeout);
-	if (produce->body->acks == ACKS_ALL)
-		produce->parts = arena_xcalloc(
-		    arena, (size_t)total, sizeof(*produce->parts));
 	return produce;
 }
 

@@ -112,28 +112,44 @@ partition_commit(
 	long_poll_advance(partition, fired);
 }
 
+bool
+partition_flush_due(const struct partition *partition)
+{
+	return log_unflushed_messages(partition->log) >=
+	    partition->settings.log.flush_messages;
+}
+
+/* Commit all that needs no sync any more. */
+static void
+commit_flushed(struct partition *partition, struct list *fired)
+{
+	struct log *log = partition->log;
+	bool all =
+	    !partition->context->flush_acked && !partition_flush_due(partition);
+
+	partition_commit(partition,
+	    all ? log_end_offset(log) : log_flushed_offset(log), fired);
+}
+
 void
 partition_appended(struct partition *partition, size_t len, struct list *fired)
 {
-	int64_t end = log_end_offset(partition->log);
-
 	partition->appended_bytes += len;
-	mark_add(partition, end);
-	if (!partition->context->flush_acked)
-		partition_commit(partition, end, fired);
+	mark_add(partition, log_end_offset(partition->log));
+	commit_flushed(partition, fired);
 }
 
 /* The log's events: its lock is held, and loops' mailboxes are below it. */
 static void
-on_flushed(struct log *log, void *context)
+on_flushed(struct log *log UNUSED, void *context)
 {
 	struct partition *partition = context;
 	struct list fired;
 
-	if (!partition->context->flush_acked || partition->deleted)
+	if (partition->deleted)
 		return;
 	list_init(&fired);
-	partition_commit(partition, log_flushed_offset(log), &fired);
+	commit_flushed(partition, &fired);
 	wakeup_post_all(&fired);
 }
 

@@ -4,7 +4,8 @@
  *
  * The high watermark is the only completion: with klamm.flush=acked it
  * follows what the flusher has made durable, with klamm.flush=os it follows
- * the log's end.  Readers never see beyond it.
+ * the log's end, as long as less than flush.messages is not durable.  Readers
+ * never see beyond it.
  *
  * A partition operation names the node on whose behalf it is done, because one
  * process may stand in for several brokers (node_id).  All functions may be
@@ -100,6 +101,7 @@ struct partition_append {
 	int64_t log_append_time_ms;	/* -1 with CreateTime */
 	bool duplicate;		/* it had been appended before */
 	bool committed;		/* the high watermark has passed it already */
+	bool awaits_flush;	/* flush.messages: not even acks=1 before */
 };
 
 /*
@@ -308,9 +310,13 @@ enum kp_error partition_check(const struct partition *partition,
     int32_t node_id, bool leader_only, int32_t current_leader_epoch)
     WARN_UNUSED;
 
+/* Locked: does the topic's flush.messages ask for a sync? */
+bool partition_flush_due(const struct partition *partition);
+
 /*
  * Locked: len bytes were appended up to the log's end.  With klamm.flush=os
- * the high watermark follows at once, and who waited for it is collected.
+ * the high watermark follows at once, unless a sync is due, and who waited for
+ * it is collected.
  */
 void partition_appended(struct partition *partition, size_t len,
     struct list *fired);

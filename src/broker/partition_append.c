@@ -191,6 +191,8 @@ bytes_append(struct partition *partition, struct partition_append *append,
 		partition_appended(partition, len, fired);
 	append->committed =
 	    log_high_watermark(partition->log) > append->last_offset;
+	append->awaits_flush =
+	    !append->committed && partition_flush_due(partition);
 	return KP_NONE;
 }
 
@@ -198,10 +200,8 @@ bytes_append(struct partition *partition, struct partition_append *append,
 static bool
 flush_due(const struct partition *partition)
 {
-	if (partition->context->flush_acked)
-		return true;
-	return log_unflushed_messages(partition->log) >=
-	    partition->settings.log.flush_messages;
+	return partition->context->flush_acked ||
+	    partition_flush_due(partition);
 }
 
 static enum kp_error
@@ -260,6 +260,7 @@ partition_append(struct partition *partition, struct partition_append *append)
 	append->log_append_time_ms = -1;
 	append->duplicate = false;
 	append->committed = false;
+	append->awaits_flush = false;
 	if (append->origin == LOG_CLIENT)
 		error = client_append(partition, append);
 	else

@@ -464,6 +464,33 @@ acked_waits_for_the_sync(void **state)
 	assert_int_equal(first.runs, 0);
 }
 
+/* UnifiedLog.append of Kafka syncs before it returns. */
+static void
+so_many_messages_wait_for_their_sync(void **state)
+{
+	struct rig *rig = *state;
+	struct partition_append append;
+	struct waiting waiting;
+
+	rig->settings.log.flush_messages = 3;
+	rig_configure(rig);
+	rig_hold(rig, true);
+	append = must_append(rig, 2);
+	assert_true(append.committed);
+	assert_false(append.awaits_flush);
+	append = must_append(rig, 1);
+	assert_false(append.committed);
+	assert_true(append.awaits_flush);
+	append = must_append(rig, 1);
+	assert_true(append.awaits_flush);
+	assert_int_equal(partition_high_watermark(rig->partition), 2);
+	assert_true(wait_for(rig, &waiting, 4));
+	rig_hold(rig, false);
+	loop_until(rig, &waiting.runs);
+	assert_int_equal(waiting.waiter.result, KP_NONE);
+	assert_int_equal(partition_high_watermark(rig->partition), 4);
+}
+
 static void
 readers_see_what_is_committed(void **state)
 {
@@ -844,6 +871,7 @@ main(void)
 		TEST_OS(the_topics_codec_is_stored),
 		TEST_ACKED(acked_takes_no_watermark_on_trust),
 		TEST_ACKED(acked_waits_for_the_sync),
+		TEST_OS(so_many_messages_wait_for_their_sync),
 		TEST_ACKED(readers_see_what_is_committed),
 		TEST_ACKED(waiters_are_told_of_trouble),
 		TEST_ACKED(failed_sync_tells_waiters),

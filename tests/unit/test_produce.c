@@ -363,6 +363,24 @@ acks_all_waits_for_the_sync(void **state)
 }
 
 static void
+acks_1_waits_where_messages_are_to_be_flushed(void **state)
+{
+	struct setting *setting = *state;
+	struct kp_produce_response *response;
+
+	api_rig_config(&setting->rig, "topic", "flush.messages", "2");
+	api_rig_hold(&setting->rig, true);
+	setting->body.acks = 1;
+	assert_int_equal(produce_at(setting, 9)->base_offset, 0);
+	api_client_send(&setting->client, KEY, 9, &setting->body);
+	assert_true(api_client_quiet(&setting->client, 50));
+	api_rig_hold(&setting->rig, false);
+	response = api_client_receive(&setting->client, KEY, 9);
+	assert_int_equal(
+	    response->responses[0].partition_responses[0].base_offset, 1);
+}
+
+static void
 waiting_ends_by_timeout(void **state)
 {
 	struct setting *setting = *state;
@@ -442,6 +460,8 @@ main(void)
 		TEST_OS(no_more_replicas_are_asked_for_than_there_are),
 		TEST_ACKED(every_version),
 		TEST_ACKED(acks_all_waits_for_the_sync),
+		TEST_ACKED(acks_1_waits_where_messages_are_to_be_flushed),
+		TEST_OS(acks_1_waits_where_messages_are_to_be_flushed),
 		TEST_ACKED(waiting_ends_by_timeout),
 		TEST_ACKED(waiting_ends_by_deletion),
 		TEST_ACKED(clients_may_leave_while_waiting),
