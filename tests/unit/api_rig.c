@@ -245,8 +245,9 @@ api_rig_config(
 {
 	struct delta *delta = delta_new(rig->image);
 	struct kp_config_record record = {
-		.resource_type = IMAGE_CONFIG_TOPIC,
-		.resource_name = slice_str(topic),
+		.resource_type = topic == NULL ? IMAGE_CONFIG_BROKER :
+						 IMAGE_CONFIG_TOPIC,
+		.resource_name = slice_str(topic == NULL ? "" : topic),
 		.name = slice_str(key),
 		.value = slice_str(value),
 	};

@@ -63,7 +63,7 @@ struct uuid api_rig_topic(struct api_rig *rig, const char *name,
 void api_rig_grow(struct api_rig *rig, struct uuid topic, int32_t from,
     int32_t to);
 
-/* Set a config of a topic; delete a topic. */
+/* Set a config of a topic, or of all brokers (NULL); delete a topic. */
 void api_rig_config(struct api_rig *rig, const char *topic, const char *key,
     const char *value);
 void api_rig_delete(struct api_rig *rig, struct uuid topic);

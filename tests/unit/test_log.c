@@ -169,6 +169,37 @@ rolls_by_time(void **state)
 	assert_int_equal(log_active_base_offset(fixture->log), 2);
 }
 
+/* Each segment may be as much younger as fortune says, up to the jitter. */
+static void
+jitter_spreads_the_rolls(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t least = INT64_MAX, most = 0;
+	int64_t timestamp_ms = 0;
+
+	fixture->open.settings.segment_ms = 1000000;
+	fixture->open.settings.segment_jitter_ms = 1000;
+	log_settings_change(fixture->log, &fixture->open.settings);
+	for (int i = 0; i < 64; i++) {
+		int64_t jitter_ms;
+
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){ .timestamp_ms = timestamp_ms });
+		assert_int_equal(log_segment_count(fixture->log), i + 1);
+		jitter_ms = log_active(fixture->log)->jitter_ms;
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){
+			.timestamp_ms = timestamp_ms + 1000000 - jitter_ms });
+		assert_int_equal(log_segment_count(fixture->log), i + 1);
+		timestamp_ms += 1000001 - jitter_ms;
+		if (i == 0)
+			continue;
+		least = MIN(least, jitter_ms);
+		most = MAX(most, jitter_ms);
+	}
+	assert_true(least >= 0 && least < most && most < 1000);
+}
+
 static void
 rolls_when_an_index_is_full(void **state)
 {
@@ -853,6 +884,7 @@ main(void)
 		TEST(tail_and_index_agree),
 		TEST(rolls_by_size_and_reads_across),
 		TEST(rolls_by_time),
+		TEST(jitter_spreads_the_rolls),
 		TEST(rolls_when_an_index_is_full),
 		TEST(refuses_what_is_no_batch),
 		TEST(replication_keeps_offsets),

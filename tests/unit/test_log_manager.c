@@ -950,6 +950,79 @@ retention_runs_after_the_delay(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* What DeleteRecords has cut off stays away once a checkpoint names it. */
+static void
+a_log_start_survives_a_kill(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 3);
+	log_lock(log);
+	assert_int_equal(log_delete_records(log, 2), KP_NONE);
+	log_unlock(log);
+	rig_pass(rig, 60000);
+	log_manager_release(rig->manager, log);
+	rig_kill(rig);
+	rig_must_start(rig);
+	log = find(rig, "a", 0);
+	assert_int_equal(log_start_offset(log), 2);
+	assert_int_equal(end_of(log), 3);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
+static void
+append_of_producer(struct rig *rig, struct log *log, int64_t id)
+{
+	struct log_append append = { .leader_epoch = 3,
+		.origin = LOG_CLIENT,
+		.now_ms = rig->wall_ms };
+	struct buf out;
+
+	buf_init(&out, 1 << 20);
+	fixture_batch(&out,
+	    &(struct fixture_batch){ .timestamp_ms = rig->wall_ms,
+		.has_producer = true,
+		.producer_id = id });
+	append.data = out.data;
+	append.len = out.len;
+	log_lock(log);
+	assert_int_equal(log_append(log, &append), KP_NONE);
+	log_unlock(log);
+	buf_fini(&out);
+}
+
+/* By the setting that is valid then: it may be another than at the append. */
+static void
+producers_expire(void **state UNUSED)
+{
+	struct rig *rig = rig_prepare(1);
+	struct log *log;
+
+	rig->settings.producer_check_interval_ms = 1000;
+	rig->log_settings.producer_id_expiration_ms = HOUR_MS;
+	rig_must_start(rig);
+	log = create(rig, "a", 0);
+	append_of_producer(rig, log, 7);
+	rig_pass(rig, 3000);
+	append_of_producer(rig, log, 8);
+	assert_non_null(producer_state_find(log_producers(log), 7));
+	rig->log_settings.producer_id_expiration_ms = 4000;
+	log_lock(log);
+	log_settings_change(log, &rig->log_settings);
+	log_unlock(log);
+	rig_pass(rig, 999);
+	assert_non_null(producer_state_find(log_producers(log), 7));
+	rig_pass(rig, 1);
+	assert_null(producer_state_find(log_producers(log), 7));
+	assert_non_null(producer_state_find(log_producers(log), 8));
+	/* It may go on with any sequence. */
+	append_of_producer(rig, log, 7);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
 static void
 high_watermarks_are_checkpointed_when_they_change(void **state UNUSED)
 {
@@ -1222,6 +1295,8 @@ main(void)
 		    a_name_used_again_begins_at_zero_after_a_kill),
 		cmocka_unit_test(a_checkpoint_without_its_log_is_forgotten),
 		cmocka_unit_test(retention_runs_after_the_delay),
+		cmocka_unit_test(a_log_start_survives_a_kill),
+		cmocka_unit_test(producers_expire),
 		cmocka_unit_test(
 		    high_watermarks_are_checkpointed_when_they_change),
 		cmocka_unit_test(recovery_points_are_what_was_flushed),

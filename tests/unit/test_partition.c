@@ -379,6 +379,46 @@ the_topics_codec_is_stored(void **state)
 	assert_int_equal(fixture_count_records(&rig->store, 0, 1 << 20), 6);
 }
 
+/* The same records in a batch of their own; what it takes in the log. */
+static int64_t
+bytes_at_level(struct rig *rig, enum compression codec, int level)
+{
+	const char words[] = "what is said here is said there, and there too";
+	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+	struct partition_append append;
+	struct batch_builder builder;
+	uint8_t value[4096];
+	struct buf bytes;
+
+	for (size_t i = 0; i < sizeof(value); i++)
+		value[i] = (uint8_t)words[i * i / 7 % (sizeof(words) - 1)];
+	rig->settings.compression = (int)codec;
+	rig->settings.compression_level = level;
+	rig_configure(rig);
+	buf_init(&bytes, 1 << 20);
+	batch_builder_init(&builder, &options, &bytes);
+	assert_int_equal(batch_builder_add(&builder, 0,
+			     SLICE_NULL, slice_of(value, sizeof(value))),
+	    0);
+	assert_int_equal(batch_builder_finish(&builder), 0);
+	assert_int_equal(append_bytes(rig, &bytes, &append), KP_NONE);
+	buf_fini(&bytes);
+	return stored_batch(rig, append.base_offset).size_bytes;
+}
+
+static void
+the_topics_level_is_taken(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_true(bytes_at_level(rig, COMPRESSION_GZIP, 9) <
+	    bytes_at_level(rig, COMPRESSION_GZIP, 1));
+	assert_true(bytes_at_level(rig, COMPRESSION_LZ4, 17) <
+	    bytes_at_level(rig, COMPRESSION_LZ4, 1));
+	assert_true(bytes_at_level(rig, COMPRESSION_ZSTD, 22) <
+	    bytes_at_level(rig, COMPRESSION_ZSTD, -100));
+}
+
 /* --- The high watermark ------------------------------------------------ */
 
 struct waiting {
@@ -869,6 +909,7 @@ main(void)
 		TEST_OS(stored_with_offset_and_epoch),
 		TEST_OS(append_time_is_stored),
 		TEST_OS(the_topics_codec_is_stored),
+		TEST_OS(the_topics_level_is_taken),
 		TEST_ACKED(acked_takes_no_watermark_on_trust),
 		TEST_ACKED(acked_waits_for_the_sync),
 		TEST_OS(so_many_messages_wait_for_their_sync),

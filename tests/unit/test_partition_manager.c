@@ -178,10 +178,20 @@ configs_reach_partitions(void **state)
 	assert_int_equal(partition->settings.compression, COMPRESSION_LZ4);
 	assert_int_equal(partition->settings.timestamp_type, BATCH_APPEND_TIME);
 	assert_true(log_settings(partition->log)->cleanup_compact);
+	/* The brokers' keys count, too, where a topic has none of its own. */
+	api_rig_config(rig, NULL, "log.retention.ms", "7");
+	api_rig_config(rig, NULL, "message.max.bytes", "8");
+	api_rig_config(rig, NULL, "producer.id.expiration.ms", "9");
+	assert_int_equal(log_settings(partition->log)->retention_ms, 7);
+	assert_int_equal(log_settings(partition->log)->producer_id_expiration_ms,
+	    9);
+	assert_int_equal(partition->settings.max_message_bytes, 777);
 	partition_unref(partition);
 	/* A topic that comes later has the defaults. */
 	api_rig_topic(rig, "b", 1);
 	partition = api_rig_partition(rig, "b", 0);
+	assert_int_equal(partition->settings.max_message_bytes, 8);
+	api_rig_config(rig, NULL, "message.max.bytes", NULL);
 	assert_int_equal(partition->settings.max_message_bytes, 1048588);
 	partition_unref(partition);
 }
