@@ -4,8 +4,9 @@
  *
  * The frame's bytes are patched in place and appended before the handler
  * returns.  With acks=-1, or where flush.messages asks for a sync, the answer
- * then waits for the high watermark, at most timeout_ms.  Transactional batches are refused with
- * INVALID_PRODUCER_ID_MAPPING: no transactional id is known to us.
+ * then waits for the high watermark, at most timeout_ms.  Transactional
+ * batches are refused with INVALID_PRODUCER_ID_MAPPING: no transactional id is
+ * known to us.
  */
 #include "api/api.h"
 #include "api/partition_index.h"

@@ -183,8 +183,8 @@ configs_reach_partitions(void **state)
 	api_rig_config(rig, NULL, "message.max.bytes", "8");
 	api_rig_config(rig, NULL, "producer.id.expiration.ms", "9");
 	assert_int_equal(log_settings(partition->log)->retention_ms, 7);
-	assert_int_equal(log_settings(partition->log)->producer_id_expiration_ms,
-	    9);
+	assert_int_equal(
+	    log_settings(partition->log)->producer_id_expiration_ms, 9);
 	assert_int_equal(partition->settings.max_message_bytes, 777);
 	partition_unref(partition);
 	/* A topic that comes later has the defaults. */
