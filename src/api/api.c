@@ -34,6 +34,7 @@ extern const struct api api_delete_topics;
 extern const struct api api_describe_cluster;
 extern const struct api api_describe_configs;
 extern const struct api api_describe_groups;
+extern const struct api api_describe_log_dirs;
 extern const struct api api_describe_topic_partitions;
 extern const struct api api_fetch;
 extern const struct api api_find_coordinator;
@@ -75,6 +76,7 @@ static const struct api *const rows[] = {
 	&api_offset_for_leader_epoch,
 	&api_describe_configs,
 	&api_alter_configs,
+	&api_describe_log_dirs,
 	&api_create_partitions,
 	&api_delete_groups,
 	&api_incremental_alter_configs,

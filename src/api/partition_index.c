@@ -42,3 +42,16 @@ partition_index_set(struct partition_index *index, uint32_t topic,
 	*key = (struct key){ topic, partition };
 	return map_set(&index->partitions, MAP_KEY(*key), value);
 }
+
+void *
+partition_index_get(const struct partition_index *index, struct slice topic,
+    int32_t partition)
+{
+	struct key key = {
+		.topic = (uint32_t)(uintptr_t)map_get(&index->topics, topic),
+		.partition = partition,
+	};
+
+	return key.topic == 0 ? NULL :
+				map_get(&index->partitions, MAP_KEY(key));
+}

@@ -30,4 +30,8 @@ uint32_t partition_index_topic(struct partition_index *index,
 void *partition_index_set(struct partition_index *index, uint32_t topic,
     int32_t partition, void *value);
 
+/* The value of a partition, or NULL, also where the index lacks its topic. */
+void *partition_index_get(const struct partition_index *index,
+    struct slice topic, int32_t partition);
+
 #endif

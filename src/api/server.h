@@ -17,6 +17,7 @@ struct controller;
 struct fetch_sessions;
 struct group_coordinator;
 struct image;
+struct log_manager;
 struct partition_manager;
 struct producer_ids;
 struct worker_pool;
@@ -29,6 +30,7 @@ struct server {
 	struct image *image;
 	const struct configs *configs;
 	struct controller *controller;
+	struct log_manager *logs;
 	struct partition_manager *partitions;
 	struct producer_ids *producer_ids;
 	struct worker_pool *cold_reads;

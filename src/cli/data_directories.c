@@ -1,8 +1,25 @@
 #include "cli/data_directories.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/slice.h"
+
+/* Absolute, as Kafka shows them and clients name them, on the heap. */
+static char *
+absolute(struct slice path)
+{
+	char *base, *result;
+
+	if (path.data[0] == '/')
+		return slice_dup(path);
+	base = getcwd(NULL, 0);
+	if (base == NULL)
+		return slice_dup(path);
+	result = xasprintf("%s/%.*s", base, SLICE_ARG(path));
+	free(base);
+	return result;
+}
 
 static void
 add_directory(struct data_directories *directories, struct slice path)
@@ -14,7 +31,7 @@ add_directory(struct data_directories *directories, struct slice path)
 		return;
 	directories->paths = xrealloc(directories->paths,
 	    (directories->count + 1) * sizeof(*directories->paths));
-	directories->paths[directories->count++] = slice_dup(path);
+	directories->paths[directories->count++] = absolute(path);
 }
 
 /* Kafka takes what stands in a list twice once. */

@@ -9,7 +9,7 @@
 #include "base/properties.h"
 
 struct data_directories {
-	char **paths;			/* owned; log.dirs first */
+	char **paths;			/* owned, absolute; log.dirs first */
 	size_t count;
 	size_t logs_count;		/* those of log.dirs */
 	size_t metadata;		/* may be the one behind them */

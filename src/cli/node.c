@@ -10,6 +10,7 @@
 #include "base/machine.h"
 #include "base/rng.h"
 #include "base/worker.h"
+#include "broker/directory_assigner.h"
 #include "broker/fetch_session.h"
 #include "broker/partition.h"
 #include "broker/partition_manager.h"
@@ -48,6 +49,7 @@ struct node {
 	struct controller *controller;
 	struct partition_context partition_context;
 	struct partition_manager *partitions;
+	struct directory_assigner *assigner;
 	struct producer_ids *producer_ids;
 	struct fetch_sessions *fetch_sessions;
 	struct group_coordinator *groups;
@@ -199,6 +201,8 @@ open_partitions(struct node *node)
 		.logs = node->logs,
 	};
 	node->partitions = partition_manager_new(&settings);
+	node->assigner = directory_assigner_new(
+	    node->controller, node->logs, node->configs->node_id);
 	hooks.context = node->partitions;
 	/* The log manager was there before the metadata was. */
 	settings_log_manager(node->configs, &logs);
@@ -282,6 +286,7 @@ open_services(struct node *node)
 		.image = node->image,
 		.configs = node->configs,
 		.controller = node->controller,
+		.logs = node->logs,
 		.partitions = node->partitions,
 		.producer_ids = node->producer_ids,
 		.fetch_sessions = node->fetch_sessions,
@@ -474,11 +479,15 @@ node_start(struct node *node)
 	controller_subscribe(node->controller, partition_manager_apply,
 	    node->partitions);
 	controller_subscribe(
+	    node->controller, directory_assigner_apply, node->assigner);
+	controller_subscribe(
 	    node->controller, group_coordinator_apply, node->groups);
 	controller_subscribe(
 	    node->controller, reconfigure_apply, &node->reconfigure);
-	if (controller_start(node->controller) != 0 ||
-	    join_cluster(node) != 0)
+	if (controller_start(node->controller) != 0)
+		return -1;
+	directory_assigner_start(node->assigner);
+	if (join_cluster(node) != 0)
 		return -1;
 	node->started = true;
 	group_coordinator_start(node->groups);
@@ -561,6 +570,7 @@ node_stop(struct node *node)
 	fetch_sessions_free(node->fetch_sessions);
 	network_free(node->network);
 	controller_free(node->controller);
+	directory_assigner_free(node->assigner);
 	result = stop_storing(node);
 	/* The flusher may still have been waking a loop until it was joined. */
 	loop_group_free(node->loops);

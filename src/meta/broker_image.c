@@ -2,6 +2,7 @@
 
 #include "meta/broker_image.h"
 
+#include "meta/partition_image.h"
 #include "wire/codec.h"
 #include "wire/generated/metadata_broker_registration_change_record.h"
 #include "wire/output.h"
@@ -71,6 +72,22 @@ broker_image_endpoint(const struct broker_image *broker,
 		if (slice_equal(broker->record.end_points[i].name, listener))
 			return &broker->record.end_points[i];
 	return NULL;
+}
+
+bool
+broker_image_has_directory(const struct broker_image *broker,
+    struct uuid directory)
+{
+	const struct kp_register_broker_record *record = &broker->record;
+
+	if (record->log_dirs_count <= 0 ||
+	    uuid_equal(directory, partition_image_directory_migrating()) ||
+	    uuid_equal(directory, partition_image_directory_unassigned()))
+		return true;
+	for (int32_t i = 0; i < record->log_dirs_count; i++)
+		if (uuid_equal(record->log_dirs[i], directory))
+			return true;
+	return false;
 }
 
 static uint32_t *

@@ -33,6 +33,13 @@ const struct broker_image *broker_image_change(
 const struct kp_register_broker_record_end_point *broker_image_endpoint(
     const struct broker_image *broker, struct slice listener);
 
+/*
+ * Does the broker serve from that directory?  One that is not known yet counts
+ * as if it did, as do all where the registration names none.
+ */
+bool broker_image_has_directory(const struct broker_image *broker,
+    struct uuid directory);
+
 const struct broker_image *broker_image_ref(const struct broker_image *broker);
 void broker_image_unref(const struct broker_image *broker);
 

@@ -63,11 +63,25 @@ register_broker_op_init(struct register_broker_op *op)
 
 /* --- Unfencing ----------------------------------------------------------- */
 
+/* Does broker have a replica in a directory that works? */
+static bool
+has_replica(const struct broker_image *broker,
+    const struct partition_image *partition)
+{
+	struct uuid directory;
+
+	return partition_image_directory(partition, broker->id, &directory) &&
+	    broker_image_has_directory(broker, directory);
+}
+
 /* No replica is in sync: then the last one that was, or the only one, may. */
 static bool
-may_lead(const struct partition_image *partition, int32_t id)
+may_lead(const struct partition_image *partition,
+    const struct broker_image *broker)
 {
-	if (!partition_image_ids_contain(partition->replicas, id))
+	int32_t id = broker->id;
+
+	if (!has_replica(broker, partition))
 		return false;
 	return partition->replicas.count == 1 ||
 	    partition_image_ids_contain(partition->isr, id) ||
@@ -81,9 +95,10 @@ may_lead(const struct partition_image *partition, int32_t id)
  */
 static bool
 must_lead(const struct unfence_broker_op *op,
+    const struct broker_image *broker,
     const struct partition_image *partition)
 {
-	return may_lead(partition, op->broker_id) &&
+	return may_lead(partition, broker) &&
 	    (partition->leader != op->broker_id ||
 		partition->isr.count != 1 || op->unclean);
 }
@@ -116,21 +131,41 @@ elect(struct controller *controller, const struct unfence_broker_op *op,
 	    &change);
 }
 
+void
+broker_ops_depose(struct controller *controller, struct uuid topic_id,
+    int32_t index)
+{
+	struct kp_partition_change_record change;
+
+	kp_defaults(&kp_partition_change_record, &change);
+	change.topic_id = topic_id;
+	change.partition_id = index;
+	change.leader = PARTITION_IMAGE_NO_LEADER;
+	controller_emit(controller, METADATA_RECORD_PARTITION_CHANGE,
+	    &change);
+}
+
 /*
  * The view changes under the iteration's feet, so the image, which does not,
- * is walked; at the start nothing else is in the batch.
+ * is walked; at the start nothing else is in the batch.  What is in a
+ * directory that does not work any more has no leader.
  */
 static void
 elect_all(struct controller *controller, const struct unfence_broker_op *op)
 {
-	const struct image *image = controller_view(controller)->image;
+	const struct delta *view = controller_view(controller);
+	const struct broker_image *broker = delta_broker(view, op->broker_id);
+	const struct image *image = view->image;
 	const struct topic_image *topic;
 
 	for (size_t at = 0; (topic = image_topic_next(image, &at)) != NULL;)
 		for (int32_t i = 0; i < topic->partitions_count; i++)
-			if (must_lead(op, topic->partitions[i]))
+			if (must_lead(op, broker, topic->partitions[i]))
 				elect(controller, op, topic->id, i,
 				    topic->partitions[i]);
+			else if (topic->partitions[i]->leader == broker->id &&
+			    !has_replica(broker, topic->partitions[i]))
+				broker_ops_depose(controller, topic->id, i);
 }
 
 static void

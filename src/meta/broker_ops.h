@@ -34,6 +34,10 @@ struct unfence_broker_op {
 void register_broker_op_init(struct register_broker_op *op);
 void unfence_broker_op_init(struct unfence_broker_op *op);
 
+/* For the run functions of ops: nobody leads the partition any more. */
+void broker_ops_depose(struct controller *controller, struct uuid topic_id,
+    int32_t index);
+
 /*
  * The features and ranges that we register and advertise, in order of their
  * names (kraft.version among them).

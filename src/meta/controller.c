@@ -633,8 +633,7 @@ controller_pick_directory(struct controller *controller, int32_t broker_id)
 	const struct broker_image *broker =
 	    delta_broker(controller->view, broker_id);
 
-	if (broker == NULL || broker->record.log_dirs_count <= 0)
+	if (broker == NULL || broker->record.log_dirs_count != 1)
 		return partition_image_directory_unassigned();
-	return broker->record.log_dirs[rng_below(&controller->rng,
-	    (uint64_t)broker->record.log_dirs_count)];
+	return broker->record.log_dirs[0];
 }

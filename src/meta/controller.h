@@ -139,7 +139,10 @@ int16_t controller_record_version(const struct controller *controller,
 int controller_place(struct controller *controller, int32_t count,
     int32_t *replicas, struct uuid *directories) WARN_UNUSED;
 
-/* The directory for a new replica on a registered broker. */
+/*
+ * The directory for a new replica on a registered broker: its only one, or
+ * UNASSIGNED, and then the broker chooses and tells (directory_assign_op).
+ */
 struct uuid controller_pick_directory(struct controller *controller,
     int32_t broker_id);
 

@@ -165,6 +165,12 @@ disk_stat(struct disk *disk, const char *path, struct stat *st)
 }
 
 int
+disk_space(struct disk *disk, const char *path, struct disk_space *space)
+{
+	return disk->space(disk, path, space);
+}
+
+int
 disk_set_mtime(struct disk *disk, int fd, int64_t mtime_ms)
 {
 	return disk->set_mtime(disk, fd, MAX(0, mtime_ms));

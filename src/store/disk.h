@@ -18,6 +18,12 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+/* The file system that a path is on. */
+struct disk_space {
+	int64_t total_bytes;
+	int64_t usable_bytes;		/* for us, who are not root */
+};
+
 /* Called for each name in a directory but "." and ".."; non-zero stops. */
 typedef int (*disk_list_fn)(void *context, const char *name);
 
@@ -40,6 +46,8 @@ struct disk {
 	int (*forget)(struct disk *disk, int fd);
 	int (*fstat)(struct disk *disk, int fd, struct stat *st);
 	int (*stat)(struct disk *disk, const char *path, struct stat *st);
+	int (*space)(struct disk *disk, const char *path,
+	    struct disk_space *space);
 	/* Set the time of the last change, wall clock milliseconds. */
 	int (*set_mtime)(struct disk *disk, int fd, int64_t mtime_ms);
 	int (*rename)(struct disk *disk, const char *from, const char *to);
@@ -105,6 +113,9 @@ void disk_forget(struct disk *disk, int fd);
 
 int disk_fstat(struct disk *disk, int fd, struct stat *st) WARN_UNUSED;
 int disk_stat(struct disk *disk, const char *path, struct stat *st)
+    WARN_UNUSED;
+/* How large the file system of path is; it blocks where that hangs. */
+int disk_space(struct disk *disk, const char *path, struct disk_space *space)
     WARN_UNUSED;
 int disk_set_mtime(struct disk *disk, int fd, int64_t mtime_ms) WARN_UNUSED;
 int disk_rename(struct disk *disk, const char *from, const char *to)

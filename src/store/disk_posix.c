@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static int
@@ -81,6 +82,19 @@ static int
 posix_stat(struct disk *disk UNUSED, const char *path, struct stat *st)
 {
 	return stat(path, st);
+}
+
+static int
+posix_space(
+    struct disk *disk UNUSED, const char *path, struct disk_space *space)
+{
+	struct statvfs st;
+
+	if (statvfs(path, &st) != 0)
+		return -1;
+	space->total_bytes = (int64_t)(st.f_blocks * st.f_frsize);
+	space->usable_bytes = (int64_t)(st.f_bavail * st.f_frsize);
+	return 0;
 }
 
 static int
@@ -168,6 +182,7 @@ disk_posix(void)
 		.forget = posix_forget,
 		.fstat = posix_fstat,
 		.stat = posix_stat,
+		.space = posix_space,
 		.set_mtime = posix_set_mtime,
 		.rename = posix_rename,
 		.unlink = posix_unlink,

@@ -27,6 +27,7 @@
 #include "wire/error.h"
 
 struct disk;
+struct disk_space;
 struct flusher;
 struct log;
 struct log_manager;
@@ -175,6 +176,49 @@ size_t log_manager_count(struct log_manager *manager, uint64_t *size_bytes);
 /* Call fn for each log, held meanwhile, no lock of the manager's held. */
 void log_manager_each(struct log_manager *manager,
     void (*fn)(void *context, struct log *log), void *context);
+
+/* --- Log directories (log_manager_dirs.c) -------------------------------- */
+
+/* One of log.dirs; path lives as long as the manager. */
+struct log_manager_directory {
+	const char *path;
+	struct uuid id;
+	bool offline;
+};
+
+/* They are numbered as in log.dirs; any thread. */
+size_t log_manager_directory_count(const struct log_manager *manager);
+struct log_manager_directory log_manager_directory(
+    const struct log_manager *manager, size_t number);
+
+/*
+ * The file system of a directory; -1 with errno, and the directory goes
+ * offline where that is an error of I/O.  Blocks: not for a loop.
+ */
+int log_manager_directory_space(struct log_manager *manager, size_t number,
+    struct disk_space *space) WARN_UNUSED;
+
+/*
+ * The id of the directory that has the partition's log; false where there is
+ * no log of that topic id.  Any thread.
+ */
+bool log_manager_find(struct log_manager *manager, struct slice topic,
+    int32_t partition, struct uuid topic_id, struct uuid *directory);
+
+/* A log in a directory that works, as log_manager_describe shows it. */
+struct log_manager_replica {
+	const char *topic;
+	int32_t partition;
+	size_t directory; /* its number */
+	int64_t size_bytes;
+	int64_t offset_lag; /* of what is behind another log; else 0 */
+	bool future;        /* on its way here from another directory */
+};
+
+/* Call fn for each log in a directory that works; replica lives that long. */
+void log_manager_describe(struct log_manager *manager,
+    void (*fn)(void *context, const struct log_manager_replica *replica),
+    void *context);
 
 /*
  * For log_events' `failed`: log went offline by an error of I/O.  The

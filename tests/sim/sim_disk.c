@@ -608,6 +608,17 @@ sim_stat(struct disk *disk, const char *path, struct stat *st)
 	return 0;
 }
 
+/* Nor at how large the medium is. */
+static int
+sim_space(
+    struct disk *disk, const char *path UNUSED, struct disk_space *space)
+{
+	enum sim_fault fault = step(sim_of(disk), ANY);
+
+	*space = (struct disk_space){ 0 };
+	return fault == SIM_FAULT_NONE ? 0 : failed(fault);
+}
+
 /* Nobody here looks at times. */
 static int
 sim_set_mtime(struct disk *disk, int fd UNUSED, int64_t mtime_ms UNUSED)
@@ -858,6 +869,7 @@ sim_disk_init(struct sim_disk *sim, struct rng *rng)
 			.forget = sim_forget,
 			.fstat = sim_fstat,
 			.stat = sim_stat,
+			.space = sim_space,
 			.set_mtime = sim_set_mtime,
 			.rename = sim_rename,
 			.unlink = sim_unlink,

@@ -205,6 +205,16 @@ fault_stat(struct disk *disk, const char *path, struct stat *st)
 }
 
 static int
+fault_space(struct disk *disk, const char *path, struct disk_space *space)
+{
+	struct disk_fault *fault = of(disk);
+
+	if (count(fault, DISK_STAT, path, NULL) != 0)
+		return -1;
+	return fault->real->space(fault->real, path, space);
+}
+
+static int
 fault_set_mtime(struct disk *disk, int fd, int64_t mtime_ms)
 {
 	struct disk_fault *fault = of(disk);
@@ -281,6 +291,7 @@ disk_fault_init(struct disk_fault *fault, struct disk *real)
 			.forget = fault_forget,
 			.fstat = fault_fstat,
 			.stat = fault_stat,
+		.space = fault_space,
 			.set_mtime = fault_set_mtime,
 			.rename = fault_rename,
 			.unlink = fault_unlink,

@@ -24,7 +24,7 @@ enum disk_operation {
 	DISK_FDATASYNC,
 	DISK_FSYNC,
 	DISK_SYNCFS,
-	DISK_STAT,	/* fstat too */
+	DISK_STAT,	/* fstat and space too */
 	DISK_SET_MTIME,
 	DISK_RENAME,
 	DISK_UNLINK,

@@ -105,6 +105,8 @@ meta_rig_load(struct meta_rig *rig)
 void
 meta_rig_join(struct meta_rig *rig, bool unclean)
 {
+	const struct broker_image *last =
+	    image_broker(rig->image, META_RIG_NODE);
 	struct register_broker_op registration;
 	struct unfence_broker_op unfence;
 
@@ -113,6 +115,11 @@ meta_rig_join(struct meta_rig *rig, bool unclean)
 	registration.record.broker_id = META_RIG_NODE;
 	registration.record.log_dirs = &rig->directory_id;
 	registration.record.log_dirs_count = 1;
+	if (last != NULL && last->record.log_dirs_count > 0) {
+		registration.record.log_dirs = last->record.log_dirs;
+		registration.record.log_dirs_count =
+		    last->record.log_dirs_count;
+	}
 	assert_int_equal(meta_rig_call(rig, &registration.op), KP_NONE);
 	unfence_broker_op_init(&unfence);
 	unfence.broker_id = META_RIG_NODE;

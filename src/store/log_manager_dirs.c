@@ -1,0 +1,88 @@
+/*
+ * What the log manager tells of its log directories.
+ */
+#include "base/base.h"
+#include "store/log_manager_internal.h"
+
+#include "store/disk.h"
+#include "store/log.h"
+
+#include <errno.h>
+
+size_t
+log_manager_directory_count(const struct log_manager *manager)
+{
+	return manager->dir_count;
+}
+
+struct log_manager_directory
+log_manager_directory(const struct log_manager *manager, size_t number)
+{
+	const struct managed_dir *home = &manager->dirs[number];
+
+	assert(number < manager->dir_count);
+	return (struct log_manager_directory){
+		.path = home->dir->path,
+		.id = home->dir->id,
+		.offline = home->offline,
+	};
+}
+
+int
+log_manager_directory_space(
+    struct log_manager *manager, size_t number, struct disk_space *space)
+{
+	struct managed_dir *home = &manager->dirs[number];
+	int error;
+
+	assert(number < manager->dir_count);
+	if (disk_space(manager->settings.disk, home->dir->path, space) == 0)
+		return 0;
+	error = errno;
+	log_manager_dir_error(manager, home, error);
+	errno = error;
+	return -1;
+}
+
+bool
+log_manager_find(struct log_manager *manager, struct slice topic,
+    int32_t partition, struct uuid topic_id, struct uuid *directory)
+{
+	char *name = log_dir_partition_name(topic, partition);
+	const struct managed_log *entry;
+	bool found;
+
+	pthread_mutex_lock(&manager->lock);
+	entry = map_get(&manager->by_name, slice_str(name));
+	found = entry != NULL && uuid_equal(log_topic_id(entry->log), topic_id);
+	if (found)
+		*directory = entry->home->dir->id;
+	pthread_mutex_unlock(&manager->lock);
+	free(name);
+	return found;
+}
+
+void
+log_manager_describe(struct log_manager *manager,
+    void (*fn)(void *context, const struct log_manager_replica *replica),
+    void *context)
+{
+	struct log_manager_view view = log_manager_view_take(manager);
+
+	for (size_t i = 0; i < view.count; i++) {
+		const struct managed_log *entry = view.logs[i];
+		struct log_manager_replica replica = {
+			.topic = entry->topic,
+			.partition = entry->partition,
+			.directory = (size_t)(entry->home - manager->dirs),
+		};
+
+		if (entry->home->offline)
+			continue;
+		log_lock(entry->log);
+		replica.size_bytes = log_size_bytes(entry->log);
+		log_unlock(entry->log);
+		fn(context, &replica);
+	}
+	log_manager_view_release(manager, &view);
+}
