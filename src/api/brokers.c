@@ -38,15 +38,19 @@ brokers_any_alive(const struct request *request)
 }
 
 int32_t *
-brokers_offline(struct request *request, struct partition_image_ids replicas,
-    int32_t *count)
+brokers_offline(struct request *request,
+    const struct partition_image *partition, int32_t *count)
 {
+	struct partition_image_ids replicas = partition->replicas;
 	int32_t *offline = arena_xcalloc(&request->arena,
 	    (size_t)replicas.count, sizeof(*offline));
 
 	*count = 0;
 	for (int32_t i = 0; i < replicas.count; i++)
-		if (!brokers_alive(request, replicas.ids[i]))
+		if (!brokers_alive(request, replicas.ids[i]) ||
+		    !broker_image_has_directory(
+			image_broker(request->server->image, replicas.ids[i]),
+			partition->directories[i]))
 			offline[(*count)++] = replicas.ids[i];
 	return offline;
 }

@@ -25,10 +25,11 @@ bool brokers_alive(const struct request *request, int32_t id);
 int32_t brokers_any_alive(const struct request *request);
 
 /*
- * Those of the replicas of a partition that cannot serve: a view of ids that
+ * Those of the replicas of a partition that cannot serve, because the broker
+ * is not there or the log directory is not: a view of ids that
  * lives in the request's arena.
  */
 int32_t *brokers_offline(struct request *request,
-    struct partition_image_ids replicas, int32_t *count);
+    const struct partition_image *partition, int32_t *count);
 
 #endif

@@ -108,8 +108,8 @@ fill_partition(struct request *request,
 	    &entry->eligible_leader_replicas_count);
 	entry->last_known_elr = borrowed_ids(partition->last_known_elr,
 	    &entry->last_known_elr_count);
-	entry->offline_replicas = brokers_offline(request,
-	    partition->replicas, &entry->offline_replicas_count);
+	entry->offline_replicas = brokers_offline(request, partition,
+	    &entry->offline_replicas_count);
 }
 
 static void

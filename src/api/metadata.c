@@ -195,8 +195,8 @@ fill_partition(struct request *request,
 		    borrowed_ids(partition->isr, &entry->isr_nodes_count);
 	}
 	entry->error_code = (int16_t)(error != KP_NONE ? error : replicas);
-	entry->offline_replicas = brokers_offline(request,
-	    partition->replicas, &entry->offline_replicas_count);
+	entry->offline_replicas = brokers_offline(request, partition,
+	    &entry->offline_replicas_count);
 }
 
 static void

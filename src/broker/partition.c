@@ -371,6 +371,9 @@ partition_check(const struct partition *partition, int32_t node_id,
 {
 	if (partition->deleted)
 		return KP_UNKNOWN_TOPIC_OR_PARTITION;
+	/* First: what is offline has no leader in the metadata any more. */
+	if (log_is_offline(partition->log))
+		return KP_KAFKA_STORAGE_ERROR;
 	if (current_leader_epoch >= 0) {
 		if (current_leader_epoch < partition->leader_epoch)
 			return KP_FENCED_LEADER_EPOCH;
@@ -380,8 +383,6 @@ partition_check(const struct partition *partition, int32_t node_id,
 	if (leader_only ? !leader_here(partition, node_id) :
 			  !replica_here(partition, node_id))
 		return KP_NOT_LEADER_OR_FOLLOWER;
-	if (log_is_offline(partition->log))
-		return KP_KAFKA_STORAGE_ERROR;
 	return KP_NONE;
 }
 

@@ -304,7 +304,8 @@ void partition_unref(struct partition *partition);
 
 /*
  * Locked: may node_id do what only the leader may (leader_only), or any
- * replica?  KP_NONE, or what Kafka answers.  Epochs are compared first.
+ * replica?  KP_NONE, or what Kafka answers: first that the log is offline, then
+ * what is wrong with the epoch.
  */
 enum kp_error partition_check(const struct partition *partition,
     int32_t node_id, bool leader_only, int32_t current_leader_epoch)

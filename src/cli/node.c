@@ -1,10 +1,12 @@
 #include "cli/node.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "api/api.h"
+#include "base/bytes.h"
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/machine.h"
@@ -19,6 +21,7 @@
 #include "coord/group_coordinator.h"
 #include "meta/broker_ops.h"
 #include "meta/controller.h"
+#include "meta/directory_ops.h"
 #include "meta/format.h"
 #include "meta/producer_ids.h"
 #include "net/loop_group.h"
@@ -64,6 +67,7 @@ struct node {
 	bool loops_run;
 	bool loaded;			/* the partitions' logs are */
 	bool started;
+	atomic_bool joined;		/* the broker is registered */
 };
 
 /* --- opening ------------------------------------------------------------- */
@@ -166,16 +170,77 @@ open_metadata(struct node *node)
 	    0;
 }
 
-/* Without a log directory there is nothing left to serve from. */
+/* --- log directories ----------------------------------------------------- */
+
 static void
-directory_failed(void *context UNUSED, const char *path,
-    struct uuid directory_id UNUSED, size_t remaining)
+failure_told(struct controller_op *op)
 {
-	if (remaining > 0)
-		return;
-	log_write(LOG_FATAL, LOGGER,
-	    "the last log directory, %s, has failed: the broker ends", path);
-	_exit(EXIT_FAILURE);
+	if (op->error != KP_NONE)
+		log_error(LOGGER, "the metadata cannot say which log "
+		    "directory has failed: %s", kp_error_name(op->error));
+	free(CONTAINER_OF(op, struct directory_fail_op, op));
+}
+
+static void
+tell_failure(struct node *node, struct uuid directory_id)
+{
+	struct directory_fail_op *op = xmalloc(sizeof(*op));
+
+	directory_fail_op_init(op);
+	op->broker_id = node->configs->node_id;
+	op->directory = directory_id;
+	op->op.done = failure_told;
+	controller_submit(node->controller, &op->op);
+}
+
+/* What failed while the registration was under way. */
+static void
+tell_early_failures(struct node *node)
+{
+	atomic_store(&node->joined, true);
+	for (size_t i = 0; i < log_manager_directory_count(node->logs); i++) {
+		struct log_manager_directory directory =
+		    log_manager_directory(node->logs, i);
+
+		if (directory.offline)
+			tell_failure(node, directory.id);
+	}
+}
+
+/*
+ * Without a log directory there is nothing left to serve from, and without
+ * the metadata's nothing that changes.
+ */
+static void
+directory_failed(void *context, const char *path, struct uuid directory_id,
+    size_t remaining)
+{
+	struct node *node = context;
+	const struct data_directories *all = node->directories;
+
+	if (remaining == 0) {
+		log_write(LOG_FATAL, LOGGER,
+		    "the last log directory, %s, has failed: the broker ends",
+		    path);
+		_exit(EXIT_FAILURE);
+	}
+	if (strcmp(path, all->paths[all->metadata]) == 0) {
+		log_write(LOG_FATAL, LOGGER, "the log directory %s, which has "
+		    "the metadata, has failed: the broker ends", path);
+		_exit(EXIT_FAILURE);
+	}
+	if (atomic_load(&node->joined))
+		tell_failure(node, directory_id);
+}
+
+static bool
+partition_wanted(void *context, struct slice topic, int32_t partition,
+    struct uuid *topic_id, struct log_settings *settings)
+{
+	struct node *node = context;
+
+	return partition_manager_wants(node->partitions, topic, partition,
+	    topic_id, settings);
 }
 
 static int
@@ -189,8 +254,9 @@ open_partitions(struct node *node)
 		.nodes = &id,
 		.nodes_count = 1,
 	};
-	struct log_manager_hooks hooks = {
-		.wanted = partition_manager_wants,
+	const struct log_manager_hooks hooks = {
+		.context = node,
+		.wanted = partition_wanted,
 		.directory_failed = directory_failed,
 	};
 	struct log_manager_settings logs;
@@ -203,7 +269,6 @@ open_partitions(struct node *node)
 	node->partitions = partition_manager_new(&settings);
 	node->assigner = directory_assigner_new(
 	    node->controller, node->logs, node->configs->node_id);
-	hooks.context = node->partitions;
 	/* The log manager was there before the metadata was. */
 	settings_log_manager(node->configs, &logs);
 	log_manager_configure(node->logs, &logs);
@@ -390,6 +455,43 @@ fill_features(struct kp_register_broker_record *record, struct arena *arena)
 	}
 }
 
+static int
+compare_ids(const void *a, const void *b)
+{
+	/* As Kafka's Uuid: two signed numbers. */
+	for (const uint8_t *left = a, *right = b, *end = left + 16;
+	     left < end; left += 8, right += 8) {
+		int64_t l = (int64_t)be64_get(left);
+		int64_t r = (int64_t)be64_get(right);
+
+		if (l != r)
+			return l < r ? -1 : 1;
+	}
+	return 0;
+}
+
+/* Those that work, in the order of their ids. */
+static void
+fill_log_dirs(const struct node *node,
+    struct kp_register_broker_record *record, struct arena *arena)
+{
+	size_t count = log_manager_directory_count(node->logs);
+
+	record->log_dirs =
+	    arena_xcalloc(arena, count, sizeof(*record->log_dirs));
+	record->log_dirs_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct log_manager_directory directory =
+		    log_manager_directory(node->logs, i);
+
+		if (!directory.offline)
+			record->log_dirs[record->log_dirs_count++] =
+			    directory.id;
+	}
+	qsort(record->log_dirs, (size_t)record->log_dirs_count,
+	    sizeof(*record->log_dirs), compare_ids);
+}
+
 static enum kp_error
 register_broker(struct node *node)
 {
@@ -403,8 +505,7 @@ register_broker(struct node *node)
 	rng_bytes(&node->rng, &op.record.incarnation_id,
 	    sizeof(op.record.incarnation_id));
 	op.record.rack = configs_broker(node->configs, "broker.rack");
-	op.record.log_dirs = node->format.directory_ids;
-	op.record.log_dirs_count = (int32_t)node->directories->logs_count;
+	fill_log_dirs(node, &op.record, &arena);
 	fill_end_points(node, &op.record, &arena);
 	fill_features(&op.record, &arena);
 	controller_call(node->controller, &op.op);
@@ -489,6 +590,7 @@ node_start(struct node *node)
 	directory_assigner_start(node->assigner);
 	if (join_cluster(node) != 0)
 		return -1;
+	tell_early_failures(node);
 	node->started = true;
 	group_coordinator_start(node->groups);
 	log_manager_start(node->logs);

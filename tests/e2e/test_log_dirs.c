@@ -5,13 +5,19 @@
 #include "unit/unit.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "e2e/broker_process.h"
 #include "e2e/kafka_client.h"
 #include "e2e/raw_client.h"
+#include "e2e/raw_topic.h"
 #include "unit/temp_dir.h"
 #include "wire/error.h"
 #include "wire/generated/describe_log_dirs.h"
+#include "wire/generated/fetch.h"
+#include "wire/generated/list_offsets.h"
+#include "wire/generated/metadata.h"
+#include "wire/generated/produce.h"
 
 #define DIRECTORIES 3
 
@@ -176,6 +182,209 @@ partitions_spread_evenly(void **state)
 	}
 }
 
+/* --- a directory fails ---------------------------------------------------- */
+
+/* What ListOffsets answers for the end of a partition. */
+static enum kp_error
+end_offset(struct rig *rig, int32_t partition, int64_t *offset)
+{
+	struct kp_list_offsets_request_partition asked = {
+		.partition_index = partition,
+		.current_leader_epoch = -1,
+		.timestamp = -1,
+	};
+	struct kp_list_offsets_request_topic topic = {
+		.name = slice_str("some"),
+		.partitions = &asked,
+		.partitions_count = 1,
+	};
+	const struct kp_list_offsets_request body = { .replica_id = -1,
+		.topics = &topic,
+		.topics_count = 1 };
+	const struct kp_list_offsets_response *response = raw_client_call(
+	    &rig->client, KP_LIST_OFFSETS_KEY, 4, &body);
+	const struct kp_list_offsets_response_partition *found =
+	    &response->topics[0].partitions[0];
+
+	*offset = found->offset;
+	return found->error_code;
+}
+
+static enum kp_error
+produce(struct rig *rig, int32_t partition)
+{
+	struct kp_produce_request *request =
+	    (struct kp_produce_request *)(uintptr_t)raw_topic_produce(
+		&rig->client, "some", -1, slice_str("value"));
+	const struct kp_produce_response *response;
+
+	request->topic_data[0].partition_data[0].index = partition;
+	response = raw_client_call(&rig->client, KP_PRODUCE_KEY,
+	    RAW_TOPIC_PRODUCE_VERSION, request);
+	return response->responses[0].partition_responses[0].error_code;
+}
+
+static enum kp_error
+fetch(struct rig *rig, int32_t partition)
+{
+	struct kp_fetch_request_partition asked = {
+		.partition = partition,
+		.current_leader_epoch = -1,
+		.last_fetched_epoch = -1,
+		.partition_max_bytes = 1000,
+	};
+	struct kp_fetch_request_topic topic = {
+		.topic = slice_str("some"),
+		.partitions = &asked,
+		.partitions_count = 1,
+	};
+	const struct kp_fetch_request body = {
+		.replica_id = -1,
+		.max_bytes = 1000,
+		.session_epoch = -1,
+		.topics = &topic,
+		.topics_count = 1,
+	};
+	const struct kp_fetch_response *response =
+	    raw_client_call(&rig->client, KP_FETCH_KEY, 12, &body);
+
+	return response->responses[0].partitions[0].error_code;
+}
+
+static const struct kp_metadata_response_partition *
+metadata_of(struct rig *rig, int32_t partition)
+{
+	struct kp_metadata_request_topic topic = { .name = slice_str("some") };
+	const struct kp_metadata_request body = { .topics = &topic,
+		.topics_count = 1 };
+	const struct kp_metadata_response *response =
+	    raw_client_call(&rig->client, KP_METADATA_KEY, 9, &body);
+	const struct kp_metadata_response_topic *found = &response->topics[0];
+
+	for (int32_t i = 0; i < found->partitions_count; i++)
+		if (found->partitions[i].partition_index == partition)
+			return &found->partitions[i];
+	return NULL;
+}
+
+/* The number of the directory that has a partition, or -1. */
+static int
+directory_of(struct rig *rig, int32_t partition)
+{
+	const struct kp_describe_log_dirs_response *response =
+	    describe_all(rig);
+
+	for (int i = 0; i < DIRECTORIES; i++) {
+		const struct kp_describe_log_dirs_response_topic *some =
+		    find_topic(&response->results[i], "some");
+
+		for (int32_t j = 0;
+		     some != NULL && j < some->partitions_count; j++)
+			if (some->partitions[j].partition_index == partition &&
+			    !some->partitions[j].is_future_key)
+				return i;
+	}
+	return -1;
+}
+
+/* The partition is nowhere, or as good as ever. */
+static void
+check_partition(struct rig *rig, int32_t partition, bool online)
+{
+	const struct kp_metadata_response_partition *told =
+	    metadata_of(rig, partition);
+	enum kp_error error = online ? KP_NONE : KP_KAFKA_STORAGE_ERROR;
+	int64_t end;
+
+	assert_non_null(told);
+	assert_int_equal(told->leader_id, online ? 1 : -1);
+	assert_int_equal(told->error_code,
+	    online ? KP_NONE : KP_LEADER_NOT_AVAILABLE);
+	assert_int_equal(told->offline_replicas_count, !online);
+	assert_int_equal(produce(rig, partition), error);
+	assert_int_equal(fetch(rig, partition), error);
+	assert_int_equal(end_offset(rig, partition, &end), error);
+}
+
+static void
+await_offline(struct rig *rig, int number)
+{
+	struct timespec pause = { .tv_nsec = 5000000 };
+
+	while (describe_all(rig)->results[number].error_code == KP_NONE)
+		nanosleep(&pause, NULL);
+	/* The metadata follows; its answer tells when. */
+	for (int32_t i = 0; i < DIRECTORIES;)
+		if (metadata_of(rig, i)->leader_id < 0)
+			return;
+		else if (++i == DIRECTORIES)
+			i = 0;
+}
+
+static void
+reconnect(struct rig *rig)
+{
+	raw_client_fini(&rig->client);
+	broker_process_restart(&rig->broker);
+	raw_client_init(&rig->client, &rig->broker);
+}
+
+/* A directory without the metadata goes; the others serve; it comes back. */
+static void
+one_directory_fails_and_the_others_serve(void **state)
+{
+	struct rig *rig = *state;
+	char *aside = xasprintf("%s/aside", rig->root);
+	const struct kp_describe_log_dirs_response *response;
+	int homes[DIRECTORIES];
+	int64_t end;
+
+	raw_topic_create(&rig->client, "some", DIRECTORIES);
+	for (int32_t i = 0; i < DIRECTORIES; i++) {
+		homes[i] = directory_of(rig, i);
+		check_partition(rig, i, true);
+	}
+	assert_int_equal(rename(rig->paths[1], aside), 0);
+	await_offline(rig, 1);
+	for (int32_t i = 0; i < DIRECTORIES; i++)
+		check_partition(rig, i, homes[i] != 1);
+	response = describe_all(rig);
+	assert_int_equal(
+	    response->results[1].error_code, KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(response->results[1].topics_count, 0);
+	assert_int_equal(response->results[1].total_bytes, -1);
+	/* What is new goes to the others. */
+	raw_topic_create(&rig->client, "new", 4);
+	response = describe_all(rig);
+	assert_int_equal(
+	    find_topic(&response->results[0], "new")->partitions_count, 2);
+	assert_int_equal(
+	    find_topic(&response->results[2], "new")->partitions_count, 2);
+	broker_process_kill(&rig->broker);
+	assert_int_equal(rename(aside, rig->paths[1]), 0);
+	reconnect(rig);
+	for (int32_t i = 0; i < DIRECTORIES; i++) {
+		assert_int_equal(directory_of(rig, i), homes[i]);
+		check_partition(rig, i, true);
+		assert_int_equal(end_offset(rig, i, &end), KP_NONE);
+		assert_int_equal(end, homes[i] == 1 ? 2 : 3);
+	}
+	free(aside);
+}
+
+static void
+the_broker_ends_with_its_metadata(void **state)
+{
+	struct rig *rig = *state;
+	char *aside = xasprintf("%s/aside", rig->root);
+
+	assert_int_equal(rename(rig->paths[0], aside), 0);
+	assert_int_not_equal(broker_process_wait(&rig->broker), 0);
+	assert_true(broker_process_logged(&rig->broker,
+	    "which has the metadata, has failed: the broker ends"));
+	free(aside);
+}
+
 int
 main(void)
 {
@@ -183,6 +392,8 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(directories_are_described_at_all_versions),
 		TEST(partitions_spread_evenly),
+		TEST(one_directory_fails_and_the_others_serve),
+		TEST(the_broker_ends_with_its_metadata),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
