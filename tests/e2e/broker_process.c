@@ -33,8 +33,10 @@ die(const struct broker_process *broker, const char *format, ...)
 	    broker->directory);
 	if (system(command) != 0)
 		fprintf(stderr, "(none)\n");
-	if (broker->pid > 0)
+	if (broker->pid > 0) {
 		kill(broker->pid, SIGKILL);
+		waitpid(broker->pid, NULL, 0);
+	}
 	abort();
 }
 
@@ -122,7 +124,7 @@ await_ready(struct broker_process *broker)
 }
 
 void
-broker_process_restart(struct broker_process *broker)
+broker_process_launch(struct broker_process *broker)
 {
 	char path[96];
 
@@ -134,6 +136,12 @@ broker_process_restart(struct broker_process *broker)
 		exec_broker(broker);
 	if (broker->pid < 0)
 		die(broker, "fork: %s", strerror(errno));
+}
+
+void
+broker_process_restart(struct broker_process *broker)
+{
+	broker_process_launch(broker);
 	await_ready(broker);
 }
 
@@ -211,7 +219,7 @@ broker_process_address(const struct broker_process *broker, char address[32])
 }
 
 int
-broker_process_connect(const struct broker_process *broker)
+broker_process_try_connect(const struct broker_process *broker)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
@@ -220,9 +228,21 @@ broker_process_connect(const struct broker_process *broker)
 	};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 ||
+	if (fd >= 0 &&
 	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) !=
-		0)
+		0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+broker_process_connect(const struct broker_process *broker)
+{
+	int fd = broker_process_try_connect(broker);
+
+	if (fd < 0)
 		die(broker, "connect: %s", strerror(errno));
 	return fd;
 }

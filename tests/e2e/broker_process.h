@@ -33,6 +33,9 @@ void broker_process_start(struct broker_process *broker, ...)
 /* Start it again on the same data directory and port. */
 void broker_process_restart(struct broker_process *broker);
 
+/* The same, but return before it serves. */
+void broker_process_launch(struct broker_process *broker);
+
 /* SIGKILL, and wait for its end. */
 void broker_process_kill(struct broker_process *broker);
 
@@ -48,6 +51,9 @@ void broker_process_address(const struct broker_process *broker,
 
 /* A connected TCP socket to the broker; the caller closes it. */
 int broker_process_connect(const struct broker_process *broker);
+
+/* The same, or -1 with errno where the broker does not listen. */
+int broker_process_try_connect(const struct broker_process *broker);
 
 /* Wait for its end, however it comes; the result is waitpid's status. */
 int broker_process_wait(struct broker_process *broker);

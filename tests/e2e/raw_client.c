@@ -22,17 +22,28 @@
 /* What raw_client_call sends; anything that the broker has to repeat. */
 #define CALL_CORRELATION_ID 0x4b6c616d
 
-void
-raw_client_init(struct raw_client *client, const struct broker_process *broker)
+bool
+raw_client_try_init(struct raw_client *client,
+    const struct broker_process *broker)
 {
 	int yes = 1;
 
-	client->fd = broker_process_connect(broker);
+	client->fd = broker_process_try_connect(broker);
+	if (client->fd < 0)
+		return false;
 	assert_int_equal(setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &yes,
 			     sizeof(yes)),
 	    0);
 	arena_init(&client->arena, ARENA_BYTES_MAX);
 	buf_init(&client->frame, FRAME_BYTES_MAX);
+	return true;
+}
+
+void
+raw_client_init(struct raw_client *client, const struct broker_process *broker)
+{
+	if (!raw_client_try_init(client, broker))
+		fail_msg("connect: %s", strerror(errno));
 }
 
 void
@@ -43,8 +54,8 @@ raw_client_fini(struct raw_client *client)
 	buf_fini(&client->frame);
 }
 
-void
-raw_client_send(struct raw_client *client, const void *data, size_t len)
+bool
+raw_client_try_send(struct raw_client *client, const void *data, size_t len)
 {
 	const uint8_t *next = data;
 
@@ -54,10 +65,18 @@ raw_client_send(struct raw_client *client, const void *data, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			fail_msg("send: %s", strerror(errno));
+			return false;
 		next += n;
 		len -= (size_t)n;
 	}
+	return true;
+}
+
+void
+raw_client_send(struct raw_client *client, const void *data, size_t len)
+{
+	if (!raw_client_try_send(client, data, len))
+		fail_msg("send: %s", strerror(errno));
 }
 
 struct slice
@@ -114,43 +133,57 @@ receive_some(struct raw_client *client, uint8_t *data, size_t len)
 	return n < 0 ? 0 : (size_t)n;
 }
 
-static void
+/* False at the connection's end. */
+static bool
 receive_all(struct raw_client *client, uint8_t *data, size_t len)
 {
 	while (len > 0) {
 		size_t n = receive_some(client, data, len);
 
 		if (n == 0)
-			fail_msg("the broker closed the connection");
+			return false;
 		data += n;
 		len -= n;
 	}
+	return true;
+}
+
+/* The next frame, or null at the connection's end. */
+static struct slice
+receive_frame(struct raw_client *client)
+{
+	uint8_t size[4], *data;
+	uint32_t len;
+
+	if (!receive_all(client, size, sizeof(size)))
+		return SLICE_NULL;
+	len = be32_get(size);
+	buf_clear(&client->frame);
+	data = buf_reserve(&client->frame, MAX(len, 1));
+	assert_non_null(data);
+	if (!receive_all(client, data, len))
+		return SLICE_NULL;
+	client->frame.len = len;
+	return buf_slice(&client->frame);
 }
 
 struct slice
 raw_client_receive(struct raw_client *client)
 {
-	uint8_t size[4], *data;
-	uint32_t len;
+	struct slice frame = receive_frame(client);
 
-	receive_all(client, size, sizeof(size));
-	len = be32_get(size);
-	buf_clear(&client->frame);
-	data = buf_reserve(&client->frame, MAX(len, 1));
-	assert_non_null(data);
-	receive_all(client, data, len);
-	client->frame.len = len;
-	return buf_slice(&client->frame);
+	if (frame.data == NULL)
+		fail_msg("the broker closed the connection");
+	return frame;
 }
 
-const void *
-raw_client_response(struct raw_client *client, int16_t key, int16_t version,
-    int32_t correlation_id)
+static const void *
+decode_response(struct raw_client *client, int16_t key, int16_t version,
+    int32_t correlation_id, struct slice frame)
 {
 	const struct kp_api *api = kp_api_find(key);
 	void *body =
 	    arena_xalloc(&client->arena, api->response->body->size);
-	struct slice frame = raw_client_receive(client);
 	size_t header_len = 4;
 
 	assert_true(frame.len >= header_len);
@@ -166,6 +199,38 @@ raw_client_response(struct raw_client *client, int16_t key, int16_t version,
 			     &client->arena, body),
 	    0);
 	return body;
+}
+
+const void *
+raw_client_response(struct raw_client *client, int16_t key, int16_t version,
+    int32_t correlation_id)
+{
+	return decode_response(client, key, version, correlation_id,
+	    raw_client_receive(client));
+}
+
+const void *
+raw_client_try_response(struct raw_client *client, int16_t key,
+    int16_t version, int32_t correlation_id)
+{
+	struct slice frame = receive_frame(client);
+
+	if (frame.data == NULL)
+		return NULL;
+	return decode_response(client, key, version, correlation_id, frame);
+}
+
+const void *
+raw_client_try_call(struct raw_client *client, int16_t key, int16_t version,
+    const void *body)
+{
+	struct slice frame = raw_client_frame(client, key, version,
+	    CALL_CORRELATION_ID, body);
+
+	if (!raw_client_try_send(client, frame.data, frame.len))
+		return NULL;
+	return raw_client_try_response(client, key, version,
+	    CALL_CORRELATION_ID);
 }
 
 const void *

@@ -56,6 +56,20 @@ const void *raw_client_response(struct raw_client *client, int16_t key,
 const void *raw_client_call(struct raw_client *client, int16_t key,
     int16_t version, const void *body);
 
+/*
+ * The same for a broker that may end at any moment: false, or NULL, where the
+ * connection could not be made or ended before all was there.  Nothing is to
+ * be freed after a raw_client_try_init that was false.
+ */
+bool raw_client_try_init(struct raw_client *client,
+    const struct broker_process *broker) WARN_UNUSED;
+bool raw_client_try_send(struct raw_client *client, const void *data,
+    size_t len) WARN_UNUSED;
+const void *raw_client_try_response(struct raw_client *client, int16_t key,
+    int16_t version, int32_t correlation_id) WARN_UNUSED;
+const void *raw_client_try_call(struct raw_client *client, int16_t key,
+    int16_t version, const void *body) WARN_UNUSED;
+
 /* The broker closes the connection and sends nothing before it does. */
 void raw_client_expect_close(struct raw_client *client);
 
