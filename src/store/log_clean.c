@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <inttypes.h>
 
+/* Half a million of them take 20 MB and cover 4 GB or more. */
+#define STRETCHES_MAX ((size_t)512 << 10)
+
 /* --- Exclusion ------------------------------------------------------------ */
 
 void
@@ -133,6 +136,7 @@ end(struct log_cleaning *cleaning, enum log_clean_result result)
 	pthread_cond_broadcast(&log->flush_ended);
 	log_unlock(log);
 	offset_map_fini(&cleaning->map);
+	clean_stretches_fini(&cleaning->stretches);
 	txn_index_fini(&cleaning->aborted);
 	log_clean_plan_fini(&cleaning->plan);
 	free(cleaning->buffer);
@@ -175,24 +179,28 @@ struct walk {
 	struct file_scan scan;
 	int64_t next_offset;	/* the least that the next batch may have */
 	int64_t end_offset;	/* of the segment */
-	log_clean_batch_fn fn;
-	void *context;
+	const struct log_clean_visitor *visitor;
 };
 
 /* Compare the checksum, and have the batch looked at. */
 static int
-visit(struct walk *walk, const struct batch *batch)
+visit(struct walk *walk, const struct batch *header)
 {
+	const struct log_clean_visitor *visitor = walk->visitor;
 	uint8_t *heap;
-	struct slice bytes = file_scan_bytes(&walk->scan, &heap);
+	struct log_clean_batch batch = {
+		.header = header,
+		.bytes = file_scan_bytes(&walk->scan, &heap),
+		.position = walk->scan.position,
+	};
 	int result;
 
-	if (slice_is_null(bytes))
+	if (slice_is_null(batch.bytes))
 		return -1;
-	if (batch_crc_valid(bytes))
-		result = walk->fn(walk->context, batch, bytes);
+	if (batch_crc_valid(batch.bytes))
+		result = visitor->visit(visitor->context, &batch);
 	else
-		result = log_clean_bad(walk->cleaning, batch->base_offset,
+		result = log_clean_bad(walk->cleaning, header->base_offset,
 		    "its checksum is wrong");
 	free(heap);
 	return result;
@@ -210,21 +218,47 @@ stop(const struct walk *walk, enum file_scan_step step)
 	    walk->cleaning, walk->next_offset, "there is none");
 }
 
+/* Go over the dead stretches that begin behind the current batch. */
+static void
+skip_dead(struct walk *walk)
+{
+	struct file_scan *scan = &walk->scan;
+	const struct clean_stretch *stretch;
+
+	for (;;) {
+		int64_t position = scan->position + (int64_t)scan->size_bytes;
+
+		stretch = clean_stretches_at(&walk->cleaning->stretches,
+		    walk->next_offset, walk->end_offset, position);
+		if (stretch == NULL || !clean_stretch_is_dead(stretch))
+			return;
+		file_scan_seek(scan, position + stretch->size_bytes);
+		walk->next_offset = stretch->last_offset + 1;
+	}
+}
+
+static enum file_scan_step
+next(struct walk *walk, struct batch *batch)
+{
+	if (walk->visitor->skip_dead)
+		skip_dead(walk);
+	return file_scan_next(&walk->scan, batch);
+}
+
 static int
-walk_batches(struct walk *walk, int64_t from_offset)
+walk_batches(struct walk *walk)
 {
 	enum file_scan_step step;
 	struct batch batch;
 	int result = 0;
 
-	while ((step = file_scan_next(&walk->scan, &batch)) ==
-	    FILE_SCAN_BATCH) {
+	while ((step = next(walk, &batch)) == FILE_SCAN_BATCH) {
 		if (batch.base_offset < walk->next_offset ||
 		    batch.last_offset >= walk->end_offset)
 			return log_clean_bad(walk->cleaning, batch.base_offset,
 			    "its offsets are not its segment's");
 		walk->next_offset = batch.last_offset + 1;
-		if (batch.last_offset >= from_offset)
+		if (batch.last_offset >= walk->visitor->from_offset)
 			result = visit(walk, &batch);
 		if (result == 0)
 			result = log_clean_step(
@@ -236,16 +270,15 @@ walk_batches(struct walk *walk, int64_t from_offset)
 }
 
 int
-log_clean_walk(struct log_cleaning *cleaning, size_t at, int64_t from_offset,
-    log_clean_batch_fn fn, void *context)
+log_clean_walk(struct log_cleaning *cleaning, size_t at,
+    const struct log_clean_visitor *visitor)
 {
 	struct segment *segment = cleaning->plan.segments[at];
 	struct walk walk = {
 		.cleaning = cleaning,
 		.next_offset = segment->base_offset,
 		.end_offset = log_clean_plan_segment_end(&cleaning->plan, at),
-		.fn = fn,
-		.context = context,
+		.visitor = visitor,
 	};
 	int fd = segment_pin(segment);
 	int result;
@@ -255,7 +288,7 @@ log_clean_walk(struct log_cleaning *cleaning, size_t at, int64_t from_offset,
 	file_scan_init(&walk.scan, cleaning->log->disk, fd, 0,
 	    segment->size_bytes, cleaning->buffer,
 	    cleaning->round->buffer_len);
-	result = walk_batches(&walk, from_offset);
+	result = walk_batches(&walk);
 	segment_unpin(segment);
 	return result;
 }
@@ -304,6 +337,7 @@ run(struct log_cleaning *cleaning)
 	    log_clean_collect_aborted(cleaning) != 0)
 		return -1;
 	make_map(cleaning);
+	clean_stretches_init(&cleaning->stretches, STRETCHES_MAX);
 	if (log_clean_fill_map(cleaning) != 0)
 		return -1;
 	return log_clean_write_groups(cleaning);

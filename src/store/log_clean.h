@@ -12,6 +12,12 @@
  * moves up.  Reads and writes are sequential and large; batches that lose
  * nothing are copied as they are.
  *
+ * What is read twice.  The first pass counts what is left of the batches that
+ * it reads (clean_stretches.h), so the second one reads of the dirty part only
+ * what loses some records and keeps others, and a segment that loses nothing
+ * stays the file that it is.  Between the two the page cache has what was read,
+ * as far as it goes.
+ *
  * Locking.  Both passes run unlocked on segments that nobody changes: a log
  * that is being cleaned is not retained, and truncation, renaming and closing
  * ask the cleaning to stop and wait for that (log_clean_pause).  Under the lock
@@ -31,8 +37,8 @@
  * its .txnindex says, make no sense.  A full disk ends the round, and the
  * next one tries again.  Other errors of writing take the log offline.
  *
- * Memory.  The map, two buffers, one batch and its decompressed records, for
- * the time of the round.
+ * Memory.  The map, the counts (20 MB at the most), two buffers, one batch and
+ * its decompressed records, for the time of the round.
  */
 #ifndef STORE_LOG_CLEAN_H
 #define STORE_LOG_CLEAN_H

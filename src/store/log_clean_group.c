@@ -85,8 +85,22 @@ group_from(const struct log_clean_plan *plan, size_t first, size_t limit)
 
 /* --- Writing -------------------------------------------------------------- */
 
+/* What the filter says, as far as the first pass has not answered that. */
+static enum batch_filter_verdict
+judge(struct writing *writing, const struct log_clean_batch *batch)
+{
+	const struct clean_stretch *stretch =
+	    clean_stretches_find(&writing->cleaning->stretches,
+		batch->header->base_offset);
+
+	if (stretch != NULL && clean_stretch_is_whole(stretch))
+		return BATCH_FILTER_KEEP;
+	return batch_filter_run(writing->filter, batch->bytes, batch->header,
+	    &writing->cleaned.buffer);
+}
+
 static int
-filter_batch(void *context, const struct batch *batch, struct slice bytes)
+filter_batch(void *context, const struct log_clean_batch *batch)
 {
 	struct writing *writing = context;
 	struct log_cleaning *cleaning = writing->cleaning;
@@ -95,16 +109,15 @@ filter_batch(void *context, const struct batch *batch, struct slice bytes)
 	size_t from = cleaned->buffer.len;
 	int result = 0;
 
-	cleaning->stats->bytes_read += (int64_t)bytes.len;
-	switch (batch_filter_run(
-	    writing->filter, bytes, batch, &cleaned->buffer)) {
+	cleaning->stats->bytes_read += (int64_t)batch->bytes.len;
+	switch (judge(writing, batch)) {
 	case BATCH_FILTER_DROP:
 		return 0;
 	case BATCH_FILTER_BROKEN:
-		return log_clean_bad(cleaning, batch->base_offset,
+		return log_clean_bad(cleaning, batch->header->base_offset,
 		    writing->filter->problem);
 	case BATCH_FILTER_KEEP:
-		result = cleaned_segment_append(cleaned, bytes);
+		result = cleaned_segment_append(cleaned, batch->bytes);
 		break;
 	case BATCH_FILTER_REWRITE:
 		result = cleaned_segment_added(cleaned, from);
@@ -164,6 +177,11 @@ static int
 filter_segments(struct writing *writing)
 {
 	const struct log_clean_plan *plan = &writing->cleaning->plan;
+	const struct log_clean_visitor visitor = {
+		.skip_dead = true,
+		.visit = filter_batch,
+		.context = writing,
+	};
 	int64_t horizon_ms = legacy_horizon(plan);
 
 	for (size_t i = 0; i < writing->group.count; i++) {
@@ -171,8 +189,7 @@ filter_segments(struct writing *writing)
 
 		writing->filter->keep_legacy_tombstones =
 		    plan->segments[at]->modified_ms > horizon_ms;
-		if (log_clean_walk(
-			writing->cleaning, at, 0, filter_batch, writing) != 0)
+		if (log_clean_walk(writing->cleaning, at, &visitor) != 0)
 			return -1;
 	}
 	return 0;
@@ -387,6 +404,30 @@ open_cleaned(struct writing *writing)
 	return 0;
 }
 
+/* Of what a restart learns about producers the headers stay. */
+static void
+need_last_batches(const struct writing *writing)
+{
+	const struct batch_filter *filter = writing->filter;
+
+	for (size_t i = 0; i < filter->producer_count; i++)
+		clean_stretches_need(&writing->cleaning->stretches,
+		    filter->producers[i].last_offset);
+}
+
+/* Would the group become the segment that it is? */
+static bool
+loses_nothing(const struct log_cleaning *cleaning, const struct group *group)
+{
+	const struct segment *segment = cleaning->plan.segments[group->first];
+
+	return group->count == 1 &&
+	    clean_stretches_whole_bytes(&cleaning->stretches,
+		segment->base_offset,
+		log_clean_plan_segment_end(&cleaning->plan, group->first)) ==
+	    segment->size_bytes;
+}
+
 static int
 write_group(struct writing *writing)
 {
@@ -395,6 +436,7 @@ write_group(struct writing *writing)
 	int result;
 
 	writing->filter->producers = producers;
+	need_last_batches(writing);
 	result = open_cleaned(writing);
 	if (result == 0)
 		result = write_cleaned(writing);
@@ -424,7 +466,8 @@ write_groups(struct log_cleaning *cleaning, struct batch_filter *filter)
 
 	for (size_t at = 0; at < limit; at += writing.group.count) {
 		writing.group = group_from(plan, at, limit);
-		if (write_group(&writing) != 0)
+		if (!loses_nothing(cleaning, &writing.group) &&
+		    write_group(&writing) != 0)
 			return -1;
 		count_segments(cleaning->stats, &writing.group);
 	}

@@ -5,6 +5,7 @@
 #ifndef STORE_LOG_CLEAN_INTERNAL_H
 #define STORE_LOG_CLEAN_INTERNAL_H
 
+#include "store/clean_stretches.h"
 #include "store/log_clean.h"
 #include "store/log_settings.h"
 #include "store/offset_map.h"
@@ -38,6 +39,7 @@ struct log_cleaning {
 	struct log_clean_plan plan;
 	struct txn_index aborted;	/* of the walked range */
 	struct offset_map map;
+	struct clean_stretches stretches; /* of the dirty part */
 	char *path;			/* owned: the log's */
 	uint8_t *buffer;		/* owned: what is read */
 	size_t unpaced_bytes;
@@ -71,17 +73,28 @@ size_t log_clean_plan_of(const struct log_clean_plan *plan, int64_t offset);
 
 /* --- log_clean.c -------------------------------------------------------- */
 
-/* 1: enough; 0: go on; -1 with errno. */
-typedef int (*log_clean_batch_fn)(void *context, const struct batch *batch,
-    struct slice bytes);
+/* A batch that is walked over, whose checksum is right. */
+struct log_clean_batch {
+	const struct batch *header;
+	struct slice bytes;
+	int64_t position;		/* in the segment's file */
+};
+
+struct log_clean_visitor {
+	int64_t from_offset;	/* batches that end below do not count */
+	bool skip_dead;		/* nor do dead stretches, which are not read */
+	/* 1: enough; 0: go on; -1 with errno. */
+	int (*visit)(void *context, const struct log_clean_batch *batch);
+	void *context;
+};
 
 /*
- * Call fn for each batch of the closed segment at this index that ends at or
- * above from_offset, in order and with its checksum compared.  0, 1 where fn
- * had enough, or -1 with errno: ECANCELED where the round has to end.
+ * Visit the batches of the closed segment at this index in order.  0, 1 where
+ * the visitor had enough, or -1 with errno: ECANCELED where the round has to
+ * end.
  */
 int log_clean_walk(struct log_cleaning *cleaning, size_t at,
-    int64_t from_offset, log_clean_batch_fn fn, void *context) WARN_UNUSED;
+    const struct log_clean_visitor *visitor) WARN_UNUSED;
 
 /* Count bytes read or written; -1 with ECANCELED where the round must end. */
 int log_clean_step(struct log_cleaning *cleaning, size_t bytes) WARN_UNUSED;

@@ -44,7 +44,44 @@ struct mapping {
 	struct log_cleaning *cleaning;
 	struct clean_transactions transactions;
 	struct buf scratch;
+	struct clean_stretch *stretch;	/* that the batch is in, or NULL */
+	int64_t next_offset;		/* the least that a record may have */
 };
+
+/* --- Records -------------------------------------------------------------- */
+
+/*
+ * Does it only depend on which of its records are the latest of their keys
+ * what stays of the batch?
+ */
+static bool
+is_plain(const struct log_clean_plan *plan, const struct batch *batch)
+{
+	return batch->magic == BATCH_MAGIC && batch->record_count > 0 &&
+	    !batch_is_control(batch) && !batch_is_transactional(batch) &&
+	    batch->base_offset >= plan->first_dirty_offset &&
+	    batch->last_offset < plan->end_offset;
+}
+
+/* Put a record; false where the map is full. */
+static bool
+map_record(struct mapping *mapping, const struct record *record)
+{
+	struct log_cleaning *cleaning = mapping->cleaning;
+	struct clean_stretch *stretch = mapping->stretch;
+	int64_t before;
+
+	if (!offset_map_put(
+		&cleaning->map, record->key, record->offset, &before))
+		return false;
+	if (before >= 0)
+		clean_stretches_supersede(&cleaning->stretches, before);
+	if (stretch != NULL) {
+		stretch->left++;
+		stretch->tombstones |= slice_is_null(record->value);
+	}
+	return true;
+}
 
 static int
 map_marker(struct mapping *mapping, const struct batch *batch,
@@ -72,11 +109,16 @@ map_records(struct mapping *mapping, const struct batch *batch,
 	    batch_reader_open(&reader, bytes, &mapping->scratch);
 
 	while (error == KP_NONE && batch_reader_next(&reader, &record)) {
+		if (record.offset < mapping->next_offset ||
+		    record.offset > batch->last_offset)
+			return log_clean_bad(cleaning, batch->base_offset,
+			    "the offsets of its records are not its own");
+		mapping->next_offset = record.offset + 1;
 		if (slice_is_null(record.key) ||
 		    record.offset < plan->first_dirty_offset ||
 		    record.offset >= plan->end_offset)
 			continue;
-		if (!offset_map_put(&cleaning->map, record.key, record.offset))
+		if (!map_record(mapping, &record))
 			return 1;
 	}
 	if (error != KP_NONE || reader.error != KP_NONE)
@@ -86,19 +128,38 @@ map_records(struct mapping *mapping, const struct batch *batch,
 }
 
 static int
-map_batch(void *context, const struct batch *batch, struct slice bytes)
+map_data(struct mapping *mapping, const struct log_clean_batch *batch)
 {
+	struct log_cleaning *cleaning = mapping->cleaning;
+	int64_t last_offset = batch->header->last_offset;
+	int result;
+
+	mapping->stretch = NULL;
+	if (is_plain(&cleaning->plan, batch->header))
+		mapping->stretch = clean_stretches_add(&cleaning->stretches,
+		    batch->header, batch->position);
+	result = map_records(mapping, batch->header, batch->bytes);
+	/* What did not fit into the map stays, and so does the end's header. */
+	if (result > 0 || last_offset + 1 == cleaning->plan.end_offset)
+		clean_stretches_need(&cleaning->stretches, last_offset);
+	return result;
+}
+
+static int
+map_batch(void *context, const struct log_clean_batch *visited)
+{
+	const struct batch *batch = visited->header;
 	struct mapping *mapping = context;
 	struct log_cleaning *cleaning = mapping->cleaning;
 	int result = 0;
 
 	if (batch->base_offset >= cleaning->plan.end_offset)
 		return 1;
-	cleaning->stats->map_bytes_read += (int64_t)bytes.len;
+	cleaning->stats->map_bytes_read += (int64_t)visited->bytes.len;
 	if (batch_is_control(batch))
-		result = map_marker(mapping, batch, bytes);
+		result = map_marker(mapping, batch, visited->bytes);
 	else if (!clean_transactions_data(&mapping->transactions, batch))
-		result = map_records(mapping, batch, bytes);
+		result = map_data(mapping, visited);
 	if (result == 0)
 		offset_map_reach(&cleaning->map,
 		    MIN(batch->last_offset, cleaning->plan.end_offset - 1));
@@ -110,13 +171,17 @@ map_segments(struct mapping *mapping)
 {
 	struct log_cleaning *cleaning = mapping->cleaning;
 	const struct log_clean_plan *plan = &cleaning->plan;
+	const struct log_clean_visitor visitor = {
+		.from_offset = plan->first_dirty_offset,
+		.visit = map_batch,
+		.context = mapping,
+	};
 
 	for (size_t i = log_clean_plan_of(plan, plan->first_dirty_offset);
 	     i < plan->closed_count &&
 	     plan->segments[i]->base_offset < plan->end_offset;
 	     i++) {
-		int result = log_clean_walk(cleaning, i,
-		    plan->first_dirty_offset, map_batch, mapping);
+		int result = log_clean_walk(cleaning, i, &visitor);
 
 		if (result < 0)
 			return -1;

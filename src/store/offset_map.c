@@ -143,7 +143,8 @@ find(const struct offset_map *map, const uint64_t digest[2])
 }
 
 bool
-offset_map_put(struct offset_map *map, struct slice key, int64_t offset)
+offset_map_put(struct offset_map *map, struct slice key, int64_t offset,
+    int64_t *before)
 {
 	struct offset_map_slot *slot;
 	uint64_t digest[2];
@@ -158,6 +159,7 @@ offset_map_put(struct offset_map *map, struct slice key, int64_t offset)
 		slot->digest[0] = digest[0];
 		slot->digest[1] = digest[1];
 	}
+	*before = slot->offset_above - 1;
 	slot->offset_above = offset + 1;
 	offset_map_reach(map, offset);
 	return true;

@@ -42,11 +42,12 @@ void offset_map_init(struct offset_map *map, uint64_t keys_max,
 void offset_map_fini(struct offset_map *map);
 
 /*
- * The key stands at offset, which is above all that were put before.  False,
- * and nothing is put, where the table is full.
+ * The key stands at offset, which is above all that were put before; *before
+ * is where it stood until now, or -1.  False, and nothing is put, where the
+ * table is full.
  */
-bool offset_map_put(struct offset_map *map, struct slice key, int64_t offset)
-    WARN_UNUSED;
+bool offset_map_put(struct offset_map *map, struct slice key, int64_t offset,
+    int64_t *before) WARN_UNUSED;
 
 /* Everything up to offset was put, or has nothing to put. */
 void offset_map_reach(struct offset_map *map, int64_t offset);

@@ -131,7 +131,10 @@ feed_back(struct rig *rig)
 static void
 map_put(struct rig *rig, const char *key, int64_t offset)
 {
-	assert_true(offset_map_put(&rig->map, slice_str(key), offset));
+	int64_t before;
+
+	assert_true(
+	    offset_map_put(&rig->map, slice_str(key), offset, &before));
 }
 
 /* --- Records -------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define KEYS 12
@@ -495,6 +496,88 @@ segments_are_merged(void **state)
 	check_cleaned(model, 20, model->now_ms);
 }
 
+/* Three keys that only this segment has, from first on. */
+static void
+append_segment(struct model *model, int first)
+{
+	const int keys[] = { first, first + 1, first + 2 };
+
+	append_keys(model, keys, COUNT_OF(keys));
+	roll(model);
+}
+
+static ino_t
+file_of(const struct model *model, size_t segment)
+{
+	char *path = segment_path(model->fixture.log->segments[segment],
+	    ".log");
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	free(path);
+	return st.st_ino;
+}
+
+static struct log_clean_stats
+clean_singly(struct model *model)
+{
+	struct log_clean_round round = round_of(model);
+	struct log_clean_stats stats;
+
+	/* No two segments fit into one. */
+	segment_bytes_set(model, 100);
+	assert_int_equal(log_clean(model->fixture.log, &round, &stats),
+	    LOG_CLEAN_DONE);
+	segment_bytes_set(model, 1200);
+	check_cleaned(model, model->end_offset, model->now_ms);
+	return stats;
+}
+
+/* A segment that loses nothing is not read again, and stays the file it is. */
+static void
+whole_segments_stay(void **state)
+{
+	struct model *model = *state;
+	struct log_clean_stats stats;
+	ino_t files[4];
+
+	append_segment(model, 0);
+	append_segment(model, 3);
+	append_segment(model, 6);
+	append_segment(model, 5);
+	for (size_t i = 0; i < COUNT_OF(files); i++)
+		files[i] = file_of(model, i);
+	stats = clean_singly(model);
+	assert_int_equal(model->fixture.log->segment_count, 5);
+	for (size_t i = 0; i < COUNT_OF(files); i++)
+		assert_int_equal(
+		    file_of(model, i) == files[i], i != 1 && i != 2);
+	assert_true(stats.bytes_read > 0);
+	assert_true(stats.bytes_read < stats.map_bytes_read * 2 / 3);
+	/* What is clean is read, because nothing is known of it. */
+	append_segment(model, 0);
+	stats = clean_singly(model);
+	assert_true(file_of(model, 0) != files[0]);
+	assert_true(stats.bytes_read > stats.map_bytes_read);
+}
+
+/* Of what is superseded as a whole nothing is read again. */
+static void
+dead_batches_are_not_read(void **state)
+{
+	struct model *model = *state;
+	struct log_clean_stats stats;
+
+	for (int i = 0; i < 5; i++)
+		append_segment(model, 1);
+	stats = clean_singly(model);
+	assert_true(stats.map_bytes_read > 0);
+	assert_int_equal(stats.bytes_read, 0);
+	assert_int_equal(stats.bytes_written, 0);
+	fixture_kill(&model->fixture, 0);
+	check_cleaned(model, model->end_offset, model->now_ms);
+}
+
 static void
 lags_are_kept(void **state)
 {
@@ -788,6 +871,100 @@ open_transactions_bound_it(void **state)
 	check_cleaned(model, 2, model->now_ms);
 	assert_false(
 	    log_clean_look(model->fixture.log, model->now_ms, &look));
+}
+
+/* --- What the first pass must not decide --------------------------------- */
+
+/* A round with room for one key. */
+static void
+clean_one_key(struct model *model)
+{
+	struct log_clean_round round = round_of(model);
+	struct log_clean_stats stats;
+
+	round.map_bytes_max = 0;
+	round.map_load_factor = 0.05;
+	assert_int_equal(log_clean(model->fixture.log, &round, &stats),
+	    LOG_CLEAN_DONE);
+	assert_int_equal(stats.keys, 1);
+}
+
+/* A batch of which no record fitted into the map. */
+static void
+what_is_not_mapped_stays(void **state)
+{
+	struct model *model = *state;
+
+	append_transactional(model, 5, 1, 0);
+	append_marker(model, 5, true);
+	append_key(model, 2);
+	append_key(model, 3);
+	roll(model);
+	clean_one_key(model);
+	assert_int_equal(model->fixture.log->clean_offset, 2);
+	check_complete(model);
+}
+
+/* A batch of which a part is clean. */
+static void
+what_was_mapped_before_stays(void **state)
+{
+	struct model *model = *state;
+
+	append_keys(model, (const int[]){ 1, 2 }, 2);
+	roll(model);
+	append_key(model, 2);
+	roll(model);
+	clean_one_key(model);
+	assert_int_equal(model->fixture.log->clean_offset, 1);
+	assert_int_equal(clean(model), LOG_CLEAN_DONE);
+	check_cleaned(model, model->end_offset, model->now_ms);
+}
+
+/* Tombstones that lose nothing get their horizon. */
+static void
+tombstones_are_dated(void **state)
+{
+	struct model *model = *state;
+	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+	struct batch_builder builder;
+	struct buf bytes;
+
+	buf_init(&bytes, 1 << 20);
+	batch_builder_init(&builder, &options, &bytes);
+	for (int i = 0; i < 3; i++)
+		add_record(model, &builder, i, i, 0);
+	assert_int_equal(batch_builder_finish(&builder), 0);
+	append_bytes(model, &bytes, LOG_CLIENT);
+	buf_fini(&bytes);
+	roll(model);
+	clean_singly(model);
+	model->now_ms += RETENTION_MS + 1;
+	append_segment(model, 5);
+	clean_singly(model);
+}
+
+/* Offsets go on behind the last ones, though their records go. */
+static void
+the_end_stays(void **state)
+{
+	const struct fixture_batch keyless = { .count = 3 };
+	struct model *model = *state;
+	int64_t offset;
+	uint8_t *data;
+	size_t len;
+
+	append_key(model, 1);
+	roll(model);
+	offset = fixture_must_append(&model->fixture, &keyless);
+	log_high_watermark_set(model->fixture.log, offset + 3);
+	roll(model);
+	assert_int_equal(clean(model), LOG_CLEAN_DONE);
+	assert_int_equal(
+	    fixture_read(&model->fixture, offset, 1 << 20, &data, &len),
+	    KP_NONE);
+	assert_int_equal(len, BATCH_HEADER_LEN);
+	free(data);
 }
 
 /* --- Damage --------------------------------------------------------------- */
@@ -1233,6 +1410,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(segments_are_merged),
+		TEST(whole_segments_stay),
+		TEST(dead_batches_are_not_read),
 		TEST(lags_are_kept),
 		TEST(modified_time_stays),
 		TEST(producers_stay),
@@ -1240,6 +1419,10 @@ main(void)
 		TEST(aborted_data_goes),
 		TEST(markers_are_looked_for_behind_it),
 		TEST(open_transactions_bound_it),
+		TEST(what_is_not_mapped_stays),
+		TEST(what_was_mapped_before_stays),
+		TEST(tombstones_are_dated),
+		TEST(the_end_stays),
 		TEST(damage_is_kept),
 		TEST(known_damage_is_kept),
 		TEST(readers_finish),

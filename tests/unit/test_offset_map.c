@@ -33,15 +33,19 @@ static void
 latest_offset_wins(void **state UNUSED)
 {
 	struct offset_map map;
+	int64_t before;
 	char text[24];
 
 	offset_map_init(&map, 100, 1 << 20, 0.9);
 	assert_int_equal(map.latest_offset, -1);
 	assert_int_equal(offset_map_get(&map, slice_str("a")), -1);
-	assert_true(offset_map_put(&map, slice_str("a"), 3));
-	assert_true(offset_map_put(&map, slice_str("b"), 4));
-	assert_true(offset_map_put(&map, slice_str("a"), 5));
-	assert_true(offset_map_put(&map, slice_of("", 0), 6));
+	assert_true(offset_map_put(&map, slice_str("a"), 3, &before));
+	assert_int_equal(before, -1);
+	assert_true(offset_map_put(&map, slice_str("b"), 4, &before));
+	assert_true(offset_map_put(&map, slice_str("a"), 5, &before));
+	assert_int_equal(before, 3);
+	assert_true(offset_map_put(&map, slice_of("", 0), 6, &before));
+	assert_int_equal(before, -1);
 	assert_int_equal(offset_map_get(&map, slice_str("a")), 5);
 	assert_int_equal(offset_map_get(&map, slice_str("b")), 4);
 	assert_int_equal(offset_map_get(&map, slice_of("", 0)), 6);
@@ -59,17 +63,19 @@ static void
 bytes_bound_it(void **state UNUSED)
 {
 	struct offset_map map;
+	int64_t before;
 	char text[24];
 	uint64_t count = 0;
 
 	offset_map_init(&map, UINT64_MAX, 24000, 0.9);
 	assert_true(map.slot_count * sizeof(*map.slots) <= 24000);
-	while (offset_map_put(&map, key_of(text, count), (int64_t)count))
+	while (offset_map_put(
+	    &map, key_of(text, count), (int64_t)count, &before))
 		count++;
 	assert_int_equal(count, 900);
 	/* Full is full for new keys only. */
-	assert_true(offset_map_put(&map, key_of(text, 7), 1000));
-	assert_false(offset_map_put(&map, slice_str("another"), 1001));
+	assert_true(offset_map_put(&map, key_of(text, 7), 1000, &before));
+	assert_false(offset_map_put(&map, slice_str("another"), 1001, &before));
 	assert_int_equal(offset_map_get(&map, key_of(text, 7)), 1000);
 	assert_int_equal(offset_map_get(&map, key_of(text, 899)), 899);
 	assert_int_equal(map.latest_offset, 1000);
@@ -80,13 +86,14 @@ static void
 few_keys_take_little(void **state UNUSED)
 {
 	struct offset_map map;
+	int64_t before;
 	char text[24];
 
 	offset_map_init(&map, 90, 128 << 20, 0.9);
 	assert_true(map.slot_count <= 128);
 	for (uint64_t i = 0; i < 90; i++)
-		assert_true(
-		    offset_map_put(&map, key_of(text, i), (int64_t)i));
+		assert_true(offset_map_put(
+		    &map, key_of(text, i), (int64_t)i, &before));
 	offset_map_fini(&map);
 }
 
@@ -96,15 +103,16 @@ odd_settings(void **state UNUSED)
 {
 	static const double factors[] = { 0, -1, 1, 7, 1e300 };
 	struct offset_map map;
+	int64_t before;
 
 	for (size_t i = 0; i < COUNT_OF(factors); i++) {
 		offset_map_init(&map, 1, 0, factors[i]);
-		assert_true(offset_map_put(&map, slice_str("a"), 0));
+		assert_true(offset_map_put(&map, slice_str("a"), 0, &before));
 		assert_int_equal(offset_map_get(&map, slice_str("b")), -1);
 		offset_map_fini(&map);
 	}
 	offset_map_init(&map, 1000, 1000, __builtin_nan(""));
-	assert_true(offset_map_put(&map, slice_str("a"), 0));
+	assert_true(offset_map_put(&map, slice_str("a"), 0, &before));
 	offset_map_fini(&map);
 }
 

@@ -1,0 +1,83 @@
+/*
+ * What the first pass of compaction learns about the file that the second one
+ * need not read, or need not look into: stretches of neighbouring batches,
+ * with how many of their records are the latest of their key so far.
+ *
+ * When the map is complete so are these counts.  A stretch of which nothing
+ * is left is passed over unread; one that loses nothing is copied as it is;
+ * a segment that consists of such stays the file that it is.  All that is
+ * not in a stretch, and every other one, is read again.
+ *
+ * Only batches of which the filter's verdict follows from the counts come in:
+ * batch_filter_plain.  Their checksums were compared by the first pass.
+ *
+ * A stretch is about as large as is worth a jump in a file, however small
+ * its batches, and there are at most as many as was said, so that the memory
+ * is bounded; what comes after those is read again.
+ *
+ * Not thread-safe.
+ */
+#ifndef STORE_CLEAN_STRETCHES_H
+#define STORE_CLEAN_STRETCHES_H
+
+#include "base/base.h"
+
+struct batch;
+
+struct clean_stretch {
+	int64_t base_offset;
+	int64_t last_offset;
+	int32_t position;	/* in its segment's file */
+	int32_t size_bytes;
+	int32_t records;
+	int32_t left;		/* of these, latest of their key */
+	bool tombstones;	/* among the records */
+	bool needed;		/* a header of it, though no record were left */
+};
+
+struct clean_stretches {
+	struct clean_stretch *stretches; /* owned, ascending */
+	size_t count;
+	size_t cap;
+	size_t count_max;
+};
+
+void clean_stretches_init(struct clean_stretches *stretches, size_t count_max);
+void clean_stretches_fini(struct clean_stretches *stretches);
+
+/*
+ * A batch at this position comes next; its records are told of behind this.
+ * The stretch that it is in now, valid until the next one comes, or NULL
+ * where there are too many.
+ */
+struct clean_stretch *clean_stretches_add(struct clean_stretches *stretches,
+    const struct batch *batch, int64_t position);
+
+/* The record at this offset is the latest of its key no more. */
+void clean_stretches_supersede(
+    struct clean_stretches *stretches, int64_t offset);
+
+/* The header of the batch with this offset may have to stay by itself. */
+void clean_stretches_need(struct clean_stretches *stretches, int64_t offset);
+
+/* The stretch that has the offset, or NULL. */
+const struct clean_stretch *clean_stretches_find(
+    const struct clean_stretches *stretches, int64_t offset);
+
+/*
+ * The stretch that begins at this position, behind batches whose offsets are
+ * below next_offset, in a segment of those below end_offset; or NULL.
+ */
+const struct clean_stretch *clean_stretches_at(
+    const struct clean_stretches *stretches, int64_t next_offset,
+    int64_t end_offset, int64_t position);
+
+/* Is nothing left of it?  Does it lose nothing?  When the map is complete. */
+bool clean_stretch_is_dead(const struct clean_stretch *stretch);
+bool clean_stretch_is_whole(const struct clean_stretch *stretch);
+
+/* The bytes of whole stretches between the offsets of a segment. */
+int64_t clean_stretches_whole_bytes(const struct clean_stretches *stretches,
+    int64_t base_offset, int64_t end_offset);
+
+#endif

@@ -1,0 +1,132 @@
+/* What compaction needs to know of stretches of batches. */
+#include "unit/unit.h"
+
+#include "store/clean_stretches.c"
+
+/* A batch of so many records in as many bytes as that. */
+static struct clean_stretch *
+add(struct clean_stretches *stretches, int64_t base_offset, int32_t records,
+    size_t size_bytes, int64_t position)
+{
+	const struct batch batch = {
+		.base_offset = base_offset,
+		.last_offset = base_offset + records - 1,
+		.size_bytes = size_bytes,
+		.record_count = records,
+	};
+
+	return clean_stretches_add(stretches, &batch, position);
+}
+
+static void
+small_neighbours_are_joined(void **state UNUSED)
+{
+	struct clean_stretches stretches;
+
+	clean_stretches_init(&stretches, 10);
+	add(&stretches, 0, 2, 6000, 0);
+	add(&stretches, 5, 3, 6000, 6000);
+	assert_int_equal(stretches.count, 1);
+	assert_int_equal(stretches.stretches[0].last_offset, 7);
+	assert_int_equal(stretches.stretches[0].size_bytes, 12000);
+	assert_int_equal(stretches.stretches[0].records, 5);
+	/* One too large, one behind a gap, and one of the next segment. */
+	add(&stretches, 8, 1, 6000, 12000);
+	add(&stretches, 10, 1, 100, 20000);
+	add(&stretches, 11, 1, 100, 0);
+	add(&stretches, 12, 1, 1 << 20, 100);
+	assert_int_equal(stretches.count, 5);
+	clean_stretches_fini(&stretches);
+}
+
+static void
+they_are_found(void **state UNUSED)
+{
+	struct clean_stretches stretches;
+	const struct clean_stretch *second;
+
+	clean_stretches_init(&stretches, 10);
+	assert_null(clean_stretches_find(&stretches, 0));
+	assert_null(clean_stretches_at(&stretches, 0, 100, 0));
+	add(&stretches, 10, 2, 16384, 0);
+	add(&stretches, 20, 2, 16384, 16384);
+	add(&stretches, 30, 2, 16384, 40000);
+	second = &stretches.stretches[1];
+	assert_null(clean_stretches_find(&stretches, 9));
+	assert_null(clean_stretches_find(&stretches, 12));
+	assert_ptr_equal(clean_stretches_find(&stretches, 20), second);
+	assert_ptr_equal(clean_stretches_find(&stretches, 21), second);
+	assert_null(clean_stretches_find(&stretches, 32));
+	assert_ptr_equal(
+	    clean_stretches_at(&stretches, 12, 100, 16384), second);
+	assert_ptr_equal(
+	    clean_stretches_at(&stretches, 20, 100, 16384), second);
+	/* Elsewhere, of the next segment, and none any more. */
+	assert_null(clean_stretches_at(&stretches, 12, 100, 0));
+	assert_null(clean_stretches_at(&stretches, 12, 20, 16384));
+	assert_null(clean_stretches_at(&stretches, 31, 100, 40000));
+	clean_stretches_fini(&stretches);
+}
+
+static void
+counts_tell_what_is_left(void **state UNUSED)
+{
+	struct clean_stretches stretches;
+	struct clean_stretch *stretch;
+
+	clean_stretches_init(&stretches, 10);
+	add(&stretches, 0, 1, 16384, 0)->left = 1;
+	stretch = add(&stretches, 1, 2, 16384, 16384);
+	stretch->left = 2;
+	assert_true(clean_stretch_is_whole(stretch));
+	assert_int_equal(
+	    clean_stretches_whole_bytes(&stretches, 0, 3), 32768);
+	assert_int_equal(
+	    clean_stretches_whole_bytes(&stretches, 1, 3), 16384);
+	assert_int_equal(
+	    clean_stretches_whole_bytes(&stretches, 0, 1), 16384);
+	clean_stretches_supersede(&stretches, 1);
+	assert_false(clean_stretch_is_whole(stretch));
+	assert_false(clean_stretch_is_dead(stretch));
+	clean_stretches_supersede(&stretches, 2);
+	/* Nobody knows of this one. */
+	clean_stretches_supersede(&stretches, 3);
+	assert_true(clean_stretch_is_dead(stretch));
+	clean_stretches_need(&stretches, 2);
+	assert_false(clean_stretch_is_dead(stretch));
+	assert_false(clean_stretch_is_whole(stretch));
+	stretch = &stretches.stretches[0];
+	stretch->tombstones = true;
+	assert_false(clean_stretch_is_whole(stretch));
+	clean_stretches_fini(&stretches);
+}
+
+static void
+there_are_not_too_many(void **state UNUSED)
+{
+	struct clean_stretches stretches;
+
+	clean_stretches_init(&stretches, 100);
+	for (int64_t i = 0; i < 100; i++)
+		assert_non_null(
+		    add(&stretches, i, 1, 16384, (i % 10) * 16384));
+	assert_null(add(&stretches, 100, 1, 16384, 0));
+	assert_true(stretches.cap <= 100);
+	/* The last one grows no more by what does not follow it. */
+	assert_null(add(&stretches, 101, 1, 1, 16384));
+	assert_int_equal(stretches.stretches[99].last_offset, 99);
+	clean_stretches_fini(&stretches);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(small_neighbours_are_joined),
+		cmocka_unit_test(they_are_found),
+		cmocka_unit_test(counts_tell_what_is_left),
+		cmocka_unit_test(there_are_not_too_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
