@@ -235,3 +235,14 @@ leader_epochs_text_write(
 	free(path);
 	return result;
 }
+
+int
+leader_epochs_text_replace(
+    const char *text, struct disk *disk, const char *directory)
+{
+	char *path = file_path(directory);
+	int result = state_file_replace(disk, path, slice_str(text));
+
+	free(path);
+	return result;
+}

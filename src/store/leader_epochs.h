@@ -99,4 +99,12 @@ char *leader_epochs_text(struct leader_epochs *epochs);
 int leader_epochs_text_write(
     const char *text, struct disk *disk, const char *directory) WARN_UNUSED;
 
+/*
+ * The same without a sync, which is the caller's, of file and directory, for
+ * when the log is closed; after a power cut before that there may be an empty
+ * file, which says nothing.
+ */
+int leader_epochs_text_replace(
+    const char *text, struct disk *disk, const char *directory) WARN_UNUSED;
+
 #endif

@@ -99,6 +99,27 @@ log_free(struct log *log)
 	free(log);
 }
 
+/* With the next flush, which is shared, they become durable.  Locked. */
+static int
+save_epochs(struct log *log)
+{
+	char *text;
+	int result;
+
+	if (!log->epochs.dirty)
+		return 0;
+	text = leader_epochs_text(&log->epochs);
+	result = leader_epochs_text_replace(text, log->disk, log->path);
+	free(text);
+	if (result != 0) {
+		log->epochs.dirty = true;
+		return -1;
+	}
+	log->epochs_unsynced = true;
+	log_names_changed(log);
+	return 0;
+}
+
 /* Locked. */
 static int
 save(struct log *log)
@@ -111,7 +132,7 @@ save(struct log *log)
 	if ((active->indexes_dirty || active->allocated_bytes > 0) &&
 	    segment_save(active) != 0)
 		return -1;
-	return log_snapshot_write(log);
+	return log_snapshot_write(log) == 0 ? save_epochs(log) : -1;
 }
 
 int

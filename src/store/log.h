@@ -96,7 +96,7 @@ struct log *log_create(const struct log_open *open, struct uuid topic_id)
     WARN_UNUSED;
 
 /*
- * Write what makes the next start quick: indexes and a producer snapshot.
+ * Write what makes the next start quick: indexes, epochs, a producer snapshot.
  * Nothing is synced, but the next flush takes these files along, so that many
  * logs can be closed for the price of one sync of their file system: prepare
  * all, flush all, close all.  0, or -1 with errno, logged.  Unlocked; nobody
@@ -345,6 +345,7 @@ struct log_flush {
 	struct log_flush_file *files;	/* owned, as is path */
 	size_t file_count;
 	char *snapshot;		/* owned: the path of a producer snapshot */
+	char *epochs;		/* owned: the path of the leader epochs */
 	bool names;		/* sync the directory's names */
 	bool creation;		/* sync partition.metadata and the parent */
 	uint64_t names_version;

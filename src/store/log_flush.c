@@ -93,6 +93,15 @@ take_snapshot(struct log *log, struct log_flush *flush)
 }
 
 static void
+take_epochs(struct log *log, struct log_flush *flush)
+{
+	if (!log->epochs_unsynced)
+		return;
+	flush->epochs = xasprintf("%s/%s", log->path, LEADER_EPOCHS_FILE);
+	flush->sync_count++;
+}
+
+static void
 take_names(struct log *log, struct log_flush *flush)
 {
 	flush->names = log->names_dirty;
@@ -117,6 +126,7 @@ take(struct log *log, struct log_flush *flush)
 	for (; at < log->segment_count; at++)
 		take_file(log, flush, log->segments[at]);
 	take_snapshot(log, flush);
+	take_epochs(log, flush);
 	take_names(log, flush);
 }
 
@@ -132,10 +142,12 @@ drop(struct log_flush *flush)
 	}
 	free(flush->files);
 	free(flush->snapshot);
+	free(flush->epochs);
 	free(flush->path);
 	flush->files = NULL;
 	flush->file_count = 0;
 	flush->snapshot = NULL;
+	flush->epochs = NULL;
 	flush->path = NULL;
 }
 
@@ -204,6 +216,9 @@ sync_all(struct log_flush *flush)
 	if (flush->snapshot != NULL &&
 	    disk_sync_file(flush->log->disk, flush->snapshot) != 0)
 		return -1;
+	if (flush->epochs != NULL &&
+	    disk_sync_file(flush->log->disk, flush->epochs) != 0)
+		return -1;
 	if (flush->creation && sync_creation(flush) != 0)
 		return -1;
 	if (flush->names && disk_sync_dir(flush->log->disk, flush->path) != 0)
@@ -254,6 +269,8 @@ mark_clean(struct log *log, const struct log_flush *flush)
 	}
 	if (flush->snapshot != NULL)
 		log->snapshot_dirty = false;
+	if (flush->epochs != NULL)
+		log->epochs_unsynced = false;
 	if (flush->names && log->names_version == flush->names_version)
 		log->names_dirty = false;
 	if (flush->creation)

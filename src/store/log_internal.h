@@ -93,6 +93,7 @@ struct log {
 	bool names_dirty;		/* names in path are not synced */
 	bool creation_dirty;		/* nor path's own, nor metadata */
 	bool snapshot_dirty;		/* nor the newest producer snapshot */
+	bool epochs_unsynced;		/* nor the file of leader epochs */
 	bool closing;			/* a flush takes all that is dirty */
 	bool flushing;			/* between flush begin and end */
 	int64_t clean_offset;		/* cleaned below; -1: never */

@@ -51,16 +51,16 @@ file_write(
 	return result;
 }
 
-/* Write the temporary file and put it in place. */
+/* Write the temporary file, sync it where asked, and put it in place. */
 static int
 file_replace(struct disk *disk, const char *temporary, const char *path,
-    struct slice contents)
+    struct slice contents, bool sync)
 {
 	int error;
 
-	if (file_write(disk, temporary, contents, true) == 0 &&
+	if (file_write(disk, temporary, contents, sync) == 0 &&
 	    disk_rename(disk, temporary, path) == 0)
-		return parent_sync(disk, path);
+		return 0;
 	error = errno;
 	/* What is left of it is harmless: nobody reads it. */
 	if (disk_unlink(disk, temporary) < 0)
@@ -73,7 +73,17 @@ int
 state_file_write(struct disk *disk, const char *path, struct slice contents)
 {
 	char *temporary = xasprintf("%s.tmp", path);
-	int result = file_replace(disk, temporary, path, contents);
+	int result = file_replace(disk, temporary, path, contents, true);
+
+	free(temporary);
+	return result == 0 ? parent_sync(disk, path) : -1;
+}
+
+int
+state_file_replace(struct disk *disk, const char *path, struct slice contents)
+{
+	char *temporary = xasprintf("%s.tmp", path);
+	int result = file_replace(disk, temporary, path, contents, false);
 
 	free(temporary);
 	return result;

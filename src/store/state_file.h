@@ -24,6 +24,13 @@ int state_file_write(
     struct disk *disk, const char *path, struct slice contents) WARN_UNUSED;
 
 /*
+ * The same without any sync: until the caller has synced path and its
+ * directory, a power cut may leave the old contents, the new ones, or none.
+ */
+int state_file_replace(
+    struct disk *disk, const char *path, struct slice contents) WARN_UNUSED;
+
+/*
  * Write path in place, and sync it and its directory when sync is true.  For
  * files whose reader notices a torn one.  0, or -1 with errno.
  */
