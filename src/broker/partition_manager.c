@@ -35,6 +35,7 @@ struct partition_manager {
 
 	/* the applying thread's */
 	size_t missing_count; /* partitions whose log could not be made */
+	bool loaded;          /* what was there at the start was shown */
 
 	/* written by the applying thread under lock, which reads without */
 	pthread_rwlock_t lock;
@@ -229,24 +230,36 @@ state_of(const struct partition_image *image)
 	};
 }
 
+static struct log_manager_place
+place_of(const struct partition_manager *manager,
+    const struct partition_image *image)
+{
+	struct log_manager_place place = { .directory = UUID_ZERO };
+
+	if (!partition_image_directory(image,
+		node_with_replica(manager, image), &place.directory) ||
+	    uuid_equal(place.directory,
+		partition_image_directory_unassigned()))
+		place.directory = UUID_ZERO;
+	return place;
+}
+
 /* Open or create the log of a partition; NULL where that failed (logged). */
 static struct partition *
 partition_make(struct partition_manager *manager, struct entry *entry,
-    int32_t index, const struct partition_image *image,
+    int32_t index, const struct partition_image *image, bool is_new,
     const struct topic_settings *settings)
 {
 	struct partition_topic *topic = entry->topic;
 	struct partition_state state = state_of(image);
-	struct uuid directory = UUID_ZERO;
+	struct log_manager_place place = place_of(manager, image);
 	struct partition *partition;
 	struct log *log;
 
-	if (!partition_image_directory(
-		image, node_with_replica(manager, image), &directory))
-		directory = UUID_ZERO;
+	place.is_new = is_new;
 	if (log_manager_create(manager->context->logs,
 		slice_of(topic->name, topic->name_len), index, topic->id,
-		directory, &settings->log, &log) != KP_NONE)
+		&place, &settings->log, &log) != KP_NONE)
 		return NULL;
 	partition =
 	    partition_new(manager->context, topic, index, log, settings);
@@ -305,7 +318,7 @@ new_logs_sync(struct partition_manager *manager,
 /* Make, of what the image has and the entry lacks, what belongs here. */
 static void
 entry_extend(struct partition_manager *manager, struct entry *entry,
-    const struct topic_image *image)
+    const struct topic_image *image, bool is_new)
 {
 	int32_t count = image->partitions_count, before = entry->count;
 	struct partition **partitions =
@@ -317,8 +330,10 @@ entry_extend(struct partition_manager *manager, struct entry *entry,
 		partitions[i] = entry_partition(entry, i);
 		if (partitions[i] == NULL &&
 		    node_with_replica(manager, image->partitions[i]) >= 0) {
-			partitions[i] = partition_make(
-			    manager, entry, i, image->partitions[i], &settings);
+			partitions[i] =
+			    partition_make(manager, entry, i,
+				image->partitions[i], is_new && i >= before,
+				&settings);
 			manager->missing_count += partitions[i] == NULL;
 		}
 	}
@@ -342,7 +357,7 @@ topic_create(struct partition_manager *manager, const struct topic_image *image)
 
 	entry->topic =
 	    partition_topic_new(image->name, image->id, image->internal);
-	entry_extend(manager, entry, image);
+	entry_extend(manager, entry, image, manager->loaded);
 }
 
 static void
@@ -381,7 +396,7 @@ topic_change(struct partition_manager *manager, const struct topic_image *old,
 			partition_apply(partition, &state);
 	}
 	if (new->partitions_count > old->partitions_count)
-		entry_extend(manager, entry, new);
+		entry_extend(manager, entry, new, true);
 }
 
 static void
@@ -415,7 +430,7 @@ missing_retry(struct partition_manager *manager)
 		    manager->image, entries[i]->topic->id);
 
 		if (image != NULL && entry_lacks(entries[i]))
-			entry_extend(manager, entries[i], image);
+			entry_extend(manager, entries[i], image, false);
 	}
 	free(entries);
 }
@@ -431,6 +446,7 @@ partition_manager_apply(void *context, const struct delta *delta)
 		topic_apply(manager, delta->topics[i]);
 	for (size_t i = 0; i < delta->configs_count; i++)
 		configs_apply(manager, delta->configs[i]);
+	manager->loaded = true;
 }
 
 /* --- The log manager's hooks ------------------------------------------- */

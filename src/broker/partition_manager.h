@@ -48,7 +48,8 @@ struct partition *partition_manager_find_by_id(
     struct partition_manager *manager, struct uuid topic, int32_t index);
 
 /*
- * Subscribe with context manager: a controller_subscriber_fn.  A partition
+ * Subscribe with context manager: a controller_subscriber_fn, whose first delta
+ * has what was there before.  A partition
  * whose log could not be made is tried again with each later change.
  */
 void partition_manager_apply(void *context, const struct delta *delta);

@@ -86,9 +86,24 @@ open_directories(struct node *node, const char *cluster_id)
 		.controller_listener = "CONTROLLER",
 		.controller_host = "localhost",
 		.controller_port = 9093,
+		.tolerant = true,
 	};
 
 	return format_ensure(&settings, &node->format);
+}
+
+/* The directory of the metadata must work. */
+static int
+check_metadata_dir(const struct node *node)
+{
+	size_t at = node->directories->metadata;
+
+	if (at >= node->directories->logs_count ||
+	    !log_manager_directory(node->logs, at).offline)
+		return 0;
+	log_error(LOGGER, "%s, which has the metadata, cannot be used",
+	    node->directories->paths[at]);
+	return -1;
 }
 
 static int
@@ -101,8 +116,9 @@ open_log_manager(struct node *node)
 	settings.flusher = node->flusher;
 	settings.directories = (const char *const *)node->directories->paths;
 	settings.directory_count = node->directories->logs_count;
+	settings.unusable = node->format.left_out;
 	node->logs = log_manager_new(&settings);
-	return node->logs == NULL ? -1 : 0;
+	return node->logs == NULL ? -1 : check_metadata_dir(node);
 }
 
 /* The log manager locks the others. */

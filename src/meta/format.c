@@ -29,6 +29,7 @@ struct place {
 	struct meta_properties meta;
 	struct stat st;			/* tells two names of one directory */
 	bool formatted;
+	bool broken;			/* and left out */
 	int lock_fd;			/* while it is formatted; else -1 */
 };
 
@@ -37,6 +38,24 @@ struct format {
 	struct format_result *result;
 	struct place *places;
 };
+
+/*
+ * An operation on a directory has failed, which was logged: 0 where it can be
+ * left out, else -1.
+ */
+static int
+leave_out(struct format *format, struct place *place)
+{
+	const struct format_settings *settings = format->settings;
+
+	if (!settings->tolerant ||
+	    place == &format->places[settings->metadata_dir])
+		return -1;
+	log_warn(LOGGER, "%s is left out: its disk does not answer",
+	    place->path);
+	place->broken = true;
+	return 0;
+}
 
 /* --- Looking ------------------------------------------------------------- */
 
@@ -129,18 +148,21 @@ stranger(void *context, const char *name)
  * what a format that did not get to its end has left.
  */
 static int
-check_empty(struct disk *disk, const char *path)
+check_empty(struct format *format, struct place *place)
 {
-	struct inspection inspection = { disk, path };
-	int found = disk_list(disk, path, stranger, &inspection);
+	struct disk *disk = format->settings->disk;
+	struct inspection inspection = { disk, place->path };
+	int found = disk_list(disk, place->path, stranger, &inspection);
 
 	if (found == 0)
 		return 0;
-	if (found < 0)
-		log_error(LOGGER, "cannot list %s: %s", path, strerror(errno));
-	else
-		log_error(LOGGER, "%s has files but no meta.properties: it is "
-		    "no data directory of Kafka, or has lost that file", path);
+	if (found < 0) {
+		log_error(LOGGER, "cannot list %s: %s", place->path,
+		    strerror(errno));
+		return leave_out(format, place);
+	}
+	log_error(LOGGER, "%s has files but no meta.properties: it is "
+	    "no data directory of Kafka, or has lost that file", place->path);
 	return -1;
 }
 
@@ -152,11 +174,11 @@ find(struct format *format, struct place *place, const char *path)
 
 	place->path = path;
 	if (make_directory(disk, path) != 0)
-		return -1;
+		return leave_out(format, place);
 	if (disk_stat(disk, path, &place->st) == 0)
 		return 0;
 	log_error(LOGGER, "cannot look at %s: %s", path, strerror(errno));
-	return -1;
+	return leave_out(format, place);
 }
 
 /* Is it formatted?  -1 where that makes no sense. */
@@ -164,19 +186,21 @@ static int
 read_properties(struct format *format, struct place *place)
 {
 	char *why = NULL;
+	int error;
 
 	place->formatted = meta_properties_read(&place->meta,
 	    format->settings->disk, place->path, &why) == 0;
+	error = errno;
 	if (place->formatted)
 		return 0;
-	if (errno == ENOENT) {
+	if (error == ENOENT) {
 		free(why);
 		return 0;
 	}
 	log_error(LOGGER, "%s/%s cannot be used: %s", place->path,
-	    META_PROPERTIES_FILE, why != NULL ? why : strerror(errno));
+	    META_PROPERTIES_FILE, why != NULL ? why : strerror(error));
 	free(why);
-	return -1;
+	return error == EBADMSG ? -1 : leave_out(format, place);
 }
 
 /*
@@ -186,18 +210,22 @@ read_properties(struct format *format, struct place *place)
 static int
 look(struct format *format, struct place *place)
 {
-	struct disk *disk = format->settings->disk;
-
 	if (read_properties(format, place) != 0)
 		return -1;
-	if (place->formatted)
+	if (place->formatted || place->broken)
 		return 0;
-	if (check_empty(disk, place->path) != 0)
+	if (check_empty(format, place) != 0)
 		return -1;
-	place->lock_fd = log_dir_lock(disk, place->path);
-	if (place->lock_fd < 0 || read_properties(format, place) != 0)
+	if (place->broken)
+		return 0;
+	place->lock_fd = log_dir_lock(format->settings->disk, place->path);
+	if (place->lock_fd < 0)
+		return errno == EAGAIN ? -1 : leave_out(format, place);
+	if (read_properties(format, place) != 0)
 		return -1;
-	return place->formatted ? 0 : check_empty(disk, place->path);
+	return place->formatted || place->broken ?
+	    0 :
+	    check_empty(format, place);
 }
 
 /* log.dirs may name a directory twice, in two ways. */
@@ -209,6 +237,8 @@ check_distinct(const struct format *format, size_t index)
 	for (size_t i = 0; i < index; i++) {
 		const struct place *other = &format->places[i];
 
+		if (place->broken || other->broken)
+			continue;
 		if (other->st.st_ino != place->st.st_ino ||
 		    other->st.st_dev != place->st.st_dev)
 			continue;
@@ -255,7 +285,8 @@ check_directory_id(const struct format *format, size_t index)
 	struct uuid id = format->result->directory_ids[index];
 
 	for (size_t i = 0; i < index; i++) {
-		if (!uuid_equal(format->result->directory_ids[i], id))
+		if (format->places[i].broken ||
+		    !uuid_equal(format->result->directory_ids[i], id))
 			continue;
 		log_error(LOGGER, "%s and %s have the same directory.id",
 		    format->places[i].path, format->places[index].path);
@@ -291,6 +322,8 @@ check(struct format *format, size_t index)
 	const struct place *place = &format->places[index];
 	struct uuid *id = &format->result->directory_ids[index];
 
+	if (place->broken)
+		return 0;
 	if (place->formatted &&
 	    (check_node(format, place) != 0 ||
 		check_cluster(format, place) != 0))
@@ -500,7 +533,8 @@ look_and_check(struct format *format)
 		    check_distinct(format, i) != 0)
 			return -1;
 	for (size_t i = 0; i < settings->dirs_count; i++)
-		if (look(format, &format->places[i]) != 0)
+		if (!format->places[i].broken &&
+		    look(format, &format->places[i]) != 0)
 			return -1;
 	if (check_metadata_dir(format) != 0)
 		return -1;
@@ -525,8 +559,10 @@ write_all(struct format *format)
 	int result = write_directory(format, settings->metadata_dir);
 
 	for (size_t i = 0; i < settings->dirs_count && result == 0; i++)
-		if (i != settings->metadata_dir)
-			result = write_directory(format, i);
+		if (i != settings->metadata_dir &&
+		    !format->places[i].broken &&
+		    write_directory(format, i) != 0)
+			result = leave_out(format, &format->places[i]);
 	return result;
 }
 
@@ -564,9 +600,13 @@ format_ensure(const struct format_settings *settings,
 	format.places = places_new(settings->dirs_count);
 	result->directory_ids =
 	    xcalloc(settings->dirs_count, sizeof(*result->directory_ids));
+	result->left_out =
+	    xcalloc(settings->dirs_count, sizeof(*result->left_out));
 	outcome = look_and_check(&format);
 	if (outcome == 0)
 		outcome = write_all(&format);
+	for (size_t i = 0; i < settings->dirs_count; i++)
+		result->left_out[i] = format.places[i].broken;
 	places_free(format.places, settings->dirs_count, settings->disk);
 	return outcome;
 }
@@ -576,5 +616,6 @@ format_result_fini(struct format_result *result)
 {
 	free(result->cluster_id);
 	free(result->directory_ids);
+	free(result->left_out);
 	memset(result, 0, sizeof(*result));
 }

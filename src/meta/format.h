@@ -43,11 +43,17 @@ struct format_settings {
 	const char *controller_listener;
 	const char *controller_host;
 	uint16_t controller_port;
+	/*
+	 * A directory whose disk does not answer is left out, unless it is the
+	 * metadata's, instead of ending in an error.
+	 */
+	bool tolerant;
 };
 
 struct format_result {
 	char *cluster_id;		/* owned */
 	struct uuid *directory_ids;	/* owned; one a directory */
+	bool *left_out;			/* owned; likewise */
 	bool formatted;			/* it was empty, and is ours now */
 };
 

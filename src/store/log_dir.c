@@ -179,14 +179,17 @@ log_dir_lock(struct disk *disk, const char *path)
 	char *file = xasprintf("%s/%s", path, LOCK_FILE);
 	int fd = lock_take(disk, file);
 
-	if (fd < 0 && errno == EAGAIN)
+	int error = errno;
+
+	if (fd < 0 && error == EAGAIN)
 		log_error(LOGGER,
 		    "Log directory %s is in use: another broker holds its "
 		    ".lock",
 		    path);
 	else if (fd < 0)
-		log_error(LOGGER, "Cannot lock %s: %s", file, strerror(errno));
+		log_error(LOGGER, "Cannot lock %s: %s", file, strerror(error));
 	free(file);
+	errno = error;
 	return fd;
 }
 
@@ -200,9 +203,11 @@ dir_lock(struct log_dir *dir)
 void
 log_dir_unlock(struct log_dir *dir)
 {
-	char *path = log_dir_path(dir, LOCK_FILE);
+	char *path;
 
-	assert(dir->lock_fd >= 0);
+	if (dir->lock_fd < 0)
+		return;
+	path = log_dir_path(dir, LOCK_FILE);
 	if (disk_unlink(dir->disk, path) < 0)
 		log_warn(LOGGER, "Cannot remove %s: %s", path, strerror(errno));
 	disk_close(dir->disk, dir->lock_fd);
@@ -239,13 +244,13 @@ clean_note(struct log_dir *dir)
 	size_t len;
 	uint8_t *text =
 	    disk_read_file(dir->disk, path, CLEAN_FILE_LEN_MAX, &len);
-
+	int error = errno;
 	int result = 0;
 
-	dir->clean = text != NULL || errno == EFBIG;
+	dir->clean = text != NULL || error == EFBIG;
 	dir->clean_broker_epoch = -1;
-	if (!dir->clean && errno != ENOENT) {
-		log_error(LOGGER, "Cannot read %s: %s", path, strerror(errno));
+	if (!dir->clean && error != ENOENT) {
+		log_error(LOGGER, "Cannot read %s: %s", path, strerror(error));
 		result = -1;
 	}
 	if (text != NULL)
@@ -253,6 +258,7 @@ clean_note(struct log_dir *dir)
 		    clean_epoch_parse(slice_of(text, len));
 	free(text);
 	free(path);
+	errno = error;
 	return result;
 }
 
@@ -291,12 +297,16 @@ log_dir_mark_take(struct log_dir *dir)
 	char *path = log_dir_path(dir, CLEAN_FILE);
 	int result = 0;
 
+	int error;
+
 	if (dir->clean)
 		result = state_file_remove(dir->disk, path);
+	error = errno;
 	if (result < 0)
 		log_error(
-		    LOGGER, "Cannot remove %s: %s", path, strerror(errno));
+		    LOGGER, "Cannot remove %s: %s", path, strerror(error));
 	free(path);
+	errno = error;
 	return result;
 }
 
@@ -330,15 +340,17 @@ checkpoint_load(struct log_dir *dir, enum log_dir_checkpoint which)
 {
 	char *path = log_dir_path(dir, checkpoint_files[which]);
 	int result = checkpoint_read(&dir->found[which], dir->disk, path);
+	int error = errno;
 
-	if (result < 0 && errno == EBADMSG)
+	if (result < 0 && error == EBADMSG)
 		log_error(LOGGER,
 		    "Checkpoint %s is malformed; restore it, or remove it "
 		    "to do without what it says",
 		    path);
 	else if (result < 0)
-		log_error(LOGGER, "Cannot read %s: %s", path, strerror(errno));
+		log_error(LOGGER, "Cannot read %s: %s", path, strerror(error));
 	free(path);
+	errno = error;
 	return result;
 }
 
@@ -395,23 +407,35 @@ log_dir_checkpoint_write(struct log_dir *dir, enum log_dir_checkpoint which,
 /* --- life ---------------------------------------------------------------- */
 
 struct log_dir *
-log_dir_open(struct disk *disk, const char *path, struct uuid id)
+log_dir_new_unusable(struct disk *disk, const char *path)
 {
 	struct log_dir *dir = xcalloc(1, sizeof(*dir));
 
 	dir->disk = disk;
 	dir->path = xstrdup(path);
-	dir->id = id;
+	dir->clean_broker_epoch = -1;
 	dir->lock_fd = -1;
 	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
 		checkpoint_init(&dir->found[which]);
 	closed_logs_init(&dir->closed);
+	return dir;
+}
+
+struct log_dir *
+log_dir_open(struct disk *disk, const char *path, struct uuid id)
+{
+	struct log_dir *dir = log_dir_new_unusable(disk, path);
+	int error;
+
+	dir->id = id;
 	if (dir_lock(dir) == 0 && clean_note(dir) == 0 &&
 	    checkpoints_load(dir) == 0) {
 		closed_load(dir);
 		return dir;
 	}
+	error = errno;
 	log_dir_free(dir);
+	errno = error;
 	return NULL;
 }
 
@@ -499,13 +523,15 @@ name_add(void *context, const char *name)
 int
 log_dir_list(struct log_dir *dir)
 {
-	int result;
+	int result, error;
 
 	assert(dir->entry_count == 0);
 	result = disk_list(dir->disk, dir->path, name_add, dir);
+	error = result < 0 ? errno : EBADMSG;
 	if (result < 0)
 		log_error(
-		    LOGGER, "Cannot list %s: %s", dir->path, strerror(errno));
+		    LOGGER, "Cannot list %s: %s", dir->path, strerror(error));
+	errno = error;
 	return result == 0 ? 0 : -1;
 }
 

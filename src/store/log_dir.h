@@ -81,12 +81,16 @@ int log_dir_lock(struct disk *disk, const char *path) WARN_UNUSED;
 
 /*
  * Lock the directory at path, note the mark of a clean shutdown, read the
- * checkpoints.  NULL after one logged line that says what is wrong: another
- * process holds the lock, a checkpoint is malformed, or the error of a file
- * operation.  Nothing but .lock has changed then.
+ * checkpoints.  NULL with errno after one logged line that says what is wrong:
+ * EAGAIN where another process holds the lock, EBADMSG where a checkpoint is
+ * malformed, or the error of a file operation.  Nothing but .lock has changed
+ * then.
  */
 struct log_dir *log_dir_open(
     struct disk *disk, const char *path, struct uuid id);
+
+/* One that cannot be used: it has its path, no id, no lock and no entries. */
+struct log_dir *log_dir_new_unusable(struct disk *disk, const char *path);
 
 /*
  * Remove the mark of a clean shutdown, durably, before a log is opened: a
@@ -98,8 +102,8 @@ int log_dir_mark_take(struct log_dir *dir) WARN_UNUSED;
 void log_dir_free(struct log_dir *dir);
 
 /*
- * Find the directories inside.  0, or -1 after one logged line, which names
- * the directory whose name does not parse.
+ * Find the directories inside.  0, or -1 with errno after one logged line:
+ * EBADMSG where it names a directory whose name does not parse.
  */
 int log_dir_list(struct log_dir *dir) WARN_UNUSED;
 
@@ -116,7 +120,7 @@ int log_dir_mark_clean(struct log_dir *dir, int64_t broker_epoch) WARN_UNUSED;
  */
 void log_dir_closed_write(struct log_dir *dir, struct closed_logs *closed);
 
-/* Unlink .lock, the last act of an orderly stop. */
+/* Unlink .lock, where it is held: the last act of an orderly stop. */
 void log_dir_unlock(struct log_dir *dir);
 
 /* The offset that a checkpoint had for a partition, or fallback. */

@@ -153,6 +153,16 @@ log_manager_each(struct log_manager *manager,
 
 /* --- creating ------------------------------------------------------------ */
 
+static size_t
+dirs_working(const struct log_manager *manager)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < manager->dir_count; i++)
+		count += !manager->dirs[i].offline;
+	return count;
+}
+
 /* The working directory with the fewest logs, or NULL.  Locked. */
 static struct managed_dir *
 dir_pick(struct log_manager *manager)
@@ -170,17 +180,21 @@ dir_pick(struct log_manager *manager)
 	return best;
 }
 
-/* The directory with that id, else any; NULL where it, or all, failed. */
+/* The directory for a new log, or NULL where it is missing. */
 static struct managed_dir *
-dir_choose(struct log_manager *manager, struct uuid id)
+dir_choose(struct log_manager *manager, const struct log_manager_place *place)
 {
+	bool known = !uuid_is_zero(place->directory);
 	struct managed_dir *dir;
 
-	for (size_t i = 0; i < manager->dir_count; i++) {
+	for (size_t i = 0; i < manager->dir_count && known; i++) {
 		dir = &manager->dirs[i];
-		if (uuid_equal(dir->dir->id, id))
+		if (uuid_equal(dir->dir->id, place->directory))
 			return dir->offline ? NULL : dir;
 	}
+	if (!place->is_new &&
+	    (known || dirs_working(manager) < manager->dir_count))
+		return NULL;
 	pthread_mutex_lock(&manager->lock);
 	dir = dir_pick(manager);
 	pthread_mutex_unlock(&manager->lock);
@@ -346,18 +360,20 @@ log_add(struct log_manager *manager, struct managed_dir *home,
 
 enum kp_error
 log_manager_create(struct log_manager *manager, struct slice topic,
-    int32_t partition, struct uuid topic_id, struct uuid directory_id,
-    const struct log_settings *settings, struct log **log)
+    int32_t partition, struct uuid topic_id,
+    const struct log_manager_place *place, const struct log_settings *settings,
+    struct log **log)
 {
 	char name[NAME_SIZE];
-	struct managed_dir *home = dir_choose(manager, directory_id);
+	struct managed_dir *home;
 	enum kp_error error;
 
-	if (!name_format(name, topic, partition) || home == NULL)
+	if (!name_format(name, topic, partition))
 		return KP_KAFKA_STORAGE_ERROR;
 	if (log_find_same(manager, name, topic_id, log, &error))
 		return error;
-	if (name_is_lost(manager, name))
+	home = dir_choose(manager, place);
+	if (home == NULL || name_is_lost(manager, name))
 		return KP_KAFKA_STORAGE_ERROR;
 	if (name_is_stale(manager, name) && stale_names_drop(manager) < 0)
 		return KP_KAFKA_STORAGE_ERROR;
@@ -460,16 +476,6 @@ log_manager_log_failed(struct log_manager *manager, struct log *log)
 	manager->kicked = true;
 	pthread_cond_signal(&manager->wake);
 	pthread_mutex_unlock(&manager->wake_lock);
-}
-
-static size_t
-dirs_working(const struct log_manager *manager)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < manager->dir_count; i++)
-		count += !manager->dirs[i].offline;
-	return count;
 }
 
 void

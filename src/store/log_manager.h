@@ -39,6 +39,7 @@ struct log_manager_settings {
 	struct flusher *flusher;
 	const char *const *directories; /* log.dirs; copied */
 	size_t directory_count;
+	const bool *unusable; /* those that cannot be; NULL: none */
 	size_t open_files_max; /* segment files that are kept open */
 	int32_t node_id;       /* must be that of meta.properties */
 
@@ -88,8 +89,10 @@ void log_manager_settings_init(struct log_manager_settings *settings);
 
 /*
  * Lock the directories, note how they were left, read their meta.properties
- * and checkpoints.  NULL after one logged line that names what is wrong.  A
- * clean directory stays clean until log_manager_load opens a log.
+ * and checkpoints.  One that is unusable, or has an error of I/O, is offline;
+ * NULL after one logged line that names what is wrong where all are, or one is
+ * not ours, in use, or malformed.  A clean directory stays clean until
+ * log_manager_load opens a log.
  */
 struct log_manager *log_manager_new(
     const struct log_manager_settings *settings);
@@ -106,12 +109,12 @@ void log_manager_configure(struct log_manager *manager,
 void log_manager_free(struct log_manager *manager);
 
 /*
- * The broker epoch in the marks of a clean shutdown when all directories
- * agree, else -1 (BrokerRegistration's PreviousBrokerEpoch, KIP-966).
+ * The broker epoch in the marks of a clean shutdown when all directories that
+ * work agree, else -1 (BrokerRegistration's PreviousBrokerEpoch, KIP-966).
  */
 int64_t log_manager_previous_broker_epoch(const struct log_manager *manager);
 
-/* Did all directories end with an orderly stop? */
+/* Did all directories that work end with an orderly stop? */
 bool log_manager_was_clean(const struct log_manager *manager);
 
 /*
@@ -122,9 +125,10 @@ bool log_manager_was_clean(const struct log_manager *manager);
 int log_manager_check_empty(struct log_manager *manager) WARN_UNUSED;
 
 /*
- * Open all logs, in parallel.  hooks is copied.  0, or -1 after a logged line
- * where a directory cannot be listed.  A partition whose log cannot be opened
- * is offline: after a logged line log_manager_create refuses it.
+ * Open all logs, in parallel.  hooks is copied.  A directory with an error of
+ * I/O goes offline.  0, or -1 after a logged line where what is in one makes
+ * no sense.  A partition whose log cannot be opened is offline: after a logged
+ * line log_manager_create refuses it.
  *
  * Where partition.metadata is lost or damaged, but there are records and the
  * metadata has a topic of that name, the file is written anew.
@@ -144,17 +148,30 @@ void log_manager_start(struct log_manager *manager);
 int log_manager_stop(
     struct log_manager *manager, int64_t broker_epoch) WARN_UNUSED;
 
+/* Where a partition's log belongs. */
+struct log_manager_place {
+	/* Zero: nobody has said, it is where the fewest logs are. */
+	struct uuid directory;
+	/*
+	 * It was never anywhere.  One that was is not made anew while its
+	 * directory is missing: not there or offline, or, where nobody has
+	 * said, any that is offline.
+	 */
+	bool is_new;
+};
+
 /*
  * Make the directory, partition.metadata and an empty log, without a sync;
  * where the log is there with the same topic id it is found instead.  A
  * partition that could not be loaded is not made anew.
- * directory_id says where; zero, or an unknown one, means the directory with
- * the fewest logs.  settings is copied.  *log is held for the caller.
- * KP_NONE, or KP_KAFKA_STORAGE_ERROR after a logged line.
+ *
+ * place says where it belongs.  settings is copied.  *log is held for the
+ * caller.  KP_NONE, or KP_KAFKA_STORAGE_ERROR after a logged line, or where
+ * the directory of the place does not work.
  */
 enum kp_error log_manager_create(struct log_manager *manager,
     struct slice topic, int32_t partition, struct uuid topic_id,
-    struct uuid directory_id, const struct log_settings *settings,
+    const struct log_manager_place *place, const struct log_settings *settings,
     struct log **log) WARN_UNUSED;
 
 /* Give back a log that log_manager_create held. */

@@ -41,20 +41,24 @@ log_manager_settings_init(struct log_manager_settings *settings)
 
 /* --- opening ------------------------------------------------------------- */
 
-/* The directory.id of path's meta.properties; -1 after a logged line. */
+/*
+ * The directory.id of path's meta.properties; -1 with errno after a logged
+ * line, EBADMSG where it makes no sense or is another node's.
+ */
 static int
 directory_id_read(const struct log_manager_settings *settings, const char *path,
     struct uuid *id)
 {
 	struct meta_properties meta;
 	char *why = NULL;
-	int result;
+	int result, error = EBADMSG;
 
 	meta_properties_init(&meta);
 	result = meta_properties_read(&meta, settings->disk, path, &why);
 	if (result < 0) {
+		error = errno;
 		log_error(LOG_MANAGER_LOGGER, "Cannot use %s/%s: %s", path,
-		    META_PROPERTIES_FILE, why != NULL ? why : strerror(errno));
+		    META_PROPERTIES_FILE, why != NULL ? why : strerror(error));
 	} else if (meta.node_id != settings->node_id) {
 		log_error(LOG_MANAGER_LOGGER,
 		    "Log directory %s belongs to node %d, and this is node %d",
@@ -69,6 +73,7 @@ directory_id_read(const struct log_manager_settings *settings, const char *path,
 	*id = meta.directory_id;
 	free(why);
 	meta_properties_fini(&meta);
+	errno = error;
 	return result;
 }
 
@@ -87,20 +92,68 @@ id_is_taken(const struct log_manager *manager, const char *path, struct uuid id)
 	return false;
 }
 
-static int
-dir_add(struct log_manager *manager, const char *path)
+/* NULL with errno after a logged line. */
+static struct log_dir *
+dir_open(struct log_manager *manager, const char *path)
 {
 	struct uuid id;
-	struct log_dir *dir;
 
-	if (directory_id_read(&manager->settings, path, &id) < 0 ||
-	    id_is_taken(manager, path, id))
-		return -1;
-	dir = log_dir_open(manager->settings.disk, path, id);
-	if (dir == NULL)
-		return -1;
-	manager->dirs[manager->dir_count++].dir = dir;
+	if (directory_id_read(&manager->settings, path, &id) < 0)
+		return NULL;
+	if (id_is_taken(manager, path, id)) {
+		errno = EBADMSG;
+		return NULL;
+	}
+	return log_dir_open(manager->settings.disk, path, id);
+}
+
+/*
+ * Is it somebody's mistake, or does it heal by itself?  Then the start is
+ * refused.  In any other case the disk does not answer.
+ */
+static bool
+must_refuse(int error)
+{
+	return error == EAGAIN || error == EBADMSG || disk_is_short(error);
+}
+
+static int
+dir_add(struct log_manager *manager, const char *path, bool usable)
+{
+	struct managed_dir *home = &manager->dirs[manager->dir_count];
+
+	if (usable) {
+		home->dir = dir_open(manager, path);
+		if (home->dir == NULL && must_refuse(errno))
+			return -1;
+	}
+	home->offline = home->dir == NULL;
+	if (home->offline) {
+		log_error(LOG_MANAGER_LOGGER,
+		    "Log directory %s is offline: it cannot be used", path);
+		home->dir =
+		    log_dir_new_unusable(manager->settings.disk, path);
+	}
+	manager->dir_count++;
 	return 0;
+}
+
+static int
+dirs_add(struct log_manager *manager)
+{
+	const struct log_manager_settings *settings = &manager->settings;
+
+	for (size_t i = 0; i < settings->directory_count; i++)
+		if (dir_add(manager, settings->directories[i],
+			settings->unusable == NULL ||
+			    !settings->unusable[i]) < 0)
+			return -1;
+	for (size_t i = 0; i < manager->dir_count; i++)
+		if (!manager->dirs[i].offline)
+			return 0;
+	log_error(
+	    LOG_MANAGER_LOGGER, "None of the log directories can be used");
+	return -1;
 }
 
 static void
@@ -144,13 +197,12 @@ log_manager_new(const struct log_manager_settings *settings)
 	map_init(&manager->stale);
 	list_init(&manager->doomed);
 	log_manager_due_init(manager);
-	for (size_t i = 0; i < settings->directory_count; i++) {
-		if (dir_add(manager, settings->directories[i]) < 0) {
-			log_manager_free(manager);
-			return NULL;
-		}
+	if (dirs_add(manager) < 0) {
+		log_manager_free(manager);
+		return NULL;
 	}
 	manager->settings.directories = NULL;
+	manager->settings.unusable = NULL;
 	return manager;
 }
 
@@ -200,7 +252,7 @@ bool
 log_manager_was_clean(const struct log_manager *manager)
 {
 	for (size_t i = 0; i < manager->dir_count; i++) {
-		if (!manager->dirs[i].dir->clean)
+		if (!manager->dirs[i].offline && !manager->dirs[i].dir->clean)
 			return false;
 	}
 	return true;
@@ -214,7 +266,9 @@ log_manager_previous_broker_epoch(const struct log_manager *manager)
 	for (size_t i = 0; i < manager->dir_count; i++) {
 		int64_t found = manager->dirs[i].dir->clean_broker_epoch;
 
-		if (found < 0 || (i > 0 && found != epoch))
+		if (manager->dirs[i].offline)
+			continue;
+		if (found < 0 || (epoch >= 0 && found != epoch))
 			return -1;
 		epoch = found;
 	}
@@ -405,7 +459,11 @@ item_load(void *context, size_t index)
 {
 	struct load *load = context;
 	struct load_item *item = &load->items[index];
-	char *path = log_dir_path(item->home->dir, item->found->name);
+	char *path;
+
+	if (item->home->offline)
+		return;
+	path = log_dir_path(item->home->dir, item->found->name);
 
 	switch (item->found->kind) {
 	case LOG_DIR_PARTITION:
@@ -422,6 +480,25 @@ item_load(void *context, size_t index)
 	free(path);
 }
 
+/*
+ * List a directory; -1 where what is in it makes no sense.  It goes offline
+ * where it cannot be listed.
+ */
+static int
+dir_list(struct log_manager *manager, struct managed_dir *home)
+{
+	int error;
+
+	if (home->offline || log_dir_list(home->dir) == 0)
+		return 0;
+	error = errno;
+	log_dir_entries_forget(home->dir);
+	if (must_refuse(error))
+		return -1;
+	log_manager_dir_fail(manager, home, "it cannot be listed");
+	return 0;
+}
+
 /* List all directories into load. */
 static int
 items_find(struct load *load)
@@ -431,7 +508,7 @@ items_find(struct load *load)
 	for (size_t i = 0; i < manager->dir_count; i++) {
 		struct log_dir *dir = manager->dirs[i].dir;
 
-		if (log_dir_list(dir) < 0)
+		if (dir_list(manager, &manager->dirs[i]) < 0)
 			return -1;
 		load->items = xrealloc(load->items,
 		    (load->count + dir->entry_count) * sizeof(*load->items));
@@ -510,6 +587,20 @@ duplicates_check(struct load *load)
 	return result;
 }
 
+/* Write its checkpoints, or take it offline; -1 where the disk is full. */
+static int
+dir_write(struct log_manager *manager, struct managed_dir *home,
+    struct log_manager_view *view)
+{
+	if (log_manager_checkpoint(manager, home, view) == 0)
+		return 0;
+	if (must_refuse(errno))
+		return -1;
+	log_manager_dir_fail(
+	    manager, home, "its checkpoints cannot be written");
+	return 0;
+}
+
 /*
  * A checkpoint may name partitions that are not there.  One that is created
  * later must not inherit the offsets.
@@ -524,13 +615,14 @@ leftovers_drop(struct load *load)
 	for (size_t i = 0; i < manager->dir_count && result == 0; i++) {
 		const struct log_dir *dir = manager->dirs[i].dir;
 
+		if (manager->dirs[i].offline)
+			continue;
 		if (dir->found[LOG_DIR_RECOVERY_POINTS].count +
 			dir->found[LOG_DIR_LOG_STARTS].count +
 			dir->found[LOG_DIR_CLEANER_POINTS].count +
 			dir->found[LOG_DIR_HIGH_WATERMARKS].count >
 		    0)
-			result = log_manager_checkpoint(
-			    manager, &manager->dirs[i], &view);
+			result = dir_write(manager, &manager->dirs[i], &view);
 	}
 	log_manager_view_release(manager, &view);
 	return result;
@@ -541,8 +633,14 @@ static int
 marks_take(struct log_manager *manager)
 {
 	for (size_t i = 0; i < manager->dir_count; i++) {
-		if (log_dir_mark_take(manager->dirs[i].dir) < 0)
+		struct managed_dir *home = &manager->dirs[i];
+
+		if (home->offline || log_dir_mark_take(home->dir) == 0)
+			continue;
+		if (must_refuse(errno))
 			return -1;
+		log_manager_dir_fail(
+		    manager, home, "its mark cannot be removed");
 	}
 	return 0;
 }
@@ -575,6 +673,8 @@ log_manager_check_empty(struct log_manager *manager)
 	for (size_t i = 0; i < manager->dir_count && result == 0; i++) {
 		struct log_dir *dir = manager->dirs[i].dir;
 
+		if (manager->dirs[i].offline)
+			continue;
 		result = log_dir_list(dir);
 		for (size_t j = 0; j < dir->entry_count && result == 0; j++)
 			result = entry_check_empty(dir, &dir->entries[j]);

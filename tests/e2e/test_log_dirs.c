@@ -372,6 +372,48 @@ one_directory_fails_and_the_others_serve(void **state)
 	free(aside);
 }
 
+/*
+ * A directory that is no directory at the start, and one that is empty because
+ * its disk is not mounted: what was in there waits, and is not made anew.
+ */
+static void
+a_start_without_a_directory_serves_the_others(void **state)
+{
+	struct rig *rig = *state;
+	char *aside = xasprintf("%s/aside", rig->root);
+	int homes[DIRECTORIES];
+	int64_t end;
+
+	raw_topic_create(&rig->client, "some", DIRECTORIES);
+	for (int32_t i = 0; i < DIRECTORIES; i++) {
+		homes[i] = directory_of(rig, i);
+		check_partition(rig, i, true);
+	}
+	for (int empty = 0; empty < 2; empty++) {
+		broker_process_kill(&rig->broker);
+		assert_int_equal(rename(rig->paths[1], aside), 0);
+		temp_dir_put(rig->root, "b", empty ? NULL : "no directory");
+		reconnect(rig);
+		for (int32_t i = 0; i < DIRECTORIES; i++)
+			check_partition(rig, i, homes[i] != 1);
+		assert_int_equal(describe_all(rig)->results[1].error_code,
+		    empty ? KP_NONE : KP_KAFKA_STORAGE_ERROR);
+		broker_process_kill(&rig->broker);
+		temp_dir_remove(xstrdup(rig->paths[1]));
+		assert_int_equal(rename(aside, rig->paths[1]), 0);
+		reconnect(rig);
+		for (int32_t i = 0; i < DIRECTORIES; i++) {
+			assert_int_equal(directory_of(rig, i), homes[i]);
+			check_partition(rig, i, true);
+		}
+	}
+	for (int32_t i = 0; i < DIRECTORIES; i++) {
+		assert_int_equal(end_offset(rig, i, &end), KP_NONE);
+		assert_int_equal(end, homes[i] == 1 ? 3 : 5);
+	}
+	free(aside);
+}
+
 static void
 the_broker_ends_with_its_metadata(void **state)
 {
@@ -393,6 +435,7 @@ main(void)
 		TEST(directories_are_described_at_all_versions),
 		TEST(partitions_spread_evenly),
 		TEST(one_directory_fails_and_the_others_serve),
+		TEST(a_start_without_a_directory_serves_the_others),
 		TEST(the_broker_ends_with_its_metadata),
 	};
 

@@ -96,13 +96,15 @@ teardown(void **state)
 	return 0;
 }
 
+static const struct log_manager_place anywhere = { .is_new = true };
+
 static struct log *
 create(struct rig *rig, const char *topic)
 {
 	struct log *log;
 
 	assert_int_equal(log_manager_create(rig->manager, slice_str(topic), 0,
-			     topic_id, UUID_ZERO, &rig->log_settings, &log),
+			     topic_id, &anywhere, &rig->log_settings, &log),
 	    KP_NONE);
 	return log;
 }

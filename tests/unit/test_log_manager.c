@@ -195,6 +195,8 @@ rig_free(struct rig *rig)
 
 /* --- logs ---------------------------------------------------------------- */
 
+static const struct log_manager_place anywhere = { .is_new = true };
+
 static struct log *
 create(struct rig *rig, const char *topic, int32_t partition)
 {
@@ -202,7 +204,7 @@ create(struct rig *rig, const char *topic, int32_t partition)
 
 	assert_int_equal(log_manager_create(rig->manager, slice_str(topic),
 			     partition, topic[0] == 'a' ? topic_a : topic_b,
-			     UUID_ZERO, &rig->log_settings, &log),
+			     &anywhere, &rig->log_settings, &log),
 	    KP_NONE);
 	return log;
 }
@@ -308,7 +310,7 @@ a_created_log_is_found(void **state UNUSED)
 	assert_ptr_equal(again, log);
 	log_manager_release(rig->manager, again);
 	assert_int_equal(log_manager_create(rig->manager, slice_str("a"), 0,
-			     topic_b, UUID_ZERO, &rig->log_settings, &again),
+			     topic_b, &anywhere, &rig->log_settings, &again),
 	    KP_KAFKA_STORAGE_ERROR);
 	assert_int_equal(log_manager_count(rig->manager, NULL), 1);
 	log_manager_release(rig->manager, log);
@@ -335,7 +337,9 @@ static void
 logs_spread_over_directories(void **state UNUSED)
 {
 	struct rig *rig = rig_new(2);
-	const struct uuid second = { { 0xdd, 2 } };
+	const struct log_manager_place second = {
+		.directory = { { 0xdd, 2 } },
+	};
 	struct log *log;
 
 	for (int32_t i = 0; i < 6; i++)
@@ -344,7 +348,7 @@ logs_spread_over_directories(void **state UNUSED)
 	assert_int_equal(names_with(rig->paths[1], "a-"), 3);
 	for (int32_t i = 0; i < 3; i++) {
 		assert_int_equal(log_manager_create(rig->manager,
-				     slice_str("b"), i, topic_b, second,
+				     slice_str("b"), i, topic_b, &second,
 				     &rig->log_settings, &log),
 		    KP_NONE);
 		log_manager_release(rig->manager, log);
@@ -503,6 +507,151 @@ a_log_that_does_not_close_leaves_no_mark(void **state UNUSED)
 	assert_int_equal(disk_fault_clear(&rig->fault), 1);
 	assert_false(temp_dir_has(rig->paths[0], ".kafka_cleanshutdown"));
 	assert_true(temp_dir_has(rig->paths[1], ".kafka_cleanshutdown"));
+	rig_free(rig);
+}
+
+/* --- one of two directories fails ----------------------------------------- */
+
+/* Two directories with a log each, of three records that are durable. */
+static struct rig *
+two_with_records(bool clean)
+{
+	struct rig *rig = rig_new(2);
+
+	for (int32_t i = 0; i < 2; i++) {
+		struct log *log = create(rig, "a", i);
+
+		assert_int_equal(names_with(rig->paths[i], "a-"), 1);
+		fill(rig, log, 3);
+		assert_int_equal(log_flush_all(log), 0);
+		log_manager_release(rig->manager, log);
+	}
+	if (clean)
+		assert_int_equal(rig_stop(rig, 5), 0);
+	else
+		rig_kill(rig);
+	return rig;
+}
+
+/* Does the log take a record and make it durable? */
+static bool
+serves(struct rig *rig, int32_t partition)
+{
+	struct log *log = find(rig, "a", partition);
+	bool serves;
+
+	if (log == NULL)
+		return false;
+	serves = append_one(rig, log, rig->wall_ms) == KP_NONE &&
+	    log_flush_all(log) == 0;
+	if (!serves)
+		log_manager_log_failed(rig->manager, log);
+	log_manager_release(rig->manager, log);
+	log_manager_tick(rig->manager);
+	return serves;
+}
+
+/* It is not made anew elsewhere while its directory is missing. */
+static void
+expect_missing(struct rig *rig, int32_t partition)
+{
+	const struct log_manager_place places[] = {
+		{ .directory = { { 0xdd, (uint8_t)(partition + 1) } } },
+		{ .directory = UUID_ZERO },
+	};
+	struct log *log;
+
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		assert_int_equal(log_manager_create(rig->manager,
+				     slice_str("a"), partition, topic_a,
+				     &places[i], &rig->log_settings, &log),
+		    KP_KAFKA_STORAGE_ERROR);
+}
+
+/* Whatever fails of a directory at the start, the other one serves. */
+static void
+a_start_with_a_bad_directory_serves_the_other(void **state UNUSED)
+{
+	for (int operation = 0; operation <= DISK_ANY; operation++) {
+		for (int32_t bad = 0; bad < 2; bad++) {
+			struct rig *rig = two_with_records(operation % 2 == 0);
+			struct log *log;
+
+			disk_fault_fail_all(&rig->fault, operation,
+			    rig->paths[bad], 0, EIO);
+			rig_must_start(rig);
+			expect_end(rig, "a", !bad, 3);
+			assert_true(serves(rig, !bad));
+			if (!serves(rig, bad) && find(rig, "a", bad) == NULL)
+				expect_missing(rig, bad);
+			if (rig->manager->dirs[bad].offline) {
+				/* What is new goes to the other. */
+				log = create(rig, "b", 0);
+				assert_int_equal(
+				    names_with(rig->paths[!bad], "b-0"), 1);
+				log_manager_release(rig->manager, log);
+			}
+			rig_kill(rig);
+			disk_fault_clear(&rig->fault);
+			rig_must_start(rig);
+			assert_true(serves(rig, bad));
+			assert_true(serves(rig, !bad));
+			rig_free(rig);
+		}
+	}
+}
+
+/* The same while it runs, with all that the background does. */
+static void
+a_directory_that_fails_leaves_the_other_alone(void **state UNUSED)
+{
+	for (int operation = 0; operation <= DISK_ANY; operation++) {
+		for (int32_t bad = 0; bad < 2; bad++) {
+			struct rig *rig = two_with_records(true);
+			struct log *log;
+			bool served;
+
+			rig_must_start(rig);
+			disk_fault_fail_all(&rig->fault, operation,
+			    rig->paths[bad], 0, EIO);
+			served = serves(rig, bad);
+			assert_true(serves(rig, !bad));
+			rig_pass(rig, 1000000);
+			assert_true(rig->failed_count <= 1);
+			assert_true(rig->failed_count == 0 ||
+			    rig->failed_remaining == 1);
+			assert_false(rig->manager->dirs[!bad].offline);
+			assert_true(serves(rig, !bad));
+			log = find(rig, "a", bad);
+			log_lock(log);
+			assert_true(served || log_is_offline(log));
+			assert_true(!rig->manager->dirs[bad].offline ||
+			    log_is_offline(log));
+			log_unlock(log);
+			log_manager_release(rig->manager, log);
+			(void)!rig_stop(rig, 6);
+			disk_fault_clear(&rig->fault);
+			rig_must_start(rig);
+			expect_end(rig, "a", !bad, 5);
+			assert_true(serves(rig, bad));
+			rig_free(rig);
+		}
+	}
+}
+
+/* A disk that is not mounted: its partitions wait for it. */
+static void
+a_partition_waits_for_its_directory(void **state UNUSED)
+{
+	const struct log_manager_place elsewhere = {
+		.directory = { { 0xdd, 9 } },
+	};
+	struct rig *rig = rig_new(2);
+	struct log *log;
+
+	assert_int_equal(log_manager_create(rig->manager, slice_str("a"), 0,
+			     topic_a, &elsewhere, &rig->log_settings, &log),
+	    KP_KAFKA_STORAGE_ERROR);
 	rig_free(rig);
 }
 
@@ -707,7 +856,7 @@ a_partition_that_cannot_be_read_is_offline(void **state UNUSED)
 		assert_int_equal(names_with(rig->paths[0], "-stray"), 0);
 		assert_int_equal(
 		    log_manager_create(rig->manager, slice_str("a"), 0,
-			topic_a, UUID_ZERO, &rig->log_settings, &log),
+			topic_a, &anywhere, &rig->log_settings, &log),
 		    KP_KAFKA_STORAGE_ERROR);
 		/* What is known of it is still in the checkpoints. */
 		rig_pass(rig, 60000);
@@ -859,7 +1008,7 @@ a_rename_that_found_no_room_frees_the_name(void **state UNUSED)
 	assert_int_equal(rig->failed_count, 0);
 	assert_int_equal(
 	    log_manager_create(rig->manager, slice_str("a"), 0, topic_a,
-		UUID_ZERO, &rig->log_settings, &again),
+		&anywhere, &rig->log_settings, &again),
 	    KP_KAFKA_STORAGE_ERROR);
 	disk_fault_clear(&rig->fault);
 	again = create(rig, "a", 0);
@@ -1275,6 +1424,11 @@ main(void)
 		cmocka_unit_test(epochs_that_differ_are_unknown),
 		cmocka_unit_test(no_failure_of_a_stop_loses_a_record),
 		cmocka_unit_test(a_log_that_does_not_close_leaves_no_mark),
+		cmocka_unit_test(
+		    a_start_with_a_bad_directory_serves_the_other),
+		cmocka_unit_test(
+		    a_directory_that_fails_leaves_the_other_alone),
+		cmocka_unit_test(a_partition_waits_for_its_directory),
 		cmocka_unit_test(wrong_directories_are_refused),
 		cmocka_unit_test(lost_and_found_is_left_alone),
 		cmocka_unit_test(a_refused_start_leaves_the_marks),
