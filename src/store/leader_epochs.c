@@ -117,7 +117,7 @@ leader_epochs_end_offset(
 {
 	size_t upper = epoch_upper(epochs, epoch);
 
-	if (epoch < 0 || epochs->count == 0)
+	if (epoch == -1 || epochs->count == 0)
 		return EPOCH_UNDEFINED;
 	if (epoch == leader_epochs_latest(epochs))
 		return (struct leader_epoch_end){ epoch, log_end_offset };

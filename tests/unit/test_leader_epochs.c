@@ -72,6 +72,7 @@ end_offsets_follow_kafkas_rules(void **state UNUSED)
 	expect_end(&epochs, 0, -1, -1);
 	three_epochs(&epochs);
 	expect_end(&epochs, -1, -1, -1);
+	expect_end(&epochs, -2, -2, 0);
 	expect_end(&epochs, 0, 0, 0);
 	expect_end(&epochs, 1, 1, 0);
 	expect_end(&epochs, 2, 2, 10);
