@@ -15,6 +15,8 @@
 #include "base/slice.h"
 #include "cli/exit_code.h"
 #include "cli/storage.h"
+#include "cli/storage_scram.h"
+#include "cli/storage_voter.h"
 #include "meta/features.h"
 #include "meta/format.h"
 #include "store/disk_posix.h"
@@ -29,6 +31,9 @@ struct options {
 	const char *release;
 	const char **features;	/* owned array, "NAME=LEVEL" */
 	size_t features_count;
+	const char **scram;	/* owned array, arguments of --add-scram */
+	size_t scram_count;
+	const char *initial_controllers;
 	bool ignore_formatted;
 	bool standalone;
 	bool no_initial_controllers;
@@ -70,11 +75,11 @@ take_option(struct options *options, int option, const char *argument)
 		options->no_initial_controllers = true;
 		return EXIT_OK;
 	case 'I':
-		return storage_fail("--initial-controllers: a quorum of "
-		    "several is not supported yet; a single node is "
-		    "--standalone");
+		options->initial_controllers = argument;
+		return EXIT_OK;
 	case 'S':
-		return storage_fail("--add-scram: SCRAM is not supported yet");
+		options->scram[options->scram_count++] = argument;
+		return EXIT_OK;
 	default:
 		return EXIT_USAGE;	/* getopt has said why */
 	}
@@ -99,6 +104,7 @@ parse(struct options *options, int argc, char **argv)
 
 	memset(options, 0, sizeof(*options));
 	options->features = xcalloc((size_t)argc, sizeof(char *));
+	options->scram = xcalloc((size_t)argc, sizeof(char *));
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "c:t:S:gr:f:sNI:",
 		    long_options, NULL)) != -1) {
@@ -112,8 +118,9 @@ parse(struct options *options, int argc, char **argv)
 		return storage_usage("--config is missing");
 	if (options->cluster_id == NULL)
 		return storage_usage("--cluster-id is missing");
-	if (options->standalone && options->no_initial_controllers)
-		return storage_usage("--standalone and "
+	if (options->standalone + options->no_initial_controllers +
+		(options->initial_controllers != NULL) > 1)
+		return storage_usage("--standalone, --initial-controllers and "
 		    "--no-initial-controllers exclude each other");
 	return EXIT_OK;
 }
@@ -130,91 +137,31 @@ is_static(const struct configuration *configuration)
 	return slice_trim(slice_str(voters)).len > 0;
 }
 
+/* Is a voter to be written? */
+static bool
+has_voter(const struct options *options)
+{
+	return options->standalone || options->initial_controllers != NULL;
+}
+
 static int
 check_quorum(const struct options *options,
     const struct configuration *configuration)
 {
-	if (is_static(configuration) && options->standalone)
+	if (is_static(configuration) && has_voter(options))
 		return storage_fail("You cannot specify "
 		    "controller.quorum.voters and format the node with "
 		    "--initial-controllers or --standalone. If you want to "
 		    "use dynamic quorum, please remove "
 		    "controller.quorum.voters and specify "
 		    "controller.quorum.bootstrap.servers instead.");
-	if (!is_static(configuration) && !options->standalone &&
+	if (!is_static(configuration) && !has_voter(options) &&
 	    !options->no_initial_controllers)
 		return storage_fail("Because controller.quorum.voters is not "
 		    "set on this controller, you must specify one of the "
 		    "following: --standalone, --initial-controllers, or "
 		    "--no-initial-controllers.");
 	return EXIT_OK;
-}
-
-/* Where the voter is reached: a listener's own words for it. */
-struct endpoint {
-	char *name;	/* all owned */
-	char *host;
-	uint16_t port;
-};
-
-/* HOST:PORT in NAME://HOST:PORT where the name is this one, or NULL. */
-static char *
-address_in(char *text, const char *name)
-{
-	size_t len = strlen(name);
-
-	if (strncasecmp(text, name, len) != 0 ||
-	    strncmp(text + len, "://", 3) != 0)
-		return NULL;
-	return text + len + 3;
-}
-
-/* Take the listener of this name from a list of them. */
-static bool
-find_endpoint(const char *list, const char *name, struct endpoint *endpoint)
-{
-	struct slice left = slice_str(list), item;
-	bool found = false;
-
-	while (!found && slice_next_word(&left, &item)) {
-		char *text = slice_dup(item);
-		char *host = address_in(text, name);
-		char *colon = host == NULL ? NULL : strrchr(host, ':');
-
-		if (colon != NULL) {
-			*colon = '\0';
-			endpoint->port =
-			    (uint16_t)strtoul(colon + 1, NULL, 10);
-			endpoint->host =
-			    xstrdup(*host == '\0' ? "localhost" : host);
-			found = true;
-		}
-		free(text);
-	}
-	return found;
-}
-
-/*
- * The first of controller.listener.names.  A controller that is started later
- * replaces host and port by what it then has.
- */
-static void
-endpoint_of(const struct properties *properties, struct endpoint *endpoint)
-{
-	struct slice names = slice_str(properties_get(properties,
-	    "controller.listener.names"));
-	struct slice name;
-
-	if (!slice_next_word(&names, &name))
-		name = SLICE_LITERAL("CONTROLLER");
-	endpoint->name = slice_dup(name);
-	if (find_endpoint(properties_get(properties, "advertised.listeners"),
-		endpoint->name, endpoint) ||
-	    find_endpoint(properties_get(properties, "listeners"),
-		endpoint->name, endpoint))
-		return;
-	endpoint->host = xstrdup("localhost");
-	endpoint->port = 9093;
 }
 
 /* --- Features ------------------------------------------------------------ */
@@ -427,6 +374,10 @@ print_bootstrap(const struct format_settings *settings)
 		       "featureLevel=%d) at version 0)",
 		    i > 0 ? ", " : "", settings->features[i].name,
 		    settings->features[i].level);
+	for (size_t i = 0; i < settings->scram_count; i++) {
+		fputs(", ", stdout);
+		storage_scram_print(&settings->scram[i]);
+	}
 	printf("], metadataVersionLevel=%d, source=format command)\n",
 	    settings->features[0].level);
 }
@@ -496,6 +447,24 @@ format_directories(const struct format_settings *settings,
 /* --- All ----------------------------------------------------------------- */
 
 static int
+parse_scram(const struct options *options, const struct levels *levels,
+    struct rng *rng, struct arena *arena,
+    struct kp_user_scram_credential_record *records)
+{
+	int result = EXIT_OK;
+
+	for (size_t i = 0; i < options->scram_count && result == EXIT_OK; i++)
+		result = storage_scram_parse(options->scram[i], rng, arena,
+		    &records[i]);
+	if (result == EXIT_OK && options->scram_count > 0 &&
+	    levels->metadata_version < FEATURES_METADATA_SCRAM)
+		result = storage_fail("SCRAM is only supported in "
+		    "metadata.version %s or later.",
+		    features_metadata_name(FEATURES_METADATA_SCRAM));
+	return result;
+}
+
+static int
 format_with(const struct options *options,
     const struct configuration *configuration, const struct levels *levels)
 {
@@ -503,19 +472,25 @@ format_with(const struct options *options,
 	    &configuration->directories;
 	size_t *order = storage_directory_order(directories);
 	const char **paths = xcalloc(directories->count, sizeof(*paths));
+	struct kp_user_scram_credential_record *scram =
+	    xcalloc(options->scram_count, sizeof(*scram));
 	struct format_feature features[LEVELS_MAX + 1];
-	struct endpoint endpoint;
+	struct storage_voter voter;
+	struct arena arena;
+	struct rng rng;
 	struct format_settings settings = {
 		.disk = disk_posix(),
 		.dirs = paths,
 		.dirs_count = directories->count,
 		.node_id = configuration->node_id,
 		.cluster_id = options->cluster_id,
+		.rng = &rng,
 		.features = features,
 		.features_count = record_features(levels, features),
-		.static_quorum = !options->standalone,
+		.scram = scram,
+		.scram_count = options->scram_count,
+		.static_quorum = !has_voter(options),
 	};
-	struct rng rng;
 	int result;
 
 	for (size_t i = 0; i < directories->count; i++) {
@@ -523,15 +498,23 @@ format_with(const struct options *options,
 		if (order[i] == directories->metadata)
 			settings.metadata_dir = i;
 	}
-	endpoint_of(&configuration->properties, &endpoint);
-	settings.controller_listener = endpoint.name;
-	settings.controller_host = endpoint.host;
-	settings.controller_port = endpoint.port;
+	arena_init(&arena, SIZE_MAX);
 	rng_init_random(&rng);
-	settings.rng = &rng;
-	result = format_directories(&settings, options->ignore_formatted);
-	free(endpoint.name);
-	free(endpoint.host);
+	storage_voter_configured(&voter, &configuration->properties);
+	result = parse_scram(options, levels, &rng, &arena, scram);
+	if (result == EXIT_OK && options->initial_controllers != NULL)
+		result = storage_voter_parse(&voter,
+		    options->initial_controllers, configuration->node_id);
+	settings.controller_listener = voter.listener;
+	settings.controller_host = voter.host;
+	settings.controller_port = voter.port;
+	settings.metadata_dir_id = voter.directory_id;
+	if (result == EXIT_OK)
+		result = format_directories(&settings,
+		    options->ignore_formatted);
+	storage_voter_fini(&voter);
+	arena_reset(&arena);
+	free(scram);
 	free(paths);
 	free(order);
 	return result;
@@ -558,5 +541,6 @@ storage_format(int argc, char **argv)
 		configuration_fini(&configuration);
 	}
 	free(options.features);
+	free(options.scram);
 	return result;
 }

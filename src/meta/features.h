@@ -38,6 +38,8 @@ int16_t features_default(const struct feature *feature,
 #define FEATURES_METADATA_MIN 7
 #define FEATURES_METADATA_STABLE 30
 #define FEATURES_METADATA_MAX 31
+/* The first one whose metadata may have SCRAM credentials: 3.5-IV2. */
+#define FEATURES_METADATA_SCRAM 11
 
 /* "4.3-IV0", or NULL where there is no such level. */
 const char *features_metadata_name(int16_t level);

@@ -16,6 +16,7 @@
 #include "wire/codec.h"
 #include "wire/generated/control_voters_record.h"
 #include "wire/generated/metadata_feature_level_record.h"
+#include "wire/generated/metadata_user_scram_credential_record.h"
 #include "wire/output.h"
 
 #define LOGGER "meta"
@@ -329,12 +330,29 @@ check(struct format *format, size_t index)
 		check_cluster(format, place) != 0))
 		return -1;
 	*id = place->meta.directory_id;
+	if (uuid_is_zero(*id) && index == format->settings->metadata_dir)
+		*id = format->settings->metadata_dir_id;
 	if (uuid_is_zero(*id))
 		*id = uuid_random(format->settings->rng);
 	return check_directory_id(format, index);
 }
 
 /* --- Writing ------------------------------------------------------------- */
+
+static int
+write_record(struct metadata_snapshot *snapshot,
+    enum metadata_record_type type, const void *record)
+{
+	struct buf bytes;
+	int result;
+
+	buf_init(&bytes, METADATA_RECORD_BATCH_LEN_MAX);
+	result = metadata_record_encode(&bytes, type, 0, record);
+	assert(result == 0);
+	result = metadata_snapshot_write(snapshot, buf_slice(&bytes));
+	buf_fini(&bytes);
+	return result;
+}
 
 static int
 write_feature(struct metadata_snapshot *snapshot, const char *name,
@@ -344,16 +362,8 @@ write_feature(struct metadata_snapshot *snapshot, const char *name,
 		.name = slice_str(name),
 		.feature_level = level,
 	};
-	struct buf bytes;
-	int result;
 
-	buf_init(&bytes, METADATA_RECORD_BATCH_LEN_MAX);
-	result = metadata_record_encode(&bytes, METADATA_RECORD_FEATURE_LEVEL,
-	    0, &record);
-	assert(result == 0);
-	result = metadata_snapshot_write(snapshot, buf_slice(&bytes));
-	buf_fini(&bytes);
-	return result;
+	return write_record(snapshot, METADATA_RECORD_FEATURE_LEVEL, &record);
 }
 
 static int
@@ -390,6 +400,19 @@ write_features(const struct format_settings *settings,
 }
 
 static int
+write_users(const struct format_settings *settings,
+    struct metadata_snapshot *snapshot)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < settings->scram_count && result == 0; i++)
+		result = write_record(snapshot,
+		    METADATA_RECORD_USER_SCRAM_CREDENTIAL,
+		    &settings->scram[i]);
+	return result;
+}
+
+static int
 write_bootstrap(const struct format *format, const char *directory)
 {
 	const struct metadata_snapshot_header header = {
@@ -404,6 +427,8 @@ write_bootstrap(const struct format *format, const char *directory)
 
 	free(path);
 	result = write_features(format->settings, snapshot);
+	if (result == 0)
+		result = write_users(format->settings, snapshot);
 	if (metadata_snapshot_end(snapshot) != 0)
 		result = -1;
 	return result;

@@ -16,6 +16,7 @@
 #include "base/uuid.h"
 
 struct disk;
+struct kp_user_scram_credential_record;
 
 /* A feature's level in bootstrap.checkpoint. */
 struct format_feature {
@@ -37,6 +38,11 @@ struct format_settings {
 	 */
 	const struct format_feature *features;
 	size_t features_count;
+	/* The users that there are from the beginning. */
+	const struct kp_user_scram_credential_record *scram;
+	size_t scram_count;
+	/* What metadata_dir gets where it has none; zero: a random one. */
+	struct uuid metadata_dir_id;
 	/* The voter is in controller.quorum.voters, so none is written. */
 	bool static_quorum;
 	/* The controller listener that is written for the voter. */

@@ -68,17 +68,17 @@ usage format -c static.properties
 usage format -t x
 usage format -c static.properties -t x y
 usage format -c dynamic.properties -t x -s -N
+usage format -c dynamic.properties -t x -s -I x
 usage info
 usage feature-dependencies
 usage random-uuid x
 
 # Not yet: a line, and nothing is made.
-for option in '-S SCRAM-SHA-256=[name=a,password=b]' \
-	'-I 1@localhost:9093:JEXY6aqzQY-32P5TStzaFg'; do
+directory=JEXY6aqzQY-32P5TStzaFg
+for voters in 2@localhost:9093:$directory 1@localhost:1:$directory,2@localhost:2:$directory; do
 	code=0
-	# shellcheck disable=SC2086
-	"$klamm" storage format -c dynamic.properties -t x $option >out 2>err ||
-		code=$?
+	"$klamm" storage format -c dynamic.properties -t x -I $voters \
+		>out 2>err || code=$?
 	[ $code = 1 ] && grep -q 'not supported yet' err && [ ! -e a ]
 done
 
@@ -93,16 +93,18 @@ rm -r a
 mkfifo started
 for quorum in static dynamic; do
 	option=
-	[ $quorum = static ] || option=--standalone
+	[ $quorum = static ] || option="-I 1@127.0.0.1:39093:$directory"
 	# shellcheck disable=SC2086
 	"$klamm" storage format -c $quorum.properties \
-		-t abcdefghijklmnopqrstuv $option >out
+		-t abcdefghijklmnopqrstuv $option \
+		-S 'SCRAM-SHA-256=[name=a,password=b]' >out
 	snapshot=a/__cluster_metadata-0/00000000000000000000-0000000000.checkpoint
 	if [ $quorum = static ]; then
 		[ ! -e $snapshot ]
 	else
 		"$klamm" dump-log --deep-iteration --files $snapshot |
 			grep -q '"name":"CONTROLLER","host":"127.0.0.1","port":39093'
+		grep -qx directory.id=$directory a/meta.properties
 	fi
 	"$klamm" serve $quorum.properties >started &
 	pid=$!
@@ -110,6 +112,10 @@ for quorum in static dynamic; do
 	kill $pid
 	wait $pid
 	pid=
+	# Who is in bootstrap.checkpoint gets into the metadata.
+	"$klamm" dump-log --cluster-metadata-decoder --files \
+		a/__cluster_metadata-0/00000000000000000000.log |
+		grep -q '"USER_SCRAM_CREDENTIAL_RECORD".*"name":"a"'
 	"$klamm" dump-log --deep a b
 	rm -r a b
 done

@@ -1,0 +1,73 @@
+#include "auth/scram.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "base/slice.h"
+
+enum scram_mechanism
+scram_mechanism_find(struct slice name)
+{
+	if (slice_equal_str(name, "SCRAM-SHA-256"))
+		return SCRAM_SHA_256;
+	if (slice_equal_str(name, "SCRAM-SHA-512"))
+		return SCRAM_SHA_512;
+	return SCRAM_UNKNOWN;
+}
+
+static const EVP_MD *
+digest_of(enum scram_mechanism mechanism)
+{
+	assert(mechanism != SCRAM_UNKNOWN);
+	return mechanism == SCRAM_SHA_256 ? EVP_sha256() : EVP_sha512();
+}
+
+size_t
+scram_key_len(enum scram_mechanism mechanism)
+{
+	assert(mechanism != SCRAM_UNKNOWN);
+	return mechanism == SCRAM_SHA_256 ? 32 : SCRAM_KEY_LEN_MAX;
+}
+
+int
+scram_salt(enum scram_mechanism mechanism, struct slice password,
+    struct slice salt, int32_t iterations, uint8_t salted[SCRAM_KEY_LEN_MAX])
+{
+	assert(password.len > 0 && password.len <= INT32_MAX &&
+	    salt.len <= INT32_MAX);
+	return PKCS5_PBKDF2_HMAC((const char *)password.data,
+		   (int)password.len, salt.data, (int)salt.len, iterations,
+		   digest_of(mechanism), (int)scram_key_len(mechanism),
+		   salted) == 1 ?
+	    0 :
+	    -1;
+}
+
+static int
+hmac(enum scram_mechanism mechanism, struct slice key, const char *text,
+    uint8_t out[SCRAM_KEY_LEN_MAX])
+{
+	assert(key.len > 0 && key.len <= INT32_MAX);
+	return HMAC(digest_of(mechanism), key.data, (int)key.len,
+		   (const unsigned char *)text, strlen(text), out, NULL) ==
+		NULL ?
+	    -1 :
+	    0;
+}
+
+int
+scram_derive(enum scram_mechanism mechanism, struct slice salted,
+    uint8_t stored_key[SCRAM_KEY_LEN_MAX],
+    uint8_t server_key[SCRAM_KEY_LEN_MAX])
+{
+	uint8_t client_key[SCRAM_KEY_LEN_MAX];
+	int result = -1;
+
+	if (hmac(mechanism, salted, "Client Key", client_key) == 0 &&
+	    EVP_Digest(client_key, scram_key_len(mechanism), stored_key, NULL,
+		digest_of(mechanism), NULL) == 1)
+		result = hmac(mechanism, salted, "Server Key", server_key);
+	OPENSSL_cleanse(client_key, sizeof(client_key));
+	return result;
+}

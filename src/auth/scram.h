@@ -1,0 +1,48 @@
+/*
+ * SCRAM: what is kept of a user's password instead of it (RFC 5802, RFC 7677).
+ *
+ * Nothing here is Kafka's own but the numbers of the mechanisms, which its
+ * metadata and its API use, and the bounds of the iterations.
+ *
+ * Thread: any.
+ */
+#ifndef AUTH_SCRAM_H
+#define AUTH_SCRAM_H
+
+#include "base/base.h"
+
+enum scram_mechanism {
+	SCRAM_UNKNOWN = 0,
+	SCRAM_SHA_256 = 1,
+	SCRAM_SHA_512 = 2,
+};
+
+#define SCRAM_ITERATIONS_MIN 4096
+#define SCRAM_ITERATIONS_MAX 16384
+
+/* The longest key, that of SHA-512. */
+#define SCRAM_KEY_LEN_MAX 64
+
+/* "SCRAM-SHA-256", or SCRAM_UNKNOWN for what is no mechanism's name. */
+enum scram_mechanism scram_mechanism_find(struct slice name);
+
+/* The bytes of all keys of a mechanism. */
+size_t scram_key_len(enum scram_mechanism mechanism);
+
+/*
+ * The salted password, scram_key_len bytes, of one that is not empty; -1
+ * where OpenSSL refuses.  It is as good as the password: nobody keeps it.
+ */
+int scram_salt(enum scram_mechanism mechanism, struct slice password,
+    struct slice salt, int32_t iterations,
+    uint8_t salted[SCRAM_KEY_LEN_MAX]) WARN_UNUSED;
+
+/*
+ * What is kept, scram_key_len bytes each, of a salted password, which Kafka
+ * takes with any length but 0; -1 where OpenSSL refuses.
+ */
+int scram_derive(enum scram_mechanism mechanism, struct slice salted,
+    uint8_t stored_key[SCRAM_KEY_LEN_MAX],
+    uint8_t server_key[SCRAM_KEY_LEN_MAX]) WARN_UNUSED;
+
+#endif
