@@ -104,7 +104,8 @@ is_last_of_producer(
 	if (producer == NULL)
 		return false;
 	if (producer->last_offset >= 0)
-		return batch->last_offset == producer->last_offset;
+		return !batch_is_control(batch) &&
+		    batch->last_offset >= producer->last_offset;
 	return batch_is_control(batch) &&
 	    batch->producer_epoch == producer->epoch;
 }

@@ -36,10 +36,13 @@ enum batch_filter_verdict {
 	BATCH_FILTER_BROKEN,	/* filter->problem says why */
 };
 
-/* What must stay of a producer that is not forgotten. */
+/*
+ * What must stay of a producer that is not forgotten: the batches that say
+ * where it stands, of which a crash may still take the later ones.
+ */
 struct batch_filter_producer {
 	int64_t id;
-	int64_t last_offset;	/* of its newest data batch; -1: none */
+	int64_t last_offset;	/* of the first of them; -1: it has none */
 	int16_t epoch;
 };
 

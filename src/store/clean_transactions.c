@@ -105,7 +105,7 @@ clean_transactions_data(
 	expire(txn, batch->base_offset);
 	if (txn->aborted != NULL)
 		txn->aborted_data = true;
-	else
+	else if (batch->last_offset >= transactions->start_offset)
 		txn->committed_data = true;
 	return txn->aborted != NULL;
 }

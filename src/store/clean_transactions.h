@@ -21,6 +21,12 @@
 struct batch;
 
 struct clean_transactions {
+	/*
+	 * The log's start, 0 if the caller sets no other: a restart does not
+	 * know any more which of the data below was aborted.
+	 */
+	int64_t start_offset;
+
 	/* Private. */
 	const struct txn_index *aborted;	/* borrowed */
 	size_t next;				/* of aborted, not begun yet */

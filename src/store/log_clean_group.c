@@ -132,28 +132,39 @@ filter_batch(void *context, const struct log_clean_batch *batch)
 	    cleaning, (size_t)(cleaned->size_bytes - size_before));
 }
 
+/*
+ * Its newest batch below `safe` says where a producer stands, if a crash or a
+ * truncation takes all later ones; it is not known where they are many.
+ */
+static struct batch_filter_producer
+describe_producer(const struct producer *producer, int64_t safe)
+{
+	struct batch_filter_producer copy = {
+		.id = producer->id,
+		.last_offset = producer->batch_count > 0 ? 0 : -1,
+		.epoch = producer->epoch,
+	};
+
+	for (size_t i = 0; i < producer->batch_count; i++)
+		if (producer->batches[i].last_offset < safe)
+			copy.last_offset = producer->batches[i].last_offset;
+	return copy;
+}
+
 /* What the producers need to stay; the caller frees it. */
 static struct batch_filter_producer *
 copy_producers(struct log *log, size_t *count)
 {
 	struct batch_filter_producer *copies;
+	int64_t safe;
 
 	log_lock(log);
+	safe = MIN(log->recovery_point, log->high_watermark);
 	*count = log->producers.count;
 	copies = xcalloc(*count, sizeof(*copies));
-	for (size_t i = 0; i < *count; i++) {
-		const struct producer *producer =
-		    log->producers.producers[i];
-		size_t batches = producer->batch_count;
-
-		copies[i] = (struct batch_filter_producer){
-			.id = producer->id,
-			.last_offset = batches == 0 ?
-			    -1 :
-			    producer->batches[batches - 1].last_offset,
-			.epoch = producer->epoch,
-		};
-	}
+	for (size_t i = 0; i < *count; i++)
+		copies[i] =
+		    describe_producer(log->producers.producers[i], safe);
 	log_unlock(log);
 	return copies;
 }
@@ -481,6 +492,7 @@ log_clean_write_groups(struct log_cleaning *cleaning)
 	int result;
 
 	batch_filter_init(&filter, &cleaning->aborted);
+	filter.transactions.start_offset = cleaning->plan.log_start_offset;
 	filter.map = &cleaning->map;
 	filter.now_ms = cleaning->round->now_ms;
 	filter.delete_retention_ms =

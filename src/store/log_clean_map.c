@@ -203,6 +203,7 @@ log_clean_fill_map(struct log_cleaning *cleaning)
 	int result;
 
 	clean_transactions_init(&mapping.transactions, &cleaning->aborted);
+	mapping.transactions.start_offset = cleaning->plan.log_start_offset;
 	buf_init(&mapping.scratch, SCRATCH_LEN_MAX);
 	result = map_segments(&mapping);
 	clean_transactions_fini(&mapping.transactions);

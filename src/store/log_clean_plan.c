@@ -73,7 +73,10 @@ largest_timestamp(struct segment *segment, int64_t *timestamp_ms)
 	return 0;
 }
 
-/* Keep the end below the first dirty segment with records that are young. */
+/*
+ * Keep the end below the first dirty segment with records that are young; the
+ * one that the first dirty offset is in is dirty, too.
+ */
 static int
 bound_by_lag(struct log_clean_plan *plan, int64_t now_ms)
 {
@@ -82,7 +85,7 @@ bound_by_lag(struct log_clean_plan *plan, int64_t now_ms)
 
 	if (lag_ms <= 0)
 		return 0;
-	for (size_t i = log_clean_plan_from(plan, plan->first_dirty_offset);
+	for (size_t i = log_clean_plan_of(plan, plan->first_dirty_offset);
 	     i < plan->closed_count; i++) {
 		if (largest_timestamp(plan->segments[i], &timestamp_ms) != 0)
 			return -1;
@@ -168,7 +171,7 @@ is_overdue(const struct log_clean_plan *plan, int64_t now_ms)
 
 	if (lag_ms >= now_ms)
 		return false;
-	for (size_t i = log_clean_plan_from(plan, plan->first_dirty_offset);
+	for (size_t i = log_clean_plan_of(plan, plan->first_dirty_offset);
 	     i < plan->closed_count; i++) {
 		timestamp_ms = first_timestamp(plan->segments[i]);
 		if (timestamp_ms > 0 && timestamp_ms < now_ms - lag_ms)

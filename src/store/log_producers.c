@@ -332,6 +332,7 @@ log_producers_load(struct log *log, struct log_files *files, int64_t offset,
 	from = load_snapshot(log, files, offset, now_ms);
 	drop_strays(log, files);
 	log->snapshot_offset = from;
+	log->snapshot_dirty &= from >= 0;
 	if (from < 0) {
 		if (!scan_all)
 			return 0;

@@ -306,11 +306,10 @@ sim_of(struct disk *disk)
 	return CONTAINER_OF(disk, struct sim_disk, disk);
 }
 
-/* Does a fault go on until the disk is healed? */
-static bool
-lasts(enum sim_fault fault)
+bool
+sim_disk_lasts(const struct sim_disk *sim)
 {
-	return fault == SIM_FAULT_FULL || fault == SIM_FAULT_EMFILE;
+	return sim->fault == SIM_FAULT_FULL || sim->fault == SIM_FAULT_EMFILE;
 }
 
 /*
@@ -320,15 +319,17 @@ lasts(enum sim_fault fault)
 static enum sim_fault
 step(struct sim_disk *sim, unsigned possible)
 {
+	if (sim->quiet)
+		return SIM_FAULT_NONE;
 	if (sim->off)
 		return SIM_FAULT_POWER;
 	sim->operations++;
 	if (sim->fault == SIM_FAULT_NONE ||
-	    (sim->struck && !lasts(sim->fault)) ||
+	    (sim->struck && !sim_disk_lasts(sim)) ||
 	    sim->operations < sim->fault_at ||
 	    (possible & 1U << sim->fault) == 0)
 		return SIM_FAULT_NONE;
-	sim->struck = true;
+	sim->struck = sim->struck_ever = true;
 	log_debug("sim", "operation %" PRIu64 " fails: %d", sim->operations,
 	    (int)sim->fault);
 	sim->off = sim->fault == SIM_FAULT_POWER;
@@ -731,7 +732,10 @@ sim_list(struct disk *disk, const char *path, disk_list_fn fn, void *context)
 
 enum survival { NOTHING, ALL, PREFIX, ANYTHING, ZEROES, SURVIVAL_COUNT };
 
-/* Of each change any part, in order. */
+/*
+ * Of each change any part, in order; but what was written behind a truncation
+ * has blocks of its own, which without it are nobody's.
+ */
 static void
 survive_anything(struct sim_disk *sim, struct sim_inode *inode)
 {
@@ -740,8 +744,11 @@ survive_anything(struct sim_disk *sim, struct sim_inode *inode)
 		size_t from = rng_below(sim->rng, change->len + 1);
 		size_t to = rng_below(sim->rng, change->len + 1);
 
-		if (rng_below(sim->rng, 3) == 0)
+		if (rng_below(sim->rng, 3) == 0) {
+			if (change->data == NULL)
+				break;
 			continue;
+		}
 		if (rng_below(sim->rng, 2) == 0)
 			change_apply(
 			    &inode->medium, change, 0, change->len);

@@ -37,6 +37,7 @@ struct sim_inode;
 
 struct sim_disk {
 	struct disk disk;	/* what the code under test gets */
+	bool quiet;		/* who only looks: nothing fails, or counts */
 
 	/* Private. */
 	struct rng *rng;
@@ -51,6 +52,7 @@ struct sim_disk {
 	enum sim_fault fault;
 	bool off;		/* the power is */
 	bool struck;		/* the fault has come */
+	bool struck_ever;	/* this one, or one before */
 };
 
 /* An empty disk; rng decides what crashes keep.  It outlives the disk. */
@@ -62,6 +64,9 @@ void sim_disk_fail(struct sim_disk *sim, enum sim_fault fault, uint64_t after);
 
 /* No fault any more; whether it had come. */
 bool sim_disk_heal(struct sim_disk *sim);
+
+/* Is the fault one that goes on until the disk is healed? */
+bool sim_disk_lasts(const struct sim_disk *sim);
 
 /* Cut the power, and turn it on again.  All descriptors are closed. */
 void sim_disk_crash(struct sim_disk *sim);

@@ -1,19 +1,15 @@
 /*
  * Compaction under power cuts and failing disks.
  *
- *	test_clean_sim [COUNT [FIRST]]	seeds FIRST to FIRST + COUNT - 1
- *
  * Each seed is a log of a few keys that was synced, and a round of compaction
- * that is cut at every one of its operations in turn, once by a power cut and
- * once by an operation that fails.  After each the log must have the latest
- * record of every key, and nothing that was not appended; and after one more
- * round, and one more power cut, nothing of what is superseded.
+ * that is cut at every one of its operations in turn.  After each the log must
+ * have the latest record of every key, and nothing that was not appended; and
+ * after one more round, and one more power cut, nothing of what is superseded.
  *
- * A seed that fails prints the command that repeats it.
+ * sim_program.h says how to run it.
  */
-#include "sim/sim_disk.h"
+#include "sim/sim_program.h"
 
-#include "base/log.h"
 #include "store/fd_cache.h"
 #include "store/log.h"
 #include "store/log_clean.h"
@@ -24,15 +20,11 @@
 #include <stdio.h>
 
 #define PATH "/topic-0"
-#define SEEDS_DEFAULT 3
 #define KEYS 8
 #define RECORDS_MAX 600
 #define NOW_MS INT64_C(1800000000000)
 
 struct sim {
-	uint64_t seed;
-	uint64_t cut;		/* the operation */
-	enum sim_fault fault;
 	struct rng rng;
 	struct sim_disk disk;
 	struct fd_cache *files;
@@ -42,20 +34,6 @@ struct sim {
 	int keys[RECORDS_MAX];	/* by offset */
 	int64_t end;
 };
-
-static void
-give_up(const struct sim *sim, int line, const char *what)
-{
-	fprintf(stderr,
-	    "%s:%d: %s, fault %d at operation %" PRIu64
-	    "\nrepeat: tests/sim/test_clean_sim 1 %" PRIu64 "\n",
-	    __FILE__, line, what, (int)sim->fault, sim->cut, sim->seed);
-	abort();
-}
-
-/* A check that says how to come back. */
-#define CHECK(sim, condition) \
-	((condition) ? (void)0 : give_up(sim, __LINE__, #condition))
 
 /* --- The log -------------------------------------------------------------- */
 
@@ -77,7 +55,7 @@ sim_init(struct sim *sim, uint64_t seed)
 {
 	struct log_open open;
 
-	*sim = (struct sim){ .seed = seed, .clean_offset = -1 };
+	*sim = (struct sim){ .clean_offset = -1 };
 	rng_init(&sim->rng, seed);
 	sim_disk_init(&sim->disk, &sim->rng);
 	log_settings_init(&sim->settings);
@@ -89,7 +67,7 @@ sim_init(struct sim *sim, uint64_t seed)
 	open = open_of(sim);
 	sim->log = log_create(
 	    &open, (struct uuid){ { 1, 2, 3, 4, 5, 6, 7, 8, 9 } });
-	CHECK(sim, sim->log != NULL);
+	CHECK(sim->log != NULL);
 }
 
 static void
@@ -112,7 +90,7 @@ append_bytes(struct sim *sim, struct buf *bytes)
 	};
 
 	log_lock(sim->log);
-	CHECK(sim, log_append(sim->log, &append) == KP_NONE);
+	CHECK(log_append(sim->log, &append) == KP_NONE);
 	sim->end = log_end_offset(sim->log);
 	log_high_watermark_set(sim->log, sim->end);
 	log_unlock(sim->log);
@@ -140,13 +118,13 @@ append_random(struct sim *sim)
 		uint8_t key = (uint8_t)rng_below(&sim->rng, KEYS);
 		char text[48];
 
-		CHECK(sim, sim->end + i < RECORDS_MAX);
+		CHECK(sim->end + i < RECORDS_MAX);
 		sim->keys[sim->end + i] = key;
-		CHECK(sim,
+		CHECK(
 		    batch_builder_add(&builder, NOW_MS, slice_of(&key, 1),
 			value_of(text, sim->end + i)) == 0);
 	}
-	CHECK(sim, batch_builder_finish(&builder) == 0);
+	CHECK(batch_builder_finish(&builder) == 0);
 	append_bytes(sim, &bytes);
 	buf_fini(&bytes);
 }
@@ -160,10 +138,10 @@ fill(struct sim *sim)
 	for (int i = 0; i < count; i++)
 		append_random(sim);
 	log_lock(sim->log);
-	CHECK(sim, log_roll(sim->log, NOW_MS) == 0);
+	CHECK(log_roll(sim->log, NOW_MS) == 0);
 	log_unlock(sim->log);
 	append_random(sim);
-	CHECK(sim, log_flush_all(sim->log) == 0);
+	CHECK(log_flush_all(sim->log) == 0);
 }
 
 static enum log_clean_result
@@ -199,10 +177,10 @@ restart(struct sim *sim)
 	sim->files = fd_cache_new(&sim->disk.disk, 8);
 	open = open_of(sim);
 	sim->log = log_open(&open);
-	CHECK(sim, sim->log != NULL);
+	CHECK(sim->log != NULL);
 	log_lock(sim->log);
-	CHECK(sim, log_end_offset(sim->log) == sim->end);
-	CHECK(sim, log_damage_count(sim->log) == 0);
+	CHECK(log_end_offset(sim->log) == sim->end);
+	CHECK(log_damage_count(sim->log) == 0);
 	log_high_watermark_set(sim->log, sim->end);
 	log_clean_offset_set(sim->log, sim->clean_offset);
 	log_unlock(sim->log);
@@ -220,18 +198,18 @@ find_records(
 	char text[48];
 
 	buf_init(&scratch, 1 << 20);
-	CHECK(sim, batch_crc_valid(bytes));
-	CHECK(sim, batch_reader_open(&reader, bytes, &scratch) == KP_NONE);
+	CHECK(batch_crc_valid(bytes));
+	CHECK(batch_reader_open(&reader, bytes, &scratch) == KP_NONE);
 	while (batch_reader_next(&reader, &record)) {
-		CHECK(sim,
+		CHECK(
 		    record.offset >= *next_offset && record.offset < sim->end);
 		*next_offset = record.offset + 1;
-		CHECK(sim, record.key.data[0] == sim->keys[record.offset]);
-		CHECK(sim,
+		CHECK(record.key.data[0] == sim->keys[record.offset]);
+		CHECK(
 		    slice_equal(record.value, value_of(text, record.offset)));
 		found[record.offset] = true;
 	}
-	CHECK(sim, reader.batch.last_offset >= *next_offset - 1);
+	CHECK(reader.batch.last_offset >= *next_offset - 1);
 	*next_offset = reader.batch.last_offset + 1;
 	buf_fini(&scratch);
 }
@@ -251,19 +229,19 @@ read_batch(struct sim *sim, bool *found, int64_t *offset)
 	size_t len;
 
 	log_lock(sim->log);
-	CHECK(sim, log_read(sim->log, &read) == KP_NONE);
+	CHECK(log_read(sim->log, &read) == KP_NONE);
 	log_unlock(sim->log);
 	if (read.unresolved)
-		CHECK(sim, log_read_resolve(&read) == KP_NONE);
+		CHECK(log_read_resolve(&read) == KP_NONE);
 	if (read.len == 0)
 		return false;
 	len = read.len;
 	data = xmalloc(len);
-	CHECK(sim,
+	CHECK(
 	    disk_pread(&sim->disk.disk, read.fd, data, len, read.position) ==
 		(ssize_t)len);
 	log_read_release(&read);
-	CHECK(sim, batch_read(slice_of(data, len), &batch) == 0);
+	CHECK(batch_read(slice_of(data, len), &batch) == 0);
 	find_records(sim, slice_of(data, batch.size_bytes), found, offset);
 	free(data);
 	return true;
@@ -289,9 +267,9 @@ check(struct sim *sim, bool tidy)
 		;
 	for (int64_t i = 0; i < sim->end; i++) {
 		if (!is_superseded(sim, i, sim->end))
-			CHECK(sim, found[i]);
+			CHECK(found[i]);
 		if (tidy && is_superseded(sim, i, sim->clean_offset))
-			CHECK(sim, !found[i]);
+			CHECK(!found[i]);
 	}
 }
 
@@ -315,10 +293,10 @@ is_offline(struct sim *sim)
 static void
 go_on(struct sim *sim)
 {
-	CHECK(sim, !is_offline(sim));
+	CHECK(!is_offline(sim));
 	check(sim, false);
 	fill(sim);
-	CHECK(sim, clean(sim) == LOG_CLEAN_DONE);
+	CHECK(clean(sim) == LOG_CLEAN_DONE);
 	check(sim, true);
 }
 
@@ -329,56 +307,41 @@ passes(enum sim_fault fault)
 	    fault == SIM_FAULT_EMFILE;
 }
 
-/* One round that is cut at this operation; false where it has fewer. */
+/* One round that is cut; false where it has fewer operations. */
 static bool
-live(uint64_t seed, enum sim_fault fault, uint64_t cut)
+live(const struct sim_life *life)
 {
 	struct sim sim;
 	bool struck;
 
-	sim_init(&sim, seed);
-	sim.fault = fault;
-	sim.cut = cut;
+	sim_init(&sim, life->seed);
 	fill(&sim);
-	CHECK(&sim, clean(&sim) == LOG_CLEAN_DONE);
+	CHECK(clean(&sim) == LOG_CLEAN_DONE);
 	check(&sim, true);
 	fill(&sim);
-	sim_disk_fail(&sim.disk, fault, cut);
-	CHECK(&sim,
-	    clean(&sim) == LOG_CLEAN_DONE || sim.disk.struck);
+	sim_disk_fail(&sim.disk, life->fault, life->at);
+	CHECK(clean(&sim) == LOG_CLEAN_DONE || sim.disk.struck);
 	struck = sim_disk_heal(&sim.disk);
-	if (passes(fault))
+	if (passes(life->fault))
 		go_on(&sim);
 	restart(&sim);
 	check(&sim, false);
 	fill(&sim);
-	CHECK(&sim, clean(&sim) == LOG_CLEAN_DONE);
+	CHECK(clean(&sim) == LOG_CLEAN_DONE);
 	restart(&sim);
 	check(&sim, true);
 	sim_fini(&sim);
 	return struck;
 }
 
-static void
-live_all(uint64_t seed)
-{
-	static const enum sim_fault faults[] = { SIM_FAULT_POWER,
-		SIM_FAULT_EIO, SIM_FAULT_ENOSPC, SIM_FAULT_FULL,
-		SIM_FAULT_EMFILE, SIM_FAULT_SHORT };
-
-	for (size_t i = 0; i < COUNT_OF(faults); i++)
-		for (uint64_t cut = 0; live(seed, faults[i], cut); cut++)
-			;
-}
-
 int
 main(int argc, char **argv)
 {
-	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : SEEDS_DEFAULT;
-	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	static const struct sim_program program = {
+		.name = "tests/sim/test_clean_sim",
+		.live = live,
+		.cuts = 2,
+	};
 
-	log_set_level(count == 1 ? LOG_DEBUG : LOG_FATAL);
-	for (uint64_t i = 0; i < count; i++)
-		live_all(first + i);
-	return 0;
+	return sim_program_main(&program, argc, argv);
 }

@@ -252,6 +252,7 @@ clean(struct model *model)
 	struct log_clean_round round = round_of(model);
 	struct log_clean_stats stats;
 
+	assert_int_equal(log_flush_all(model->fixture.log), 0);
 	return log_clean(model->fixture.log, &round, &stats);
 }
 
