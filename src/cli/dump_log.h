@@ -64,6 +64,10 @@ int dump_log_producers(struct dump_log *dump, const char *path) WARN_UNUSED;
 int dump_log_contents(struct dump_log *dump, const struct record *record,
     const char *prefix) WARN_UNUSED;
 
+/* The same for one of __remote_log_metadata, in dump_log_remote.c. */
+void dump_log_remote(struct dump_log *dump, const struct record *record,
+    const char *prefix);
+
 /* Print what a control record says. */
 int dump_log_control(struct dump_log *dump, const struct record *record)
     WARN_UNUSED;

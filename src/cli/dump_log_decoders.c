@@ -50,21 +50,65 @@ take_version(struct slice *bytes, int16_t *version)
 	return 0;
 }
 
-/* --- Text ---------------------------------------------------------------- */
+/* --- Plain --------------------------------------------------------------- */
 
+static size_t
+len_min(enum dump_log_type type)
+{
+	switch (type) {
+	case DUMP_LOG_TYPE_INTEGER:
+		return sizeof(int32_t);
+	case DUMP_LOG_TYPE_LONG:
+		return sizeof(int64_t);
+	case DUMP_LOG_TYPE_TEXT:
+		break;
+	}
+	return 0;
+}
+
+/* As in Kafka bytes may be left over. */
 static void
-print_text(struct dump_log *dump, const struct record *record,
+print_bytes(struct dump_log *dump, enum dump_log_type type,
+    struct slice bytes)
+{
+	switch (type) {
+	case DUMP_LOG_TYPE_INTEGER:
+		fprintf(dump->out, "%" PRId32, (int32_t)be32_get(bytes.data));
+		break;
+	case DUMP_LOG_TYPE_LONG:
+		fprintf(dump->out, "%" PRId64, (int64_t)be64_get(bytes.data));
+		break;
+	case DUMP_LOG_TYPE_TEXT:
+		java_text_print(dump->out, bytes);
+		break;
+	}
+}
+
+static bool
+is_of(enum dump_log_type type, struct slice bytes)
+{
+	return slice_is_null(bytes) || bytes.len >= len_min(type);
+}
+
+static int
+print_plain(struct dump_log *dump, const struct record *record,
     const char *prefix)
 {
+	const struct dump_log_options *options = dump->options;
+
+	if (!is_of(options->key_type, record->key) ||
+	    !is_of(options->value_type, record->value))
+		return -1;
 	if (!slice_is_null(record->key)) {
 		fprintf(dump->out, "%skey: ", prefix);
-		java_text_print(dump->out, record->key);
+		print_bytes(dump, options->key_type, record->key);
 		prefix = " ";
 	}
 	if (!slice_is_null(record->value)) {
 		fprintf(dump->out, "%spayload: ", prefix);
-		java_text_print(dump->out, record->value);
+		print_bytes(dump, options->value_type, record->value);
 	}
+	return 0;
 }
 
 /* --- Metadata ------------------------------------------------------------ */
@@ -272,11 +316,13 @@ dump_log_contents(struct dump_log *dump, const struct record *record,
 	case DUMP_LOG_DECODER_METADATA:
 		print_metadata(dump, record, prefix);
 		return 0;
+	case DUMP_LOG_DECODER_REMOTE:
+		dump_log_remote(dump, record, prefix);
+		return 0;
 	case DUMP_LOG_DECODER_TEXT:
 		break;
 	}
-	print_text(dump, record, prefix);
-	return 0;
+	return print_plain(dump, record, prefix);
 }
 
 /* --- Control records ----------------------------------------------------- */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #define MESSAGE_SIZE_MAX_DEFAULT (5 * 1024 * 1024)
-#define STRING_DECODER "org.apache.kafka.tools.api.StringDecoder"
+#define DECODER_PACKAGE "org.apache.kafka.tools.api."
 
 enum {
 	OPTION_FILES = 256,
@@ -16,10 +16,12 @@ enum {
 	OPTION_MAX_MESSAGE_SIZE,
 	OPTION_MAX_BYTES,
 	OPTION_SKIP_RECORD_METADATA,
-	OPTION_DECODER_CLASS,
+	OPTION_KEY_DECODER_CLASS,
+	OPTION_VALUE_DECODER_CLASS,
 	OPTION_OFFSETS_DECODER,
 	OPTION_TRANSACTION_LOG_DECODER,
 	OPTION_CLUSTER_METADATA_DECODER,
+	OPTION_REMOTE_LOG_METADATA_DECODER,
 	OPTION_SHARE_GROUP_STATE_DECODER,
 	OPTION_DEEP,
 };
@@ -35,14 +37,17 @@ static const struct option long_options[] = {
 	{ "max-bytes", required_argument, NULL, OPTION_MAX_BYTES },
 	{ "skip-record-metadata", no_argument, NULL,
 	    OPTION_SKIP_RECORD_METADATA },
-	{ "key-decoder-class", required_argument, NULL, OPTION_DECODER_CLASS },
+	{ "key-decoder-class", required_argument, NULL,
+	    OPTION_KEY_DECODER_CLASS },
 	{ "value-decoder-class", required_argument, NULL,
-	    OPTION_DECODER_CLASS },
+	    OPTION_VALUE_DECODER_CLASS },
 	{ "offsets-decoder", no_argument, NULL, OPTION_OFFSETS_DECODER },
 	{ "transaction-log-decoder", no_argument, NULL,
 	    OPTION_TRANSACTION_LOG_DECODER },
 	{ "cluster-metadata-decoder", no_argument, NULL,
 	    OPTION_CLUSTER_METADATA_DECODER },
+	{ "remote-log-metadata-decoder", no_argument, NULL,
+	    OPTION_REMOTE_LOG_METADATA_DECODER },
 	{ "share-group-state-decoder", no_argument, NULL,
 	    OPTION_SHARE_GROUP_STATE_DECODER },
 	{ "deep", no_argument, NULL, OPTION_DEEP },
@@ -62,10 +67,14 @@ dump_log_options_help(void)
 	       "  --deep-iteration             the records of batches, too\n"
 	       "  --print-data-log             with their keys and values\n"
 	       "  --skip-record-metadata       keys and values alone\n"
+	       "  --key-decoder-class CLASS    keys are not text: "
+	       DECODER_PACKAGE "\n"
+	       "  --value-decoder-class CLASS  IntegerDecoder or LongDecoder\n"
 	       "  --offsets-decoder            records are those of "
 	       "__consumer_offsets\n"
 	       "  --transaction-log-decoder    of __transaction_state\n"
 	       "  --cluster-metadata-decoder   of __cluster_metadata\n"
+	       "  --remote-log-metadata-decoder of __remote_log_metadata\n"
 	       "  --share-group-state-decoder  of __share_group_state\n"
 	       "  --max-bytes N                of each log file\n"
 	       "  --max-message-size N         largest batch that an index may "
@@ -101,13 +110,25 @@ parse_number(const char *text, int32_t *number)
 	return 0;
 }
 
-/* Kafka's default is the one that needs no Java. */
+/* Those of Kafka's classes that print what is in the record. */
 static int
-check_decoder_class(const char *name)
+set_type(struct dump_log_options *options, enum dump_log_type *type,
+    const char *name)
 {
-	if (strcmp(name, STRING_DECODER) == 0)
-		return 0;
-	fprintf(stderr, "klamm: %s: only " STRING_DECODER " is there\n", name);
+	static const char *const classes[] = {
+		[DUMP_LOG_TYPE_TEXT] = DECODER_PACKAGE "StringDecoder",
+		[DUMP_LOG_TYPE_INTEGER] = DECODER_PACKAGE "IntegerDecoder",
+		[DUMP_LOG_TYPE_LONG] = DECODER_PACKAGE "LongDecoder",
+	};
+
+	options->print_data = true;
+	for (size_t i = 0; i < COUNT_OF(classes); i++)
+		if (strcmp(name, classes[i]) == 0) {
+			*type = (enum dump_log_type)i;
+			return 0;
+		}
+	fprintf(stderr, "klamm: %s: only StringDecoder, IntegerDecoder and "
+	    "LongDecoder of " DECODER_PACKAGE "* are there\n", name);
 	return -1;
 }
 
@@ -152,15 +173,18 @@ take_option(struct dump_log_options *options, int option,
 	case OPTION_SKIP_RECORD_METADATA:
 		options->skip_record_metadata = true;
 		return 0;
-	case OPTION_DECODER_CLASS:
-		options->print_data = true;
-		return check_decoder_class(argument);
+	case OPTION_KEY_DECODER_CLASS:
+		return set_type(options, &options->key_type, argument);
+	case OPTION_VALUE_DECODER_CLASS:
+		return set_type(options, &options->value_type, argument);
 	case OPTION_OFFSETS_DECODER:
 		return set_decoder(options, DUMP_LOG_DECODER_OFFSETS);
 	case OPTION_TRANSACTION_LOG_DECODER:
 		return set_decoder(options, DUMP_LOG_DECODER_TRANSACTION);
 	case OPTION_CLUSTER_METADATA_DECODER:
 		return set_decoder(options, DUMP_LOG_DECODER_METADATA);
+	case OPTION_REMOTE_LOG_METADATA_DECODER:
+		return set_decoder(options, DUMP_LOG_DECODER_REMOTE);
 	case OPTION_SHARE_GROUP_STATE_DECODER:
 		return set_decoder(options, DUMP_LOG_DECODER_SHARE);
 	case OPTION_DEEP:

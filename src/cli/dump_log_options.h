@@ -13,12 +13,22 @@ enum dump_log_decoder {
 	DUMP_LOG_DECODER_OFFSETS,	/* of __consumer_offsets */
 	DUMP_LOG_DECODER_TRANSACTION,	/* of __transaction_state */
 	DUMP_LOG_DECODER_METADATA,	/* of __cluster_metadata */
+	DUMP_LOG_DECODER_REMOTE,	/* of __remote_log_metadata */
 	DUMP_LOG_DECODER_SHARE,		/* of __share_group_state */
+};
+
+/* What keys or values are where no decoder is for all of the record. */
+enum dump_log_type {
+	DUMP_LOG_TYPE_TEXT,		/* UTF-8 */
+	DUMP_LOG_TYPE_INTEGER,		/* 4 bytes, big-endian */
+	DUMP_LOG_TYPE_LONG,		/* 8 bytes */
 };
 
 struct dump_log_options {
 	const char *files;		/* separated by commas; NULL: none */
 	enum dump_log_decoder decoder;
+	enum dump_log_type key_type;
+	enum dump_log_type value_type;
 	bool print_data;
 	bool deep_iteration;		/* also with print_data */
 	bool skip_record_metadata;

@@ -53,6 +53,18 @@ for expected in "$srcdir"/tests/e2e/dump-log/*.txt.gz; do
 		fail "$name: files came or went"
 done
 
+# A segment of __remote_log_metadata, made with Kafka's classes.
+(
+	cd "$dir"
+	gunzip -c "$srcdir/tests/e2e/dump-log/remote.log.gz" \
+		>00000000000000000000.log
+	"$klamm" dump-log --files 00000000000000000000.log \
+		--remote-log-metadata-decoder >found
+	rm 00000000000000000000.log
+)
+diff "$srcdir/tests/e2e/dump-log/remote.expected" "$dir/found" ||
+	fail 'records of __remote_log_metadata'
+
 # deep PROBLEMS DIR...: the lines that are printed, without their count
 deep() {
 	wanted=$1
