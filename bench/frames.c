@@ -45,8 +45,8 @@ die(const char *format, ...)
 
 /* --- Encoding ------------------------------------------------------------ */
 
-static void
-encode(struct buf *out, int key, int version, const void *body)
+void
+frame_encode(struct buf *out, int key, int version, const void *body)
 {
 	struct arena arena;
 	struct output output;
@@ -123,7 +123,7 @@ frame_produce(struct buf *out, struct load *load, int partition)
 	buf_init(&batch, FRAME_BYTES_MAX);
 	build_batch(&batch, load);
 	data.records.bytes = buf_slice(&batch);
-	encode(out, KP_PRODUCE_KEY, 7, &body);
+	frame_encode(out, KP_PRODUCE_KEY, 7, &body);
 	size = batch.len;
 	buf_fini(&batch);
 	return size;
@@ -149,7 +149,7 @@ frame_fetch(
 		.topics_count = 1,
 		.rack_id = SLICE_LITERAL("") };
 
-	encode(out, KP_FETCH_KEY, 11, &body);
+	frame_encode(out, KP_FETCH_KEY, 11, &body);
 }
 
 void
@@ -276,12 +276,8 @@ ask(int fd, struct buf *request, struct buf *answer)
 	return receive(fd, to, answer->len);
 }
 
-/*
- * Encode, ask, decode into *response with what the arena holds; false when
- * the connection broke.
- */
-static bool
-call(int fd, int key, int version, const void *request, void *response,
+bool
+broker_call(int fd, int key, int version, const void *request, void *response,
     struct arena *arena)
 {
 	const struct kp_api *api = kp_api_find(key);
@@ -289,7 +285,7 @@ call(int fd, int key, int version, const void *request, void *response,
 	struct slice bytes;
 	bool alive;
 
-	encode(&frame, key, version, request);
+	frame_encode(&frame, key, version, request);
 	buf_init(&answer, FRAME_BYTES_MAX);
 	alive = ask(fd, &frame, &answer);
 	buf_fini(&frame);
@@ -322,7 +318,7 @@ broker_create_topic(int fd, const struct load *load)
 	int error = -1;
 
 	arena_init(&arena, FRAME_BYTES_MAX);
-	if (call(fd, KP_CREATE_TOPICS_KEY, 4, &request, &response, &arena))
+	if (broker_call(fd, KP_CREATE_TOPICS_KEY, 4, &request, &response, &arena))
 		error = response.topics_count == 1 ?
 		    response.topics[0].error_code :
 		    KP_UNKNOWN_SERVER_ERROR;
@@ -342,7 +338,7 @@ broker_delete_topic(int fd, const struct load *load)
 	int error = -1;
 
 	arena_init(&arena, FRAME_BYTES_MAX);
-	if (call(fd, KP_DELETE_TOPICS_KEY, 3, &request, &response, &arena))
+	if (broker_call(fd, KP_DELETE_TOPICS_KEY, 3, &request, &response, &arena))
 		error = response.responses_count == 1 ?
 		    response.responses[0].error_code :
 		    KP_UNKNOWN_SERVER_ERROR;
@@ -362,7 +358,7 @@ broker_leaders(int fd, const struct load *load)
 	int leaders = -1;
 
 	arena_init(&arena, FRAME_BYTES_MAX);
-	if (call(fd, KP_METADATA_KEY, 4, &request, &response, &arena)) {
+	if (broker_call(fd, KP_METADATA_KEY, 4, &request, &response, &arena)) {
 		leaders = 0;
 		for (int32_t t = 0; t < response.topics_count; t++)
 			for (int32_t p = 0;
@@ -413,7 +409,7 @@ broker_end_offset(int fd, const struct load *load, int partition)
 	int64_t offset;
 
 	arena_init(&arena, FRAME_BYTES_MAX);
-	if (!call(fd, KP_LIST_OFFSETS_KEY, 2, &request, &response, &arena) ||
+	if (!broker_call(fd, KP_LIST_OFFSETS_KEY, 2, &request, &response, &arena) ||
 	    response.topics_count != 1 ||
 	    response.topics[0].partitions_count != 1 ||
 	    response.topics[0].partitions[0].error_code != 0)
@@ -432,7 +428,7 @@ broker_greet(int fd)
 
 	arena_init(&arena, FRAME_BYTES_MAX);
 	kp_defaults(&kp_api_versions_request, &request);
-	if (!call(fd, KP_API_VERSIONS_KEY, 0, &request, &response, &arena))
+	if (!broker_call(fd, KP_API_VERSIONS_KEY, 0, &request, &response, &arena))
 		die("the broker closed the connection");
 	arena_reset(&arena);
 }

@@ -15,6 +15,8 @@
 #include "base/buf.h"
 #include "wire/compression.h"
 
+struct arena;
+
 /* What a batch is made of. */
 struct load {
 	const char *topic;
@@ -32,6 +34,9 @@ struct broker {
 };
 
 __attribute__((noreturn)) void die(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* Any request; body is a struct kp_<api>_request. */
+void frame_encode(struct buf *out, int key, int version, const void *body);
 
 /*
  * A Produce request with one batch for a partition; sets load->records from
@@ -63,6 +68,13 @@ int broker_connect(const struct broker *broker) WARN_UNUSED;
 
 /* The same; what fails ends the program. */
 int broker_must_connect(const struct broker *broker);
+
+/*
+ * Encode, ask, decode into *response with what the arena holds; false when
+ * the connection broke.
+ */
+bool broker_call(int fd, int key, int version, const void *request,
+    void *response, struct arena *arena) WARN_UNUSED;
 
 /*
  * Create the topic, where it is new, and wait for leaders; the answer's error

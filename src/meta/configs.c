@@ -11,6 +11,12 @@
 /* Commits of groups go on for a while when the disk is full. */
 #define INTERNAL_RESERVE_BYTES (INT64_C(128) << 10)
 
+/*
+ * Fifty partitions with little to say for themselves stay below 50 MB, and a
+ * round is worth its syncs.
+ */
+#define INTERNAL_DIRTY_ROLL_BYTES (INT64_C(512) << 10)
+
 struct configs *
 configs_new(const struct image *image, int32_t node_id,
     const struct config_set *file)
@@ -338,8 +344,10 @@ configs_log_settings(const struct configs *configs, struct slice topic,
 	policy = configs_topic(configs, topic, "cleanup.policy", &view.arena);
 	s->cleanup_delete = slice_list_has(policy, slice_str("delete"));
 	s->cleanup_compact = slice_list_has(policy, slice_str("compact"));
-	if (topic_image_name_internal(topic))
+	if (topic_image_name_internal(topic)) {
 		s->reserve_bytes = INTERNAL_RESERVE_BYTES;
+		s->dirty_roll_bytes = INTERNAL_DIRTY_ROLL_BYTES;
+	}
 	arena_reset(&view.arena);
 }
 

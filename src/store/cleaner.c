@@ -242,6 +242,25 @@ round_of(struct turn *turn, int64_t now_ms)
 	};
 }
 
+/* Make more to clean of what internal topics do not need any more. */
+static void
+roll(struct cleaner *cleaner, const struct log_manager_view *view)
+{
+	struct log_manager *manager = cleaner->manager;
+	int64_t now_ms = clock_wall_ms();
+
+	for (size_t i = 0; i < view->count; i++) {
+		struct managed_log *entry = view->logs[i];
+
+		if (entry->home->offline)
+			continue;
+		pthread_mutex_lock(&manager->upkeep);
+		if (!entry->deleted)
+			log_clean_roll(entry->log, now_ms);
+		pthread_mutex_unlock(&manager->upkeep);
+	}
+}
+
 /* Clean one log; false where there was none to clean. */
 static bool
 clean_one(struct turn *turn, const struct log_manager_view *view)
@@ -296,8 +315,10 @@ take_turn(struct turn *turn)
 {
 	struct log_manager_view view =
 	    log_manager_view_take(turn->cleaner->manager);
-	bool cleaned = clean_one(turn, &view);
+	bool cleaned;
 
+	roll(turn->cleaner, &view);
+	cleaned = clean_one(turn, &view);
 	retain(turn->cleaner, &view);
 	log_manager_view_release(turn->cleaner->manager, &view);
 	return cleaned;

@@ -96,6 +96,16 @@ struct log_clean_state {
 bool log_clean_look(struct log *log, int64_t now_ms,
     struct log_clean_state *state) WARN_UNUSED;
 
+/*
+ * Close the active segment where the log would then be worth a round, and is
+ * not without, if settings.dirty_roll_bytes says so.  What an internal topic
+ * keeps is little, and all of it is read at a start, so nothing is gained by
+ * waiting until the active segment has its segment.bytes, as a topic may that
+ * is read for its latest records; its min.cleanable.dirty.ratio is kept to.
+ * Where it fails, which is logged, another look tries again.  Unlocked.
+ */
+void log_clean_roll(struct log *log, int64_t now_ms);
+
 /* Do a round, whatever log_clean_look says.  Unlocked; takes its time. */
 enum log_clean_result log_clean(struct log *log,
     const struct log_clean_round *round, struct log_clean_stats *stats)

@@ -197,6 +197,55 @@ look(const struct log_clean_plan *plan, int64_t now_ms,
 	return state->overdue;
 }
 
+/* --- Having more to clean ------------------------------------------------- */
+
+/* Are so many dirty bytes beside clean ones worth a round? */
+static bool
+is_worth(const struct log *log, int64_t dirty_bytes, int64_t clean_bytes)
+{
+	return (double)dirty_bytes > log->settings.min_cleanable_dirty_ratio *
+		(double)(dirty_bytes + clean_bytes);
+}
+
+/* Locked. */
+static bool
+wants_roll(const struct log *log)
+{
+	int64_t active_bytes = log_active(log)->size_bytes;
+	int64_t clean_bytes = 0, dirty_bytes = 0;
+
+	if (!log->settings.cleanup_compact ||
+	    log->settings.dirty_roll_bytes == 0 ||
+	    active_bytes < log->settings.dirty_roll_bytes)
+		return false;
+	for (size_t i = 0; i + 1 < log->segment_count; i++) {
+		const struct segment *segment = log->segments[i];
+
+		if (segment->base_offset < log->clean_offset)
+			clean_bytes += segment->size_bytes;
+		else
+			dirty_bytes += segment->size_bytes;
+	}
+	return !is_worth(log, dirty_bytes, clean_bytes) &&
+	    is_worth(log, dirty_bytes + active_bytes, clean_bytes);
+}
+
+void
+log_clean_roll(struct log *log, int64_t now_ms)
+{
+	int result = 0;
+
+	log_lock(log);
+	if (!log->offline && !log->uncleanable && wants_roll(log))
+		result = log_roll(log, now_ms);
+	log_unlock(log);
+	if (result != 0)
+		log_debug("store", "%s is not rolled to be compacted",
+		    log->name);
+}
+
+/* --- Looking -------------------------------------------------------------- */
+
 /* Has the log what a round needs at least?  Locked. */
 static bool
 may_be_cleaned(const struct log *log)

@@ -33,6 +33,11 @@ struct log_settings {
 	 * a disk that is full still takes that much; 0: none.
 	 */
 	int64_t reserve_bytes;
+	/*
+	 * Ours: an active segment of so many bytes is closed to be compacted
+	 * as soon as it makes the log worth that (log_clean_roll); 0: never.
+	 */
+	int64_t dirty_roll_bytes;
 };
 
 /* Kafka 4.3's defaults. */

@@ -255,6 +255,115 @@ retention_follows(void **state)
 	log_manager_release(rig->manager, log);
 }
 
+/* --- Internal topics ------------------------------------------------------ */
+
+static size_t
+segment_count(struct log *log)
+{
+	size_t count;
+
+	log_lock(log);
+	count = log_segment_count(log);
+	log_unlock(log);
+	return count;
+}
+
+static int64_t
+size_bytes(struct log *log)
+{
+	int64_t size;
+
+	log_lock(log);
+	size = log_size_bytes(log);
+	log_unlock(log);
+	return size;
+}
+
+/* Append until the log has so many bytes. */
+static void
+grow(struct log *log, int64_t bytes)
+{
+	while (size_bytes(log) < bytes)
+		append(log);
+}
+
+/* However much was said, what is kept is what is worth it, and one turn's. */
+static void
+what_is_worthless_goes(void **state)
+{
+	struct rig *rig = *state;
+	struct log *log;
+
+	rig->log_settings.dirty_roll_bytes = 2000;
+	log = create(rig, "a");
+	for (int i = 0; i < 50; i++) {
+		for (int j = 0; j < 100; j++)
+			append(log);
+		assert_true(cleaner_run(rig->manager->cleaner));
+		assert_true(size_bytes(log) < 200);
+		assert_int_equal(segment_count(log), 2);
+	}
+	/* Little is left as it is. */
+	append(log);
+	assert_false(cleaner_run(rig->manager->cleaner));
+	assert_int_equal(segment_count(log), 2);
+	log_manager_release(rig->manager, log);
+}
+
+static void
+other_topics_keep_their_segments(void **state)
+{
+	struct rig *rig = *state;
+	struct log *log = create(rig, "a");
+
+	grow(log, 4000);
+	assert_false(cleaner_run(rig->manager->cleaner));
+	assert_int_equal(segment_count(log), 1);
+	log_manager_release(rig->manager, log);
+}
+
+/* It does not become worth a round that min.cleanable.dirty.ratio forbids. */
+static void
+the_dirty_ratio_is_kept_to(void **state)
+{
+	struct rig *rig = *state;
+	struct log *log;
+
+	rig->log_settings.dirty_roll_bytes = 1;
+	rig->log_settings.min_cleanable_dirty_ratio = 0.9;
+	log = create(rig, "a");
+	append(log);
+	assert_true(cleaner_run(rig->manager->cleaner));
+	/* One record is clean; nine more are nine tenths, and not above it. */
+	for (int i = 0; i < 9; i++) {
+		append(log);
+		assert_false(cleaner_run(rig->manager->cleaner));
+		assert_int_equal(segment_count(log), 2);
+	}
+	append(log);
+	assert_true(cleaner_run(rig->manager->cleaner));
+	assert_int_equal(clean_offset(log), 11);
+	log_manager_release(rig->manager, log);
+}
+
+/* With what cannot be cleaned yet in front of it, a roll would not help. */
+static void
+one_segment_waits(void **state)
+{
+	struct rig *rig = *state;
+	struct log *log;
+
+	rig->log_settings.dirty_roll_bytes = 1;
+	rig->log_settings.min_compaction_lag_ms = INT64_MAX / 2;
+	log = create(rig, "a");
+	for (int i = 0; i < 5; i++) {
+		append(log);
+		assert_false(cleaner_run(rig->manager->cleaner));
+		assert_int_equal(segment_count(log), 2);
+	}
+	log_manager_release(rig->manager, log);
+}
+
 /* --- Threads -------------------------------------------------------------- */
 
 static void
@@ -361,6 +470,10 @@ main(void)
 		TEST(restart_knows_what_is_clean),
 		TEST(other_policies_are_left_alone),
 		TEST(retention_follows),
+		TEST(what_is_worthless_goes),
+		TEST(other_topics_keep_their_segments),
+		TEST(the_dirty_ratio_is_kept_to),
+		TEST(one_segment_waits),
 		TEST(threads_clean),
 		TEST(changes_wake_it),
 		TEST(switched_off),

@@ -306,9 +306,11 @@ a_log_gets_its_settings(void **state)
 	assert_true(!settings.cleanup_compact && settings.cleanup_delete);
 	assert_int_equal(settings.flush_messages, INT64_MAX);
 	assert_int_equal(settings.reserve_bytes, 0);
+	assert_int_equal(settings.dirty_roll_bytes, 0);
 	configs_log_settings(
 	    s->configs, slice_str("__consumer_offsets"), &settings);
 	assert_true(settings.reserve_bytes >= 64 << 10);
+	assert_in_range(settings.dirty_roll_bytes, 1, 1 << 20);
 }
 
 static void
