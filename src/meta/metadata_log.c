@@ -483,6 +483,20 @@ append_leader_change(struct metadata_log *log)
 	return result == 0 ? sync_log(log) : -1;
 }
 
+/*
+ * The vote of this epoch.  Where the disk has no room for it the old file stays
+ * and says less than the log will: who reads both takes the higher epoch, as
+ * Kafka does.
+ */
+static int
+write_quorum_state(struct metadata_log *log)
+{
+	if (quorum_state_write(log->disk, log->directory,
+		log->settings.node_id, log->epoch, log->kraft_version) == 0)
+		return 0;
+	return disk_is_full(errno) ? 0 : -1;
+}
+
 int
 metadata_log_begin_epoch(struct metadata_log *log)
 {
@@ -499,8 +513,7 @@ metadata_log_begin_epoch(struct metadata_log *log)
 		return -1;
 	}
 	log->epoch = MAX(latest, 0) + 1;
-	if (quorum_state_write(log->disk, log->directory,
-		log->settings.node_id, log->epoch, log->kraft_version) != 0)
+	if (write_quorum_state(log) != 0)
 		return -1;
 	return append_leader_change(log);
 }

@@ -72,11 +72,13 @@ quorum_state_write(struct disk *disk, const char *directory, int32_t node_id,
 	char *path = xasprintf("%s/%s", directory, QUORUM_STATE_FILE);
 	char *text = format(node_id, leader_epoch, kraft_version);
 	int result = state_file_write(disk, path, slice_str(text));
+	int error = errno;
 
 	if (result != 0)
 		log_error("meta", "cannot write %s: %s", path,
-		    strerror(errno));
+		    strerror(error));
 	free(text);
 	free(path);
+	errno = error;
 	return result;
 }

@@ -21,7 +21,7 @@ struct disk;
 int quorum_state_read(struct disk *disk, const char *directory,
     int32_t *leader_epoch) WARN_UNUSED;
 
-/* Write durably: node_id leads in leader_epoch.  -1 with a line. */
+/* Write durably: node_id leads in leader_epoch.  -1 with errno and a line. */
 int quorum_state_write(struct disk *disk, const char *directory,
     int32_t node_id, int32_t leader_epoch, int16_t kraft_version) WARN_UNUSED;
 

@@ -444,9 +444,11 @@ partition_load(struct load *load, struct load_item *item, const char *path)
 	if (wanted > 0) {
 		partition_open(load, item, path, &settings);
 	} else if (wanted == 0) {
-		item->failed =
-		    log_manager_set_aside(load->manager, item->home,
-			item->found->topic, item->found->partition, path) < 0;
+		/* Where there was no room, who takes the name tries again. */
+		item->failed = log_manager_set_aside(load->manager, item->home,
+				   item->found->topic, item->found->partition,
+				   path) < 0 &&
+		    !disk_is_full(errno);
 	} else {
 		log_error(LOG_MANAGER_LOGGER, "Cannot tell whose %s is: %s",
 		    path, strerror(errno));

@@ -1019,6 +1019,29 @@ a_rename_that_found_no_room_frees_the_name(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* The same at a start, where it is what the metadata does not have. */
+static void
+a_stray_that_finds_no_room_frees_the_name(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 5);
+	log_manager_release(rig->manager, log);
+	assert_int_equal(rig_stop(rig, 1), 0);
+	rig->unwanted = "a";
+	disk_fault_fail_all(&rig->fault, DISK_RENAME, "a-0", 0, ENOSPC);
+	rig_must_start(rig);
+	assert_int_equal(disk_fault_clear(&rig->fault), 1);
+	assert_int_equal(names_with(rig->paths[0], "-stray"), 0);
+	log = create(rig, "a", 0);
+	assert_int_equal(end_of(log), 0);
+	assert_int_equal(names_with(rig->paths[0], "-stray"), 1);
+	log_manager_release(rig->manager, log);
+	assert_int_equal(rig_stop(rig, 2), 0);
+	rig_free(rig);
+}
+
 /* The old log's start and recovery point must not become the new one's. */
 static void
 a_name_used_again_begins_at_zero_after_a_kill(void **state UNUSED)
@@ -1445,6 +1468,7 @@ main(void)
 		cmocka_unit_test(
 		    a_rename_that_fails_takes_the_directory_offline),
 		cmocka_unit_test(a_rename_that_found_no_room_frees_the_name),
+		cmocka_unit_test(a_stray_that_finds_no_room_frees_the_name),
 		cmocka_unit_test(
 		    a_name_used_again_begins_at_zero_after_a_kill),
 		cmocka_unit_test(a_checkpoint_without_its_log_is_forgotten),

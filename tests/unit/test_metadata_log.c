@@ -329,6 +329,26 @@ a_full_disk_heals(void **state)
 	assert_string_equal(seen.last_name, "c");
 }
 
+/* The old vote stays, and the log tells of the epoch. */
+static void
+an_epoch_begins_on_a_full_disk(void **state)
+{
+	struct meta_rig *rig = *state;
+
+	begin(rig);
+	meta_rig_stop(rig);
+	for (int32_t epoch = 2; epoch < 4; epoch++) {
+		disk_fault_fail(&rig->fault, DISK_PWRITE, QUORUM_STATE_FILE, 0,
+		    ENOSPC);
+		begin(rig);
+		assert_int_equal(disk_fault_clear(&rig->fault), 1);
+		assert_int_equal(metadata_log_epoch(rig->log), epoch);
+		meta_rig_stop(rig);
+	}
+	begin(rig);
+	assert_int_equal(metadata_log_epoch(rig->log), 4);
+}
+
 static void
 errors_of_the_disk_are_final(void **state)
 {
@@ -550,6 +570,7 @@ main(void)
 		TEST(what_others_append_is_cut),
 		TEST(what_others_cut_ends_the_log),
 		TEST(a_full_disk_heals),
+		TEST(an_epoch_begins_on_a_full_disk),
 		TEST(errors_of_the_disk_are_final),
 		TEST(what_is_too_long_for_a_batch_is_a_transaction),
 		TEST(a_transaction_that_is_cut_short_ends_the_log),
