@@ -202,8 +202,8 @@ dir_choose(struct log_manager *manager, const struct log_manager_place *place)
 }
 
 /*
- * Is a deleted log of this name still in a checkpoint?  A crash would give
- * its offsets to the new one.
+ * May a log of this name that is gone be in a checkpoint still?  A crash would
+ * give its offsets to the new one.
  */
 static bool
 name_is_stale(struct log_manager *manager, const char *name)
@@ -212,6 +212,9 @@ name_is_stale(struct log_manager *manager, const char *name)
 
 	pthread_mutex_lock(&manager->lock);
 	stale = map_get(&manager->stale, slice_str(name)) != NULL;
+	for (size_t i = 0; i < manager->dir_count; i++)
+		stale |= manager->dirs[i].leftovers &&
+		    !manager->dirs[i].offline;
 	pthread_mutex_unlock(&manager->lock);
 	return stale;
 }

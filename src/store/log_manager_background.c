@@ -309,6 +309,7 @@ stale_forget(struct log_manager *manager, struct managed_dir *home)
 	struct managed_log *entry;
 
 	pthread_mutex_lock(&manager->lock);
+	home->leftovers = false;
 	for (size_t at = 0; (entry = map_next(&manager->stale, &at)) != NULL;) {
 		if (entry->home == home)
 			map_remove(

@@ -589,13 +589,20 @@ duplicates_check(struct load *load)
 	return result;
 }
 
-/* Write its checkpoints, or take it offline; -1 where the disk is full. */
+/*
+ * Write its checkpoints, or take it offline.  Where the disk is full they are
+ * written before the first new log is made.
+ */
 static int
 dir_write(struct log_manager *manager, struct managed_dir *home,
     struct log_manager_view *view)
 {
 	if (log_manager_checkpoint(manager, home, view) == 0)
 		return 0;
+	if (disk_is_full(errno)) {
+		home->leftovers = true;
+		return 0;
+	}
 	if (must_refuse(errno))
 		return -1;
 	log_manager_dir_fail(

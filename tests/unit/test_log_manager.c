@@ -1270,6 +1270,39 @@ a_full_disk_delays_checkpoints_only(void **state UNUSED)
 	rig_free(rig);
 }
 
+/*
+ * A start does without writing the checkpoints that it found, but no new log
+ * gets the offsets of one that is gone.
+ */
+static void
+a_start_on_a_full_disk_delays_checkpoints_only(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+	char *path, *text;
+
+	fill(rig, log, 4);
+	log_manager_release(rig->manager, log);
+	rig_pass(rig, 60000);
+	rig_kill(rig);
+	path = xasprintf("%s/a-0", rig->paths[0]);
+	temp_dir_remove(path);
+	disk_fault_fail_all(&rig->fault, DISK_PWRITE, "checkpoint", 0,
+	    ENOSPC);
+	rig_must_start(rig);
+	assert_int_equal(rig->failed_count, 0);
+	assert_int_equal(log_manager_create(rig->manager, slice_str("a"), 0,
+			     topic_a, &anywhere, &rig->log_settings, &log),
+	    KP_KAFKA_STORAGE_ERROR);
+	assert_true(disk_fault_clear(&rig->fault) > 1);
+	log = create(rig, "a", 0);
+	text = temp_dir_get(rig->paths[0], CHECKPOINT_RECOVERY_POINTS);
+	assert_string_equal(text, "0\n0\n");
+	free(text);
+	log_manager_release(rig->manager, log);
+	rig_free(rig);
+}
+
 /* Too many clients are no damage: nothing goes offline for them. */
 static void
 a_lack_of_descriptors_delays_only(void **state UNUSED)
@@ -1479,6 +1512,7 @@ main(void)
 		    high_watermarks_are_checkpointed_when_they_change),
 		cmocka_unit_test(recovery_points_are_what_was_flushed),
 		cmocka_unit_test(a_full_disk_delays_checkpoints_only),
+		cmocka_unit_test(a_start_on_a_full_disk_delays_checkpoints_only),
 		cmocka_unit_test(a_lack_of_descriptors_delays_only),
 		cmocka_unit_test(flush_ms_is_kept),
 		cmocka_unit_test(full_segments_are_flushed),
