@@ -27,7 +27,7 @@ struct managed_dir {
 	size_t log_count;        /* lock */
 	atomic_bool offline;     /* an I/O error: nothing is written any more */
 	atomic_bool names_dirty; /* a rename in it was not synced yet */
-	bool leftovers;          /* lock; the checkpoints found are still there */
+	bool leftovers;          /* lock; of what was found, in checkpoints */
 };
 
 /*

@@ -1275,7 +1275,7 @@ a_full_disk_delays_checkpoints_only(void **state UNUSED)
  * gets the offsets of one that is gone.
  */
 static void
-a_start_on_a_full_disk_delays_checkpoints_only(void **state UNUSED)
+a_full_disk_delays_the_checkpoints_of_a_start(void **state UNUSED)
 {
 	struct rig *rig = rig_new(1);
 	struct log *log = create(rig, "a", 0);
@@ -1512,7 +1512,7 @@ main(void)
 		    high_watermarks_are_checkpointed_when_they_change),
 		cmocka_unit_test(recovery_points_are_what_was_flushed),
 		cmocka_unit_test(a_full_disk_delays_checkpoints_only),
-		cmocka_unit_test(a_start_on_a_full_disk_delays_checkpoints_only),
+		cmocka_unit_test(a_full_disk_delays_the_checkpoints_of_a_start),
 		cmocka_unit_test(a_lack_of_descriptors_delays_only),
 		cmocka_unit_test(flush_ms_is_kept),
 		cmocka_unit_test(full_segments_are_flushed),
