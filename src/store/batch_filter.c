@@ -91,6 +91,17 @@ find_producer(const struct batch_filter *filter, int64_t id)
 	return &filter->producers[low];
 }
 
+bool
+batch_filter_tells_of_producer(
+    const struct batch_filter *filter, int64_t id, int64_t last_offset)
+{
+	const struct batch_filter_producer *producer =
+	    id < 0 ? NULL : find_producer(filter, id);
+
+	return producer != NULL && producer->last_offset >= 0 &&
+	    last_offset >= producer->last_offset;
+}
+
 /* Does a restart learn from this batch where its producer stands? */
 static bool
 is_last_of_producer(
@@ -98,15 +109,13 @@ is_last_of_producer(
 {
 	const struct batch_filter_producer *producer;
 
+	if (!batch_is_control(batch))
+		return batch_filter_tells_of_producer(
+		    filter, batch->producer_id, batch->last_offset);
 	if (batch->producer_id < 0)
 		return false;
 	producer = find_producer(filter, batch->producer_id);
-	if (producer == NULL)
-		return false;
-	if (producer->last_offset >= 0)
-		return !batch_is_control(batch) &&
-		    batch->last_offset >= producer->last_offset;
-	return batch_is_control(batch) &&
+	return producer != NULL && producer->last_offset < 0 &&
 	    batch->producer_epoch == producer->epoch;
 }
 

@@ -77,6 +77,13 @@ enum batch_filter_verdict batch_filter_run(struct batch_filter *filter,
     WARN_UNUSED;
 
 /*
+ * Does a restart learn where the producer stands from its batches of data that
+ * end at last_offset?  Then their headers stay at least.
+ */
+bool batch_filter_tells_of_producer(
+    const struct batch_filter *filter, int64_t id, int64_t last_offset);
+
+/*
  * The type of the control record in a control batch; CONTROL_RECORD_UNKNOWN
  * where the batch is empty or has none that we know.
  */

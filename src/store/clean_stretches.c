@@ -25,7 +25,8 @@ static bool
 may_join(const struct clean_stretch *stretch, const struct batch *batch,
     int64_t position)
 {
-	return position == (int64_t)stretch->position + stretch->size_bytes &&
+	return batch->producer_id == stretch->producer_id &&
+	    position == (int64_t)stretch->position + stretch->size_bytes &&
 	    (size_t)stretch->size_bytes + batch->size_bytes <= STRETCH_LEN;
 }
 
@@ -44,6 +45,7 @@ begin(struct clean_stretches *stretches, const struct batch *batch,
 	stretch = &stretches->stretches[stretches->count++];
 	*stretch = (struct clean_stretch){
 		.base_offset = batch->base_offset,
+		.producer_id = batch->producer_id,
 		.position = (int32_t)position,
 	};
 	return stretch;
@@ -71,9 +73,8 @@ clean_stretches_add(struct clean_stretches *stretches,
 
 /* --- Finding -------------------------------------------------------------- */
 
-/* The index of the first that begins at or above offset. */
 static size_t
-from(const struct clean_stretches *stretches, int64_t offset)
+index_from(const struct clean_stretches *stretches, int64_t offset)
 {
 	size_t low = 0, high = stretches->count;
 
@@ -88,10 +89,18 @@ from(const struct clean_stretches *stretches, int64_t offset)
 	return low;
 }
 
+struct clean_stretch *
+clean_stretches_from(const struct clean_stretches *stretches, int64_t offset)
+{
+	size_t at = index_from(stretches, offset);
+
+	return at == stretches->count ? NULL : &stretches->stretches[at];
+}
+
 static struct clean_stretch *
 find(const struct clean_stretches *stretches, int64_t offset)
 {
-	size_t behind = from(stretches, offset + 1);
+	size_t behind = index_from(stretches, offset + 1);
 	struct clean_stretch *stretch;
 
 	if (behind == 0)
@@ -110,13 +119,10 @@ const struct clean_stretch *
 clean_stretches_at(const struct clean_stretches *stretches,
     int64_t next_offset, int64_t end_offset, int64_t position)
 {
-	size_t at = from(stretches, next_offset);
-	const struct clean_stretch *stretch;
+	const struct clean_stretch *stretch =
+	    clean_stretches_from(stretches, next_offset);
 
-	if (at == stretches->count)
-		return NULL;
-	stretch = &stretches->stretches[at];
-	return stretch->position == position &&
+	return stretch != NULL && stretch->position == position &&
 		stretch->base_offset < end_offset ?
 	    stretch :
 	    NULL;
@@ -159,12 +165,15 @@ int64_t
 clean_stretches_whole_bytes(const struct clean_stretches *stretches,
     int64_t base_offset, int64_t end_offset)
 {
+	const struct clean_stretch *stretch =
+	    clean_stretches_from(stretches, base_offset);
 	int64_t bytes = 0;
 
-	for (size_t i = from(stretches, base_offset); i < stretches->count &&
-	     stretches->stretches[i].base_offset < end_offset;
-	     i++)
-		if (clean_stretch_is_whole(&stretches->stretches[i]))
-			bytes += stretches->stretches[i].size_bytes;
+	while (stretch != NULL && stretch->base_offset < end_offset) {
+		if (clean_stretch_is_whole(stretch))
+			bytes += stretch->size_bytes;
+		stretch = clean_stretches_from(
+		    stretches, stretch->last_offset + 1);
+	}
 	return bytes;
 }

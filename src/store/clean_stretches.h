@@ -1,15 +1,16 @@
 /*
  * What the first pass of compaction learns about the file that the second one
- * need not read, or need not look into: stretches of neighbouring batches,
- * with how many of their records are the latest of their key so far.
+ * need not read, or need not look into: stretches of neighbouring batches of
+ * one producer, or of none, with how many of their records are the latest of
+ * their key so far.
  *
  * When the map is complete so are these counts.  A stretch of which nothing
  * is left is passed over unread; one that loses nothing is copied as it is;
  * a segment that consists of such stays the file that it is.  All that is
  * not in a stretch, and every other one, is read again.
  *
- * Only batches of which the filter's verdict follows from the counts come in:
- * batch_filter_plain.  Their checksums were compared by the first pass.
+ * Only batches come in whose records alone decide what stays of them, and
+ * whose checksums the first pass has compared.
  *
  * A stretch is about as large as is worth a jump in a file, however small
  * its batches, and there are at most as many as was said, so that the memory
@@ -27,6 +28,7 @@ struct batch;
 struct clean_stretch {
 	int64_t base_offset;
 	int64_t last_offset;
+	int64_t producer_id;	/* of all its batches; -1: they have none */
 	int32_t position;	/* in its segment's file */
 	int32_t size_bytes;
 	int32_t records;
@@ -59,6 +61,10 @@ void clean_stretches_supersede(
 
 /* The header of the batch with this offset may have to stay by itself. */
 void clean_stretches_need(struct clean_stretches *stretches, int64_t offset);
+
+/* The first stretch that begins at this offset or above, or NULL. */
+struct clean_stretch *clean_stretches_from(
+    const struct clean_stretches *stretches, int64_t offset);
 
 /* The stretch that has the offset, or NULL. */
 const struct clean_stretch *clean_stretches_find(

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* Half a million of them take 20 MB and cover 4 GB or more. */
+/* Half a million of them take 24 MB and cover 4 GB or more. */
 #define STRETCHES_MAX ((size_t)512 << 10)
 
 /* --- Exclusion ------------------------------------------------------------ */

@@ -37,7 +37,7 @@
  * its .txnindex says, make no sense.  A full disk ends the round, and the
  * next one tries again.  Other errors of writing take the log offline.
  *
- * Memory.  The map, the counts (20 MB at the most), two buffers, one batch and
+ * Memory.  The map, the counts (24 MB at the most), two buffers, one batch and
  * its decompressed records, for the time of the round.
  */
 #ifndef STORE_LOG_CLEAN_H

@@ -419,11 +419,22 @@ open_cleaned(struct writing *writing)
 static void
 need_last_batches(const struct writing *writing)
 {
-	const struct batch_filter *filter = writing->filter;
+	const struct clean_stretches *stretches =
+	    &writing->cleaning->stretches;
+	const struct log_clean_plan *plan = &writing->cleaning->plan;
+	const struct group *group = &writing->group;
+	int64_t end_offset = log_clean_plan_segment_end(
+	    plan, group->first + group->count - 1);
+	struct clean_stretch *stretch = clean_stretches_from(
+	    stretches, plan->segments[group->first]->base_offset);
 
-	for (size_t i = 0; i < filter->producer_count; i++)
-		clean_stretches_need(&writing->cleaning->stretches,
-		    filter->producers[i].last_offset);
+	while (stretch != NULL && stretch->base_offset < end_offset) {
+		stretch->needed |= batch_filter_tells_of_producer(
+		    writing->filter, stretch->producer_id,
+		    stretch->last_offset);
+		stretch = clean_stretches_from(
+		    stretches, stretch->last_offset + 1);
+	}
 }
 
 /* Would the group become the segment that it is? */

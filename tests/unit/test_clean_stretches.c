@@ -3,12 +3,16 @@
 
 #include "store/clean_stretches.c"
 
+/* Batches from here on are of a producer. */
+#define OTHERS (2 << 20)
+
 /* A batch of so many records in as many bytes as that. */
 static struct clean_stretch *
 add(struct clean_stretches *stretches, int64_t base_offset, int32_t records,
     size_t size_bytes, int64_t position)
 {
 	const struct batch batch = {
+		.producer_id = position < OTHERS ? -1 : 7,
 		.base_offset = base_offset,
 		.last_offset = base_offset + records - 1,
 		.size_bytes = size_bytes,
@@ -36,6 +40,12 @@ small_neighbours_are_joined(void **state UNUSED)
 	add(&stretches, 11, 1, 100, 0);
 	add(&stretches, 12, 1, 1 << 20, 100);
 	assert_int_equal(stretches.count, 5);
+	/* And one of another producer. */
+	add(&stretches, 13, 1, 100, OTHERS - 100);
+	add(&stretches, 14, 1, 100, OTHERS);
+	assert_int_equal(stretches.count, 7);
+	assert_int_equal(clean_stretches_from(&stretches, 14)->producer_id, 7);
+	assert_null(clean_stretches_from(&stretches, 15));
 	clean_stretches_fini(&stretches);
 }
 
