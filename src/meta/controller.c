@@ -284,6 +284,7 @@ process(struct controller *controller, struct list *ops)
 		finish(&ran, error);
 	}
 	snapshot_if_due(controller);
+	tell_failure(controller);
 }
 
 static void

@@ -675,7 +675,11 @@ let_go(struct metadata_log *log)
 		log_warn(LOGGER, "old segments of %s could not be removed",
 		    log->directory);
 	(void)log_tidy(log->log, clock_monotonic_ms());
-	note_new_active(log);
+	/* Said now: the next operation may be long in coming. */
+	if (is_offline(log))
+		(void)give_up(log, "old segments could not be removed");
+	else
+		note_new_active(log);
 }
 
 int

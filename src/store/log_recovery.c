@@ -158,17 +158,23 @@ refuse_damage(const struct recovery *recovery)
 	return -1;
 }
 
+/*
+ * Where all offsets up to the next segment are there, what is behind them is
+ * of an append that was refused: the power went before its cut was synced.
+ */
 static int
 cut_tail(struct recovery *recovery, bool *cut)
 {
 	int64_t size = recovery->segment->size_bytes;
 	int64_t bad = recovery->walk.scan.end - size;
-	int follows;
+	bool lost = recovery->walk.next_offset != recovery->segment_end;
+	int follows = 0;
 
-	*cut = bad > 0;
+	*cut = bad > 0 && lost;
 	if (bad <= 0)
 		return 0;
-	follows = good_follows(recovery);
+	if (lost)
+		follows = good_follows(recovery);
 	if (follows != 0)
 		return follows < 0 ? -1 : refuse_damage(recovery);
 	log_warn("store",
@@ -176,7 +182,7 @@ cut_tail(struct recovery *recovery, bool *cut)
 	    " that are no whole batch (segment %" PRId64 ")",
 	    recovery->log->path, bad, recovery->walk.next_offset,
 	    recovery->segment->base_offset);
-	recovery->log->lost_data = true;
+	recovery->log->lost_data |= lost;
 	/* Or what was cut might come back behind what is appended now. */
 	if (disk_ftruncate(
 		recovery->log->disk, recovery->walk.scan.fd, size) != 0)

@@ -340,7 +340,7 @@ main(int argc, char **argv)
 	static const struct sim_program program = {
 		.name = "tests/sim/test_clean_sim",
 		.live = live,
-		.cuts = 2,
+		.cuts = 1,
 	};
 
 	return sim_program_main(&program, argc, argv);
