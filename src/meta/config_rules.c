@@ -178,6 +178,8 @@ overrides_valid(struct slice list)
 /* Of the local log's retention: the same as the log's own. */
 #define LOCAL_AS_LOG (-2)
 #define CLEANER_MAP_BYTES_MIN (1 << 20)
+/* Of CompressionType: none to zstd. */
+#define COMPRESSION_ID_MAX 4
 
 static struct slice
 layered(const struct config_layers *layers, struct slice name)
@@ -303,6 +305,19 @@ fault_of_logs(const struct config_layers *layers)
 	return NULL;
 }
 
+/* offsets.topic.compression.codec has no range, but names a codec. */
+static bool
+codec_known(const struct config_layers *layers, struct arena *arena,
+    struct slice *message)
+{
+	int64_t id = layered_number(layers, "offsets.topic.compression.codec");
+
+	if (id >= 0 && id <= COMPRESSION_ID_MAX)
+		return true;
+	*message = arena_printf(arena, "Unknown compression type id: %ld", id);
+	return false;
+}
+
 enum kp_error
 config_rules_logs(const struct config_layers *layers, bool running,
     struct arena *arena, struct slice *message)
@@ -313,6 +328,8 @@ config_rules_logs(const struct config_layers *layers, bool running,
 		*message = arena_printf(arena, "requirement failed: %s", fault);
 		return KP_INVALID_REQUEST;
 	}
+	if (!codec_known(layers, arena, message))
+		return KP_INVALID_REQUEST;
 	if (!running ||
 	    (local_fits(layers, "ms", retention_ms(layers), arena, message) &&
 		local_fits(layers, "bytes",

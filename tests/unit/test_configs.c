@@ -444,6 +444,10 @@ a_files_logs_are_checked(void **state)
 	    "2097154",
 	    "requirement failed: log.cleaner.dedupe.buffer.size must be at "
 	    "least 1MB per cleaner thread.");
+	expect_unusable(s, "offsets.topic.compression.codec", "5", "4",
+	    "Unknown compression type id: 5");
+	expect_unusable(s, "offsets.topic.compression.codec", "-1", "0",
+	    "Unknown compression type id: -1");
 	in_file(s, "log.local.retention.ms", "60001");
 	assert_true(is_usable(s));
 }
