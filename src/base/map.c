@@ -14,8 +14,17 @@ make_seed(void)
 {
 	struct rng rng;
 
+	if (seed != 0)
+		return;
 	rng_init_random(&rng);
 	seed = rng_next(&rng) | 1;
+}
+
+void
+map_seed_set(uint64_t value)
+{
+	assert(value != 0);
+	seed = value;
 }
 
 static uint64_t

@@ -24,6 +24,12 @@ struct map {
 	size_t used;			/* count + deleted */
 };
 
+/*
+ * Where the order of entries has to be the same with each run of a test: this
+ * seed, which is not 0, instead of a random one.  Before the first map is used.
+ */
+void map_seed_set(uint64_t value);
+
 void map_init(struct map *map);
 void map_fini(struct map *map);
 

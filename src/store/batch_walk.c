@@ -13,6 +13,7 @@ batch_walk_init(struct batch_walk *walk, const struct file_scan *scan,
 		.scan = *scan,
 		.next_offset = base_offset,
 		.offset_end = base_offset + INT32_MAX + 1,
+		.last_at = -1,
 	};
 }
 
@@ -25,10 +26,20 @@ offsets_fit(const struct batch_walk *walk, const struct batch *batch)
 	    batch->last_offset < walk->offset_end;
 }
 
+/* Has it, or the place in front of it, offsets without a record? */
+static bool
+jumps(const struct batch_walk *walk, const struct batch *batch)
+{
+	return (batch->base_offset > walk->next_offset && !walk->in_middle) ||
+	    (batch->magic == BATCH_MAGIC &&
+		batch->record_count != INT64_C(1) + batch->last_offset_delta);
+}
+
 /*
- * Offsets are not covered by the checksum.  They may jump where a compaction
- * took batches away; but when the batch behind goes back again, the jump is
- * one of bad bits.  1: it is; 0: not; -1: errno.
+ * The base offset is not covered by the checksum, and the last one only where
+ * that is looked at.  They may jump where a compaction took records away; but
+ * when the batch behind goes back again, the jump is one of bad bits.  1: it
+ * is; 0: not; -1: errno.
  */
 static int
 jump_is_wrong(struct batch_walk *walk, const struct batch *batch)
@@ -69,11 +80,12 @@ step(struct batch_walk *walk, struct batch *batch, bool verify)
 		return 0;
 	if (verify)
 		good = file_scan_crc_valid(&walk->scan, batch);
-	if (good > 0 && batch->base_offset > walk->next_offset) {
+	if (good > 0 && jumps(walk, batch)) {
 		int wrong = jump_is_wrong(walk, batch);
 
 		good = wrong < 0 ? -1 : !wrong;
 	}
+	walk->in_middle = false;
 	return good;
 }
 
@@ -123,12 +135,13 @@ candidate(const struct batch_walk *walk, int64_t from, uint8_t *buffer)
 	return scan->end;
 }
 
-int
-batch_walk_resync(struct batch_walk *walk, struct batch *batch)
+/* The same, looking from `from` on, which may be before the bad bytes. */
+static int
+resync(struct batch_walk *walk, int64_t from, struct batch *batch)
 {
 	uint8_t *buffer = xmalloc(RESYNC_LEN);
 	int64_t bad = walk->scan.position;
-	int64_t at = bad;
+	int64_t at = from;
 	int good = 0;
 
 	while (good == 0) {
@@ -146,13 +159,57 @@ batch_walk_resync(struct batch_walk *walk, struct batch *batch)
 }
 
 int
+batch_walk_resync(struct batch_walk *walk, struct batch *batch)
+{
+	return resync(walk, walk->scan.position, batch);
+}
+
+/*
+ * Bytes may look bad because the length of the batch in front of them is,
+ * whose checksum nobody compared: then the next one may begin inside of it.
+ * Where to look from; -1 with errno.
+ */
+static int64_t
+bad_from(struct batch_walk *walk)
+{
+	struct file_scan *scan = &walk->scan;
+	int64_t bad = scan->position;
+	int64_t from = bad;
+	struct batch last;
+	int valid = 1;
+
+	if (walk->verify || walk->last_at < 0)
+		return bad;
+	file_scan_seek(scan, walk->last_at);
+	switch (file_scan_next(scan, &last)) {
+	case FILE_SCAN_BATCH:
+		valid = file_scan_crc_valid(scan, &last);
+		break;
+	case FILE_SCAN_ERROR:
+		valid = -1;
+		break;
+	default:
+		break;
+	}
+	if (valid == 0)
+		from = walk->last_at;
+	file_scan_seek(scan, bad);
+	return valid < 0 ? -1 : from;
+}
+
+int
 batch_walk_next(struct batch_walk *walk, struct batch *batch)
 {
 	int good = batch_walk_step(walk, batch);
 
-	if (good == 0 && walk->scan.position < walk->scan.end)
-		good = batch_walk_resync(walk, batch);
-	if (good > 0)
+	if (good == 0 && walk->scan.position < walk->scan.end) {
+		int64_t from = bad_from(walk);
+
+		good = from < 0 ? -1 : resync(walk, from, batch);
+	}
+	if (good > 0) {
 		walk->next_offset = batch->last_offset + 1;
+		walk->last_at = walk->scan.position;
+	}
 	return good;
 }

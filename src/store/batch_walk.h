@@ -23,13 +23,16 @@ struct batch_walk {
 	int64_t next_offset;	/* the least that the next batch may have */
 	int64_t offset_end;	/* no batch has this or more */
 	bool verify;		/* checksums; false at first */
+	bool in_middle;		/* nobody knows what is in front; the same */
 	bool skipped;		/* bad bytes stand before the current batch */
+	int64_t last_at;	/* private: the one before, or -1 */
 };
 
 /*
  * Walk what scan (initialised, copied) has, in a segment of this base offset:
  * its offsets are within 31 bits.  next_offset is the base at first; a caller
- * who knows better sets it, and offset_end.
+ * who knows better sets it, and offset_end.  One who begins where an index
+ * leads sets in_middle, so that the first batch is not taken for a jump.
  */
 void batch_walk_init(struct batch_walk *walk, const struct file_scan *scan,
     int64_t base_offset);

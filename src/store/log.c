@@ -38,6 +38,7 @@ log_new(const struct log_open *open)
 	pthread_cond_init(&log->flush_ended, NULL);
 	log_tail_init(&log->tail);
 	leader_epochs_init(&log->epochs);
+	log->recovered_epoch.epoch = -1;
 	producer_state_init(&log->producers);
 	open_txns_init(&log->txns);
 	list_init(&log->removals);

@@ -82,6 +82,7 @@ struct log {
 	int64_t snapshot_offset;	/* of the newest producer snapshot */
 	struct log_tail tail;
 	struct leader_epochs epochs;
+	struct leader_epoch recovered_epoch; /* of the last batch read */
 	struct producer_state producers;
 	struct open_txns txns;
 	struct log_damage *damages;	/* by first_offset */

@@ -386,6 +386,13 @@ load(struct log *log, const struct log_open *open, struct log_files *files)
 	    MAX(log->start_offset, log->segments[0]->base_offset);
 	if (log_damages_read(log, &doubtful) != 0)
 		return -1;
+	/*
+	 * What was found to be rot was durable, whatever has become of the
+	 * recovery point: it must not be taken for a torn tail now.
+	 */
+	if (log->damage_count > 0)
+		log->recovery_point = MAX(log->recovery_point,
+		    log->damages[log->damage_count - 1].end_offset);
 	checked = open->clean && !doubtful ?
 	    log->segment_count :
 	    recovery_begin(log, doubtful);

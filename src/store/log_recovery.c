@@ -36,6 +36,39 @@ struct recovery {
 
 /* --- One batch ---------------------------------------------------------- */
 
+/*
+ * The leader epoch in a batch has no checksum, and one that is too high would
+ * hide all that follow.  Epochs never go back: where two batches agree on a
+ * lower one, it was not so.
+ */
+static void
+note_epoch(struct log *log, const struct batch *batch)
+{
+	struct leader_epochs *epochs = &log->epochs;
+	struct leader_epoch last = log->recovered_epoch;
+	int64_t base_offset = batch->base_offset;
+
+	log->recovered_epoch =
+	    (struct leader_epoch){ batch->leader_epoch, base_offset };
+	if (batch->leader_epoch < 0)
+		return;
+	if (last.epoch == batch->leader_epoch &&
+	    last.epoch < leader_epochs_latest(epochs)) {
+		log_warn("store",
+		    "%s: the leader epoch %d in front of offset %" PRId64
+		    " is damaged; it is not higher than %d",
+		    log->path, leader_epochs_latest(epochs),
+		    last.start_offset, last.epoch);
+		while (leader_epochs_latest(epochs) > last.epoch)
+			epochs->count--;
+		epochs->dirty = true;
+		base_offset = last.start_offset;
+	}
+	if (batch->leader_epoch > leader_epochs_latest(epochs))
+		leader_epochs_assign(
+		    epochs, batch->leader_epoch, base_offset);
+}
+
 /* The position of the batch is the segment's size so far, but for damage. */
 static int
 take(struct recovery *recovery, const struct batch *batch)
@@ -45,10 +78,7 @@ take(struct recovery *recovery, const struct batch *batch)
 	recovery->segment->size_bytes = recovery->walk.scan.position;
 	segment_account(
 	    recovery->segment, batch, log->settings.index_interval_bytes);
-	if (batch->leader_epoch >= 0 &&
-	    batch->leader_epoch > leader_epochs_latest(&log->epochs))
-		leader_epochs_assign(
-		    &log->epochs, batch->leader_epoch, batch->base_offset);
+	note_epoch(log, batch);
 	recovery->walk.next_offset = batch->last_offset + 1;
 	return log_producers_note_scanned(
 	    log, &recovery->walk.scan, batch, recovery->segment);
@@ -314,9 +344,7 @@ read_epochs(struct log *log, struct segment *segment)
 	    &scan, log->disk, fd, 0, segment->size_bytes, buffer, len);
 	batch_walk_init(&walk, &scan, segment->base_offset);
 	while ((result = batch_walk_next(&walk, &batch)) > 0)
-		if (batch.leader_epoch > leader_epochs_latest(&log->epochs))
-			leader_epochs_assign(&log->epochs, batch.leader_epoch,
-			    batch.base_offset);
+		note_epoch(log, &batch);
 	free(buffer);
 	segment_unpin(segment);
 	return result;
@@ -328,6 +356,7 @@ log_recover_epochs(struct log *log, size_t count)
 	int result = 0;
 
 	leader_epochs_clear(&log->epochs);
+	log->recovered_epoch.epoch = -1;
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = read_epochs(log, log->segments[i]);
 	return result;

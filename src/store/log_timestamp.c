@@ -17,7 +17,8 @@ struct search {
 	int64_t timestamp_ms;
 	int64_t start_offset;    /* records below do not count */
 	struct segment *segment; /* a reference, or NULL: nothing */
-	int64_t position;        /* where to begin in it; -1: by its index */
+	bool active;
+	struct segment_time hint; /* where to begin in the active one */
 	int64_t end_position;
 };
 
@@ -59,7 +60,10 @@ take(struct log *log, int64_t *offset, struct candidate *candidate)
 	log_unlock(log);
 	if (candidate->segment == NULL)
 		return 0;
+	/* The time index has no checksum: it is compared with the batches. */
 	if (!candidate->active)
+		result = segment_check_times(candidate->segment);
+	if (!candidate->active && result == 0)
 		result = segment_max_timestamp_closed(
 		    candidate->segment, &candidate->max_timestamp_ms);
 	if (result == 0)
@@ -68,7 +72,7 @@ take(struct log *log, int64_t *offset, struct candidate *candidate)
 	return -1;
 }
 
-/* Make it the segment to search, from where the time index says. */
+/* Make it the segment to search. */
 static void
 choose(struct search *search, struct segment *segment)
 {
@@ -77,9 +81,10 @@ choose(struct search *search, struct segment *segment)
 	log_lock(search->log);
 	search->start_offset = search->log->start_offset;
 	search->end_position = segment->size_bytes;
-	search->position = segment->active ?
-	    segment_lookup_timestamp(segment, search->timestamp_ms) :
-	    -1;
+	search->active = segment->active;
+	if (search->active)
+		segment_lookup_timestamp(
+		    segment, search->timestamp_ms, &search->hint);
 	log_unlock(search->log);
 }
 
@@ -191,26 +196,51 @@ search_batches(const struct search *search, struct file_scan *scan,
 	return result;
 }
 
+/* Search from position on. */
 static int
-search_segment(struct search *search, struct log_position *found)
+search_from(const struct search *search, int64_t position,
+    struct log_position *found)
 {
-	uint8_t *buffer;
+	int fd = segment_pin(search->segment);
 	struct file_scan scan;
+	uint8_t *buffer;
 	int result;
-	int fd;
 
-	if (search->position < 0)
-		search->position = segment_lookup_timestamp_closed(
-		    search->segment, search->timestamp_ms);
-	fd = search->position < 0 ? -1 : segment_pin(search->segment);
 	if (fd < 0)
 		return -1;
 	buffer = xmalloc(SCAN_BUFFER_LEN);
-	file_scan_init(&scan, search->log->disk, fd, search->position,
+	file_scan_init(&scan, search->log->disk, fd, position,
 	    search->end_position, buffer, SCAN_BUFFER_LEN);
 	result = search_batches(search, &scan, found);
 	free(buffer);
 	segment_unpin(search->segment);
+	return result;
+}
+
+/*
+ * Where the time index says, if the batches say the same; else from the
+ * segment's beginning, and so where no batch stands at that place.
+ */
+static int
+search_segment(const struct search *search, struct log_position *found)
+{
+	struct segment_time hint = search->hint;
+	int result = 0;
+
+	if (!search->active)
+		result = segment_lookup_timestamp_closed(
+		    search->segment, search->timestamp_ms, &hint);
+	if (result == 0 && hint.position > 0)
+		result = segment_has_time(search->segment, &hint);
+	if (result == 0 && hint.position > 0 && !search->active &&
+	    segment_distrust(search->segment) < 0)
+		result = -1;
+	if (result >= 0)
+		result = search_from(
+		    search, result > 0 ? hint.position : 0, found);
+	/* The offset index may have led into the middle of a batch. */
+	if (result < 0 && errno == EBADMSG && hint.position > 0)
+		result = search_from(search, 0, found);
 	return result;
 }
 

@@ -216,14 +216,28 @@ int64_t segment_lookup(struct segment *segment, int64_t offset) WARN_UNUSED;
 int64_t segment_lookup_closed(struct segment *segment, int64_t offset)
     WARN_UNUSED;
 
+/* What an entry of the time index says; all 0: the segment's beginning. */
+struct segment_time {
+	int64_t position;	/* at or before the batch */
+	int64_t offset;		/* in the batch */
+	int64_t timestamp_ms;	/* its largest */
+};
+
 /*
- * Where to begin to look for a record of timestamp_ms or later: the position.
- * As segment_lookup.
+ * Where to begin to look for a record of timestamp_ms or later.  The first for
+ * an active segment (L); the second for a closed one (takes M, may read
+ * files): 0, or -1 with errno.
  */
-int64_t segment_lookup_timestamp(struct segment *segment,
-    int64_t timestamp_ms) WARN_UNUSED;
-int64_t segment_lookup_timestamp_closed(struct segment *segment,
-    int64_t timestamp_ms) WARN_UNUSED;
+void segment_lookup_timestamp(struct segment *segment, int64_t timestamp_ms,
+    struct segment_time *found);
+int segment_lookup_timestamp_closed(struct segment *segment,
+    int64_t timestamp_ms, struct segment_time *found) WARN_UNUSED;
+
+/*
+ * Is there such a batch?  1, 0, or -1 with errno.  Reads the file.  Any lock.
+ */
+int segment_has_time(struct segment *segment, const struct segment_time *time)
+    WARN_UNUSED;
 
 /*
  * The first batch behind position whose last offset is at least offset: 1 and
@@ -268,9 +282,9 @@ int segment_times_agree(struct segment *segment) WARN_UNUSED;
 
 /*
  * Make sure of a closed segment's largest timestamp, once, before something is
- * deleted because of it: its time index is compared with the batches that it
- * names and with the last ones, and made anew where it is wrong.  -1 with
- * errno.  Takes M, reads files.
+ * deleted, or not searched, because of it: its time index is compared with the
+ * batches that it names and with the last ones, and made anew where it is
+ * wrong.  -1 with errno.  Takes M, reads files.
  */
 int segment_check_times(struct segment *segment) WARN_UNUSED;
 

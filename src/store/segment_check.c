@@ -24,10 +24,8 @@ unlock(struct segment *segment)
 
 /* --- Times -------------------------------------------------------------- */
 
-/* Is it the time of the batch at or behind position that has offset? */
-static int
-has_time(struct segment *segment, int64_t position, int64_t offset,
-    int64_t timestamp_ms)
+int
+segment_has_time(struct segment *segment, const struct segment_time *time)
 {
 	uint8_t buffer[HEADER_BUFFER_LEN];
 	int fd = segment_pin(segment);
@@ -38,37 +36,36 @@ has_time(struct segment *segment, int64_t position, int64_t offset,
 
 	if (fd < 0)
 		return -1;
-	file_scan_init(&scan, segment->disk, fd, position, segment->size_bytes,
-	    buffer, sizeof(buffer));
+	file_scan_init(&scan, segment->disk, fd, time->position,
+	    segment->size_bytes, buffer, sizeof(buffer));
 	batch_walk_init(&walk, &scan, segment->base_offset);
+	walk.in_middle = time->position > 0;
 	do
 		found = batch_walk_next(&walk, &batch);
-	while (found > 0 && batch.last_offset < offset);
+	while (found > 0 && batch.last_offset < time->offset);
 	segment_unpin(segment);
 	if (found <= 0)
 		return found;
-	return batch.base_offset <= offset &&
-	    batch.max_timestamp == timestamp_ms;
+	return batch.base_offset <= time->offset &&
+	    batch.max_timestamp == time->timestamp_ms;
 }
 
 int
 segment_times_agree(struct segment *segment)
 {
-	int64_t timestamp_ms;
-	int64_t position;
-	int64_t offset;
+	struct segment_time last;
 
-	if (segment_max_timestamp(segment, &timestamp_ms) != 0)
+	if (segment_max_timestamp(segment, &last.timestamp_ms) != 0)
 		return -1;
-	if (timestamp_ms < 0)
+	if (last.timestamp_ms < 0)
 		return 1;
 	lock(segment);
-	offset = segment->indexes.max_timestamp_offset;
+	last.offset = segment->indexes.max_timestamp_offset;
 	unlock(segment);
-	position = segment_lookup(segment, offset);
-	if (position < 0)
+	last.position = segment_lookup(segment, last.offset);
+	if (last.position < 0)
 		return -1;
-	return has_time(segment, position, offset, timestamp_ms);
+	return segment_has_time(segment, &last);
 }
 
 /* Are the batches behind the last index entry no later than the index says? */

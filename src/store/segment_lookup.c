@@ -195,34 +195,37 @@ segment_offset_behind_closed(
 	return 0;
 }
 
-static int64_t
-lookup_timestamp(const struct segment *segment, int64_t timestamp_ms)
+static void
+lookup_timestamp(const struct segment *segment, int64_t timestamp_ms,
+    struct segment_time *found)
 {
 	struct time_index_entry entry;
 
+	*found = (struct segment_time){ 0 };
 	if (!time_index_lookup(&segment->indexes.times, timestamp_ms, &entry))
-		return 0;
-	return lookup(segment, segment->base_offset + entry.relative_offset);
+		return;
+	found->timestamp_ms = entry.timestamp_ms;
+	found->offset = segment->base_offset + entry.relative_offset;
+	found->position = lookup(segment, found->offset);
 }
 
-int64_t
-segment_lookup_timestamp(struct segment *segment, int64_t timestamp_ms)
+void
+segment_lookup_timestamp(struct segment *segment, int64_t timestamp_ms,
+    struct segment_time *found)
 {
-	return segment->active ?
-	    lookup_timestamp(segment, timestamp_ms) :
-	    segment_lookup_timestamp_closed(segment, timestamp_ms);
+	assert(segment->active);
+	lookup_timestamp(segment, timestamp_ms, found);
 }
 
-int64_t
-segment_lookup_timestamp_closed(struct segment *segment, int64_t timestamp_ms)
+int
+segment_lookup_timestamp_closed(struct segment *segment, int64_t timestamp_ms,
+    struct segment_time *found)
 {
-	int64_t position;
-
 	if (lock_loaded(segment) != 0)
 		return -1;
-	position = lookup_timestamp(segment, timestamp_ms);
+	lookup_timestamp(segment, timestamp_ms, found);
 	pthread_mutex_unlock(&segment->mutex);
-	return position;
+	return 0;
 }
 
 int
@@ -290,6 +293,7 @@ segment_locate(struct segment *segment, int64_t offset, int64_t *position,
 	file_scan_init(
 	    &scan, segment->disk, fd, *position, end, buffer, sizeof(buffer));
 	batch_walk_init(&walk, &scan, segment->base_offset);
+	walk.in_middle = *position > 0;
 	found = walk_to(&walk, offset, &batch);
 	segment_unpin(segment);
 	if (found < 0)
