@@ -913,3 +913,26 @@ sim_disk_fini(struct sim_disk *sim)
 	free(sim->inodes);
 	free(sim->fds);
 }
+
+static void
+inode_copy(struct sim_disk *sim, struct sim_inode *to,
+    const struct sim_inode *from)
+{
+	copy(&to->data, &from->data);
+	copy(&to->medium, &from->data);
+	for (size_t i = 0; i < from->entries.count; i++) {
+		const struct entry *entry = &from->entries.list[i];
+		struct sim_inode *inode =
+		    inode_new(sim, entry->inode->directory);
+
+		entry_add(&to->entries, entry->name, inode);
+		entry_add(&to->medium_entries, entry->name, inode);
+		inode_copy(sim, inode, entry->inode);
+	}
+}
+
+void
+sim_disk_copy(struct sim_disk *to, const struct sim_disk *from)
+{
+	inode_copy(to, to->root, from->root);
+}

@@ -59,6 +59,12 @@ struct sim_disk {
 void sim_disk_init(struct sim_disk *sim, struct rng *rng);
 void sim_disk_fini(struct sim_disk *sim);
 
+/*
+ * Make `to`, which was initialised and is empty, the same as `from`: what a
+ * process sees there, all of it on the medium.
+ */
+void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from);
+
 /* Let the fault come at the operation that is `after` operations away. */
 void sim_disk_fail(struct sim_disk *sim, enum sim_fault fault, uint64_t after);
 
