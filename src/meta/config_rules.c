@@ -318,6 +318,22 @@ codec_known(const struct config_layers *layers, struct arena *arena,
 	return false;
 }
 
+/* Who asks for it would be given new partitions there all the same. */
+static bool
+nothing_cordoned(const struct config_layers *layers, struct arena *arena,
+    struct slice *message)
+{
+	const struct slice key = SLICE_LITERAL("cordoned.log.dirs");
+	struct slice value = slice_trim(layered(layers, key));
+
+	if (value.len == 0)
+		return true;
+	*message = arena_printf(arena,
+	    "Invalid value %.*s for configuration %.*s: no directory can be "
+	    "cordoned yet", SLICE_ARG(value), SLICE_ARG(key));
+	return false;
+}
+
 enum kp_error
 config_rules_logs(const struct config_layers *layers, bool running,
     struct arena *arena, struct slice *message)
@@ -328,7 +344,8 @@ config_rules_logs(const struct config_layers *layers, bool running,
 		*message = arena_printf(arena, "requirement failed: %s", fault);
 		return KP_INVALID_REQUEST;
 	}
-	if (!codec_known(layers, arena, message))
+	if (!codec_known(layers, arena, message) ||
+	    !nothing_cordoned(layers, arena, message))
 		return KP_INVALID_REQUEST;
 	if (!running ||
 	    (local_fits(layers, "ms", retention_ms(layers), arena, message) &&

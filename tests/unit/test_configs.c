@@ -448,6 +448,9 @@ a_files_logs_are_checked(void **state)
 	    "Unknown compression type id: 5");
 	expect_unusable(s, "offsets.topic.compression.codec", "-1", "0",
 	    "Unknown compression type id: -1");
+	expect_unusable(s, "cordoned.log.dirs", "/a", " ",
+	    "Invalid value /a for configuration cordoned.log.dirs: no "
+	    "directory can be cordoned yet");
 	in_file(s, "log.local.retention.ms", "60001");
 	assert_true(is_usable(s));
 }
