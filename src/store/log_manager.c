@@ -15,6 +15,9 @@
 /* A topic's 249 characters, '-', a number and a NUL. */
 #define NAME_SIZE 272
 
+/* What must be free before loading is tried again, on the applying thread. */
+#define LOST_ROOM_BYTES (INT64_C(4) * 1024 * 1024)
+
 /* --- tables -------------------------------------------------------------- */
 
 /* The name of a partition's directory in text; false where it is too long. */
@@ -263,24 +266,64 @@ log_find_same(struct log_manager *manager, const char *name,
 	return entry != NULL;
 }
 
-/* Is there a directory of that name that could not be loaded? */
-static bool
-name_is_lost(struct log_manager *manager, const char *name)
+/* The directory of that name that could not be loaded, or NULL. */
+static struct lost_log *
+lost_find(struct log_manager *manager, const char *name)
 {
 	for (size_t i = 0; i < manager->lost_count; i++) {
 		struct lost_log *lost = &manager->lost[i];
 
-		if (strcmp(lost->name, name) != 0)
-			continue;
+		if (!lost->loaded && strcmp(lost->name, name) == 0)
+			return lost;
+	}
+	return NULL;
+}
+
+/* Is there room to load a log, which may have to write a few small files? */
+static bool
+lost_has_room(const struct log_manager *manager, const struct lost_log *lost)
+{
+	struct disk_space space;
+
+	return disk_space(manager->settings.disk, lost->home->dir->path,
+		   &space) == 0 &&
+	    space.usable_bytes >= LOST_ROOM_BYTES;
+}
+
+/* Its log, where there is room for loading it now; NULL with a line. */
+static struct log *
+lost_load(struct log_manager *manager, struct lost_log *lost,
+    struct uuid topic_id, const struct log_settings *settings)
+{
+	struct managed_log *entry;
+	struct log *log = NULL;
+
+	if (lost->heals && lost_has_room(manager, lost))
+		log = log_manager_lost_open(manager, lost, settings);
+	if (log != NULL && !uuid_equal(log_topic_id(log), topic_id)) {
+		log_free(log);
+		log = NULL;
+	}
+	if (log == NULL) {
 		if (!lost->told)
 			log_error(LOG_MANAGER_LOGGER,
 			    "Partition %s stays offline: its log could not be "
 			    "loaded",
-			    name);
+			    lost->name);
 		lost->told = true;
-		return true;
+		return NULL;
 	}
-	return false;
+	pthread_mutex_lock(&manager->upkeep);
+	pthread_mutex_lock(&manager->lock);
+	entry = log_manager_add(manager, lost->home, slice_str(lost->topic),
+	    lost->partition, log);
+	entry->holds++;
+	entry->recovery_point = log_recovery_point(log);
+	lost->loaded = true;
+	pthread_mutex_unlock(&manager->lock);
+	pthread_mutex_unlock(&manager->upkeep);
+	log_info(LOG_MANAGER_LOGGER, "Partition %s is loaded", lost->name);
+	return log;
 }
 
 int
@@ -369,6 +412,7 @@ log_manager_create(struct log_manager *manager, struct slice topic,
 {
 	char name[NAME_SIZE];
 	struct managed_dir *home;
+	struct lost_log *lost;
 	enum kp_error error;
 
 	if (!name_format(name, topic, partition))
@@ -376,8 +420,13 @@ log_manager_create(struct log_manager *manager, struct slice topic,
 	if (log_find_same(manager, name, topic_id, log, &error))
 		return error;
 	home = dir_choose(manager, place);
-	if (home == NULL || name_is_lost(manager, name))
+	if (home == NULL)
 		return KP_KAFKA_STORAGE_ERROR;
+	lost = lost_find(manager, name);
+	if (lost != NULL) {
+		*log = lost_load(manager, lost, topic_id, settings);
+		return *log == NULL ? KP_KAFKA_STORAGE_ERROR : KP_NONE;
+	}
 	if (name_is_stale(manager, name) && stale_names_drop(manager) < 0)
 		return KP_KAFKA_STORAGE_ERROR;
 	*log = log_add(manager, home, topic, partition, topic_id, settings);

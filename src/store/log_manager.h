@@ -128,7 +128,7 @@ int log_manager_check_empty(struct log_manager *manager) WARN_UNUSED;
  * Open all logs, in parallel.  hooks is copied.  A directory with an error of
  * I/O goes offline.  0, or -1 after a logged line where what is in one makes
  * no sense.  A partition whose log cannot be opened is offline: after a logged
- * line log_manager_create refuses it.
+ * line log_manager_create refuses it, or loads it where it had found no room.
  *
  * Where partition.metadata is lost or damaged, but there are records and the
  * metadata has a topic of that name, the file is written anew.

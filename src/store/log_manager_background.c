@@ -215,7 +215,8 @@ log_manager_lost_add(const struct log_manager *manager,
 	for (size_t i = 0; i < manager->lost_count; i++) {
 		const struct lost_log *lost = &manager->lost[i];
 
-		if (lost->home == home && lost->offsets[which] >= 0)
+		if (lost->home == home && !lost->loaded &&
+		    lost->offsets[which] >= 0)
 			checkpoint_add(checkpoint, slice_str(lost->topic),
 			    lost->partition, lost->offsets[which]);
 	}

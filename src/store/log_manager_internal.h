@@ -63,6 +63,8 @@ struct lost_log {
 	char *topic; /* owned */
 	int32_t partition;
 	int64_t offsets[LOG_DIR_CHECKPOINTS]; /* -1: no line */
+	bool heals;  /* it found no room: log_manager_create tries again */
+	bool loaded; /* upkeep; it did, and is lost no more */
 	bool told; /* log_manager_create's, that it was refused */
 };
 
@@ -152,7 +154,14 @@ void log_manager_entry_free(
 int log_manager_checkpoint(struct log_manager *manager,
     struct managed_dir *home, struct log_manager_view *view) WARN_UNUSED;
 
-/* Add the lines of what could not be loaded in home. */
+/*
+ * Load what found no room at the start; NULL after a logged line.  The log is
+ * in no table yet.
+ */
+struct log *log_manager_lost_open(struct log_manager *manager,
+    const struct lost_log *lost, const struct log_settings *settings);
+
+/* Add the lines of what could not be loaded in home.  upkeep. */
 void log_manager_lost_add(const struct log_manager *manager,
     const struct managed_dir *home, enum log_dir_checkpoint which,
     struct checkpoint *checkpoint);

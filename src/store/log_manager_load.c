@@ -283,6 +283,7 @@ struct load_item {
 	const struct log_dir_entry *found;
 	struct log *log; /* NULL: it was no partition of ours */
 	bool failed;
+	bool heals; /* for want of room */
 };
 
 struct load {
@@ -348,30 +349,19 @@ found_offset(const struct load_item *item, enum log_dir_checkpoint which)
 	    item->found->topic, item->found->partition, 0);
 }
 
-/* The checkpointed high watermark, as far as the log can have it. */
+/*
+ * The checkpointed high watermark, as far as the log can have it, and up to
+ * where it was cleaned before.
+ */
 static void
-high_watermark_restore(struct load_item *item)
+offsets_set(struct log *log, int64_t high_watermark, int64_t cleaner_point)
 {
-	int64_t offset = found_offset(item, LOG_DIR_HIGH_WATERMARKS);
-
-	log_lock(item->log);
-	offset = MAX(offset, log_start_offset(item->log));
-	offset = MIN(offset, log_end_offset(item->log));
-	log_high_watermark_set(item->log, offset);
-	log_unlock(item->log);
-}
-
-/* Up to where the log was cleaned before. */
-static void
-cleaner_point_restore(struct load_item *item)
-{
-	int64_t offset = log_dir_checkpoint_find(item->home->dir,
-	    LOG_DIR_CLEANER_POINTS, item->found->topic, item->found->partition,
-	    -1);
-
-	log_lock(item->log);
-	log_clean_offset_set(item->log, offset);
-	log_unlock(item->log);
+	log_lock(log);
+	high_watermark = MAX(high_watermark, log_start_offset(log));
+	high_watermark = MIN(high_watermark, log_end_offset(log));
+	log_high_watermark_set(log, high_watermark);
+	log_clean_offset_set(log, cleaner_point);
+	log_unlock(log);
 }
 
 static void
@@ -379,8 +369,9 @@ offsets_restore(struct load_item *item)
 {
 	if (item->log == NULL)
 		return;
-	high_watermark_restore(item);
-	cleaner_point_restore(item);
+	offsets_set(item->log, found_offset(item, LOG_DIR_HIGH_WATERMARKS),
+	    log_dir_checkpoint_find(item->home->dir, LOG_DIR_CLEANER_POINTS,
+		item->found->topic, item->found->partition, -1));
 }
 
 static struct log_open
@@ -429,6 +420,7 @@ partition_open(struct load *load, struct load_item *item, const char *path,
 
 	item->log = log_open(&open);
 	item->failed = item->log == NULL;
+	item->heals = item->failed && disk_is_full(errno);
 }
 
 static void
@@ -538,9 +530,34 @@ lost_enter(struct load *load, const struct load_item *item)
 	lost->name = xstrdup(item->found->name);
 	lost->topic = slice_dup(item->found->topic);
 	lost->partition = item->found->partition;
+	lost->heals = item->heals;
 	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
 		lost->offsets[which] = log_dir_checkpoint_find(item->home->dir,
 		    which, item->found->topic, item->found->partition, -1);
+}
+
+struct log *
+log_manager_lost_open(struct log_manager *manager,
+    const struct lost_log *lost, const struct log_settings *settings)
+{
+	char *path = log_dir_path(lost->home->dir, lost->name);
+	const struct log_open open = {
+		.disk = manager->settings.disk,
+		.files = manager->files,
+		.path = path,
+		.settings = *settings,
+		.recovery_point =
+		    MAX(lost->offsets[LOG_DIR_RECOVERY_POINTS], 0),
+		.log_start_offset = MAX(lost->offsets[LOG_DIR_LOG_STARTS], 0),
+		.now_ms = clock_wall_ms(),
+	};
+	struct log *log = log_open(&open);
+
+	if (log != NULL)
+		offsets_set(log, lost->offsets[LOG_DIR_HIGH_WATERMARKS],
+		    lost->offsets[LOG_DIR_CLEANER_POINTS]);
+	free(path);
+	return log;
 }
 
 /* Enter what was loaded, so that it has an owner. */

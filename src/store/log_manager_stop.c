@@ -163,7 +163,7 @@ dir_closed(const struct log_manager *manager, const struct managed_dir *home,
     const struct stop_item *items, size_t count)
 {
 	for (size_t i = 0; i < manager->lost_count; i++) {
-		if (manager->lost[i].home == home)
+		if (manager->lost[i].home == home && !manager->lost[i].loaded)
 			return false;
 	}
 	for (size_t i = 0; i < count; i++) {

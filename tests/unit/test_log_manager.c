@@ -875,6 +875,36 @@ a_partition_that_cannot_be_read_is_offline(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* Unless it was for want of room: it is loaded once there is some. */
+static void
+a_partition_that_found_no_room_is_loaded_later(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 3);
+	log_manager_release(rig->manager, log);
+	rig_pass(rig, 60000);
+	rig_kill(rig);
+	disk_fault_fail_all(&rig->fault, DISK_ANY, "a-0/0000", 0, ENOSPC);
+	rig_must_start(rig);
+	assert_int_equal(log_manager_create(rig->manager, slice_str("a"), 0,
+			     topic_a, &anywhere, &rig->log_settings, &log),
+	    KP_KAFKA_STORAGE_ERROR);
+	assert_true(disk_fault_clear(&rig->fault) > 1);
+	log = create(rig, "a", 0);
+	assert_int_equal(end_of(log), 3);
+	log_lock(log);
+	assert_int_equal(log_high_watermark(log), 3);
+	log_unlock(log);
+	fill(rig, log, 1);
+	log_manager_release(rig->manager, log);
+	assert_int_equal(rig_stop(rig, 1), 0);
+	rig_must_start(rig);
+	expect_end(rig, "a", 0, 4);
+	rig_free(rig);
+}
+
 /* Without metadata nothing is set aside. */
 static void
 records_without_metadata_are_told(void **state UNUSED)
@@ -1493,6 +1523,8 @@ main(void)
 		cmocka_unit_test(what_the_metadata_does_not_have_is_set_aside),
 		cmocka_unit_test(a_lost_partition_metadata_is_made_anew),
 		cmocka_unit_test(a_partition_that_cannot_be_read_is_offline),
+		cmocka_unit_test(
+		    a_partition_that_found_no_room_is_loaded_later),
 		cmocka_unit_test(records_without_metadata_are_told),
 		cmocka_unit_test(a_deleted_log_goes_after_the_delay),
 		cmocka_unit_test(the_delay_may_change),
