@@ -146,20 +146,31 @@ broker_process_restart(struct broker_process *broker)
 }
 
 void
+broker_process_init(struct broker_process *broker)
+{
+	memset(broker, 0, sizeof(*broker));
+	strcpy(broker->directory, "/tmp/klamm-e2e-XXXXXX");
+	if (mkdtemp(broker->directory) == NULL)
+		die(broker, "mkdtemp: %s", strerror(errno));
+}
+
+void
+broker_process_argument(struct broker_process *broker, const char *argument)
+{
+	assert(broker->arguments_count < BROKER_ARGUMENTS_MAX);
+	broker->arguments[broker->arguments_count++] = argument;
+}
+
+void
 broker_process_start(struct broker_process *broker, ...)
 {
 	const char *argument;
 	va_list args;
 
-	memset(broker, 0, sizeof(*broker));
-	strcpy(broker->directory, "/tmp/klamm-e2e-XXXXXX");
-	if (mkdtemp(broker->directory) == NULL)
-		die(broker, "mkdtemp: %s", strerror(errno));
+	broker_process_init(broker);
 	va_start(args, broker);
-	while ((argument = va_arg(args, const char *)) != NULL) {
-		assert(broker->arguments_count < BROKER_ARGUMENTS_MAX);
-		broker->arguments[broker->arguments_count++] = argument;
-	}
+	while ((argument = va_arg(args, const char *)) != NULL)
+		broker_process_argument(broker, argument);
 	va_end(args);
 	broker_process_restart(broker);
 }

@@ -30,6 +30,14 @@ const char *broker_process_binary(void);
 void broker_process_start(struct broker_process *broker, ...)
     __attribute__((sentinel));
 
+/*
+ * The same in steps: make the directory, add arguments, which stay the
+ * caller's; broker_process_restart starts it.
+ */
+void broker_process_init(struct broker_process *broker);
+void broker_process_argument(struct broker_process *broker,
+    const char *argument);
+
 /* Start it again on the same data directory and port. */
 void broker_process_restart(struct broker_process *broker);
 

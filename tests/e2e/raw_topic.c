@@ -80,8 +80,8 @@ raw_topic_produce(struct raw_client *client, const char *name, int16_t acks,
 	return request;
 }
 
-int64_t
-raw_topic_end(struct raw_client *client, const char *name)
+enum kp_error
+raw_topic_try_end(struct raw_client *client, const char *name, int64_t *end)
 {
 	struct kp_list_offsets_request_partition partition = {
 		.current_leader_epoch = -1,
@@ -97,20 +97,25 @@ raw_topic_end(struct raw_client *client, const char *name)
 		.topics = &topic,
 		.topics_count = 1,
 	};
+	const struct kp_list_offsets_response *response = raw_client_call(
+	    client, KP_LIST_OFFSETS_KEY, LIST_OFFSETS_VERSION, &request);
+
+	assert_int_equal(response->topics_count, 1);
+	assert_int_equal(response->topics[0].partitions_count, 1);
+	*end = response->topics[0].partitions[0].offset;
+	return (enum kp_error)response->topics[0].partitions[0].error_code;
+}
+
+int64_t
+raw_topic_end(struct raw_client *client, const char *name)
+{
+	enum kp_error error;
+	int64_t end;
 
 	/* What a crash left is told once it is durable, not before. */
-	for (;; usleep(1000)) {
-		const struct kp_list_offsets_response *response =
-		    raw_client_call(client, KP_LIST_OFFSETS_KEY,
-			LIST_OFFSETS_VERSION, &request);
-
-		assert_int_equal(response->topics_count, 1);
-		assert_int_equal(response->topics[0].partitions_count, 1);
-		if (response->topics[0].partitions[0].error_code !=
-		    KP_LEADER_NOT_AVAILABLE) {
-			assert_int_equal(
-			    response->topics[0].partitions[0].error_code, 0);
-			return response->topics[0].partitions[0].offset;
-		}
-	}
+	while ((error = raw_topic_try_end(client, name, &end)) ==
+	    KP_LEADER_NOT_AVAILABLE)
+		usleep(1000);
+	assert_int_equal(error, KP_NONE);
+	return end;
 }

@@ -7,6 +7,8 @@
 
 #include "base/base.h"
 
+#include "wire/error.h"
+
 struct raw_client;
 struct kp_produce_request;
 
@@ -24,8 +26,12 @@ void raw_topic_create(struct raw_client *client, const char *name,
 const struct kp_produce_request *raw_topic_produce(struct raw_client *client,
     const char *name, int16_t acks, struct slice value);
 
+/* The end offset of partition 0, or the broker's error. */
+enum kp_error raw_topic_try_end(struct raw_client *client, const char *name,
+    int64_t *end) WARN_UNUSED;
+
 /*
- * The end offset of partition 0; waits until the broker knows it, which after
+ * The same, and there must be one; waits until the broker knows it, which after
  * a crash takes a sync.
  */
 int64_t raw_topic_end(struct raw_client *client, const char *name);

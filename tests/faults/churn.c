@@ -1,7 +1,9 @@
 #include "faults/churn.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "e2e/raw_client.h"
 #include "e2e/raw_topic.h"
 #include "unit/unit.h"
@@ -19,6 +21,8 @@
 #define FETCH_VERSION 12
 #define TIMEOUT_MS 30000
 #define PARTITIONS 3
+#define DEADLINE_MS 60000
+#define POLL_US 1000
 
 void
 churn_init(struct churn *churn, const struct broker_process *broker)
@@ -215,11 +219,36 @@ check_record(const struct churn_topic *topic, struct raw_client *client)
 	buf_fini(&scratch);
 }
 
-static void
-audit_records(struct churn_topic *topic, struct raw_client *client)
+/* The end of partition 0, or -1 where the disk had no room for its log. */
+static int64_t
+find_end(const struct churn_topic *topic, struct raw_client *client,
+    bool disk_full)
 {
-	int64_t end = raw_topic_end(client, topic->name);
+	int64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
+	enum kp_error error;
+	int64_t end;
 
+	for (;; usleep(POLL_US)) {
+		error = raw_topic_try_end(client, topic->name, &end);
+		if (error == KP_NONE)
+			return end;
+		if (error == KP_KAFKA_STORAGE_ERROR && disk_full)
+			return -1;
+		if (!kp_error_is_retriable(error) ||
+		    clock_monotonic_ms() > deadline)
+			fail_msg("%s: where it ends: %s", topic->name,
+			    kp_error_name(error));
+	}
+}
+
+static void
+audit_records(struct churn_topic *topic, struct raw_client *client,
+    bool disk_full)
+{
+	int64_t end = find_end(topic, client, disk_full);
+
+	if (end < 0 && !topic->record_acked)
+		return;
 	if (end < topic->record_acked || end > topic->record_sent)
 		fail_msg("%s ends at %lld; its record was %s", topic->name,
 		    (long long)end,
@@ -232,7 +261,8 @@ audit_records(struct churn_topic *topic, struct raw_client *client)
 }
 
 static void
-audit_topic(struct churn_topic *topic, struct raw_client *client)
+audit_topic(struct churn_topic *topic, struct raw_client *client,
+    bool disk_full)
 {
 	const struct kp_metadata_response_topic *found =
 	    find(client, topic->name);
@@ -249,14 +279,14 @@ audit_topic(struct churn_topic *topic, struct raw_client *client)
 	if (!uuid_is_zero(topic->id) && !uuid_equal(topic->id, found->topic_id))
 		fail_msg("%s has another id", topic->name);
 	topic->id = found->topic_id;
-	audit_records(topic, client);
+	audit_records(topic, client, disk_full);
 }
 
 void
-churn_audit(struct churn *churn, struct raw_client *client)
+churn_audit(struct churn *churn, struct raw_client *client, bool disk_full)
 {
 	for (int i = 0; i < CHURN_TOPICS; i++) {
 		arena_reset(&client->arena);
-		audit_topic(&churn->topics[i], client);
+		audit_topic(&churn->topics[i], client, disk_full);
 	}
 }

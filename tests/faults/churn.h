@@ -50,9 +50,11 @@ void churn_init(struct churn *churn, const struct broker_process *broker);
 void churn_run(struct churn *churn, const atomic_bool *stop);
 
 /*
- * Hold a broker that has just started to what it has acknowledged: topics are
- * there with their id and their record, or not there.
+ * Hold a broker to what it has acknowledged: topics are there with their id
+ * and their record, or not there.  While its disk is full a topic that was
+ * made on it may be without a log.
  */
-void churn_audit(struct churn *churn, struct raw_client *client);
+void churn_audit(struct churn *churn, struct raw_client *client,
+    bool disk_full);
 
 #endif

@@ -15,10 +15,9 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
-#include "e2e/broker_process.h"
 #include "faults/load.h"
+#include "faults/victim.h"
 #include "faults/volume.h"
-#include "unit/temp_dir.h"
 
 /* Cycles on one data directory. */
 #define LIFE_CYCLES 40
@@ -45,8 +44,7 @@ struct crash {
 	struct volume volume;		/* device NULL: kills */
 
 	struct rng rng;
-	char *settings[4];		/* of the broker that lives */
-	struct broker_process broker;
+	struct victim victim;
 	struct load load;
 	int64_t *ready_us;		/* by cycle */
 	int done;
@@ -60,21 +58,6 @@ static const char *const mount_options[] = {
 	"", "", "nodelalloc", "noauto_da_alloc", "barrier=0",
 	"data=writeback", "data=journal", "commit=1",
 };
-
-/* The broker that a test which fails leaves behind; NULL: none. */
-static struct broker_process *left;
-
-/* Its volume can be unmounted when it is gone. */
-static void
-end_left(void)
-{
-	if (left == NULL)
-		return;
-	if (left->pid > 0)
-		broker_process_kill(left);
-	fprintf(stderr, "what the broker has said and written is in %s\n",
-	    left->directory);
-}
 
 /* --- Faults -------------------------------------------------------------- */
 
@@ -100,7 +83,7 @@ strike(struct crash *crash)
 		    rng_below(&crash->rng, 4) == 0);
 		usleep((useconds_t)rng_below(&crash->rng, DARK_US));
 	}
-	broker_process_kill(&crash->broker);
+	broker_process_kill(&crash->victim.broker);
 	if (crash->volume.device != NULL) {
 		volume_unmount(&crash->volume);
 		volume_mount(&crash->volume, choose_options(crash));
@@ -112,7 +95,7 @@ static void
 strike_starts(struct crash *crash)
 {
 	while (rng_below(&crash->rng, 4) == 0) {
-		broker_process_launch(&crash->broker);
+		broker_process_launch(&crash->victim.broker);
 		usleep((useconds_t)rng_below(&crash->rng, 300000));
 		strike(crash);
 	}
@@ -123,7 +106,7 @@ restart(struct crash *crash)
 {
 	int64_t begin = clock_monotonic_us();
 
-	broker_process_restart(&crash->broker);
+	broker_process_restart(&crash->victim.broker);
 	crash->ready_us[crash->done] = clock_monotonic_us() - begin;
 }
 
@@ -150,48 +133,29 @@ start_broker(struct crash *crash)
 	static const char *const intervals[] = { "100", "1000", "60000" };
 	const char *interval =
 	    intervals[rng_below(&crash->rng, COUNT_OF(intervals))];
+	struct victim *victim = &crash->victim;
 
-	crash->settings[0] = xasprintf("klamm.flush=%s", crash->flush);
-	crash->settings[1] = xasprintf(
-	    "log.flush.offset.checkpoint.interval.ms=%s", interval);
-	crash->settings[2] = xasprintf(
-	    "replica.high.watermark.checkpoint.interval.ms=%s", interval);
-	crash->settings[3] = crash->volume.device == NULL ?
-	    NULL :
-	    xasprintf("log.dirs=%s/data", crash->volume.directory);
-	broker_process_start(&crash->broker,
-	    "--override", crash->settings[0],
-	    "--override", crash->settings[1],
-	    "--override", crash->settings[2],
-	    "--override", "auto.create.topics.enable=false",
-	    "--override", "offsets.topic.num.partitions=3",
-	    "--override", "log.segment.bytes=1048576",
-	    "--override", "log.segment.delete.delay.ms=200",
-	    "--override", "log.cleaner.backoff.ms=200",
-	    "--override",
-	    "metadata.log.max.record.bytes.between.snapshots=8192",
-	    crash->settings[3] == NULL ? NULL : "--override",
-	    crash->settings[3], NULL);
-	left = &crash->broker;
-}
-
-static void
-end_broker(struct crash *crash)
-{
-	broker_process_fini(&crash->broker);
-	left = NULL;
-	for (size_t i = 0; i < COUNT_OF(crash->settings); i++)
-		free(crash->settings[i]);
-	if (crash->volume.device != NULL)
-		temp_dir_remove(
-		    xasprintf("%s/data", crash->volume.directory));
+	victim_init(victim, crash->volume.device == NULL ? NULL :
+							   &crash->volume);
+	victim_set(victim, "klamm.flush", crash->flush);
+	victim_set(victim, "log.flush.offset.checkpoint.interval.ms",
+	    interval);
+	victim_set(victim, "replica.high.watermark.checkpoint.interval.ms",
+	    interval);
+	victim_set(victim, "offsets.topic.num.partitions", "3");
+	victim_set(victim, "log.segment.bytes", "1048576");
+	victim_set(victim, "log.segment.delete.delay.ms", "200");
+	victim_set(victim, "log.cleaner.backoff.ms", "200");
+	victim_set(victim, "metadata.log.max.record.bytes.between.snapshots",
+	    "8192");
+	broker_process_restart(&victim->broker);
 }
 
 static void
 live(struct crash *crash, int cycles)
 {
 	start_broker(crash);
-	load_init(&crash->load, &crash->broker, rng_next(&crash->rng),
+	load_init(&crash->load, &crash->victim.broker, rng_next(&crash->rng),
 	    crash->partitions, IN_FLIGHT);
 	for (int i = 1; i <= cycles; i++)
 		cycle(crash, i == cycles || i % WHOLE_AUDIT_EVERY == 0);
@@ -200,7 +164,7 @@ live(struct crash *crash, int cycles)
 	crash->commits += atomic_load(&crash->load.committer.commits);
 	crash->changes += atomic_load(&crash->load.churn.changes);
 	load_fini(&crash->load);
-	end_broker(crash);
+	victim_fini(&crash->victim);
 }
 
 /* --- The command --------------------------------------------------------- */
@@ -282,7 +246,6 @@ main(int argc, char **argv)
 	};
 
 	read_options(&crash, argc, argv);
-	(void)!atexit(end_left);
 	rng_init(&crash.rng, crash.seed);
 	crash.ready_us =
 	    xcalloc((size_t)crash.cycles, sizeof(*crash.ready_us));

@@ -69,9 +69,10 @@ void ledger_check(const struct ledger *ledger,
  * was promised and what was sent, and all records from the offset that is in
  * `from` for each partition of each topic on are as expected.  What is there
  * now is promised from now on.  from is moved to the ends; the result is the
- * number of records that were looked at.
+ * number of records that were looked at.  A partition that a start on a full
+ * disk could not load may be offline for as long as it is full.
  */
 int64_t ledger_audit(struct ledger *ledger, struct raw_client *client,
-    int64_t *from[LEDGER_TOPICS]);
+    int64_t *from[LEDGER_TOPICS], bool disk_full);
 
 #endif

@@ -147,8 +147,9 @@ load_audit(struct load *load, bool whole)
 			sizeof(*load->audited[i]));
 	raw_client_init(&client, load->broker);
 	load->audited_records +=
-	    ledger_audit(&load->ledger, &client, load->audited);
+	    ledger_audit(&load->ledger, &client, load->audited,
+		load->disk_full);
 	committer_audit(&load->committer, &client);
-	churn_audit(&load->churn, &client);
+	churn_audit(&load->churn, &client, load->disk_full);
 	raw_client_fini(&client);
 }

@@ -25,6 +25,7 @@ struct load {
 	struct churn churn;
 	struct reader reader;
 	int64_t *audited[LEDGER_TOPICS];	/* up to where, by partition */
+	bool disk_full;		/* the test's: what audits must allow for */
 	atomic_bool stop;
 	pthread_t threads[LOAD_THREADS];
 	size_t threads_count;

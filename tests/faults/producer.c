@@ -224,8 +224,10 @@ receive_oldest(struct producer *producer, struct raw_client *client,
 		all &= take_answer(producer, request->topic,
 		    &request->batches[i],
 		    &response->responses[0].partition_responses[i]);
-	if (all)
+	if (all) {
 		drop_oldest(producer);
+		atomic_fetch_add(&producer->answered, 1);
+	}
 	return all;
 }
 

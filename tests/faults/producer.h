@@ -56,6 +56,7 @@ struct producer {
 	int32_t next_partition[LEDGER_TOPICS];
 	atomic_int refused;		/* the last retriable error, or none */
 	atomic_llong refusals;		/* how many */
+	atomic_llong answered;		/* requests, well */
 };
 
 void producer_init(struct producer *producer,
