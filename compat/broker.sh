@@ -4,6 +4,7 @@
 . "$HERE/kafka.sh"
 
 broker_pid=
+KAFKA_ARGUMENTS=()
 
 free_ports() {
 	python3 -c '
@@ -43,20 +44,27 @@ start_klamm() {
 start_kafka() {
 	local home
 	home=$(kafka_home)
-	export KAFKA_OPTS="-Xms512m -Xmx1g -Dloglevel=INFO"
-	"$home/bin/kafka-run-class.sh" kafka.tools.StorageTool format \
-		--standalone -t a2xhbW1jb21wYXR0ZXN0cw -c "$WORK/server.properties"
+	export KAFKA_OPTS="-Xms512m -Xmx1g -XX:TieredStopAtLevel=1 -Dloglevel=INFO"
+	[ -f "$WORK/data/meta.properties" ] ||
+		"$home/bin/kafka-run-class.sh" kafka.tools.StorageTool format \
+			--standalone -t a2xhbW1jb21wYXR0ZXN0cw \
+			-c "$WORK/server.properties"
 	exec "$home/bin/kafka-run-class.sh" kafka.Kafka \
-		"$WORK/server.properties"
+		"$WORK/server.properties" "${KAFKA_ARGUMENTS[@]}"
 }
 
-# broker_start FILE: 0 once the broker says that it serves
+# broker_start FILE: configured, and 0 once the broker says that it serves
 broker_start() {
 	broker_properties "$1" >"$WORK/server.properties"
+	broker_serve
+}
+
+# broker_serve: the same with the properties that are there
+broker_serve() {
 	"start_$BROKER" >"$WORK/broker.out" 2>&1 &
 	broker_pid=$!
 	local try
-	for try in $(seq 600); do
+	for try in $(seq 1200); do
 		grep -q 'Kafka Server started' "$WORK/broker.out" && return 0
 		kill -0 $broker_pid 2>/dev/null || break
 		sleep 0.1
