@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -28,7 +29,8 @@ struct round_item {
 	bool again; /* no descriptor was left for it */
 };
 
-struct flusher {
+/* A thread, and the logs whose syncs wait for each other. */
+struct lane {
 	/* immutable */
 	pthread_t thread;
 	bool syncfs_safe;
@@ -67,47 +69,53 @@ syncfs_reports_errors(void)
 	return major > 5 || (major == 5 && minor >= 8);
 }
 
+struct flusher {
+	/* NULL until a log needs it; one that cannot be had is lane 0. */
+	_Atomic(struct lane *) lanes[FLUSHER_LANES_MAX];
+	pthread_mutex_t lock; /* taken to begin one */
+};
+
 /* --- one round ----------------------------------------------------------- */
 
 /* Take the queue; the number of items.  Locked. */
 static size_t
-round_take(struct flusher *flusher)
+round_take(struct lane *lane)
 {
 	size_t count = 0;
 	struct list_node *node;
 
-	if (flusher->item_capacity < flusher->queue_len) {
-		flusher->item_capacity = flusher->queue_len * 2;
-		free(flusher->items);
-		flusher->items =
-		    xcalloc(flusher->item_capacity, sizeof(*flusher->items));
+	if (lane->item_capacity < lane->queue_len) {
+		lane->item_capacity = lane->queue_len * 2;
+		free(lane->items);
+		lane->items =
+		    xcalloc(lane->item_capacity, sizeof(*lane->items));
 	}
-	while ((node = list_pop(&flusher->queue)) != NULL) {
+	while ((node = list_pop(&lane->queue)) != NULL) {
 		struct flush_link *link =
 		    LIST_ENTRY(node, struct flush_link, node);
 
 		link->queued = false;
 		link->again = false;
 		link->syncing = true;
-		flusher->items[count++] =
+		lane->items[count++] =
 		    (struct round_item){ .link = link, .fd = -1 };
 	}
-	assert(count == flusher->queue_len);
-	flusher->queue_len = 0;
+	assert(count == lane->queue_len);
+	lane->queue_len = 0;
 	return count;
 }
 
 static void
-link_queue(struct flusher *flusher, struct flush_link *link)
+link_queue(struct lane *lane, struct flush_link *link)
 {
 	link->queued = true;
-	list_append(&flusher->queue, &link->node);
-	flusher->queue_len++;
+	list_append(&lane->queue, &link->node);
+	lane->queue_len++;
 }
 
 /* The log is free again, or waits for the next try.  Locked. */
 static void
-item_finish(struct flusher *flusher, const struct round_item *item)
+item_finish(struct lane *lane, const struct round_item *item)
 {
 	struct flush_link *link = item->link;
 
@@ -115,42 +123,42 @@ item_finish(struct flusher *flusher, const struct round_item *item)
 	if (!item->again || link->queued)
 		return;
 	link->again = true;
-	link_queue(flusher, link);
-	flusher->pausing = true;
+	link_queue(lane, link);
+	lane->pausing = true;
 }
 
 /* Give the logs free again, and wake who waits for that. */
 static void
-round_finish(struct flusher *flusher, size_t count)
+round_finish(struct lane *lane, size_t count)
 {
-	pthread_mutex_lock(&flusher->lock);
+	pthread_mutex_lock(&lane->lock);
 	for (size_t i = 0; i < count; i++)
-		item_finish(flusher, &flusher->items[i]);
-	flusher->counters.rounds++;
-	flusher->counters.logs += flusher->round.logs;
-	flusher->counters.syncs += flusher->round.syncs;
-	flusher->counters.syncfs_calls += flusher->round.syncfs_calls;
-	flusher->counters.failures += flusher->round.failures;
-	if (flusher->waiters > 0)
-		pthread_cond_broadcast(&flusher->round_done);
-	pthread_mutex_unlock(&flusher->lock);
-	flusher->round = (struct flusher_counters){ 0 };
+		item_finish(lane, &lane->items[i]);
+	lane->counters.rounds++;
+	lane->counters.logs += lane->round.logs;
+	lane->counters.syncs += lane->round.syncs;
+	lane->counters.syncfs_calls += lane->round.syncfs_calls;
+	lane->counters.failures += lane->round.failures;
+	if (lane->waiters > 0)
+		pthread_cond_broadcast(&lane->round_done);
+	pthread_mutex_unlock(&lane->lock);
+	lane->round = (struct flusher_counters){ 0 };
 }
 
 /* Ask each log what is dirty; how many syncs that would be, one by one. */
 static size_t
-round_begin(struct flusher *flusher, size_t count)
+round_begin(struct lane *lane, size_t count)
 {
 	size_t syncs = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct round_item *item = &flusher->items[i];
+		struct round_item *item = &lane->items[i];
 
 		item->dirty = log_flush_begin(
 		    log_of_flush_link(item->link), &item->flush);
 		if (!item->dirty)
 			continue;
-		flusher->round.logs++;
+		lane->round.logs++;
 		syncs += item->flush.sync_count;
 	}
 	return syncs;
@@ -158,23 +166,23 @@ round_begin(struct flusher *flusher, size_t count)
 
 /* The log is durable now, or offline, or has to be tried again. */
 static void
-item_end(struct flusher *flusher, struct round_item *item, int error)
+item_end(struct lane *lane, struct round_item *item, int error)
 {
 	item->dirty = false;
 	item->again = disk_is_busy(error);
-	flusher->round.failures += error != 0 && !item->again;
+	lane->round.failures += error != 0 && !item->again;
 	log_flush_end(&item->flush, error);
 }
 
 static void
-item_sync(struct flusher *flusher, struct round_item *item)
+item_sync(struct lane *lane, struct round_item *item)
 {
 	int error = 0;
 
-	flusher->round.syncs += item->flush.sync_count;
+	lane->round.syncs += item->flush.sync_count;
 	if (log_flush_sync(&item->flush) < 0)
 		error = errno;
-	item_end(flusher, item, error);
+	item_end(lane, item, error);
 }
 
 /* Find out which file system an item's files are on. */
@@ -199,13 +207,13 @@ items_together(const struct round_item *a, const struct round_item *b)
 
 /* Sync the file system of first, and with it all items that are on it. */
 static void
-group_sync(struct flusher *flusher, struct round_item *first, size_t count)
+group_sync(struct lane *lane, struct round_item *first, size_t count)
 {
 	struct disk *disk = log_disk(first->flush.log);
 	struct round_item lead = *first;
 	int error = 0;
 
-	flusher->round.syncfs_calls++;
+	lane->round.syncfs_calls++;
 	if (disk_syncfs(disk, lead.fd) < 0) {
 		error = errno;
 		log_error(LOGGER, "Cannot sync the file system of %s: %s",
@@ -213,7 +221,7 @@ group_sync(struct flusher *flusher, struct round_item *first, size_t count)
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (items_together(&lead, first + i))
-			item_end(flusher, first + i, error);
+			item_end(lane, first + i, error);
 	}
 }
 
@@ -222,196 +230,296 @@ group_sync(struct flusher *flusher, struct round_item *first, size_t count)
  * file system, or whose file system is not known, goes one by one.
  */
 static void
-round_sync_grouped(struct flusher *flusher, size_t count)
+round_sync_grouped(struct lane *lane, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (flusher->items[i].dirty)
-			item_device_find(&flusher->items[i]);
+		if (lane->items[i].dirty)
+			item_device_find(&lane->items[i]);
 	}
 	for (size_t i = 0; i < count; i++) {
-		struct round_item *first = &flusher->items[i];
+		struct round_item *first = &lane->items[i];
 		size_t syncs = 0;
 
 		if (!first->dirty)
 			continue;
 		for (size_t j = i; j < count; j++) {
-			if (items_together(first, &flusher->items[j]))
-				syncs += flusher->items[j].flush.sync_count;
+			if (items_together(first, &lane->items[j]))
+				syncs += lane->items[j].flush.sync_count;
 		}
 		if (syncs > FLUSHER_SYNCFS_ABOVE)
-			group_sync(flusher, first, count - i);
+			group_sync(lane, first, count - i);
 		else
-			item_sync(flusher, first);
+			item_sync(lane, first);
 	}
 }
 
 static void
-round_run(struct flusher *flusher, size_t count)
+round_run(struct lane *lane, size_t count)
 {
-	size_t syncs = round_begin(flusher, count);
+	size_t syncs = round_begin(lane, count);
 
-	if (syncs > FLUSHER_SYNCFS_ABOVE && flusher->syncfs_safe) {
-		round_sync_grouped(flusher, count);
+	if (syncs > FLUSHER_SYNCFS_ABOVE && lane->syncfs_safe) {
+		round_sync_grouped(lane, count);
 	} else {
 		for (size_t i = 0; i < count; i++) {
-			if (flusher->items[i].dirty)
-				item_sync(flusher, &flusher->items[i]);
+			if (lane->items[i].dirty)
+				item_sync(lane, &lane->items[i]);
 		}
 	}
-	round_finish(flusher, count);
+	round_finish(lane, count);
 }
 
 /* Sleep once, for as long as nothing is submitted.  Locked. */
 static void
-pause_between(struct flusher *flusher)
+pause_between(struct lane *lane)
 {
 	int64_t until_ms = clock_monotonic_ms() + AGAIN_MS;
 	struct timespec until = { .tv_sec = (time_t)(until_ms / 1000),
 		.tv_nsec = (long)(until_ms % 1000 * 1000000) };
 
-	pthread_cond_timedwait(&flusher->submitted, &flusher->lock, &until);
-	flusher->pausing = false;
+	pthread_cond_timedwait(&lane->submitted, &lane->lock, &until);
+	lane->pausing = false;
 }
 
 /* Sleep until there is something to do.  Locked. */
 static void
-work_wait(struct flusher *flusher)
+work_wait(struct lane *lane)
 {
-	flusher->waiting = true;
-	if (flusher->pausing && !flusher->stopping)
-		pause_between(flusher);
-	while (flusher->queue_len == 0 && !flusher->stopping)
-		pthread_cond_wait(&flusher->submitted, &flusher->lock);
-	flusher->waiting = false;
+	lane->waiting = true;
+	if (lane->pausing && !lane->stopping)
+		pause_between(lane);
+	while (lane->queue_len == 0 && !lane->stopping)
+		pthread_cond_wait(&lane->submitted, &lane->lock);
+	lane->waiting = false;
 }
 
 static void *
-flusher_main(void *argument)
+lane_main(void *argument)
 {
-	struct flusher *flusher = argument;
+	struct lane *lane = argument;
 	size_t count;
 
 	for (;;) {
-		pthread_mutex_lock(&flusher->lock);
-		work_wait(flusher);
-		count = round_take(flusher);
-		pthread_mutex_unlock(&flusher->lock);
+		pthread_mutex_lock(&lane->lock);
+		work_wait(lane);
+		count = round_take(lane);
+		pthread_mutex_unlock(&lane->lock);
 		if (count == 0)
 			return NULL;
-		round_run(flusher, count);
+		round_run(lane, count);
 	}
 }
 
 /* --- life ---------------------------------------------------------------- */
 
-struct flusher *
-flusher_new(void)
+static struct lane *
+lane_new(void)
 {
-	struct flusher *flusher = xcalloc(1, sizeof(*flusher));
+	struct lane *lane = xcalloc(1, sizeof(*lane));
 	pthread_condattr_t attributes;
 
-	flusher->syncfs_safe = syncfs_reports_errors();
-	pthread_mutex_init(&flusher->lock, NULL);
+	lane->syncfs_safe = syncfs_reports_errors();
+	pthread_mutex_init(&lane->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&flusher->submitted, &attributes);
+	pthread_cond_init(&lane->submitted, &attributes);
 	pthread_condattr_destroy(&attributes);
-	pthread_cond_init(&flusher->round_done, NULL);
-	list_init(&flusher->queue);
-	if (thread_start(&flusher->thread, "flusher", flusher_main, flusher) ==
-	    0)
-		return flusher;
-	free(flusher);
+	pthread_cond_init(&lane->round_done, NULL);
+	list_init(&lane->queue);
+	if (thread_start(&lane->thread, "flusher", lane_main, lane) == 0)
+		return lane;
+	free(lane);
 	return NULL;
 }
 
-void
-flusher_free(struct flusher *flusher)
+static void
+lane_free(struct lane *lane)
 {
-	if (flusher == NULL)
-		return;
-	pthread_mutex_lock(&flusher->lock);
-	flusher->stopping = true;
-	pthread_cond_signal(&flusher->submitted);
-	pthread_mutex_unlock(&flusher->lock);
-	pthread_join(flusher->thread, NULL);
-	assert(list_empty(&flusher->queue));
-	pthread_cond_destroy(&flusher->round_done);
-	pthread_cond_destroy(&flusher->submitted);
-	pthread_mutex_destroy(&flusher->lock);
-	free(flusher->items);
-	free(flusher);
+	pthread_mutex_lock(&lane->lock);
+	lane->stopping = true;
+	pthread_cond_signal(&lane->submitted);
+	pthread_mutex_unlock(&lane->lock);
+	pthread_join(lane->thread, NULL);
+	assert(list_empty(&lane->queue));
+	pthread_cond_destroy(&lane->round_done);
+	pthread_cond_destroy(&lane->submitted);
+	pthread_mutex_destroy(&lane->lock);
+	free(lane->items);
+	free(lane);
 }
 
-void
-flusher_submit(struct flusher *flusher, struct log *log)
+static void
+lane_submit(struct lane *lane, struct log *log)
 {
 	struct flush_link *link = log_flush_link(log);
 	bool wake = false;
 
-	pthread_mutex_lock(&flusher->lock);
+	pthread_mutex_lock(&lane->lock);
 	if (!link->queued) {
-		link_queue(flusher, link);
-		wake = flusher->waiting;
+		link_queue(lane, link);
+		wake = lane->waiting;
 	}
-	pthread_mutex_unlock(&flusher->lock);
+	pthread_mutex_unlock(&lane->lock);
 	if (wake)
-		pthread_cond_signal(&flusher->submitted);
+		pthread_cond_signal(&lane->submitted);
 }
 
 /* Wait for the end of a round.  Locked. */
 static void
-round_wait(struct flusher *flusher)
+round_wait(struct lane *lane)
 {
-	flusher->waiters++;
-	pthread_cond_wait(&flusher->round_done, &flusher->lock);
-	flusher->waiters--;
+	lane->waiters++;
+	pthread_cond_wait(&lane->round_done, &lane->lock);
+	lane->waiters--;
 }
 
 /* Locked. */
 static void
-link_unqueue(struct flusher *flusher, struct flush_link *link)
+link_unqueue(struct lane *lane, struct flush_link *link)
 {
 	if (!link->queued)
 		return;
 	link->queued = false;
 	link->again = false;
 	list_remove(&link->node);
-	flusher->queue_len--;
+	lane->queue_len--;
+}
+
+static void
+lane_forget(struct lane *lane, struct log *log)
+{
+	struct flush_link *link = log_flush_link(log);
+
+	pthread_mutex_lock(&lane->lock);
+	link_unqueue(lane, link);
+	while (link->syncing) {
+		round_wait(lane);
+		link_unqueue(lane, link);
+	}
+	pthread_mutex_unlock(&lane->lock);
+}
+
+static void
+lane_drain(struct lane *lane, struct log *log)
+{
+	const struct flush_link *link = log_flush_link(log);
+
+	pthread_mutex_lock(&lane->lock);
+	while (link->syncing || (link->queued && !link->again))
+		round_wait(lane);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+static struct flusher_counters
+lane_counters(struct lane *lane)
+{
+	struct flusher_counters counters;
+
+	pthread_mutex_lock(&lane->lock);
+	counters = lane->counters;
+	pthread_mutex_unlock(&lane->lock);
+	return counters;
+}
+
+/* --- the lanes ----------------------------------------------------------- */
+
+struct flusher *
+flusher_new(void)
+{
+	struct flusher *flusher = xcalloc(1, sizeof(*flusher));
+	struct lane *lane = lane_new();
+
+	if (lane == NULL) {
+		free(flusher);
+		return NULL;
+	}
+	atomic_store(&flusher->lanes[0], lane);
+	pthread_mutex_init(&flusher->lock, NULL);
+	return flusher;
+}
+
+void
+flusher_free(struct flusher *flusher)
+{
+	struct lane *first;
+
+	if (flusher == NULL)
+		return;
+	first = atomic_load(&flusher->lanes[0]);
+	for (size_t i = 1; i < FLUSHER_LANES_MAX; i++) {
+		struct lane *lane = atomic_load(&flusher->lanes[i]);
+
+		if (lane != NULL && lane != first)
+			lane_free(lane);
+	}
+	lane_free(first);
+	pthread_mutex_destroy(&flusher->lock);
+	free(flusher);
+}
+
+/* Begin the thread of a lane, unless somebody did. */
+static struct lane *
+lane_begin(struct flusher *flusher, size_t number)
+{
+	struct lane *lane;
+
+	pthread_mutex_lock(&flusher->lock);
+	lane = atomic_load(&flusher->lanes[number]);
+	if (lane == NULL) {
+		lane = lane_new();
+		if (lane == NULL)
+			lane = atomic_load(&flusher->lanes[0]);
+		atomic_store(&flusher->lanes[number], lane);
+	}
+	pthread_mutex_unlock(&flusher->lock);
+	return lane;
+}
+
+static struct lane *
+lane_of(struct flusher *flusher, struct log *log)
+{
+	size_t number = log_flush_link(log)->lane % FLUSHER_LANES_MAX;
+	struct lane *lane = atomic_load(&flusher->lanes[number]);
+
+	return lane != NULL ? lane : lane_begin(flusher, number);
+}
+
+void
+flusher_submit(struct flusher *flusher, struct log *log)
+{
+	lane_submit(lane_of(flusher, log), log);
 }
 
 void
 flusher_forget(struct flusher *flusher, struct log *log)
 {
-	struct flush_link *link = log_flush_link(log);
-
-	pthread_mutex_lock(&flusher->lock);
-	link_unqueue(flusher, link);
-	while (link->syncing) {
-		round_wait(flusher);
-		link_unqueue(flusher, link);
-	}
-	pthread_mutex_unlock(&flusher->lock);
+	lane_forget(lane_of(flusher, log), log);
 }
 
 void
 flusher_drain(struct flusher *flusher, struct log *log)
 {
-	const struct flush_link *link = log_flush_link(log);
-
-	pthread_mutex_lock(&flusher->lock);
-	while (link->syncing || (link->queued && !link->again))
-		round_wait(flusher);
-	pthread_mutex_unlock(&flusher->lock);
+	lane_drain(lane_of(flusher, log), log);
 }
 
 struct flusher_counters
 flusher_counters(struct flusher *flusher)
 {
-	struct flusher_counters counters;
+	struct flusher_counters sum = { 0 };
+	struct lane *first = atomic_load(&flusher->lanes[0]);
 
-	pthread_mutex_lock(&flusher->lock);
-	counters = flusher->counters;
-	pthread_mutex_unlock(&flusher->lock);
-	return counters;
+	for (size_t i = 0; i < FLUSHER_LANES_MAX; i++) {
+		struct lane *lane = atomic_load(&flusher->lanes[i]);
+		struct flusher_counters one;
+
+		if (lane == NULL || (i > 0 && lane == first))
+			continue;
+		one = lane_counters(lane);
+		sum.rounds += one.rounds;
+		sum.logs += one.logs;
+		sum.syncs += one.syncs;
+		sum.syncfs_calls += one.syncfs_calls;
+		sum.failures += one.failures;
+	}
+	return sum;
 }

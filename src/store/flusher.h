@@ -1,6 +1,7 @@
 /*
- * The flusher: one thread that makes appended bytes durable for all logs,
- * and tells them so.
+ * The flusher: makes appended bytes durable for all logs, and tells them so.
+ * Each log directory has a thread of it, so that a disk that stalls delays
+ * only those who wait for that disk.
  *
  * Group commit: whatever was submitted while a sync ran is covered by the
  * next one, together.  A few dirty files are synced one by one (fdatasync),
@@ -11,7 +12,7 @@
  * A failed sync is never retried: the log is taken offline, and its directory
  * reported.
  *
- * The thread takes one log's lock at a time and never syncs under it.
+ * A thread takes one log's lock at a time and never syncs under it.
  */
 #ifndef STORE_FLUSHER_H
 #define STORE_FLUSHER_H
@@ -20,6 +21,8 @@
 #include "base/list.h"
 
 #define FLUSHER_SYNCFS_ABOVE 8
+/* More directories than that share threads. */
+#define FLUSHER_LANES_MAX 16
 
 struct log;
 struct flusher;
@@ -30,6 +33,7 @@ struct flush_link {
 	bool queued;           /* will be taken by the next round */
 	bool again;            /* that is its next try */
 	bool syncing;          /* is part of the round that runs */
+	size_t lane; /* immutable: the directory's number, for its thread */
 };
 
 struct flusher_counters {
@@ -40,16 +44,19 @@ struct flusher_counters {
 	uint64_t failures; /* logs that went offline */
 };
 
-/* Start the thread.  NULL with errno where there is none to be had. */
+/*
+ * Start the first thread; the others begin with the first log of a directory.
+ * NULL with errno where there is none to be had.
+ */
 struct flusher *flusher_new(void) WARN_UNUSED;
 
-/* Sync what was submitted, stop the thread, free.  NULL is legal. */
+/* Sync what was submitted, stop the threads, free.  NULL is legal. */
 void flusher_free(struct flusher *flusher);
 
 /*
  * Make durable what log has now.  When that is done the log's flushed offset
  * and recovery point have advanced, and its `flushed` function was called on
- * the flusher's thread.  Any thread, with or without the log's lock; never
+ * the directory's thread.  Any thread, with or without the log's lock; never
  * blocks on I/O.  Cheap when the log is submitted already.  Where there is no
  * descriptor left to do it with it is tried until there is.
  */

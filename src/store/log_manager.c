@@ -40,6 +40,7 @@ log_manager_add(struct log_manager *manager, struct managed_dir *home,
 	entry->log = log;
 	entry->topic = slice_dup(topic);
 	entry->partition = partition;
+	log_flush_link(log)->lane = (size_t)(home - manager->dirs);
 	home->log_count++;
 	if (map_set(&manager->by_name, slice_str(log_name(log)), entry) != NULL)
 		assert(!"one log a name");
