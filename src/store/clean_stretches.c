@@ -67,7 +67,6 @@ clean_stretches_add(struct clean_stretches *stretches,
 	}
 	stretch->last_offset = batch->last_offset;
 	stretch->size_bytes += (int32_t)batch->size_bytes;
-	stretch->records += batch->record_count;
 	return stretch;
 }
 

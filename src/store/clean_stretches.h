@@ -48,9 +48,9 @@ void clean_stretches_init(struct clean_stretches *stretches, size_t count_max);
 void clean_stretches_fini(struct clean_stretches *stretches);
 
 /*
- * A batch at this position comes next; its records are told of behind this.
- * The stretch that it is in now, valid until the next one comes, or NULL
- * where there are too many.
+ * A batch at this position comes next.  The stretch that it is in, valid until
+ * the next one comes, in which the caller counts the batch's records and those
+ * that are left; or NULL where there are too many.
  */
 struct clean_stretch *clean_stretches_add(struct clean_stretches *stretches,
     const struct batch *batch, int64_t position);

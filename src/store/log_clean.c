@@ -395,8 +395,8 @@ report(const struct log_cleaning *cleaning)
 	    "%s is compacted up to offset %" PRId64 ": %zu keys, %zu segments "
 	    "with %" PRId64 " bytes are %zu with %" PRId64 " now",
 	    cleaning->log->name, cleaning->map.latest_offset, stats->keys,
-	    stats->segments_before, stats->bytes_read, stats->segments_after,
-	    stats->bytes_written);
+	    stats->segments_before, stats->bytes_before,
+	    stats->segments_after, stats->bytes_after);
 }
 
 enum log_clean_result

@@ -73,7 +73,8 @@ enum log_clean_result {
 struct log_clean_stats {
 	int64_t map_bytes_read;
 	int64_t bytes_read;	/* by the second pass */
-	int64_t bytes_written;
+	int64_t bytes_before;	/* of the segments */
+	int64_t bytes_after;
 	size_t keys;
 	size_t segments_before;
 	size_t segments_after;

@@ -127,7 +127,6 @@ filter_batch(void *context, const struct log_clean_batch *batch)
 		cleaning->writing = true;
 		return -1;
 	}
-	cleaning->stats->bytes_written += cleaned->size_bytes - size_before;
 	return log_clean_step(
 	    cleaning, (size_t)(cleaned->size_bytes - size_before));
 }
@@ -472,10 +471,17 @@ write_group(struct writing *writing)
 }
 
 static void
-count_segments(struct log_clean_stats *stats, const struct group *group)
+count_segments(const struct writing *writing, bool written)
 {
-	stats->segments_before += group->count;
+	struct log_clean_stats *stats = writing->cleaning->stats;
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < writing->group.count; i++)
+		bytes += sources(writing)[i]->size_bytes;
+	stats->segments_before += writing->group.count;
+	stats->bytes_before += bytes;
 	stats->segments_after++;
+	stats->bytes_after += written ? writing->cleaned.size_bytes : bytes;
 }
 
 static int
@@ -487,11 +493,13 @@ write_groups(struct log_cleaning *cleaning, struct batch_filter *filter)
 	struct writing writing = { .cleaning = cleaning, .filter = filter };
 
 	for (size_t at = 0; at < limit; at += writing.group.count) {
+		bool written;
+
 		writing.group = group_from(plan, at, limit);
-		if (!loses_nothing(cleaning, &writing.group) &&
-		    write_group(&writing) != 0)
+		written = !loses_nothing(cleaning, &writing.group);
+		if (written && write_group(&writing) != 0)
 			return -1;
-		count_segments(cleaning->stats, &writing.group);
+		count_segments(&writing, written);
 	}
 	return 0;
 }

@@ -114,6 +114,8 @@ map_records(struct mapping *mapping, const struct batch *batch,
 			return log_clean_bad(cleaning, batch->base_offset,
 			    "the offsets of its records are not its own");
 		mapping->next_offset = record.offset + 1;
+		if (mapping->stretch != NULL)
+			mapping->stretch->records++;
 		if (slice_is_null(record.key) ||
 		    record.offset < plan->first_dirty_offset ||
 		    record.offset >= plan->end_offset)

@@ -16,10 +16,14 @@ add(struct clean_stretches *stretches, int64_t base_offset, int32_t records,
 		.base_offset = base_offset,
 		.last_offset = base_offset + records - 1,
 		.size_bytes = size_bytes,
-		.record_count = records,
 	};
 
-	return clean_stretches_add(stretches, &batch, position);
+	struct clean_stretch *stretch =
+	    clean_stretches_add(stretches, &batch, position);
+
+	if (stretch != NULL)
+		stretch->records += records;
+	return stretch;
 }
 
 static void

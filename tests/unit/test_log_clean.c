@@ -574,7 +574,8 @@ dead_batches_are_not_read(void **state)
 	stats = clean_singly(model);
 	assert_true(stats.map_bytes_read > 0);
 	assert_int_equal(stats.bytes_read, 0);
-	assert_int_equal(stats.bytes_written, 0);
+	assert_true(stats.bytes_before > stats.map_bytes_read / 2);
+	assert_true(stats.bytes_after < stats.bytes_before / 3);
 	fixture_kill(&model->fixture, 0);
 	check_cleaned(model, model->end_offset, model->now_ms);
 }
