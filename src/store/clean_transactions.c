@@ -8,6 +8,7 @@ struct producer_txn {
 	const struct txn_index_entry *aborted;	/* NULL: not aborted */
 	bool aborted_data;	/* data of the aborted one was met */
 	bool committed_data;	/* data of one that was not aborted was met */
+	bool old_data;		/* the same, below the log's start */
 };
 
 void
@@ -107,6 +108,8 @@ clean_transactions_data(
 		txn->aborted_data = true;
 	else if (batch->last_offset >= transactions->start_offset)
 		txn->committed_data = true;
+	else
+		txn->old_data = true;
 	return txn->aborted != NULL;
 }
 
@@ -114,7 +117,7 @@ clean_transactions_data(
 static void
 settle(struct clean_transactions *transactions, struct producer_txn *txn)
 {
-	if (txn->aborted != NULL || txn->committed_data)
+	if (txn->aborted != NULL || txn->committed_data || txn->old_data)
 		return;
 	map_remove(&transactions->producers, MAP_KEY(txn->id));
 	free(txn);
@@ -123,10 +126,11 @@ settle(struct clean_transactions *transactions, struct producer_txn *txn)
 static int
 abort_marker(struct producer_txn *txn, const struct txn_index_entry **kept)
 {
-	int result = 1;
+	int result = txn->old_data ? 0 : 1;
 
+	txn->old_data = false;
 	if (txn->aborted == NULL)
-		return txn->committed_data ? -1 : 1;
+		return txn->committed_data ? -1 : result;
 	if (txn->aborted_data) {
 		*kept = txn->aborted;
 		result = 0;
@@ -139,9 +143,10 @@ abort_marker(struct producer_txn *txn, const struct txn_index_entry **kept)
 static int
 commit_marker(struct producer_txn *txn)
 {
-	int result = txn->committed_data ? 0 : 1;
+	int result = txn->committed_data || txn->old_data ? 0 : 1;
 
 	txn->committed_data = false;
+	txn->old_data = false;
 	return result;
 }
 

@@ -171,6 +171,16 @@ disk_space(struct disk *disk, const char *path, struct disk_space *space)
 }
 
 int
+disk_lock(struct disk *disk, int fd)
+{
+	int result = disk->lock(disk, fd);
+
+	if (result != 0 && errno == EACCES)
+		errno = EAGAIN;
+	return result;
+}
+
+int
 disk_set_mtime(struct disk *disk, int fd, int64_t mtime_ms)
 {
 	return disk->set_mtime(disk, fd, MAX(0, mtime_ms));

@@ -48,6 +48,8 @@ struct disk {
 	int (*stat)(struct disk *disk, const char *path, struct stat *st);
 	int (*space)(struct disk *disk, const char *path,
 	    struct disk_space *space);
+	/* Take the write lock of an open file (F_OFD_SETLK). */
+	int (*lock)(struct disk *disk, int fd);
 	/* Set the time of the last change, wall clock milliseconds. */
 	int (*set_mtime)(struct disk *disk, int fd, int64_t mtime_ms);
 	int (*rename)(struct disk *disk, const char *from, const char *to);
@@ -117,6 +119,13 @@ int disk_stat(struct disk *disk, const char *path, struct stat *st)
 /* How large the file system of path is; it blocks where that hangs. */
 int disk_space(struct disk *disk, const char *path, struct disk_space *space)
     WARN_UNUSED;
+/*
+ * Lock the file that fd is open on until fd is closed; -1 with errno, EAGAIN
+ * where somebody else has the lock.  A lock of the open file, unlike one of
+ * the process, is not lost when somebody closes another descriptor of the
+ * file, and still excludes the record locks that Java takes.
+ */
+int disk_lock(struct disk *disk, int fd) WARN_UNUSED;
 int disk_set_mtime(struct disk *disk, int fd, int64_t mtime_ms) WARN_UNUSED;
 int disk_rename(struct disk *disk, const char *from, const char *to)
     WARN_UNUSED;

@@ -166,6 +166,14 @@ posix_list(
 	return result;
 }
 
+static int
+posix_lock(struct disk *disk UNUSED, int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
 struct disk *
 disk_posix(void)
 {
@@ -183,6 +191,7 @@ disk_posix(void)
 		.fstat = posix_fstat,
 		.stat = posix_stat,
 		.space = posix_space,
+		.lock = posix_lock,
 		.set_mtime = posix_set_mtime,
 		.rename = posix_rename,
 		.unlink = posix_unlink,

@@ -137,23 +137,18 @@ lock_is_current(struct disk *disk, const char *path, int fd)
 	    locked.st_ino == named.st_ino && locked.st_dev == named.st_dev;
 }
 
-/*
- * Open and lock the file once.  A lock of the open file, unlike one of the
- * process, is not lost when somebody closes another descriptor of the file,
- * and still excludes the record locks that Java takes.
- */
+/* Open and lock the file once. */
 static int
 lock_try(struct disk *disk, const char *path)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int fd = disk_open(disk, path, O_RDWR | O_CREAT, 0644);
 	int error;
 
 	if (fd < 0)
 		return -1;
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+	if (disk_lock(disk, fd) == 0)
 		return fd;
-	error = errno == EACCES ? EAGAIN : errno;
+	error = errno;
 	disk_close(disk, fd);
 	errno = error;
 	return -1;

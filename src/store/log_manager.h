@@ -130,8 +130,9 @@ int log_manager_check_empty(struct log_manager *manager) WARN_UNUSED;
  * no sense.  A partition whose log cannot be opened is offline: after a logged
  * line log_manager_create refuses it, or loads it where it had found no room.
  *
- * Where partition.metadata is lost or damaged, but there are records and the
- * metadata has a topic of that name, the file is written anew.
+ * Where partition.metadata is lost or damaged, but there are records, some of
+ * them below a recovery point, and the metadata has a topic of that name, the
+ * file is written anew.
  */
 int log_manager_load(struct log_manager *manager,
     const struct log_manager_hooks *hooks) WARN_UNUSED;

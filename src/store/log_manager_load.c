@@ -304,10 +304,19 @@ is_wanted(struct load *load, const struct load_item *item,
 	    item->found->partition, topic_id, settings);
 }
 
+static int64_t
+found_offset(const struct load_item *item, enum log_dir_checkpoint which)
+{
+	return log_dir_checkpoint_find(item->home->dir, which,
+	    item->found->topic, item->found->partition, 0);
+}
+
 /*
- * The file that says whose records these are is lost or damaged.  They are not
- * given up for that: the metadata knows the name.  -1 with errno, 1 where the
- * partition is wanted.
+ * The file that says whose these records are is lost or damaged.  They are not
+ * given up for that, if any were durable, as the file was before: the metadata
+ * knows the name.  What was not may be a deleted topic's whose directory a
+ * crash has brought back, and must not be another's.  -1 with errno, 1 where
+ * the partition is wanted.
  */
 static int
 metadata_restore(struct load *load, const struct load_item *item,
@@ -319,7 +328,8 @@ metadata_restore(struct load *load, const struct load_item *item,
 
 	if (records <= 0)
 		return records;
-	if (!is_wanted(load, item, &topic_id, settings))
+	if (found_offset(item, LOG_DIR_RECOVERY_POINTS) == 0 ||
+	    !is_wanted(load, item, &topic_id, settings))
 		return 0;
 	log_warn(LOG_MANAGER_LOGGER,
 	    "%s/%s is missing or damaged: it is written anew from the metadata",
@@ -340,13 +350,6 @@ partition_wanted(struct load *load, const struct load_item *item,
 	if (errno == ENOENT || errno == EBADMSG)
 		return metadata_restore(load, item, path, settings);
 	return -1;
-}
-
-static int64_t
-found_offset(const struct load_item *item, enum log_dir_checkpoint which)
-{
-	return log_dir_checkpoint_find(item->home->dir, which,
-	    item->found->topic, item->found->partition, 0);
 }
 
 /*

@@ -19,8 +19,6 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define CLUSTER_ID "rotrotrotrotrotrotrotA"
 #define METADATA_DIR "__cluster_metadata-0"
@@ -43,9 +41,6 @@ data_dir_give_up(const char *file, int line, const char *what)
 }
 
 /* --- The disk ------------------------------------------------------------ */
-
-/* The simulated descriptors are above. */
-#define REAL_FD_MAX 1000
 
 /* What the simulated disk does; an orderly stop uses it on many threads. */
 static struct disk sim;
@@ -81,6 +76,7 @@ LOCKED(int, stat, (struct disk *disk, const char *path, struct stat *st),
     path, st)
 LOCKED(int, space, (struct disk *disk, const char *path,
     struct disk_space *space), path, space)
+LOCKED(int, lock, (struct disk *disk, int fd), fd)
 LOCKED(int, set_mtime, (struct disk *disk, int fd, int64_t mtime_ms), fd,
     mtime_ms)
 LOCKED(int, rename, (struct disk *disk, const char *from, const char *to),
@@ -92,36 +88,6 @@ LOCKED(int, rmdir, (struct disk *disk, const char *path), path)
 LOCKED(int, list, (struct disk *disk, const char *path, disk_list_fn fn,
     void *context), path, fn, context)
 
-/* Locks are the kernel's, so the file of a lock must be, too. */
-static int
-open_or_lock(struct disk *disk, const char *path, int flags, mode_t mode)
-{
-	size_t len = strlen(path);
-	int fd = locked_open(disk, path, flags, mode);
-
-	if (fd < 0 || len < 6 || strcmp(path + len - 6, "/.lock") != 0)
-		return fd;
-	CHECK(locked_close(disk, fd) == 0);
-	fd = memfd_create("lock", MFD_CLOEXEC);
-	CHECK(fd >= 0 && fd < REAL_FD_MAX);
-	return fd;
-}
-
-static int
-close_or_unlock(struct disk *disk, int fd)
-{
-	return fd < REAL_FD_MAX ? close(fd) : locked_close(disk, fd);
-}
-
-/* It is never replaced: the same as by its name. */
-static int
-fstat_or_lock(struct disk *disk, int fd, struct stat *st)
-{
-	return fd < REAL_FD_MAX ?
-	    locked_stat(disk, DATA_DIR_PATH "/.lock", st) :
-	    locked_fstat(disk, fd, st);
-}
-
 void
 data_dir_disk(struct sim_disk *disk, struct rng *rng,
     const struct data_dir *from)
@@ -131,8 +97,8 @@ data_dir_disk(struct sim_disk *disk, struct rng *rng,
 		sim_disk_copy(disk, &from->disk);
 	sim = disk->disk;
 	disk->disk = (struct disk){
-		.open = open_or_lock,
-		.close = close_or_unlock,
+		.open = locked_open,
+		.close = locked_close,
 		.pread = locked_pread,
 		.pwritev = locked_pwritev,
 		.ftruncate = locked_ftruncate,
@@ -141,9 +107,10 @@ data_dir_disk(struct sim_disk *disk, struct rng *rng,
 		.fsync = locked_fsync,
 		.syncfs = locked_syncfs,
 		.forget = locked_forget,
-		.fstat = fstat_or_lock,
+		.fstat = locked_fstat,
 		.stat = locked_stat,
 		.space = locked_space,
+		.lock = locked_lock,
 		.set_mtime = locked_set_mtime,
 		.rename = locked_rename,
 		.unlink = locked_unlink,

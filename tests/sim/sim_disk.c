@@ -10,6 +10,12 @@
 #define FILE_SIZE_MAX ((size_t)64 << 20)
 #define FD_BASE 1000
 
+/*
+ * A sector lacks no bytes in its middle.  They are smaller here, but not so
+ * small that the header of a batch could have a hole.
+ */
+#define GRAIN 64
+
 /* A change of a file's contents that is not on the medium. */
 struct change {
 	int64_t position;	/* of a write; the new size of a truncation */
@@ -620,6 +626,17 @@ sim_space(
 	return fault == SIM_FAULT_NONE ? 0 : failed(fault);
 }
 
+/* Nobody else is there. */
+static int
+sim_lock(struct disk *disk, int fd)
+{
+	struct sim_disk *sim = sim_of(disk);
+	enum sim_fault fault = step(sim, ANY);
+
+	(void)inode_of(sim, fd);
+	return fault == SIM_FAULT_NONE ? 0 : failed(fault);
+}
+
 /* Nobody here looks at times. */
 static int
 sim_set_mtime(struct disk *disk, int fd UNUSED, int64_t mtime_ms UNUSED)
@@ -741,8 +758,10 @@ survive_anything(struct sim_disk *sim, struct sim_inode *inode)
 {
 	for (size_t i = 0; i < inode->change_count; i++) {
 		const struct change *change = &inode->changes[i];
-		size_t from = rng_below(sim->rng, change->len + 1);
-		size_t to = rng_below(sim->rng, change->len + 1);
+		size_t from = GRAIN *
+		    rng_below(sim->rng, change->len / GRAIN + 1);
+		size_t to = GRAIN *
+		    rng_below(sim->rng, change->len / GRAIN + 1);
 
 		if (rng_below(sim->rng, 3) == 0) {
 			if (change->data == NULL)
@@ -877,6 +896,7 @@ sim_disk_init(struct sim_disk *sim, struct rng *rng)
 			.fstat = sim_fstat,
 			.stat = sim_stat,
 			.space = sim_space,
+			.lock = sim_lock,
 			.set_mtime = sim_set_mtime,
 			.rename = sim_rename,
 			.unlink = sim_unlink,

@@ -215,6 +215,14 @@ fault_space(struct disk *disk, const char *path, struct disk_space *space)
 }
 
 static int
+fault_lock(struct disk *disk, int fd)
+{
+	struct disk_fault *fault = of(disk);
+
+	return fault->real->lock(fault->real, fd);
+}
+
+static int
 fault_set_mtime(struct disk *disk, int fd, int64_t mtime_ms)
 {
 	struct disk_fault *fault = of(disk);
@@ -292,6 +300,7 @@ disk_fault_init(struct disk_fault *fault, struct disk *real)
 			.fstat = fault_fstat,
 			.stat = fault_stat,
 		.space = fault_space,
+			.lock = fault_lock,
 			.set_mtime = fault_set_mtime,
 			.rename = fault_rename,
 			.unlink = fault_unlink,
