@@ -25,6 +25,7 @@
 #define SURPLUS_BYTES_MAX 1024
 
 extern const struct api api_alter_configs;
+extern const struct api api_alter_replica_log_dirs;
 extern const struct api api_api_versions;
 extern const struct api api_create_partitions;
 extern const struct api api_create_topics;
@@ -76,6 +77,7 @@ static const struct api *const rows[] = {
 	&api_offset_for_leader_epoch,
 	&api_describe_configs,
 	&api_alter_configs,
+	&api_alter_replica_log_dirs,
 	&api_describe_log_dirs,
 	&api_create_partitions,
 	&api_delete_groups,

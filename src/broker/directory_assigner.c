@@ -80,19 +80,41 @@ send(struct directory_assigner *assigner)
 	assigner->early[assigner->early_count++] = report;
 }
 
+static struct report *
+report_new(const struct directory_assigner *assigner)
+{
+	struct report *report = xmalloc(sizeof(*report));
+
+	directory_assign_op_init(&report->op);
+	report->op.broker_id = assigner->node_id;
+	report->op.assignments = report->assignments;
+	report->op.op.done = reported;
+	return report;
+}
+
+void
+directory_assigner_moved(struct directory_assigner *assigner,
+    struct uuid topic_id, int32_t partition, struct uuid directory)
+{
+	struct report *report = report_new(assigner);
+
+	report->assignments[0] = (struct directory_assignment){
+		.topic_id = topic_id,
+		.partition = partition,
+		.directory = directory,
+	};
+	report->op.count = 1;
+	controller_submit(assigner->controller, &report->op.op);
+}
+
 static void
 add(struct directory_assigner *assigner,
     const struct directory_assignment *assignment)
 {
 	struct report *report = assigner->report;
 
-	if (report == NULL) {
-		report = assigner->report = xmalloc(sizeof(*report));
-		directory_assign_op_init(&report->op);
-		report->op.broker_id = assigner->node_id;
-		report->op.assignments = report->assignments;
-		report->op.op.done = reported;
-	}
+	if (report == NULL)
+		report = assigner->report = report_new(assigner);
 	report->assignments[report->op.count++] = *assignment;
 	if (report->op.count == ASSIGNMENTS_MAX)
 		send(assigner);

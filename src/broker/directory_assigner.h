@@ -18,7 +18,7 @@ struct delta;
 struct directory_assigner;
 struct log_manager;
 
-/* What it is made of outlives it, and the controller is stopped before. */
+/* What it is made of outlives it; the controller is stopped before it goes. */
 struct directory_assigner *directory_assigner_new(
     struct controller *controller, struct log_manager *logs, int32_t node_id);
 void directory_assigner_free(struct directory_assigner *assigner);
@@ -28,6 +28,10 @@ void directory_assigner_free(struct directory_assigner *assigner);
  * controller_subscriber_fn.
  */
 void directory_assigner_apply(void *context, const struct delta *delta);
+
+/* A replica was moved to a directory: report that.  Any thread. */
+void directory_assigner_moved(struct directory_assigner *assigner,
+    struct uuid topic_id, int32_t partition, struct uuid directory);
 
 /*
  * Once the controller takes operations: report what was found until now, and

@@ -485,3 +485,22 @@ partition_manager_wants(void *context, struct slice topic, int32_t partition,
 	image_read_unlock(manager->image);
 	return wanted;
 }
+
+struct uuid
+partition_manager_assigned(
+    void *context, struct slice topic, int32_t partition)
+{
+	const struct partition_manager *manager = context;
+	const struct partition_image *found = NULL;
+	struct uuid directory = UUID_ZERO;
+	const struct topic_image *image;
+
+	image_read_lock(manager->image);
+	image = image_topic(manager->image, topic);
+	if (image != NULL)
+		found = topic_image_partition(image, partition);
+	if (found != NULL)
+		directory = place_of(manager, found).directory;
+	image_read_unlock(manager->image);
+	return directory;
+}

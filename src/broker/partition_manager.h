@@ -58,6 +58,10 @@ void partition_manager_apply(void *context, const struct delta *delta);
 bool partition_manager_wants(void *context, struct slice topic,
     int32_t partition, struct uuid *topic_id, struct log_settings *settings);
 
+/* The same: the directory that the metadata has for a partition, or zero. */
+struct uuid partition_manager_assigned(void *context, struct slice topic,
+    int32_t partition);
+
 /* The number of partitions; any thread. */
 size_t partition_manager_count(struct partition_manager *manager);
 

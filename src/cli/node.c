@@ -259,6 +259,24 @@ partition_wanted(void *context, struct slice topic, int32_t partition,
 	    topic_id, settings);
 }
 
+static struct uuid
+partition_assigned(void *context, struct slice topic, int32_t partition)
+{
+	struct node *node = context;
+
+	return partition_manager_assigned(node->partitions, topic, partition);
+}
+
+static void
+partition_moved(void *context, struct uuid topic_id, int32_t partition,
+    struct uuid directory_id)
+{
+	struct node *node = context;
+
+	directory_assigner_moved(
+	    node->assigner, topic_id, partition, directory_id);
+}
+
 static int
 open_partitions(struct node *node)
 {
@@ -273,6 +291,8 @@ open_partitions(struct node *node)
 	const struct log_manager_hooks hooks = {
 		.context = node,
 		.wanted = partition_wanted,
+		.assigned = partition_assigned,
+		.moved = partition_moved,
 		.directory_failed = directory_failed,
 	};
 	struct log_manager_settings logs;
@@ -687,9 +707,10 @@ node_stop(struct node *node)
 	producer_ids_free(node->producer_ids);
 	fetch_sessions_free(node->fetch_sessions);
 	network_free(node->network);
+	result = stop_storing(node);
+	/* A move that ended, or a directory, may have reported until then. */
 	controller_free(node->controller);
 	directory_assigner_free(node->assigner);
-	result = stop_storing(node);
 	/* The flusher may still have been waking a loop until it was joined. */
 	loop_group_free(node->loops);
 	format_result_fini(&node->format);

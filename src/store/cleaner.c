@@ -160,7 +160,7 @@ cleaner_checkpoint(const struct log_manager *manager, struct managed_dir *home,
 		const struct managed_log *entry = view->logs[i];
 		int64_t offset;
 
-		if (entry->home != home || entry->deleted)
+		if (!managed_log_in(entry, home))
 			continue;
 		log_lock(entry->log);
 		offset = log_clean_offset(entry->log);

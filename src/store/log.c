@@ -33,6 +33,7 @@ log_new(const struct log_open *open)
 	log->unflushed_since_ms = -1;
 	log->snapshot_offset = -1;
 	log->clean_offset = -1;
+	log->flushed_max = INT64_MAX;
 	atomic_init(&log->clean_stop, false);
 	pthread_mutex_init(&log->mutex, NULL);
 	pthread_cond_init(&log->flush_ended, NULL);
@@ -464,7 +465,7 @@ log_end_offset(const struct log *log)
 int64_t
 log_flushed_offset(const struct log *log)
 {
-	return log->recovery_point;
+	return MIN(log->recovery_point, log->flushed_max);
 }
 
 int64_t

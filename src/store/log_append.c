@@ -237,6 +237,8 @@ write_batches(struct log *log, struct log_append *append, bool has_producer)
 	}
 	log->full = false;
 	account(log, append, has_producer);
+	if (log->mirror != NULL)
+		log_mirror_append(log, append);
 	return KP_NONE;
 }
 

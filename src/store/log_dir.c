@@ -106,15 +106,31 @@ log_dir_partition_name(struct slice topic, int32_t partition)
 	return xasprintf("%.*s-%d", SLICE_ARG(topic), partition);
 }
 
+bool
+log_dir_may_move(struct slice topic, int32_t partition)
+{
+	char *name = log_dir_partition_name(topic, partition);
+	size_t len = strlen(name) + strlen(".") + SUFFIX_HEX_LEN +
+	    strlen("-future");
+
+	free(name);
+	return len <= NAME_MAX;
+}
+
 char *
 log_dir_renamed_name(
     struct slice topic, int32_t partition, enum log_dir_kind kind)
 {
-	const char *suffix = kind == LOG_DIR_DELETE ? "delete" : "stray";
+	static const char *const suffixes[] = {
+		[LOG_DIR_DELETE] = "delete",
+		[LOG_DIR_STRAY] = "stray",
+		[LOG_DIR_FUTURE] = "future",
+	};
+	const char *suffix = suffixes[kind];
 	char *tail, *name;
 	struct rng rng;
 
-	assert(kind == LOG_DIR_DELETE || kind == LOG_DIR_STRAY);
+	assert(suffix != NULL);
 	rng_init_random(&rng);
 	tail = xasprintf("-%d.%016" PRIx64 "%016" PRIx64 "-%s", partition,
 	    rng_next(&rng), rng_next(&rng), suffix);

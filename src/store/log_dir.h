@@ -10,7 +10,7 @@
  *     TOPIC-N/                          a partition
  *     TOPIC-N.<32 hex>-delete/          being removed in the background
  *     TOPIC-N.<32 hex>-stray/           unknown to the metadata; kept
- *     TOPIC-N.<32 hex>-future/          moving between directories; kept
+ *     TOPIC-N.<32 hex>-future/          on its way here from another directory
  *     remote-log-index-cache/           ignored
  *     lost+found/                       of the file system; ignored
  *
@@ -156,11 +156,18 @@ int log_dir_has_records(struct disk *disk, const char *path) WARN_UNUSED;
 char *log_dir_partition_name(struct slice topic, int32_t partition);
 
 /*
- * "TOPIC-N.<32 hex>-delete" with a random middle, or the same for a stray, at
- * most 255 characters: the topic is cut short where needed.  On the heap.
+ * "TOPIC-N.<32 hex>-delete" with a random middle, or the same for a stray or a
+ * future log, at most 255 characters: the topic is cut short where needed.  On
+ * the heap.
  */
 char *log_dir_renamed_name(
     struct slice topic, int32_t partition, enum log_dir_kind kind);
+
+/*
+ * Is the name short enough to get the future log's suffix uncut?  Else nobody
+ * could tell whose it is (KAFKA-4893).
+ */
+bool log_dir_may_move(struct slice topic, int32_t partition);
 
 /* "DIRECTORY/NAME", on the heap. */
 char *log_dir_path(const struct log_dir *dir, const char *name);

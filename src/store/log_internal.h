@@ -104,6 +104,8 @@ struct log {
 	bool uncleanable;		/* until the next start */
 	bool full;			/* of a full disk was logged */
 	bool offline;
+	struct log_mirror *mirror;	/* the move's; NULL: does not move */
+	int64_t flushed_max;		/* the flushed offset shows no more */
 };
 
 /* --- log.c -------------------------------------------------------------- */
@@ -188,6 +190,11 @@ int log_clean_settle(struct log *log) WARN_UNUSED;
  * locked meanwhile.
  */
 int log_clean_settle_paused(struct log *log) WARN_UNUSED;
+
+/* --- log_move.c --------------------------------------------------------- */
+
+/* What was appended goes to the copy, too.  Locked; log->mirror is there. */
+void log_mirror_append(struct log *log, const struct log_append *appended);
 
 /* --- log_aborted.c ------------------------------------------------------- */
 

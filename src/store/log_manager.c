@@ -420,7 +420,9 @@ log_manager_create(struct log_manager *manager, struct slice topic,
 		return KP_KAFKA_STORAGE_ERROR;
 	if (log_find_same(manager, name, topic_id, log, &error))
 		return error;
-	home = dir_choose(manager, place);
+	home = log_manager_preferred_take(manager, name);
+	if (home == NULL)
+		home = dir_choose(manager, place);
 	if (home == NULL)
 		return KP_KAFKA_STORAGE_ERROR;
 	lost = lost_find(manager, name);
@@ -493,14 +495,18 @@ enum kp_error
 log_manager_delete(struct log_manager *manager, struct log *log)
 {
 	struct managed_log *entry;
+	struct managed_move *move;
 	char *path;
 	int error = 0;
 
 	pthread_mutex_lock(&manager->lock);
 	entry = entry_of(manager, log);
+	move = log_manager_move_of(manager, entry);
+	if (move != NULL)
+		atomic_store(&move->cancelled, true);
 	pthread_mutex_unlock(&manager->lock);
-	path = delete_path(entry);
 	pthread_mutex_lock(&manager->upkeep);
+	path = delete_path(entry);
 	if (log_rename(log, path) < 0) {
 		error = errno;
 		free(path);

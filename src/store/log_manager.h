@@ -77,6 +77,17 @@ struct log_manager_hooks {
 	    struct uuid *topic_id, struct log_settings *settings);
 
 	/*
+	 * While loading: the directory that the metadata has for the partition,
+	 * which decides where it is in two.  NULL: nobody knows.
+	 */
+	struct uuid (*assigned)(
+	    void *context, struct slice topic, int32_t partition);
+
+	/* A log is in another directory now; on any thread.  May be NULL. */
+	void (*moved)(void *context, struct uuid topic_id, int32_t partition,
+	    struct uuid directory_id);
+
+	/*
 	 * A log directory failed and its logs are offline; once a directory,
 	 * on any thread, no lock held.  remaining is the number that work.
 	 */
@@ -222,6 +233,20 @@ int log_manager_directory_space(struct log_manager *manager, size_t number,
  */
 bool log_manager_find(struct log_manager *manager, struct slice topic,
     int32_t partition, struct uuid topic_id, struct uuid *directory);
+
+/*
+ * Move the partition's log to a directory.  KP_NONE where it is there, or on
+ * its way there: DescribeLogDirs shows it as a future log until it has
+ * arrived, and then the hook `moved` is called.  A move to another directory
+ * ends.  What the last run did not finish log_manager_start begins anew.
+ *
+ * KP_NOT_LEADER_OR_FOLLOWER where there is no such log: a new one of that name
+ * will be made in this directory.  KP_INVALID_TOPIC_EXCEPTION where the name
+ * is too long, KP_KAFKA_STORAGE_ERROR where any directory is offline or the
+ * copy cannot be made.  Any thread; makes files, so it is not for a loop.
+ */
+enum kp_error log_manager_move(struct log_manager *manager,
+    struct slice topic, int32_t partition, size_t number) WARN_UNUSED;
 
 /* A log in a directory that works, as log_manager_describe shows it. */
 struct log_manager_replica {

@@ -247,7 +247,7 @@ recovery_points_write(const struct log_manager *manager,
 	for (size_t i = 0; i < view->count; i++) {
 		const struct managed_log *entry = view->logs[i];
 
-		if (entry->home == home && !entry->deleted)
+		if (managed_log_in(entry, home))
 			checkpoint_add(&checkpoint, slice_str(entry->topic),
 			    entry->partition, entry->recovery_point);
 	}
@@ -266,7 +266,7 @@ log_starts_write(const struct log_manager *manager, struct managed_dir *home,
 		const struct managed_log *entry = view->logs[i];
 		int64_t start, first;
 
-		if (entry->home != home || entry->deleted)
+		if (!managed_log_in(entry, home))
 			continue;
 		log_lock(entry->log);
 		start = log_start_offset(entry->log);
@@ -291,7 +291,7 @@ high_watermarks_write(struct log_manager *manager, struct managed_dir *home,
 		const struct managed_log *entry = view->logs[i];
 		int64_t high_watermark;
 
-		if (entry->home != home || entry->deleted)
+		if (!managed_log_in(entry, home))
 			continue;
 		log_lock(entry->log);
 		high_watermark = log_high_watermark(entry->log);
@@ -576,6 +576,7 @@ log_manager_start(struct log_manager *manager)
 		    "Cannot start the log manager's thread: %s",
 		    strerror(errno));
 	cleaner_start(manager->cleaner);
+	log_manager_moves_resume(manager);
 }
 
 void

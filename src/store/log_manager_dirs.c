@@ -62,6 +62,53 @@ log_manager_find(struct log_manager *manager, struct slice topic,
 	return found;
 }
 
+static size_t
+number_of(const struct log_manager *manager, const struct managed_dir *home)
+{
+	return (size_t)(home - manager->dirs);
+}
+
+/* What is shown of a log; of a copy with how far it is behind end. */
+static struct log_manager_replica
+replica_of(const struct log_manager *manager, const struct managed_log *entry,
+    const struct managed_dir *home, struct log *log)
+{
+	struct log_manager_replica replica = {
+		.topic = entry->topic,
+		.partition = entry->partition,
+		.directory = number_of(manager, home),
+		.future = log != entry->log,
+	};
+	int64_t end;
+
+	log_lock(entry->log);
+	end = log_end_offset(entry->log);
+	log_unlock(entry->log);
+	log_lock(log);
+	replica.size_bytes = log_size_bytes(log);
+	if (replica.future)
+		replica.offset_lag = MAX(end - log_end_offset(log), 0);
+	log_unlock(log);
+	return replica;
+}
+
+/* The copy of a log that moves, which lives as long as the lock is held. */
+static bool
+copy_look(struct log_manager *manager, const struct managed_log *entry,
+    struct log_manager_replica *replica)
+{
+	const struct managed_move *move;
+
+	pthread_mutex_lock(&manager->lock);
+	move = log_manager_move_of(manager, entry);
+	if (move != NULL && (move->copy == NULL || move->to->offline))
+		move = NULL;
+	if (move != NULL)
+		*replica = replica_of(manager, entry, move->to, move->copy);
+	pthread_mutex_unlock(&manager->lock);
+	return move != NULL;
+}
+
 void
 log_manager_describe(struct log_manager *manager,
     void (*fn)(void *context, const struct log_manager_replica *replica),
@@ -71,18 +118,15 @@ log_manager_describe(struct log_manager *manager,
 
 	for (size_t i = 0; i < view.count; i++) {
 		const struct managed_log *entry = view.logs[i];
-		struct log_manager_replica replica = {
-			.topic = entry->topic,
-			.partition = entry->partition,
-			.directory = (size_t)(entry->home - manager->dirs),
-		};
+		const struct managed_dir *home = entry->home;
+		struct log_manager_replica replica;
 
-		if (entry->home->offline)
-			continue;
-		log_lock(entry->log);
-		replica.size_bytes = log_size_bytes(entry->log);
-		log_unlock(entry->log);
-		fn(context, &replica);
+		if (!home->offline) {
+			replica = replica_of(manager, entry, home, entry->log);
+			fn(context, &replica);
+		}
+		if (copy_look(manager, entry, &replica))
+			fn(context, &replica);
 	}
 	log_manager_view_release(manager, &view);
 }

@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/task.h"
 #include "store/log_dir.h"
 #include "store/log_manager.h"
 
@@ -35,8 +36,12 @@ struct managed_dir {
  * deleted, removed, not stale and not held.
  */
 struct managed_log {
+	/* written with upkeep and lock held: a move changes it */
+	struct managed_dir *_Atomic home;
+	/* upkeep: has lines for it in its checkpoints, too; or NULL */
+	struct managed_dir *next_home;
+
 	/* immutable */
-	struct managed_dir *home;
 	struct log *log; /* owned; NULL: only a directory to remove */
 	char *topic;     /* owned; empty without a log */
 	int32_t partition;
@@ -66,6 +71,34 @@ struct lost_log {
 	bool heals;  /* it found no room: log_manager_create tries again */
 	bool loaded; /* upkeep; it did, and is lost no more */
 	bool told; /* log_manager_create's, that it was refused */
+};
+
+/* A partition that is being moved to another directory. */
+struct managed_move {
+	/* immutable */
+	struct log_manager *manager;
+	struct managed_log *entry; /* held */
+	struct managed_dir *to;
+	struct task task;
+
+	/* lock */
+	struct log *copy; /* owned; NULL once it is what the log was */
+
+	/*
+	 * The mover's: the copy has the log's name, and the log may have lost
+	 * it; neither is removed any more.
+	 */
+	bool named;
+
+	struct list_node node; /* lock; in moves until it ends */
+	atomic_bool cancelled;
+};
+
+/* What the last run was moving, and where to. */
+struct unfinished_move {
+	char *name; /* owned; of the partition */
+	char *path; /* owned; of the copy that is of no use any more */
+	struct managed_dir *to;
 };
 
 /* When each job of the background thread is due: monotonic milliseconds. */
@@ -99,6 +132,15 @@ struct log_manager {
 	struct map by_log;  /* lock; to each managed_log with a log */
 	struct map stale;   /* lock; by name, deleted ones */
 	struct list doomed; /* lock; deleted ones */
+	struct list moves;  /* lock; struct managed_move, oldest first */
+	struct map preferred; /* lock; by name, a managed_dir for a new log */
+
+	/* Moves that the last run did not finish; until they begin again. */
+	struct unfinished_move *unfinished; /* owned */
+	size_t unfinished_count;
+
+	struct worker *mover; /* lock; owned; NULL until there is a move */
+	atomic_bool moves_stop;
 
 	pthread_mutex_t upkeep;
 
@@ -133,6 +175,30 @@ void log_manager_view_release(
 int log_manager_set_aside(struct log_manager *manager,
     struct managed_dir *home, struct slice topic, int32_t partition,
     const char *path) WARN_UNUSED;
+
+/* Does the checkpoint of home have a line for entry?  upkeep. */
+static inline bool
+managed_log_in(const struct managed_log *entry, const struct managed_dir *home)
+{
+	return (entry->home == home || entry->next_home == home) &&
+	    !entry->deleted;
+}
+
+void log_manager_preferred_free(struct log_manager *manager);
+
+/* Begin again what the last run was moving. */
+void log_manager_moves_resume(struct log_manager *manager);
+
+/* Moves end where they are, and the next start begins them again. */
+void log_manager_moves_stop(struct log_manager *manager);
+
+/* The move of an entry, NULL where it does not move.  lock. */
+struct managed_move *log_manager_move_of(
+    struct log_manager *manager, const struct managed_log *entry);
+
+/* A new log of that name goes to a directory that somebody prefers; or NULL. */
+struct managed_dir *log_manager_preferred_take(
+    struct log_manager *manager, const char *name);
 
 /* Enter a log into the tables; the manager owns it from here on.  lock. */
 struct managed_log *log_manager_add(struct log_manager *manager,

@@ -196,6 +196,8 @@ log_manager_new(const struct log_manager_settings *settings)
 	map_init(&manager->by_log);
 	map_init(&manager->stale);
 	list_init(&manager->doomed);
+	list_init(&manager->moves);
+	map_init(&manager->preferred);
 	log_manager_due_init(manager);
 	if (dirs_add(manager) < 0) {
 		log_manager_free(manager);
@@ -226,6 +228,7 @@ log_manager_free(struct log_manager *manager)
 	if (manager == NULL)
 		return;
 	log_manager_background_stop(manager);
+	log_manager_moves_stop(manager);
 	cleaner_free(manager->cleaner);
 	entries_free(manager);
 	for (size_t i = 0; i < manager->dir_count; i++)
@@ -233,6 +236,12 @@ log_manager_free(struct log_manager *manager)
 	map_fini(&manager->by_name);
 	map_fini(&manager->by_log);
 	map_fini(&manager->stale);
+	log_manager_preferred_free(manager);
+	for (size_t i = 0; i < manager->unfinished_count; i++) {
+		free(manager->unfinished[i].name);
+		free(manager->unfinished[i].path);
+	}
+	free(manager->unfinished);
 	for (size_t i = 0; i < manager->lost_count; i++) {
 		free(manager->lost[i].name);
 		free(manager->lost[i].topic);
@@ -284,6 +293,7 @@ struct load_item {
 	struct log *log; /* NULL: it was no partition of ours */
 	bool failed;
 	bool heals; /* for want of room */
+	bool surplus; /* another directory has it, and the metadata that one */
 };
 
 struct load {
@@ -451,6 +461,19 @@ partition_load(struct load *load, struct load_item *item, const char *path)
 	}
 }
 
+/* A crash cut a move short, or somebody has copied it. */
+static void
+surplus_set_aside(struct load *load, struct load_item *item, const char *path)
+{
+	log_warn(LOG_MANAGER_LOGGER,
+	    "Partition %s is in two log directories; the metadata does not "
+	    "have it in %s",
+	    item->found->name, item->home->dir->path);
+	item->failed = log_manager_set_aside(load->manager, item->home,
+			   item->found->topic, item->found->partition, path) <
+	    0;
+}
+
 static void
 item_load(void *context, size_t index)
 {
@@ -461,11 +484,16 @@ item_load(void *context, size_t index)
 	if (item->home->offline)
 		return;
 	path = log_dir_path(item->home->dir, item->found->name);
-
 	switch (item->found->kind) {
 	case LOG_DIR_PARTITION:
+		if (item->surplus) {
+			surplus_set_aside(load, item, path);
+			break;
+		}
 		partition_load(load, item, path);
 		offsets_restore(item);
+		break;
+	case LOG_DIR_FUTURE:
 		break;
 	case LOG_DIR_DELETE:
 		log_manager_doom_path(load->manager, item->home, path);
@@ -563,6 +591,40 @@ log_manager_lost_open(struct log_manager *manager,
 	return log;
 }
 
+/*
+ * A copy that was not complete: where its log was found the move begins anew,
+ * else it is all that is left, and not touched.
+ */
+static void
+future_enter(struct load *load, const struct load_item *item)
+{
+	struct log_manager *manager = load->manager;
+	char *name = log_dir_partition_name(
+	    item->found->topic, item->found->partition);
+	char *path = log_dir_path(item->home->dir, item->found->name);
+
+	if (map_get(&manager->by_name, slice_str(name)) == NULL) {
+		log_warn(LOG_MANAGER_LOGGER,
+		    "Leaving %s alone: there is no %s", path, name);
+		free(path);
+		free(name);
+		return;
+	}
+	manager->unfinished = xrealloc(manager->unfinished,
+	    (manager->unfinished_count + 1) * sizeof(*manager->unfinished));
+	manager->unfinished[manager->unfinished_count++] =
+	    (struct unfinished_move){ name, path, item->home };
+}
+
+static void
+futures_enter(struct load *load)
+{
+	for (size_t i = 0; i < load->count; i++)
+		if (load->items[i].found->kind == LOG_DIR_FUTURE &&
+		    !load->items[i].home->offline)
+			future_enter(load, &load->items[i]);
+}
+
 /* Enter what was loaded, so that it has an owner. */
 static void
 items_enter(struct load *load)
@@ -583,6 +645,22 @@ items_enter(struct load *load)
 	}
 }
 
+/* Which of the two does the metadata name?  The other one is surplus. */
+static bool
+surplus_find(struct load *load, struct load_item *a, struct load_item *b)
+{
+	const struct log_manager_hooks *hooks = &load->manager->hooks;
+	struct uuid id;
+
+	if (hooks->assigned == NULL || b->surplus)
+		return false;
+	id = hooks->assigned(
+	    hooks->context, a->found->topic, a->found->partition);
+	a->surplus = uuid_equal(b->home->dir->id, id);
+	b->surplus = uuid_equal(a->home->dir->id, id);
+	return a->surplus != b->surplus;
+}
+
 /* Two log directories must not both have a partition. */
 static int
 duplicates_check(struct load *load)
@@ -597,7 +675,7 @@ duplicates_check(struct load *load)
 		if (item->found->kind != LOG_DIR_PARTITION)
 			continue;
 		other = map_set(&names, slice_str(item->found->name), item);
-		if (other == NULL)
+		if (other == NULL || surplus_find(load, item, other))
 			continue;
 		log_error(LOG_MANAGER_LOGGER,
 		    "Partition %s is in two log directories: %s and %s",
@@ -727,6 +805,7 @@ log_manager_load(
 			(int)manager->dir_count,
 		    load.count, item_load, &load);
 		items_enter(&load);
+		futures_enter(&load);
 		result = leftovers_drop(&load);
 	}
 	for (size_t i = 0; i < manager->dir_count; i++)

@@ -200,6 +200,7 @@ log_manager_stop(struct log_manager *manager, int64_t broker_epoch)
 	int result = 0;
 
 	log_manager_background_stop(manager);
+	log_manager_moves_stop(manager);
 	cleaner_stop(manager->cleaner);
 	items = logs_close(manager, &count);
 	for (size_t i = 0; i < manager->dir_count; i++) {

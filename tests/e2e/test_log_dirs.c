@@ -13,6 +13,7 @@
 #include "e2e/raw_topic.h"
 #include "unit/temp_dir.h"
 #include "wire/error.h"
+#include "wire/generated/alter_replica_log_dirs.h"
 #include "wire/generated/describe_log_dirs.h"
 #include "wire/generated/fetch.h"
 #include "wire/generated/list_offsets.h"
@@ -62,7 +63,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* --- describing ----------------------------------------------------------- */
+/* --- describing ---------------------------------------------------------- */
 
 static const struct kp_describe_log_dirs_response *
 describe(struct rig *rig, int16_t version,
@@ -97,7 +98,7 @@ find_topic(
 	return NULL;
 }
 
-/* --- tests ---------------------------------------------------------------- */
+/* --- tests --------------------------------------------------------------- */
 
 static void
 directories_are_described_at_all_versions(void **state)
@@ -182,7 +183,7 @@ partitions_spread_evenly(void **state)
 	}
 }
 
-/* --- a directory fails ---------------------------------------------------- */
+/* --- a directory fails --------------------------------------------------- */
 
 /* What ListOffsets answers for the end of a partition. */
 static enum kp_error
@@ -427,6 +428,186 @@ the_broker_ends_with_its_metadata(void **state)
 	free(aside);
 }
 
+/* --- moving -------------------------------------------------------------- */
+
+static enum kp_error
+move_topic(struct rig *rig, const char *name, int32_t partition,
+    const char *path)
+{
+	struct kp_alter_replica_log_dirs_request_topic topic = {
+		.name = slice_str(name),
+		.partitions = &partition,
+		.partitions_count = 1,
+	};
+	struct kp_alter_replica_log_dirs_request_dir dir = {
+		.path = slice_str(path),
+		.topics = &topic,
+		.topics_count = 1,
+	};
+	const struct kp_alter_replica_log_dirs_request body = { .dirs = &dir,
+		.dirs_count = 1 };
+	const struct kp_alter_replica_log_dirs_response *response =
+	    raw_client_call(
+		&rig->client, KP_ALTER_REPLICA_LOG_DIRS_KEY, 2, &body);
+
+	assert_int_equal(response->results_count, 1);
+	assert_int_equal(response->results[0].partitions_count, 1);
+	assert_int_equal(
+	    response->results[0].partitions[0].partition_index, partition);
+	return response->results[0].partitions[0].error_code;
+}
+
+static void
+await_directory(struct rig *rig, int32_t partition, int number)
+{
+	struct timespec pause = { .tv_nsec = 5000000 };
+
+	while (directory_of(rig, partition) != number)
+		nanosleep(&pause, NULL);
+}
+
+struct reader {
+	uint64_t count;
+	bool in_order;
+};
+
+/* Values are numbers, in order and without a gap. */
+static void
+see_number(const rd_kafka_message_t *record, void *context)
+{
+	struct reader *reader = context;
+	uint64_t number = 0;
+
+	if (record->len == sizeof(number))
+		memcpy(&number, record->payload, sizeof(number));
+	reader->in_order &= number == reader->count;
+	reader->count++;
+}
+
+static void
+expect_numbers(struct rig *rig, uint64_t count)
+{
+	struct reader reader = { .in_order = true };
+
+	kafka_read(&rig->broker, "some", 0, see_number, &reader);
+	assert_true(reader.in_order);
+	assert_int_equal(reader.count, count);
+}
+
+static void
+send_numbers(struct kafka_producer *producer, uint64_t *next, uint64_t count)
+{
+	for (uint64_t end = *next + count; *next < end; ++*next)
+		kafka_producer_send(producer, "some", 0, SLICE_NULL,
+		    slice_of(next, sizeof(*next)));
+}
+
+/*
+ * Round and round with a producer that never stops: nothing is lost, twice
+ * there, or out of order, and no delivery fails.
+ */
+static void
+a_partition_moves_while_it_is_written(void **state)
+{
+	struct rig *rig = *state;
+	const char *const configs[] = { "segment.bytes", "1048576", NULL };
+	struct kafka_producer producer;
+	uint64_t next = 0;
+	int home;
+
+	kafka_client_create_topic(&rig->broker, "some", 1, configs);
+	home = directory_of(rig, 0);
+	kafka_producer_init(&producer, &rig->broker,
+	    KAFKA_SETTINGS("linger.ms", "1", "retries", "0", "acks", "all"));
+	send_numbers(&producer, &next, 100000);
+	kafka_producer_flush_ok(&producer);
+	for (int i = 1; i <= 6; i++) {
+		int to = (home + i) % DIRECTORIES;
+
+		assert_int_equal(
+		    move_topic(rig, "some", 0, rig->paths[to]), KP_NONE);
+		while (directory_of(rig, 0) != to)
+			send_numbers(&producer, &next, 500);
+	}
+	kafka_producer_flush_ok(&producer);
+	kafka_producer_fini(&producer);
+	expect_numbers(rig, next);
+	broker_process_kill(&rig->broker);
+	reconnect(rig);
+	assert_int_equal(directory_of(rig, 0), home);
+	expect_numbers(rig, next);
+	broker_process_stop(&rig->broker);
+	reconnect(rig);
+	expect_numbers(rig, next);
+}
+
+/* Killed at any moment of a move, it is whole, and the move goes on. */
+static void
+a_move_survives_kills(void **state)
+{
+	struct rig *rig = *state;
+	struct kafka_producer producer;
+	uint64_t next = 0;
+
+	raw_topic_create(&rig->client, "some", 1);
+	kafka_producer_init(&producer, &rig->broker, KAFKA_DEFAULTS);
+	send_numbers(&producer, &next, 200000);
+	kafka_producer_flush_ok(&producer);
+	kafka_producer_fini(&producer);
+	for (int i = 0; i < 12; i++) {
+		int to = (directory_of(rig, 0) + 1) % DIRECTORIES;
+		struct timespec pause = { .tv_nsec = i * 3000000L };
+
+		assert_int_equal(
+		    move_topic(rig, "some", 0, rig->paths[to]), KP_NONE);
+		nanosleep(&pause, NULL);
+		broker_process_kill(&rig->broker);
+		reconnect(rig);
+		expect_numbers(rig, next);
+		await_directory(rig, 0, to);
+		expect_numbers(rig, next);
+	}
+}
+
+static void
+moves_that_cannot_be_are_refused(void **state)
+{
+	struct rig *rig = *state;
+	char *nowhere = xasprintf("%s/d", rig->root);
+	char name[250];
+	int home;
+
+	raw_topic_create(&rig->client, "some", 1);
+	home = directory_of(rig, 0);
+	assert_int_equal(
+	    move_topic(rig, "some", 0, nowhere), KP_LOG_DIR_NOT_FOUND);
+	assert_int_equal(move_topic(rig, "some", 1, rig->paths[0]),
+	    KP_UNKNOWN_TOPIC_OR_PARTITION);
+	assert_int_equal(move_topic(rig, "other", 0, rig->paths[0]),
+	    KP_UNKNOWN_TOPIC_OR_PARTITION);
+	assert_int_equal(
+	    move_topic(rig, "some", 0, rig->paths[home]), KP_NONE);
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	assert_int_equal(move_topic(rig, name, 0, rig->paths[0]),
+	    KP_INVALID_TOPIC_EXCEPTION);
+	free(nowhere);
+}
+
+/* Asked for before there is such a partition: it is made there. */
+static void
+a_new_partition_goes_where_it_was_asked_for(void **state)
+{
+	struct rig *rig = *state;
+
+	for (int32_t i = 0; i < 4; i++)
+		assert_int_equal(move_topic(rig, "some", i, rig->paths[2]),
+		    KP_UNKNOWN_TOPIC_OR_PARTITION);
+	raw_topic_create(&rig->client, "some", 4);
+	for (int32_t i = 0; i < 4; i++)
+		assert_int_equal(directory_of(rig, i), 2);
+}
+
 int
 main(void)
 {
@@ -437,6 +618,10 @@ main(void)
 		TEST(one_directory_fails_and_the_others_serve),
 		TEST(a_start_without_a_directory_serves_the_others),
 		TEST(the_broker_ends_with_its_metadata),
+		TEST(a_partition_moves_while_it_is_written),
+		TEST(a_move_survives_kills),
+		TEST(moves_that_cannot_be_are_refused),
+		TEST(a_new_partition_goes_where_it_was_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,7 @@ struct rig {
 	const char *unwanted;		/* a topic */
 	size_t failed_count;
 	size_t failed_remaining;
+	struct uuid assigned; /* where the metadata has a-0 */
 };
 
 /* --- the rig ------------------------------------------------------------- */
@@ -85,6 +86,22 @@ rig_directory_failed(void *context, const char *path UNUSED,
 	rig->failed_remaining = remaining;
 }
 
+static struct uuid
+rig_assigned(void *context, struct slice topic UNUSED, int32_t partition UNUSED)
+{
+	return ((struct rig *)context)->assigned;
+}
+
+/* The metadata follows at once. */
+static void
+rig_moved(void *context, struct uuid topic_id, int32_t partition,
+    struct uuid directory_id)
+{
+	assert_true(uuid_equal(topic_id, topic_a));
+	assert_int_equal(partition, 0);
+	((struct rig *)context)->assigned = directory_id;
+}
+
 static void
 meta_put(const char *path, int32_t node_id, uint8_t directory)
 {
@@ -105,6 +122,8 @@ rig_start(struct rig *rig)
 	const struct log_manager_hooks hooks = {
 		.context = rig,
 		.wanted = rig_wanted,
+		.assigned = rig_assigned,
+		.moved = rig_moved,
 		.directory_failed = rig_directory_failed,
 	};
 
@@ -510,7 +529,7 @@ a_log_that_does_not_close_leaves_no_mark(void **state UNUSED)
 	rig_free(rig);
 }
 
-/* --- one of two directories fails ----------------------------------------- */
+/* --- one of two directories fails ---------------------------------------- */
 
 /* Two directories with a log each, of three records that are durable. */
 static struct rig *
@@ -652,6 +671,234 @@ a_partition_waits_for_its_directory(void **state UNUSED)
 	assert_int_equal(log_manager_create(rig->manager, slice_str("a"), 0,
 			     topic_a, &elsewhere, &rig->log_settings, &log),
 	    KP_KAFKA_STORAGE_ERROR);
+	rig_free(rig);
+}
+
+/* --- moving -------------------------------------------------------------- */
+
+static void
+await_moves(struct rig *rig)
+{
+	struct timespec pause = { .tv_nsec = 100000 };
+	bool moving = true;
+
+	while (moving) {
+		nanosleep(&pause, NULL);
+		pthread_mutex_lock(&rig->manager->lock);
+		moving = !list_empty(&rig->manager->moves);
+		pthread_mutex_unlock(&rig->manager->lock);
+	}
+}
+
+/* a-0 in the first directory, of several segments, all durable. */
+static struct rig *
+movable(void)
+{
+	struct rig *rig = rig_prepare(2);
+	struct log *log;
+
+	rig->assigned = (struct uuid){ { 0xdd, 1 } };
+	rig->log_settings.segment_bytes = 800;
+	rig_must_start(rig);
+	log = create(rig, "a", 0);
+	fill(rig, log, 4);
+	assert_int_equal(log_flush_all(log), 0);
+	log_manager_release(rig->manager, log);
+	assert_true(temp_dir_has(rig->paths[0], "a-0"));
+	return rig;
+}
+
+static void
+seen_replica(void *context, const struct log_manager_replica *replica)
+{
+	struct log_manager_replica *seen = context;
+
+	seen[replica->future] = *replica;
+}
+
+static void
+a_log_moves(void **state UNUSED)
+{
+	struct rig *rig = movable();
+	struct log_manager_replica seen[2] = { { .directory = 9 },
+		{ .directory = 9 } };
+	struct log *log = find(rig, "a", 0);
+
+	assert_int_equal(
+	    log_manager_move(rig->manager, slice_str("a"), 0, 1), KP_NONE);
+	await_moves(rig);
+	assert_true(uuid_equal(rig->assigned, (struct uuid){ { 0xdd, 2 } }));
+	log_manager_describe(rig->manager, seen_replica, seen);
+	assert_int_equal(seen[0].directory, 1);
+	assert_int_equal(seen[1].directory, 9);
+	assert_false(temp_dir_has(rig->paths[0], "a-0"));
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 1);
+	assert_true(temp_dir_has(rig->paths[1], "a-0"));
+	fill(rig, log, 4);
+	assert_int_equal(end_of(log), 8);
+	assert_int_equal(log_flush_all(log), 0);
+	log_manager_release(rig->manager, log);
+	/* What it was goes after the delay, and the directory may fail. */
+	rig_pass(rig, 60000);
+	assert_int_equal(names_with(rig->paths[0], "a-0"), 0);
+	disk_fault_fail_all(
+	    &rig->fault, DISK_ANY, rig->paths[0], 0, EIO);
+	assert_true(serves(rig, 0));
+	rig_kill(rig);
+	disk_fault_clear(&rig->fault);
+	rig_must_start(rig);
+	expect_end(rig, "a", 0, 9);
+	rig_free(rig);
+}
+
+/* Both directories have it: the metadata says which. */
+static void
+the_metadata_decides_between_two(void **state UNUSED)
+{
+	for (uint8_t winner = 0; winner < 2; winner++) {
+		struct rig *rig = movable();
+		struct log_manager_replica seen[2] = { 0 };
+		char *command;
+
+		rig_kill(rig);
+		command = xasprintf(
+		    "cp -r %s/a-0 %s", rig->paths[0], rig->paths[1]);
+		assert_int_equal(system(command), 0);
+		free(command);
+		rig->assigned = (struct uuid){ { 0xdd, 3 } };
+		assert_false(rig_start(rig));
+		rig->assigned.bytes[1] = (uint8_t)(winner + 1);
+		rig_must_start(rig);
+		expect_end(rig, "a", 0, 4);
+		log_manager_describe(rig->manager, seen_replica, seen);
+		assert_int_equal(seen[0].directory, winner);
+		assert_int_equal(
+		    names_with(rig->paths[!winner], "-stray"), 1);
+		rig_free(rig);
+	}
+}
+
+/*
+ * The log is in one place after all, with what was made durable, and a move
+ * that was cut short is begun again.
+ */
+static void
+expect_recovered(struct rig *rig, int64_t durable, int64_t end_max)
+{
+	struct log *log;
+	size_t count = 0;
+	int64_t end;
+
+	rig_must_start(rig);
+	log_manager_moves_resume(rig->manager);
+	await_moves(rig);
+	log = find(rig, "a", 0);
+	assert_non_null(log);
+	end = end_of(log);
+	assert_true(end >= durable && end <= end_max);
+	assert_int_equal(log_damage_count(log), 0);
+	log_manager_release(rig->manager, log);
+	for (int i = 0; i < 2; i++)
+		count += temp_dir_has(rig->paths[i], "a-0");
+	assert_int_equal(count, 1);
+	assert_int_equal(names_with(rig->paths[0], "-future"), 0);
+	assert_int_equal(names_with(rig->paths[1], "-future"), 0);
+	assert_true(serves(rig, 0));
+}
+
+/*
+ * Each operation of a move fails: one in either directory, or it and all behind
+ * it in both, which is what a kill looks like.
+ */
+static void
+no_failure_of_a_move_loses_a_record(void **state UNUSED)
+{
+	for (int kind = 0; kind < 3; kind++) {
+		uint64_t failed = 1;
+
+		for (uint64_t skip = 0; failed > 0; skip++) {
+			struct rig *rig = movable();
+			int64_t durable = 4;
+
+			if (kind < 2)
+				disk_fault_fail(&rig->fault, DISK_ANY,
+				    rig->paths[kind], skip, EIO);
+			else
+				disk_fault_fail_all(&rig->fault, DISK_ANY,
+				    NULL, skip, EIO);
+			if (log_manager_move(rig->manager, slice_str("a"), 0,
+				1) == KP_NONE)
+				await_moves(rig);
+			durable += serves(rig, 0);
+			rig_kill(rig);
+			failed = disk_fault_clear(&rig->fault);
+			expect_recovered(rig, durable, 5);
+			rig_free(rig);
+		}
+	}
+}
+
+/* A full disk takes nothing offline: the log stays where it is. */
+static void
+a_move_to_a_full_disk_ends(void **state UNUSED)
+{
+	for (uint64_t skip = 0; skip < 8; skip++) {
+		struct rig *rig = movable();
+
+		disk_fault_fail_all(&rig->fault, DISK_PWRITE, rig->paths[1],
+		    skip, ENOSPC);
+		if (log_manager_move(rig->manager, slice_str("a"), 0, 1) ==
+		    KP_NONE)
+			await_moves(rig);
+		assert_true(serves(rig, 0));
+		assert_int_equal(rig->failed_count, 0);
+		disk_fault_clear(&rig->fault);
+		assert_int_equal(log_manager_move(rig->manager,
+				     slice_str("a"), 0, 1),
+		    KP_NONE);
+		await_moves(rig);
+		assert_true(temp_dir_has(rig->paths[1], "a-0"));
+		assert_true(serves(rig, 0));
+		rig_free(rig);
+	}
+}
+
+/* The topic is deleted while it moves; its name is free at once. */
+static void
+a_log_that_moves_is_deleted(void **state UNUSED)
+{
+	struct rig *rig = movable();
+	struct log *log = find(rig, "a", 0);
+
+	assert_int_equal(
+	    log_manager_move(rig->manager, slice_str("a"), 0, 1), KP_NONE);
+	assert_int_equal(log_manager_delete(rig->manager, log), KP_NONE);
+	log_manager_release(rig->manager, log);
+	await_moves(rig);
+	log = create(rig, "a", 0);
+	assert_int_equal(end_of(log), 0);
+	log_manager_release(rig->manager, log);
+	rig_pass(rig, 60000);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(names_with(rig->paths[i], "a-0."), 0);
+	rig_free(rig);
+}
+
+/* What is asked for last counts; back to where it is ends the move. */
+static void
+a_move_is_called_back(void **state UNUSED)
+{
+	struct rig *rig = movable();
+
+	assert_int_equal(
+	    log_manager_move(rig->manager, slice_str("a"), 0, 1), KP_NONE);
+	assert_int_equal(
+	    log_manager_move(rig->manager, slice_str("a"), 0, 1), KP_NONE);
+	assert_int_equal(
+	    log_manager_move(rig->manager, slice_str("a"), 0, 0), KP_NONE);
+	await_moves(rig);
+	assert_true(serves(rig, 0));
+	assert_int_equal(names_with(rig->paths[1], "-future"), 0);
 	rig_free(rig);
 }
 
@@ -1515,6 +1762,12 @@ main(void)
 		cmocka_unit_test(
 		    a_directory_that_fails_leaves_the_other_alone),
 		cmocka_unit_test(a_partition_waits_for_its_directory),
+		cmocka_unit_test(a_log_moves),
+		cmocka_unit_test(the_metadata_decides_between_two),
+		cmocka_unit_test(no_failure_of_a_move_loses_a_record),
+		cmocka_unit_test(a_move_to_a_full_disk_ends),
+		cmocka_unit_test(a_log_that_moves_is_deleted),
+		cmocka_unit_test(a_move_is_called_back),
 		cmocka_unit_test(wrong_directories_are_refused),
 		cmocka_unit_test(lost_and_found_is_left_alone),
 		cmocka_unit_test(a_refused_start_leaves_the_marks),
