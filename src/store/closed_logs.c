@@ -11,6 +11,9 @@
 #define HEADER_LEN ((size_t)8)
 #define CRC_AT 4
 
+/* Some hundred thousand logs; it is in memory twice during a stop. */
+#define FILE_LEN_MAX ((size_t)64 << 20)
+
 /* In front of each log. */
 #define ENTRY_HEADER_LEN ((size_t)6)
 #define DESCRIPTION_LEN_AT 2
@@ -59,6 +62,9 @@ closed_logs_add(
 
 	assert(name.len <= UINT16_MAX && description.len <= UINT32_MAX);
 	begin(logs);
+	if (logs->file.len + ENTRY_HEADER_LEN + name.len + description.len >
+	    FILE_LEN_MAX)
+		return;
 	p = extend(logs, ENTRY_HEADER_LEN + name.len + description.len);
 	be16_put(p, (uint16_t)name.len);
 	be32_put(p + DESCRIPTION_LEN_AT, (uint32_t)description.len);
@@ -148,7 +154,7 @@ int
 closed_logs_read(struct closed_logs *logs, struct disk *disk, const char *path)
 {
 	size_t len;
-	uint8_t *bytes = disk_read_file(disk, path, STATE_FILE_SIZE_MAX, &len);
+	uint8_t *bytes = disk_read_file(disk, path, FILE_LEN_MAX, &len);
 	int result;
 
 	if (bytes == NULL)

@@ -34,7 +34,10 @@ struct closed_logs {
 void closed_logs_init(struct closed_logs *logs);
 void closed_logs_fini(struct closed_logs *logs);
 
-/* Add a log to an instance that was not read. */
+/*
+ * Add a log to an instance that was not read; nothing happens where the file
+ * would become too large to be read.
+ */
 void closed_logs_add(
     struct closed_logs *logs, struct slice name, struct slice description);
 

@@ -237,11 +237,21 @@ leader_epochs_text_write(
 }
 
 int
-leader_epochs_text_replace(
+leader_epochs_text_stage(
     const char *text, struct disk *disk, const char *directory)
 {
 	char *path = file_path(directory);
-	int result = state_file_replace(disk, path, slice_str(text));
+	int result = state_file_stage(disk, path, slice_str(text));
+
+	free(path);
+	return result;
+}
+
+int
+leader_epochs_publish(struct disk *disk, const char *directory)
+{
+	char *path = file_path(directory);
+	int result = state_file_publish(disk, path);
 
 	free(path);
 	return result;

@@ -17,6 +17,7 @@
 #include "base/base.h"
 
 #define LEADER_EPOCHS_FILE "leader-epoch-checkpoint"
+#define LEADER_EPOCHS_STAGED LEADER_EPOCHS_FILE ".tmp"
 
 struct disk;
 
@@ -100,11 +101,12 @@ int leader_epochs_text_write(
     const char *text, struct disk *disk, const char *directory) WARN_UNUSED;
 
 /*
- * The same without a sync, which is the caller's, of file and directory, for
- * when the log is closed; after a power cut before that there may be an empty
- * file, which says nothing.
+ * The same in two steps, for when many logs are closed at once: write the
+ * text to LEADER_EPOCHS_STAGED, which the caller syncs, then put it in place.
  */
-int leader_epochs_text_replace(
+int leader_epochs_text_stage(
     const char *text, struct disk *disk, const char *directory) WARN_UNUSED;
+int leader_epochs_publish(
+    struct disk *disk, const char *directory) WARN_UNUSED;
 
 #endif

@@ -32,6 +32,7 @@ log_new(const struct log_open *open)
 	log->appends_synced = open->appends_synced;
 	log->unflushed_since_ms = -1;
 	log->snapshot_offset = -1;
+	log->stray_offset = -1;
 	log->clean_offset = -1;
 	log->flushed_max = INT64_MAX;
 	atomic_init(&log->clean_stop, false);
@@ -101,7 +102,7 @@ log_free(struct log *log)
 	free(log);
 }
 
-/* With the next flush, which is shared, they become durable.  Locked. */
+/* Many logs share the flush that makes this durable.  Locked. */
 static int
 save_epochs(struct log *log)
 {
@@ -111,14 +112,27 @@ save_epochs(struct log *log)
 	if (!log->epochs.dirty)
 		return 0;
 	text = leader_epochs_text(&log->epochs);
-	result = leader_epochs_text_replace(text, log->disk, log->path);
+	result = leader_epochs_text_stage(text, log->disk, log->path);
 	free(text);
-	if (result != 0) {
-		log->epochs.dirty = true;
+	log->epochs.dirty = result != 0;
+	log->epochs_staged |= result == 0;
+	return result;
+}
+
+/*
+ * The snapshot at the end takes the place of one that an earlier stop left in
+ * the middle of a segment, where no retention finds it.  Locked.
+ */
+static int
+save_snapshot(struct log *log)
+{
+	int64_t before = log->snapshot_offset;
+
+	if (log_snapshot_write(log) != 0)
 		return -1;
-	}
-	log->epochs_unsynced = true;
-	log_names_changed(log);
+	if (before >= 0 && before != log->snapshot_offset &&
+	    !log_has_base(log, before))
+		log->stray_offset = before;
 	return 0;
 }
 
@@ -134,7 +148,7 @@ save(struct log *log)
 	if ((active->indexes_dirty || active->allocated_bytes > 0) &&
 	    segment_save(active) != 0)
 		return -1;
-	return log_snapshot_write(log) == 0 ? save_epochs(log) : -1;
+	return save_snapshot(log) == 0 ? save_epochs(log) : -1;
 }
 
 int
@@ -151,6 +165,20 @@ log_close_prepare(struct log *log)
 	return result;
 }
 
+/* What was written for the stop is durable, and takes its place. */
+static int
+put_in_place(struct log *log)
+{
+	if (log->stray_offset >= 0)
+		log_snapshot_unlink(log, log->stray_offset);
+	if (!log->epochs_staged ||
+	    leader_epochs_publish(log->disk, log->path) == 0)
+		return 0;
+	log_error("store", "cannot write %s/%s: %s", log->path,
+	    LEADER_EPOCHS_FILE, strerror(errno));
+	return -1;
+}
+
 static int
 close_files(struct log *log)
 {
@@ -159,6 +187,8 @@ close_files(struct log *log)
 
 	if (result == 0)
 		result = log_flush_all(log);
+	if (result == 0)
+		result = put_in_place(log);
 	if (result == 0)
 		result = log_checkpoint(log, &ignored);
 	return result;
@@ -272,6 +302,13 @@ log_segment_find(const struct log *log, int64_t offset)
 			high = middle;
 	}
 	return low == 0 ? 0 : low - 1;
+}
+
+bool
+log_has_base(const struct log *log, int64_t offset)
+{
+	return log->segment_count > 0 &&
+	    log->segments[log_segment_find(log, offset)]->base_offset == offset;
 }
 
 struct segment *

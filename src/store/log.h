@@ -345,7 +345,7 @@ struct log_flush {
 	struct log_flush_file *files;	/* owned, as is path */
 	size_t file_count;
 	char *snapshot;		/* owned: the path of a producer snapshot */
-	char *epochs;		/* owned: the path of the leader epochs */
+	char *epochs;		/* owned: the path of staged leader epochs */
 	bool names;		/* sync the directory's names */
 	bool creation;		/* sync partition.metadata and the parent */
 	uint64_t names_version;

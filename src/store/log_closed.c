@@ -6,23 +6,21 @@
  *     0    16    topic id
  *     16   8     inode of the directory
  *     24   8     time of its last change, in nanoseconds
- *     32   8     time of the active segment's last change, in nanoseconds
- *     40   8     end offset
- *     48   8     offset of the newest producer snapshot, or -1
- *     56   8     first timestamp of the active segment, or -1
- *     64   4     number of segments: base offset i64, size i64, time of the
- *                last change in milliseconds i64, and whether there is a
+ *     32   8     end offset
+ *     40   8     offset of the newest producer snapshot, or -1
+ *     48   8     first timestamp of the active segment, or -1
+ *     56   4     number of segments: base offset i64, size i64, time of the
+ *                last change in nanoseconds i64, and whether there is a
  *                .txnindex i8
- *     68   4     number of leader epochs: epoch i32, start offset i64
- *     72   4     number of entries in the active segment's offset index
- *     76   4     number of entries in its time index
- *     80         those four, the indexes as in their files; the rest is the
+ *     60   4     number of leader epochs: epoch i32, start offset i64
+ *     64   4     number of entries in the active segment's offset index
+ *     68   4     number of entries in its time index
+ *     72         those four, the indexes as in their files; the rest is the
  *                producer snapshot
  *
- * Files that come, go or are replaced change their directory's time, and an
- * append changes the active segment's: where both are as they were, so is the
- * log.  What is only ever changed in place is either said here (the index
- * files), or not looked at after an orderly stop anyway (closed segments).
+ * Files that come, go or are replaced change their directory's time, and what
+ * is written to a segment changes the segment's: where all are as they were,
+ * so is the log.
  */
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -34,18 +32,17 @@ enum {
 	TOPIC_ID_AT = 0,
 	INODE_AT = 16,
 	CHANGED_AT = 24,
-	ACTIVE_CHANGED_AT = 32,
-	END_OFFSET_AT = 40,
-	SNAPSHOT_OFFSET_AT = 48,
-	FIRST_TIMESTAMP_AT = 56,
-	SEGMENT_COUNT_AT = 64,
-	EPOCH_COUNT_AT = 68,
-	OFFSETS_COUNT_AT = 72,
-	TIMES_COUNT_AT = 76,
-	HEADER_LEN = 80,
+	END_OFFSET_AT = 32,
+	SNAPSHOT_OFFSET_AT = 40,
+	FIRST_TIMESTAMP_AT = 48,
+	SEGMENT_COUNT_AT = 56,
+	EPOCH_COUNT_AT = 60,
+	OFFSETS_COUNT_AT = 64,
+	TIMES_COUNT_AT = 68,
+	HEADER_LEN = 72,
 
 	SEGMENT_SIZE_AT = 8,
-	SEGMENT_MODIFIED_AT = 16,
+	SEGMENT_CHANGED_AT = 16,
 	SEGMENT_ABORTS_AT = 24,
 	SEGMENT_LEN = 25,
 
@@ -54,7 +51,9 @@ enum {
 };
 
 /* Longer indexes are as quickly read from their files. */
-#define INDEX_COUNT_MAX 4096
+#define INDEX_COUNT_MAX 256
+
+#define NS_PER_MS 1000000
 
 static int64_t
 get64(const uint8_t *p)
@@ -74,20 +73,17 @@ changed_ns(const struct stat *st)
 	return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
 }
 
-/* The directory and the segment's file, as they are. */
+/* A segment's file, as it is. */
 static int
-look(struct log *log, int64_t base_offset, struct stat *directory,
-    struct stat *active)
+segment_stat(const struct log *log, int64_t base_offset, struct stat *st)
 {
 	char name[SEGMENT_NAME_SIZE];
 	char *path;
 	int result;
 
-	if (disk_stat(log->disk, log->path, directory) != 0)
-		return -1;
 	segment_name(base_offset, name);
 	path = xasprintf("%s/%s.log", log->path, name);
-	result = disk_stat(log->disk, path, active);
+	result = disk_stat(log->disk, path, st);
 	free(path);
 	return result;
 }
@@ -102,6 +98,7 @@ is_plain(const struct log *log)
 
 	return !log->offline && !log->lost_data && log->damage_count == 0 &&
 	    !log->damages_dirty && list_empty(&log->removals) &&
+	    log->unsettled == NULL &&
 	    log->recovery_point == log->end_offset &&
 	    log->txns.ongoing.count == 0 && log->txns.undecided.count == 0 &&
 	    !active->has_aborts &&
@@ -110,8 +107,7 @@ is_plain(const struct log *log)
 }
 
 static void
-put_header(uint8_t *p, const struct log *log, const struct stat *directory,
-    const struct stat *file)
+put_header(uint8_t *p, const struct log *log, const struct stat *directory)
 {
 	const struct segment *active = log_active(log);
 
@@ -119,7 +115,6 @@ put_header(uint8_t *p, const struct log *log, const struct stat *directory,
 	    sizeof(log->topic_id.bytes));
 	put64(p + INODE_AT, (int64_t)directory->st_ino);
 	put64(p + CHANGED_AT, changed_ns(directory));
-	put64(p + ACTIVE_CHANGED_AT, changed_ns(file));
 	put64(p + END_OFFSET_AT, log->end_offset);
 	put64(p + SNAPSHOT_OFFSET_AT, log->snapshot_offset);
 	put64(p + FIRST_TIMESTAMP_AT, active->first_timestamp_ms);
@@ -129,19 +124,25 @@ put_header(uint8_t *p, const struct log *log, const struct stat *directory,
 	be32_put(p + TIMES_COUNT_AT, (uint32_t)active->indexes.times.count);
 }
 
-static uint8_t *
+/* -1 where a segment's file is not as the log has it. */
+static int
 put_segments(uint8_t *p, const struct log *log)
 {
+	struct stat st;
+
 	for (size_t i = 0; i < log->segment_count; i++) {
 		const struct segment *segment = log->segments[i];
 
+		if (segment_stat(log, segment->base_offset, &st) != 0 ||
+		    st.st_size != segment->size_bytes)
+			return -1;
 		put64(p, segment->base_offset);
 		put64(p + SEGMENT_SIZE_AT, segment->size_bytes);
-		put64(p + SEGMENT_MODIFIED_AT, segment->modified_ms);
+		put64(p + SEGMENT_CHANGED_AT, changed_ns(&st));
 		p[SEGMENT_ABORTS_AT] = segment->has_aborts;
 		p += SEGMENT_LEN;
 	}
-	return p;
+	return 0;
 }
 
 static uint8_t *
@@ -168,23 +169,21 @@ void
 log_closed_describe(struct log *log, struct buf *description)
 {
 	const struct segment_indexes *indexes = &log_active(log)->indexes;
-	struct stat directory, file;
+	size_t segments_len = log->segment_count * SEGMENT_LEN;
 	size_t snapshot_len, len;
 	uint8_t *snapshot, *p;
+	struct stat directory;
 
-	if (!is_plain(log) ||
-	    look(log, log_active(log)->base_offset, &directory, &file) != 0)
+	if (!is_plain(log) || disk_stat(log->disk, log->path, &directory) != 0)
 		return;
 	snapshot = producer_snapshot_encode(&log->producers, &snapshot_len);
-	len = HEADER_LEN + log->segment_count * SEGMENT_LEN +
-	    log->epochs.count * EPOCH_LEN +
+	len = HEADER_LEN + segments_len + log->epochs.count * EPOCH_LEN +
 	    indexes->offsets.count * OFFSET_INDEX_ENTRY_LEN +
 	    indexes->times.count * TIME_INDEX_ENTRY_LEN + snapshot_len;
 	p = buf_reserve(description, len);
-	if (p != NULL) {
-		put_header(p, log, &directory, &file);
-		p = put_segments(p + HEADER_LEN, log);
-		p = put_epochs(p, &log->epochs);
+	if (p != NULL && put_segments(p + HEADER_LEN, log) == 0) {
+		put_header(p, log, &directory);
+		p = put_epochs(p + HEADER_LEN + segments_len, &log->epochs);
 		p = put_indexes(p, indexes);
 		memcpy(p, snapshot, snapshot_len);
 		description->len += len;
@@ -238,22 +237,34 @@ parse(struct slice bytes, struct closed *closed)
 		TIME_INDEX_ENTRY_LEN, &closed->times);
 }
 
+static bool
+segments_current(const struct log *log, const struct closed *closed)
+{
+	struct stat st;
+
+	for (size_t at = 0; at < closed->segments.len; at += SEGMENT_LEN) {
+		const uint8_t *p = closed->segments.data + at;
+
+		if (segment_stat(log, get64(p), &st) != 0 ||
+		    st.st_size != get64(p + SEGMENT_SIZE_AT) ||
+		    changed_ns(&st) != get64(p + SEGMENT_CHANGED_AT))
+			return false;
+	}
+	return true;
+}
+
 /* Are the files those that were described, and the checkpoints, too? */
 static bool
-is_current(struct log *log, const struct closed *closed)
+is_current(const struct log *log, const struct closed *closed)
 {
 	const uint8_t *header = closed->header;
-	const uint8_t *active =
-	    closed->segments.data + closed->segments.len - SEGMENT_LEN;
-	struct stat directory, file;
+	struct stat directory;
 
 	return get64(header + END_OFFSET_AT) == log->recovery_point &&
-	    get64(active) >= 0 &&
-	    look(log, get64(active), &directory, &file) == 0 &&
+	    disk_stat(log->disk, log->path, &directory) == 0 &&
 	    (int64_t)directory.st_ino == get64(header + INODE_AT) &&
 	    changed_ns(&directory) == get64(header + CHANGED_AT) &&
-	    changed_ns(&file) == get64(header + ACTIVE_CHANGED_AT) &&
-	    file.st_size == get64(active + SEGMENT_SIZE_AT);
+	    segments_current(log, closed);
 }
 
 /* One row of segments, each within what the log can have. */
@@ -280,7 +291,7 @@ add_segments(struct log *log, const struct closed *closed)
 		const uint8_t *p = closed->segments.data + at;
 		struct segment *segment = segment_open(log->files, log->path,
 		    get64(p), get64(p + SEGMENT_SIZE_AT),
-		    get64(p + SEGMENT_MODIFIED_AT));
+		    get64(p + SEGMENT_CHANGED_AT) / NS_PER_MS);
 
 		segment->has_aborts = p[SEGMENT_ABORTS_AT] != 0;
 		segment->aborts_loaded = !segment->has_aborts;
@@ -307,6 +318,21 @@ add_epochs(struct log *log, const struct closed *closed)
 	return epochs->count * EPOCH_LEN == closed->epochs.len;
 }
 
+/* False where they are unbelievable, or have a transaction open. */
+static bool
+add_producers(struct log *log, struct slice snapshot, int64_t now_ms)
+{
+	const struct producer_state *state = &log->producers;
+
+	if (producer_snapshot_decode(&log->producers, snapshot, now_ms,
+		log->settings.producer_id_expiration_ms) != 0)
+		return false;
+	for (size_t i = 0; i < state->count; i++)
+		if (state->producers[i]->txn_first_offset >= 0)
+			return false;
+	return true;
+}
+
 static bool
 restore(struct log *log, struct slice description, int64_t now_ms)
 {
@@ -326,8 +352,7 @@ restore(struct log *log, struct slice description, int64_t now_ms)
 	    segment_activate_noted(log_active(log), closed.offsets,
 		closed.times, get64(closed.header + FIRST_TIMESTAMP_AT),
 		now_ms) == 0 &&
-	    producer_snapshot_decode(&log->producers, closed.snapshot, now_ms,
-		log->settings.producer_id_expiration_ms) == 0;
+	    add_producers(log, closed.snapshot, now_ms);
 }
 
 struct log *

@@ -302,6 +302,17 @@ log_dir_closed_write(struct log_dir *dir, struct closed_logs *closed)
 
 /* --- taking the mark ----------------------------------------------------- */
 
+/* What it says was read, and is soon no longer true. */
+static void
+closed_drop(struct log_dir *dir)
+{
+	char *path = log_dir_path(dir, CLOSED_LOGS_FILE);
+
+	if (disk_unlink(dir->disk, path) < 0 && errno != ENOENT)
+		log_warn(LOGGER, "Cannot remove %s: %s", path, strerror(errno));
+	free(path);
+}
+
 int
 log_dir_mark_take(struct log_dir *dir)
 {
@@ -318,6 +329,8 @@ log_dir_mark_take(struct log_dir *dir)
 		    LOGGER, "Cannot remove %s: %s", path, strerror(error));
 	free(path);
 	errno = error;
+	if (result == 0)
+		closed_drop(dir);
 	return result;
 }
 

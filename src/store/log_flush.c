@@ -95,9 +95,9 @@ take_snapshot(struct log *log, struct log_flush *flush)
 static void
 take_epochs(struct log *log, struct log_flush *flush)
 {
-	if (!log->epochs_unsynced)
+	if (!log->epochs_staged)
 		return;
-	flush->epochs = xasprintf("%s/%s", log->path, LEADER_EPOCHS_FILE);
+	flush->epochs = xasprintf("%s/%s", log->path, LEADER_EPOCHS_STAGED);
 	flush->sync_count++;
 }
 
@@ -269,8 +269,6 @@ mark_clean(struct log *log, const struct log_flush *flush)
 	}
 	if (flush->snapshot != NULL)
 		log->snapshot_dirty = false;
-	if (flush->epochs != NULL)
-		log->epochs_unsynced = false;
 	if (flush->names && log->names_version == flush->names_version)
 		log->names_dirty = false;
 	if (flush->creation)

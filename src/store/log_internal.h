@@ -94,7 +94,8 @@ struct log {
 	bool names_dirty;		/* names in path are not synced */
 	bool creation_dirty;		/* nor path's own, nor metadata */
 	bool snapshot_dirty;		/* nor the newest producer snapshot */
-	bool epochs_unsynced;		/* nor the file of leader epochs */
+	bool epochs_staged;		/* nor the epochs, as it closes */
+	int64_t stray_offset;		/* of a snapshot to be removed, or -1 */
 	bool closing;			/* a flush takes all that is dirty */
 	bool flushing;			/* between flush begin and end */
 	int64_t clean_offset;		/* cleaned below; -1: never */
@@ -136,6 +137,9 @@ int log_segment_replace(struct log *log, int64_t base_offset, int64_t now_ms)
 
 /* The index of the segment that covers offset: the last with base <= it. */
 size_t log_segment_find(const struct log *log, int64_t offset);
+
+/* Does a segment begin at offset? */
+bool log_has_base(const struct log *log, int64_t offset);
 
 /*
  * A reference to the first segment that begins at offset or behind it, NULL
@@ -253,6 +257,9 @@ bool log_files_have_txn_index(const struct log_files *files,
 int log_sweep_snapshots(struct log *log, struct log_files *files) WARN_UNUSED;
 
 /* --- log_producers.c ---------------------------------------------------- */
+
+/* Unlink the producer snapshot at offset; where that fails it is logged. */
+void log_snapshot_unlink(struct log *log, int64_t offset);
 
 /*
  * Load the newest whole snapshot at or below offset, then read batches up to

@@ -436,7 +436,6 @@ swap_files(struct log *log, struct log *copy)
 	SWAP(bool, names_dirty);
 	SWAP(bool, creation_dirty);
 	SWAP(bool, snapshot_dirty);
-	SWAP(bool, epochs_unsynced);
 	SWAP(bool, full);
 	swap_removals(log, copy);
 	/* The copy knows only those that have batches. */

@@ -153,8 +153,8 @@ log_producers_note_scanned(struct log *log, struct file_scan *scan,
 
 /* --- Load --------------------------------------------------------------- */
 
-static void
-unlink_snapshot(struct log *log, int64_t offset)
+void
+log_snapshot_unlink(struct log *log, int64_t offset)
 {
 	char name[PRODUCER_SNAPSHOT_NAME_SIZE];
 	char *path;
@@ -222,7 +222,7 @@ load_snapshot(
 		}
 		/* One that could not be read now may be good. */
 		if (offset > limit || errno == EBADMSG)
-			unlink_snapshot(log, offset);
+			log_snapshot_unlink(log, offset);
 		files->snapshot_count--;
 	}
 	return -1;
@@ -265,14 +265,6 @@ scan_segment(struct log *log, struct segment *segment, int64_t from, int64_t to,
 	return result;
 }
 
-/* Is there a segment that begins here? */
-static bool
-is_base(const struct log *log, int64_t offset)
-{
-	return log->segment_count > 0 &&
-	    log->segments[log_segment_find(log, offset)]->base_offset == offset;
-}
-
 /*
  * The state is that of all batches below offset: where a segment begins there,
  * keep it for the next start, and for when the batches are gone.
@@ -280,7 +272,7 @@ is_base(const struct log *log, int64_t offset)
 static int
 keep_snapshot(struct log *log, int64_t offset)
 {
-	if (!is_base(log, offset))
+	if (!log_has_base(log, offset))
 		return 0;
 	return producer_snapshot_write(
 	    &log->producers, log->disk, log->path, offset, true);
@@ -315,8 +307,8 @@ static void
 drop_strays(struct log *log, const struct log_files *files)
 {
 	for (size_t i = 0; i + 1 < files->snapshot_count; i++)
-		if (!is_base(log, files->snapshots[i]))
-			unlink_snapshot(log, files->snapshots[i]);
+		if (!log_has_base(log, files->snapshots[i]))
+			log_snapshot_unlink(log, files->snapshots[i]);
 }
 
 int

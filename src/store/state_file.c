@@ -51,42 +51,60 @@ file_write(
 	return result;
 }
 
-/* Write the temporary file, sync it where asked, and put it in place. */
-static int
-file_replace(struct disk *disk, const char *temporary, const char *path,
-    struct slice contents, bool sync)
+static char *
+temporary_of(const char *path)
 {
-	int error;
+	return xasprintf("%s.tmp", path);
+}
 
-	if (file_write(disk, temporary, contents, sync) == 0 &&
-	    disk_rename(disk, temporary, path) == 0)
-		return 0;
-	error = errno;
-	/* What is left of it is harmless: nobody reads it. */
+/* What is left of it is harmless: nobody reads it. */
+static void
+temporary_drop(struct disk *disk, const char *temporary)
+{
+	int error = errno;
+
 	if (disk_unlink(disk, temporary) < 0)
 		errno = error;
 	errno = error;
-	return -1;
+}
+
+static int
+temporary_write(
+    struct disk *disk, const char *path, struct slice contents, bool sync)
+{
+	char *temporary = temporary_of(path);
+	int result = file_write(disk, temporary, contents, sync);
+
+	if (result != 0)
+		temporary_drop(disk, temporary);
+	free(temporary);
+	return result;
 }
 
 int
-state_file_write(struct disk *disk, const char *path, struct slice contents)
+state_file_stage(struct disk *disk, const char *path, struct slice contents)
 {
-	char *temporary = xasprintf("%s.tmp", path);
-	int result = file_replace(disk, temporary, path, contents, true);
+	return temporary_write(disk, path, contents, false);
+}
 
+int
+state_file_publish(struct disk *disk, const char *path)
+{
+	char *temporary = temporary_of(path);
+	int result = disk_rename(disk, temporary, path);
+
+	if (result != 0)
+		temporary_drop(disk, temporary);
 	free(temporary);
 	return result == 0 ? parent_sync(disk, path) : -1;
 }
 
 int
-state_file_replace(struct disk *disk, const char *path, struct slice contents)
+state_file_write(struct disk *disk, const char *path, struct slice contents)
 {
-	char *temporary = xasprintf("%s.tmp", path);
-	int result = file_replace(disk, temporary, path, contents, false);
-
-	free(temporary);
-	return result;
+	if (temporary_write(disk, path, contents, true) != 0)
+		return -1;
+	return state_file_publish(disk, path);
 }
 
 int

@@ -24,11 +24,13 @@ int state_file_write(
     struct disk *disk, const char *path, struct slice contents) WARN_UNUSED;
 
 /*
- * The same without any sync: until the caller has synced path and its
- * directory, a power cut may leave the old contents, the new ones, or none.
+ * The same in two steps, for who syncs many files at once in between: write
+ * NAME.tmp, and, once the caller has synced that, rename it over NAME, durably.
+ * 0, or -1 with errno; then path is untouched.
  */
-int state_file_replace(
+int state_file_stage(
     struct disk *disk, const char *path, struct slice contents) WARN_UNUSED;
+int state_file_publish(struct disk *disk, const char *path) WARN_UNUSED;
 
 /*
  * Write path in place, and sync it and its directory when sync is true.  For

@@ -217,11 +217,12 @@ test_what_changed_is_loaded(void **state)
 	struct fixture *fixture = &rig->fixture;
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
 		{ .tv_sec = 1 } };
-	char *active, *other;
+	char *active, *closed, *other;
 
 	rig_fill(rig);
 	rig_close(rig);
 	active = fixture_file(fixture, "00000000000000000060.log");
+	closed = fixture_file(fixture, "00000000000000000030.log");
 	other = fixture_file(fixture, "00000000000000000000.index");
 
 	fixture->open.clean = false;
@@ -242,6 +243,12 @@ test_what_changed_is_loaded(void **state)
 	assert_false(rig_reopen(rig));
 	fixture_open(fixture);
 
+	/* Closed segments count as well. */
+	rig_close(rig);
+	assert_int_equal(utimensat(AT_FDCWD, closed, times, 0), 0);
+	assert_false(rig_reopen(rig));
+	fixture_open(fixture);
+
 	rig_close(rig);
 	assert_int_equal(truncate(active, 10), 0);
 	assert_false(rig_reopen(rig));
@@ -253,7 +260,31 @@ test_what_changed_is_loaded(void **state)
 	assert_int_equal(utimensat(AT_FDCWD, fixture->path, times, 0), 0);
 	assert_false(rig_reopen(rig));
 	free(active);
+	free(closed);
 	free(other);
+}
+
+/* A stop's snapshot takes the place of the last stop's. */
+static void
+test_snapshots_do_not_pile_up(void **state)
+{
+	struct rig *rig = *state;
+	struct fixture *fixture = &rig->fixture;
+	struct fixture_batch batch = { .has_producer = true,
+		.producer_id = 9 };
+
+	for (; batch.base_sequence < 4; batch.base_sequence++) {
+		fixture_must_append(fixture, &batch);
+		rig_close(rig);
+		assert_true(rig_reopen(rig));
+	}
+	for (int64_t offset = 0; offset <= 4; offset++) {
+		char *name = xasprintf("%020lld.snapshot", (long long)offset);
+
+		assert_int_equal(fixture_file_size(fixture, name) >= 0,
+		    offset == 4);
+		free(name);
+	}
 }
 
 /* Nothing is said of a log that did not become durable. */
@@ -377,6 +408,7 @@ main(void)
 		TEST(test_it_goes_on),
 		TEST(test_an_empty_log),
 		TEST(test_what_changed_is_loaded),
+		TEST(test_snapshots_do_not_pile_up),
 		TEST(test_no_description_of_a_log_that_failed),
 		TEST(test_damaged_descriptions),
 		TEST(test_the_file),
