@@ -317,9 +317,7 @@ int
 log_dir_mark_take(struct log_dir *dir)
 {
 	char *path = log_dir_path(dir, CLEAN_FILE);
-	int result = 0;
-
-	int error;
+	int result = 0, error;
 
 	if (dir->clean)
 		result = state_file_remove(dir->disk, path);
