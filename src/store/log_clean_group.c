@@ -484,6 +484,23 @@ count_segments(const struct writing *writing, bool written)
 	stats->bytes_after += written ? writing->cleaned.size_bytes : bytes;
 }
 
+/*
+ * Without its marker a transaction looks as if it were open.  A start that
+ * reads the batches again must find a snapshot behind the ones that go.
+ */
+static int
+keep_producers(struct log_cleaning *cleaning, size_t limit)
+{
+	if (limit == 0)
+		return 0;
+	cleaning->writing = true;
+	if (log_snapshot_sync(cleaning->log, cleaning->path,
+		log_clean_plan_segment_end(&cleaning->plan, limit - 1)) != 0)
+		return -1;
+	cleaning->writing = false;
+	return 0;
+}
+
 static int
 write_groups(struct log_cleaning *cleaning, struct batch_filter *filter)
 {
@@ -492,6 +509,8 @@ write_groups(struct log_cleaning *cleaning, struct batch_filter *filter)
 	    log_clean_plan_from(plan, cleaning->map.latest_offset + 1);
 	struct writing writing = { .cleaning = cleaning, .filter = filter };
 
+	if (keep_producers(cleaning, limit) != 0)
+		return -1;
 	for (size_t at = 0; at < limit; at += writing.group.count) {
 		bool written;
 

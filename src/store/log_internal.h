@@ -226,6 +226,13 @@ int log_find_aborted(struct log *log, const struct log_aborted_range *range,
 int log_segments_remove(struct log *log, size_t at, size_t count)
     WARN_UNUSED;
 
+/*
+ * Make the producer snapshot at base durable, where directory, the log's, has
+ * one.  -1 with errno, logged.  Unlocked.
+ */
+int log_snapshot_sync(struct log *log, const char *directory, int64_t base)
+    WARN_UNUSED;
+
 /* Have the .deleted files of a base offset unlinked in time.  Locked. */
 void log_removal_schedule(struct log *log, int64_t base_offset);
 

@@ -221,29 +221,38 @@ sync_names(struct log *log)
 	return log->offline || error != 0 ? -1 : 0;
 }
 
-/*
- * Make the producer snapshot at base durable, where there is one: of what goes
- * nothing else will tell.  Locked, flushes held; not locked meanwhile.  -1
- * with errno, logged.
- */
-static int
-sync_snapshot(struct log *log, int64_t base)
+int
+log_snapshot_sync(struct log *log, const char *directory, int64_t base)
 {
 	char name[PRODUCER_SNAPSHOT_NAME_SIZE];
 	char *path;
 	int result;
 
 	producer_snapshot_name(base, name);
-	path = xasprintf("%s/%s", log->path, name);
-	log_unlock(log);
+	path = xasprintf("%s/%s", directory, name);
 	result = disk_sync_file(log->disk, path);
 	if (result != 0 && errno == ENOENT)
 		result = 0;
 	if (result != 0)
 		log_error(
 		    "store", "cannot sync %s: %s", path, strerror(errno));
-	log_lock(log);
 	free(path);
+	return result;
+}
+
+/* Of what goes nothing else will tell.  Locked but for the sync; held. */
+static int
+sync_snapshot(struct log *log, int64_t base)
+{
+	char *directory = xstrdup(log->path);
+	int result, error;
+
+	log_unlock(log);
+	result = log_snapshot_sync(log, directory, base);
+	error = errno;
+	log_lock(log);
+	free(directory);
+	errno = error;
 	return result != 0 || log->offline ? -1 : 0;
 }
 
