@@ -9,7 +9,10 @@
 void
 clean_stretches_init(struct clean_stretches *stretches, size_t count_max)
 {
-	*stretches = (struct clean_stretches){ .count_max = count_max };
+	*stretches = (struct clean_stretches){
+		.count_max = count_max,
+		.closed = true,
+	};
 }
 
 void
@@ -21,10 +24,21 @@ clean_stretches_fini(struct clean_stretches *stretches)
 
 /* --- Building ------------------------------------------------------------- */
 
+void
+clean_stretches_break(struct clean_stretches *stretches)
+{
+	stretches->closed = true;
+}
+
 static bool
-may_join(const struct clean_stretch *stretch, const struct batch *batch,
+may_join(const struct clean_stretches *stretches, const struct batch *batch,
     int64_t position)
 {
+	const struct clean_stretch *stretch;
+
+	if (stretches->closed)
+		return false;
+	stretch = &stretches->stretches[stretches->count - 1];
 	return batch->producer_id == stretch->producer_id &&
 	    position == (int64_t)stretch->position + stretch->size_bytes &&
 	    (size_t)stretch->size_bytes + batch->size_bytes <= STRETCH_LEN;
@@ -48,6 +62,7 @@ begin(struct clean_stretches *stretches, const struct batch *batch,
 		.producer_id = batch->producer_id,
 		.position = (int32_t)position,
 	};
+	stretches->closed = false;
 	return stretch;
 }
 
@@ -55,15 +70,16 @@ struct clean_stretch *
 clean_stretches_add(struct clean_stretches *stretches,
     const struct batch *batch, int64_t position)
 {
-	struct clean_stretch *stretch = NULL;
+	struct clean_stretch *stretch;
 
 	assert(position + (int64_t)batch->size_bytes <= INT32_MAX);
-	if (stretches->count > 0)
+	if (may_join(stretches, batch, position)) {
 		stretch = &stretches->stretches[stretches->count - 1];
-	if (stretch == NULL || !may_join(stretch, batch, position)) {
-		if (stretches->count == stretches->count_max)
-			return NULL;
+	} else if (stretches->count < stretches->count_max) {
 		stretch = begin(stretches, batch, position);
+	} else {
+		clean_stretches_break(stretches);
+		return NULL;
 	}
 	stretch->last_offset = batch->last_offset;
 	stretch->size_bytes += (int32_t)batch->size_bytes;

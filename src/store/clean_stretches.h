@@ -1,8 +1,8 @@
 /*
  * What the first pass of compaction learns about the file that the second one
- * need not read, or need not look into: stretches of neighbouring batches of
- * one producer, or of none, with how many of their records are the latest of
- * their key so far.
+ * need not read, or need not look into: stretches of batches of one producer,
+ * or of none, that are neighbours in one segment's file, with how many of their
+ * records are the latest of their key so far.
  *
  * When the map is complete so are these counts.  A stretch of which nothing
  * is left is passed over unread; one that loses nothing is copied as it is;
@@ -42,10 +42,18 @@ struct clean_stretches {
 	size_t count;
 	size_t cap;
 	size_t count_max;
+	bool closed;		/* nothing may join the last one */
 };
 
 void clean_stretches_init(struct clean_stretches *stretches, size_t count_max);
 void clean_stretches_fini(struct clean_stretches *stretches);
+
+/*
+ * What comes next is not beside what came last: before each segment, and where
+ * a batch stays out.  Positions alone do not tell, because those of another
+ * segment may go on where this one's end.
+ */
+void clean_stretches_break(struct clean_stretches *stretches);
 
 /*
  * A batch at this position comes next.  The stretch that it is in, valid until

@@ -136,15 +136,22 @@ map_data(struct mapping *mapping, const struct log_clean_batch *batch)
 	int64_t last_offset = batch->header->last_offset;
 	int result;
 
-	mapping->stretch = NULL;
-	if (is_plain(&cleaning->plan, batch->header))
-		mapping->stretch = clean_stretches_add(&cleaning->stretches,
-		    batch->header, batch->position);
 	result = map_records(mapping, batch->header, batch->bytes);
 	/* What did not fit into the map stays, and so does the end's header. */
 	if (result > 0 || last_offset + 1 == cleaning->plan.end_offset)
 		clean_stretches_need(&cleaning->stretches, last_offset);
 	return result;
+}
+
+/* The stretch that the batch is in now, or NULL. */
+static struct clean_stretch *
+stretch_of(struct log_cleaning *cleaning, const struct log_clean_batch *batch)
+{
+	if (is_plain(&cleaning->plan, batch->header))
+		return clean_stretches_add(&cleaning->stretches, batch->header,
+		    batch->position);
+	clean_stretches_break(&cleaning->stretches);
+	return NULL;
 }
 
 static int
@@ -158,6 +165,7 @@ map_batch(void *context, const struct log_clean_batch *visited)
 	if (batch->base_offset >= cleaning->plan.end_offset)
 		return 1;
 	cleaning->stats->map_bytes_read += (int64_t)visited->bytes.len;
+	mapping->stretch = stretch_of(cleaning, visited);
 	if (batch_is_control(batch))
 		result = map_marker(mapping, batch, visited->bytes);
 	else if (!clean_transactions_data(&mapping->transactions, batch))
@@ -183,8 +191,10 @@ map_segments(struct mapping *mapping)
 	     i < plan->closed_count &&
 	     plan->segments[i]->base_offset < plan->end_offset;
 	     i++) {
-		int result = log_clean_walk(cleaning, i, &visitor);
+		int result;
 
+		clean_stretches_break(&cleaning->stretches);
+		result = log_clean_walk(cleaning, i, &visitor);
 		if (result < 0)
 			return -1;
 		if (result > 0 && cleaning->map.count ==

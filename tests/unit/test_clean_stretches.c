@@ -38,7 +38,7 @@ small_neighbours_are_joined(void **state UNUSED)
 	assert_int_equal(stretches.stretches[0].last_offset, 7);
 	assert_int_equal(stretches.stretches[0].size_bytes, 12000);
 	assert_int_equal(stretches.stretches[0].records, 5);
-	/* One too large, one behind a gap, and one of the next segment. */
+	/* One too large, one behind a gap, and one that is before it. */
 	add(&stretches, 8, 1, 6000, 12000);
 	add(&stretches, 10, 1, 100, 20000);
 	add(&stretches, 11, 1, 100, 0);
@@ -50,6 +50,34 @@ small_neighbours_are_joined(void **state UNUSED)
 	assert_int_equal(stretches.count, 7);
 	assert_int_equal(clean_stretches_from(&stretches, 14)->producer_id, 7);
 	assert_null(clean_stretches_from(&stretches, 15));
+	clean_stretches_fini(&stretches);
+}
+
+/* Positions of one segment may go on where those of another end. */
+static void
+others_are_not_joined(void **state UNUSED)
+{
+	struct clean_stretches stretches;
+
+	clean_stretches_init(&stretches, 2);
+	add(&stretches, 0, 1, 100, 0);
+	clean_stretches_break(&stretches);
+	add(&stretches, 3, 1, 100, 100);
+	assert_int_equal(stretches.count, 2);
+	assert_int_equal(stretches.stretches[0].last_offset, 0);
+	assert_int_equal(stretches.stretches[0].size_bytes, 100);
+	/* What begins is joined again. */
+	assert_non_null(add(&stretches, 4, 1, 100, 200));
+	assert_int_equal(stretches.stretches[1].last_offset, 4);
+	/* One for which there is no room has been here. */
+	assert_null(add(&stretches, 5, 1, 100, 400));
+	assert_null(add(&stretches, 9, 1, 100, 300));
+	assert_int_equal(stretches.stretches[1].last_offset, 4);
+	/* Each is found in its own segment. */
+	assert_int_equal(
+	    clean_stretches_at(&stretches, 0, 2, 0)->size_bytes, 100);
+	assert_int_equal(
+	    clean_stretches_at(&stretches, 2, 9, 100)->base_offset, 3);
 	clean_stretches_fini(&stretches);
 }
 
@@ -137,6 +165,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_neighbours_are_joined),
+		cmocka_unit_test(others_are_not_joined),
 		cmocka_unit_test(they_are_found),
 		cmocka_unit_test(counts_tell_what_is_left),
 		cmocka_unit_test(there_are_not_too_many),

@@ -893,6 +893,44 @@ open_transactions_bound_it(void **state)
 
 /* --- What the first pass must not decide --------------------------------- */
 
+static void
+expect_active_bytes(const struct model *model, int64_t size_bytes)
+{
+	const struct log *log = model->fixture.log;
+
+	assert_int_equal(
+	    log->segments[log->segment_count - 1]->size_bytes, size_bytes);
+}
+
+/*
+ * A batch whose position goes on where one of an earlier segment ends is not
+ * its neighbour.  Both are superseded; what stands behind the first one stays.
+ */
+static void
+segments_do_not_touch(void **state)
+{
+	struct model *model = *state;
+	int64_t size_bytes;
+
+	model->values = 40;
+	append_key(model, 1);
+	size_bytes = model->fixture.log->segments[0]->size_bytes;
+	append_transactional(model, 5, 2, 0);
+	roll(model);
+	/* As large as the first one: as many digits and dots. */
+	model->values = 80;
+	append_transactional(model, 5, 3, 1);
+	expect_active_bytes(model, size_bytes);
+	append_key(model, 4);
+	append_marker(model, 5, true);
+	append_key(model, 1);
+	append_key(model, 4);
+	roll(model);
+	assert_int_equal(clean(model), LOG_CLEAN_DONE);
+	check_cleaned(model, model->end_offset, model->now_ms);
+	check_complete(model);
+}
+
 /* A round with room for one key. */
 static void
 clean_one_key(struct model *model)
@@ -1437,6 +1475,7 @@ main(void)
 		TEST(aborted_data_goes),
 		TEST(markers_are_looked_for_behind_it),
 		TEST(open_transactions_bound_it),
+		TEST(segments_do_not_touch),
 		TEST(what_is_not_mapped_stays),
 		TEST(what_was_mapped_before_stays),
 		TEST(tombstones_are_dated),
