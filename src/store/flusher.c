@@ -348,22 +348,6 @@ lane_free(struct lane *lane)
 	free(lane);
 }
 
-static void
-lane_submit(struct lane *lane, struct log *log)
-{
-	struct flush_link *link = log_flush_link(log);
-	bool wake = false;
-
-	pthread_mutex_lock(&lane->lock);
-	if (!link->queued) {
-		link_queue(lane, link);
-		wake = lane->waiting;
-	}
-	pthread_mutex_unlock(&lane->lock);
-	if (wake)
-		pthread_cond_signal(&lane->submitted);
-}
-
 /* Wait for the end of a round.  Locked. */
 static void
 round_wait(struct lane *lane)
@@ -385,29 +369,15 @@ link_unqueue(struct lane *lane, struct flush_link *link)
 	lane->queue_len--;
 }
 
+/* Have no round hold it, nor take it.  Locked. */
 static void
-lane_forget(struct lane *lane, struct log *log)
+link_forget(struct lane *lane, struct flush_link *link)
 {
-	struct flush_link *link = log_flush_link(log);
-
-	pthread_mutex_lock(&lane->lock);
 	link_unqueue(lane, link);
 	while (link->syncing) {
 		round_wait(lane);
 		link_unqueue(lane, link);
 	}
-	pthread_mutex_unlock(&lane->lock);
-}
-
-static void
-lane_drain(struct lane *lane, struct log *log)
-{
-	const struct flush_link *link = log_flush_link(log);
-
-	pthread_mutex_lock(&lane->lock);
-	while (link->syncing || (link->queued && !link->again))
-		round_wait(lane);
-	pthread_mutex_unlock(&lane->lock);
 }
 
 static struct flusher_counters
@@ -476,30 +446,77 @@ lane_begin(struct flusher *flusher, size_t number)
 }
 
 static struct lane *
-lane_of(struct flusher *flusher, struct log *log)
+lane_of(struct flusher *flusher, size_t directory)
 {
-	size_t number = log_flush_link(log)->lane % FLUSHER_LANES_MAX;
+	size_t number = directory % FLUSHER_LANES_MAX;
 	struct lane *lane = atomic_load(&flusher->lanes[number]);
 
 	return lane != NULL ? lane : lane_begin(flusher, number);
 }
 
+/* Lock the lane of a log, which does not change while it is locked. */
+static struct lane *
+lane_lock(struct flusher *flusher, const struct flush_link *link)
+{
+	for (;;) {
+		size_t directory = atomic_load(&link->lane);
+		struct lane *lane = lane_of(flusher, directory);
+
+		pthread_mutex_lock(&lane->lock);
+		if (atomic_load(&link->lane) == directory)
+			return lane;
+		pthread_mutex_unlock(&lane->lock);
+	}
+}
+
 void
 flusher_submit(struct flusher *flusher, struct log *log)
 {
-	lane_submit(lane_of(flusher, log), log);
+	struct flush_link *link = log_flush_link(log);
+	struct lane *lane = lane_lock(flusher, link);
+	bool wake = false;
+
+	if (!link->queued) {
+		link_queue(lane, link);
+		wake = lane->waiting;
+	}
+	pthread_mutex_unlock(&lane->lock);
+	if (wake)
+		pthread_cond_signal(&lane->submitted);
 }
 
 void
 flusher_forget(struct flusher *flusher, struct log *log)
 {
-	lane_forget(lane_of(flusher, log), log);
+	struct flush_link *link = log_flush_link(log);
+	struct lane *lane = lane_lock(flusher, link);
+
+	link_forget(lane, link);
+	pthread_mutex_unlock(&lane->lock);
 }
 
 void
 flusher_drain(struct flusher *flusher, struct log *log)
 {
-	lane_drain(lane_of(flusher, log), log);
+	const struct flush_link *link = log_flush_link(log);
+	struct lane *lane = lane_lock(flusher, link);
+
+	while (link->syncing || (link->queued && !link->again))
+		round_wait(lane);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+void
+flusher_move(struct flusher *flusher, struct log *log, size_t directory)
+{
+	struct flush_link *link = log_flush_link(log);
+	struct lane *lane = lane_lock(flusher, link);
+
+	link_forget(lane, link);
+	atomic_store(&link->lane, directory);
+	pthread_mutex_unlock(&lane->lock);
+	/* Whatever was dropped, and a log that is clean costs nothing. */
+	flusher_submit(flusher, log);
 }
 
 struct flusher_counters

@@ -20,6 +20,8 @@
 #include "base/base.h"
 #include "base/list.h"
 
+#include <stdatomic.h>
+
 #define FLUSHER_SYNCFS_ABOVE 8
 /* More directories than that share threads. */
 #define FLUSHER_LANES_MAX 16
@@ -33,7 +35,8 @@ struct flush_link {
 	bool queued;           /* will be taken by the next round */
 	bool again;            /* that is its next try */
 	bool syncing;          /* is part of the round that runs */
-	size_t lane; /* immutable: the directory's number, for its thread */
+	/* The directory's number, for its thread; changed by flusher_move. */
+	atomic_size_t lane;
 };
 
 struct flusher_counters {
@@ -75,6 +78,14 @@ void flusher_forget(struct flusher *flusher, struct log *log);
  * flusher_forget otherwise.
  */
 void flusher_drain(struct flusher *flusher, struct log *log);
+
+/*
+ * The log is in another directory now, whose number it is: from here on that
+ * one's thread syncs it.  Waits for a round that holds log; what was submitted
+ * stays so.  Any thread, the log's lock not held; one call at a time.
+ */
+void flusher_move(
+    struct flusher *flusher, struct log *log, size_t directory);
 
 /* A copy of the counters; any thread. */
 struct flusher_counters flusher_counters(struct flusher *flusher);

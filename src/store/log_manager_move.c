@@ -194,6 +194,8 @@ settle(struct managed_move *move, char *old_path)
 	list_append(&manager->doomed, &old->node);
 	pthread_mutex_unlock(&manager->lock);
 	entry->next_home = NULL;
+	flusher_move(manager->settings.flusher, entry->log,
+	    (size_t)(move->to - manager->dirs));
 	/* A log of this name that comes back must not find its old offsets. */
 	if (!old->home->offline)
 		(void)!checkpoint(move, old->home);

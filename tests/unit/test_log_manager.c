@@ -734,6 +734,7 @@ a_log_moves(void **state UNUSED)
 	assert_false(temp_dir_has(rig->paths[0], "a-0"));
 	assert_int_equal(names_with(rig->paths[0], "-delete"), 1);
 	assert_true(temp_dir_has(rig->paths[1], "a-0"));
+	assert_int_equal(log_flush_link(log)->lane, 1);
 	fill(rig, log, 4);
 	assert_int_equal(end_of(log), 8);
 	assert_int_equal(log_flush_all(log), 0);
