@@ -25,6 +25,7 @@
 #define SURPLUS_BYTES_MAX 1024
 
 extern const struct api api_alter_configs;
+extern const struct api api_alter_partition_reassignments;
 extern const struct api api_alter_replica_log_dirs;
 extern const struct api api_api_versions;
 extern const struct api api_create_partitions;
@@ -46,6 +47,7 @@ extern const struct api api_join_group;
 extern const struct api api_leave_group;
 extern const struct api api_list_groups;
 extern const struct api api_list_offsets;
+extern const struct api api_list_partition_reassignments;
 extern const struct api api_metadata;
 extern const struct api api_offset_commit;
 extern const struct api api_offset_delete;
@@ -82,6 +84,8 @@ static const struct api *const rows[] = {
 	&api_create_partitions,
 	&api_delete_groups,
 	&api_incremental_alter_configs,
+	&api_alter_partition_reassignments,
+	&api_list_partition_reassignments,
 	&api_offset_delete,
 	&api_describe_cluster,
 	&api_describe_topic_partitions,

@@ -13,10 +13,12 @@
 #include "e2e/raw_topic.h"
 #include "unit/temp_dir.h"
 #include "wire/error.h"
+#include "wire/generated/alter_partition_reassignments.h"
 #include "wire/generated/alter_replica_log_dirs.h"
 #include "wire/generated/describe_log_dirs.h"
 #include "wire/generated/fetch.h"
 #include "wire/generated/list_offsets.h"
+#include "wire/generated/list_partition_reassignments.h"
 #include "wire/generated/metadata.h"
 #include "wire/generated/produce.h"
 
@@ -608,6 +610,63 @@ a_new_partition_goes_where_it_was_asked_for(void **state)
 		assert_int_equal(directory_of(rig, i), 2);
 }
 
+/* --- reassignments, which kafka-reassign-partitions.sh asks for, too ------ */
+
+static enum kp_error
+reassign(struct rig *rig, const char *name, int32_t *replicas, int32_t count)
+{
+	struct kp_alter_partition_reassignments_request_partition partition = {
+		.replicas = replicas,
+		.replicas_count = count,
+	};
+	struct kp_alter_partition_reassignments_request_topic topic = {
+		.name = slice_str(name),
+		.partitions = &partition,
+		.partitions_count = 1,
+	};
+	const struct kp_alter_partition_reassignments_request body = {
+		.timeout_ms = 1000,
+		.topics = &topic,
+		.topics_count = 1,
+	};
+	const struct kp_alter_partition_reassignments_response *response =
+	    raw_client_call(&rig->client,
+		KP_ALTER_PARTITION_REASSIGNMENTS_KEY, 1, &body);
+
+	assert_int_equal(response->error_code, KP_NONE);
+	assert_int_equal(response->responses_count, 1);
+	assert_int_equal(response->responses[0].partitions_count, 1);
+	return response->responses[0].partitions[0].error_code;
+}
+
+static void
+a_replica_stays_on_its_broker(void **state)
+{
+	struct rig *rig = *state;
+	const struct kp_list_partition_reassignments_request all = {
+		.topics_count = -1,
+	};
+	const struct kp_list_partition_reassignments_response *list;
+	int32_t own[] = { 1 }, other[] = { 2 }, twice[] = { 1, 1 };
+
+	raw_topic_create(&rig->client, "some", 1);
+	assert_int_equal(reassign(rig, "some", own, 1), KP_NONE);
+	assert_int_equal(
+	    reassign(rig, "some", other, 1), KP_INVALID_REPLICA_ASSIGNMENT);
+	assert_int_equal(
+	    reassign(rig, "some", twice, 2), KP_INVALID_REPLICA_ASSIGNMENT);
+	assert_int_equal(
+	    reassign(rig, "some", own, 0), KP_INVALID_REPLICA_ASSIGNMENT);
+	assert_int_equal(reassign(rig, "some", NULL, -1),
+	    KP_NO_REASSIGNMENT_IN_PROGRESS);
+	assert_int_equal(
+	    reassign(rig, "no", own, 1), KP_UNKNOWN_TOPIC_OR_PARTITION);
+	list = raw_client_call(
+	    &rig->client, KP_LIST_PARTITION_REASSIGNMENTS_KEY, 0, &all);
+	assert_int_equal(list->error_code, KP_NONE);
+	assert_int_equal(list->topics_count, 0);
+}
+
 int
 main(void)
 {
@@ -622,6 +681,7 @@ main(void)
 		TEST(a_move_survives_kills),
 		TEST(moves_that_cannot_be_are_refused),
 		TEST(a_new_partition_goes_where_it_was_asked_for),
+		TEST(a_replica_stays_on_its_broker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
