@@ -294,6 +294,7 @@ struct load_item {
 	bool failed;
 	bool heals; /* for want of room */
 	bool surplus; /* another directory has it, and the metadata that one */
+	char *future; /* owned: the path of a copy that was not complete */
 };
 
 struct load {
@@ -461,14 +462,38 @@ partition_load(struct load *load, struct load_item *item, const char *path)
 	}
 }
 
-/* A crash cut a move short, or somebody has copied it. */
+/*
+ * A crash has cut a move short between its two renames, for which the
+ * directory's checkpoint has a line already: it is a copy again.
+ */
+static int
+surplus_unfinish(struct load *load, struct load_item *item, const char *path)
+{
+	char *name = log_dir_renamed_name(
+	    item->found->topic, item->found->partition, LOG_DIR_FUTURE);
+
+	item->future = log_dir_path(item->home->dir, name);
+	free(name);
+	item->home->names_dirty = true;
+	return disk_rename(load->manager->settings.disk, path, item->future);
+}
+
+/* Or somebody has copied it. */
 static void
 surplus_set_aside(struct load *load, struct load_item *item, const char *path)
 {
+	bool moving = log_dir_checkpoint_find(item->home->dir,
+			  LOG_DIR_RECOVERY_POINTS, item->found->topic,
+			  item->found->partition, -1) >= 0;
+
 	log_warn(LOG_MANAGER_LOGGER,
 	    "Partition %s is in two log directories; the metadata does not "
 	    "have it in %s",
 	    item->found->name, item->home->dir->path);
+	if (moving && surplus_unfinish(load, item, path) == 0)
+		return;
+	free(item->future);
+	item->future = NULL;
 	item->failed = log_manager_set_aside(load->manager, item->home,
 			   item->found->topic, item->found->partition, path) <
 	    0;
@@ -494,7 +519,8 @@ item_load(void *context, size_t index)
 		offsets_restore(item);
 		break;
 	case LOG_DIR_FUTURE:
-		break;
+		item->future = path;
+		return;
 	case LOG_DIR_DELETE:
 		log_manager_doom_path(load->manager, item->home, path);
 		return;
@@ -596,32 +622,30 @@ log_manager_lost_open(struct log_manager *manager,
  * else it is all that is left, and not touched.
  */
 static void
-future_enter(struct load *load, const struct load_item *item)
+future_enter(struct load *load, struct load_item *item)
 {
 	struct log_manager *manager = load->manager;
 	char *name = log_dir_partition_name(
 	    item->found->topic, item->found->partition);
-	char *path = log_dir_path(item->home->dir, item->found->name);
 
 	if (map_get(&manager->by_name, slice_str(name)) == NULL) {
 		log_warn(LOG_MANAGER_LOGGER,
-		    "Leaving %s alone: there is no %s", path, name);
-		free(path);
+		    "Leaving %s alone: there is no %s", item->future, name);
+		free(item->future);
 		free(name);
 		return;
 	}
 	manager->unfinished = xrealloc(manager->unfinished,
 	    (manager->unfinished_count + 1) * sizeof(*manager->unfinished));
 	manager->unfinished[manager->unfinished_count++] =
-	    (struct unfinished_move){ name, path, item->home };
+	    (struct unfinished_move){ name, item->future, item->home };
 }
 
 static void
 futures_enter(struct load *load)
 {
 	for (size_t i = 0; i < load->count; i++)
-		if (load->items[i].found->kind == LOG_DIR_FUTURE &&
-		    !load->items[i].home->offline)
+		if (load->items[i].future != NULL)
 			future_enter(load, &load->items[i]);
 }
 
