@@ -346,6 +346,31 @@ topic_create(struct metadata *metadata, const char *name)
 	return image_topic(metadata->image, topic.name)->id;
 }
 
+/* A snapshot, which is the controller's thread's. */
+struct snapshot_op {
+	struct controller_op op;
+	const struct metadata *metadata;
+};
+
+static void
+snapshot_run(struct controller_op *op, struct controller *controller UNUSED)
+{
+	const struct metadata *metadata =
+	    CONTAINER_OF(op, struct snapshot_op, op)->metadata;
+
+	CHECK(image_records_snapshot(metadata->image, metadata->log) == 0);
+}
+
+static void
+snapshot_make(const struct metadata *metadata)
+{
+	struct snapshot_op op = { .op.run = snapshot_run,
+		.metadata = metadata };
+
+	controller_call(metadata->controller, &op.op);
+	CHECK(op.op.error == KP_NONE);
+}
+
 /* A snapshot in the middle, and records behind it. */
 static void
 make_metadata(struct data_dir *dir)
@@ -356,10 +381,8 @@ make_metadata(struct data_dir *dir)
 	CHECK(controller_start(metadata.controller) == 0);
 	broker_join(dir, &metadata);
 	for (int i = 0; i < DATA_DIR_LOGS; i++) {
-		if (i == DATA_DIR_LOGS / 2) {
-			CHECK(image_records_snapshot(
-				  metadata.image, metadata.log) == 0);
-		}
+		if (i == DATA_DIR_LOGS / 2)
+			snapshot_make(&metadata);
 		dir->logs[i].topic = topics[i];
 		dir->logs[i].id = topic_create(&metadata, topics[i]);
 	}

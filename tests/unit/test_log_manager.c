@@ -228,7 +228,7 @@ create(struct rig *rig, const char *topic, int32_t partition)
 	return log;
 }
 
-/* The log, held; tests have the manager for themselves. */
+/* The log, held. */
 static struct log *
 find(struct rig *rig, const char *topic, int32_t partition)
 {
@@ -236,11 +236,12 @@ find(struct rig *rig, const char *topic, int32_t partition)
 	struct managed_log *entry;
 
 	snprintf(name, sizeof(name), "%s-%d", topic, partition);
+	pthread_mutex_lock(&rig->manager->lock);
 	entry = map_get(&rig->manager->by_name, slice_str(name));
-	if (entry == NULL)
-		return NULL;
-	entry->holds++;
-	return entry->log;
+	if (entry != NULL)
+		entry->holds++;
+	pthread_mutex_unlock(&rig->manager->lock);
+	return entry == NULL ? NULL : entry->log;
 }
 
 static enum kp_error
