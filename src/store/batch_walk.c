@@ -38,8 +38,9 @@ jumps(const struct batch_walk *walk, const struct batch *batch)
 /*
  * The base offset is not covered by the checksum, and the last one only where
  * that is looked at.  They may jump where a compaction took records away; but
- * when the batch behind goes back again, the jump is one of bad bits.  1: it
- * is; 0: not; -1: errno.
+ * when the batch behind goes back again, the jump is one of bad bits.  One
+ * that is bad itself says nothing, but the next one may.  1: it is; 0: not;
+ * -1: errno.
  */
 static int
 jump_is_wrong(struct batch_walk *walk, const struct batch *batch)
@@ -51,10 +52,9 @@ jump_is_wrong(struct batch_walk *walk, const struct batch *batch)
 	struct batch behind;
 	int wrong = 0;
 
-	step = file_scan_next(scan, &behind);
-	if (step == FILE_SCAN_BATCH &&
+	while ((step = file_scan_next(scan, &behind)) == FILE_SCAN_BATCH &&
 	    behind.base_offset >= walk->next_offset &&
-	    behind.base_offset <= batch->last_offset)
+	    behind.base_offset <= batch->last_offset && wrong == 0)
 		wrong = file_scan_crc_valid(scan, &behind);
 	file_scan_seek(scan, position);
 	scan->size_bytes = size_bytes;

@@ -243,8 +243,8 @@ int segment_has_time(struct segment *segment, const struct segment_time *time)
  * The first batch behind position whose last offset is at least offset: 1 and
  * its position and size, 0 where [position, end) has none, -1 with errno:
  * EBADMSG where the offset may be among bad bytes, or where the batch at
- * position is behind the offset, so that an index must have led there in
- * error.  Reads the file.  Any lock.
+ * position is behind the offset or the next one goes back into it, so that an
+ * index must have led there in error.  Reads the file.  Any lock but M.
  */
 int segment_locate(struct segment *segment, int64_t offset, int64_t *position,
     int64_t end, size_t *size_bytes) WARN_UNUSED;

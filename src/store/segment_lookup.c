@@ -277,11 +277,48 @@ walk_to(struct batch_walk *walk, int64_t offset, struct batch *batch)
 	return bad ? -1 : good;
 }
 
+/*
+ * No checksum covers the offset of the batch that an index leads to, and what
+ * is in front of it is not known.  Does it end before the next one begins?  1,
+ * or -1 with errno, EBADMSG where it does not.
+ */
+static int
+check_behind(struct batch_walk *walk, const struct batch *batch)
+{
+	struct batch behind;
+
+	switch (file_scan_next(&walk->scan, &behind)) {
+	case FILE_SCAN_ERROR:
+		return -1;
+	case FILE_SCAN_BATCH:
+		if (behind.base_offset > batch->last_offset)
+			return 1;
+		errno = EBADMSG;
+		return -1;
+	default:
+		return 1;
+	}
+}
+
+/* The index was made by a walk over all batches, which knows which is bad. */
+static bool
+is_rebuilt(struct segment *segment)
+{
+	bool rebuilt;
+
+	pthread_mutex_lock(&segment->mutex);
+	rebuilt = segment->indexes_rebuilt;
+	pthread_mutex_unlock(&segment->mutex);
+	return rebuilt;
+}
+
 int
 segment_locate(struct segment *segment, int64_t offset, int64_t *position,
     int64_t end, size_t *size_bytes)
 {
 	uint8_t buffer[LOCATE_BUFFER_LEN];
+	bool in_doubt = *position > 0 && !is_rebuilt(segment);
+	int64_t from = *position;
 	int fd = segment_pin(segment);
 	struct batch_walk walk;
 	struct file_scan scan;
@@ -295,11 +332,11 @@ segment_locate(struct segment *segment, int64_t offset, int64_t *position,
 	batch_walk_init(&walk, &scan, segment->base_offset);
 	walk.in_middle = *position > 0;
 	found = walk_to(&walk, offset, &batch);
-	segment_unpin(segment);
-	if (found < 0)
-		return -1;
 	*position = walk.scan.position;
 	*size_bytes = walk.scan.size_bytes;
+	if (found > 0 && in_doubt && *position == from)
+		found = check_behind(&walk, &batch);
+	segment_unpin(segment);
 	return found;
 }
 

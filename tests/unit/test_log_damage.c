@@ -50,9 +50,9 @@ read_error(struct fixture *fixture, int64_t offset)
 	return error;
 }
 
-/* The base offset of the batch that a read at offset gives. */
-static int64_t
-read_base(struct fixture *fixture, int64_t offset)
+/* The first batch that a read at offset gives. */
+static struct batch
+read_batch(struct fixture *fixture, int64_t offset)
 {
 	struct batch batch;
 	uint8_t *data;
@@ -62,7 +62,13 @@ read_base(struct fixture *fixture, int64_t offset)
 	    fixture_read(fixture, offset, 1, &data, &len), KP_NONE);
 	assert_int_equal(batch_read(slice_of(data, len), &batch), 0);
 	free(data);
-	return batch.base_offset;
+	return batch;
+}
+
+static int64_t
+read_base(struct fixture *fixture, int64_t offset)
+{
+	return read_batch(fixture, offset).base_offset;
 }
 
 static char *
@@ -165,6 +171,47 @@ a_rotten_header_takes_no_index_along(void **state)
 			log_tidy(fixture->log, 0);
 		} else {
 			fixture_restart(fixture);
+		}
+	}
+}
+
+/* All single records but this one are read where they are. */
+static void
+expect_others(struct fixture *fixture, int64_t count, int64_t bad)
+{
+	for (int64_t offset = 0; offset < count; offset++) {
+		struct batch batch;
+
+		if (offset == bad)
+			continue;
+		batch = read_batch(fixture, offset);
+		assert_int_equal(batch.base_offset, offset);
+		assert_int_equal(batch.max_timestamp, FIXTURE_NOW_MS + offset);
+	}
+}
+
+/* No checksum covers an offset; wherever an index leads, only one is lost. */
+static void
+a_flipped_offset_hides_no_other(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t end;
+
+	segments_of(fixture, 1000);
+	append_some(fixture, 30);
+	end = fixture->log->segments[1]->base_offset;
+	for (int64_t bad = 0; bad < end; bad++) {
+		for (int bit = 0; bit < 4; bit++) {
+			int64_t at = bad * BATCH_LEN + 7;
+
+			stop(fixture);
+			poke(fixture, 0, ".log", at,
+			    (uint8_t)(bad ^ (1 << bit)));
+			fixture_open(fixture);
+			expect_others(fixture, 30, bad);
+			stop(fixture);
+			poke(fixture, 0, ".log", at, (uint8_t)bad);
+			fixture_open(fixture);
 		}
 	}
 }
@@ -500,6 +547,24 @@ rot_is_remembered(void **state)
 		assert_int_equal(read_error(fixture, 3), KP_CORRUPT_MESSAGE);
 		assert_int_equal(read_base(fixture, 4), 4);
 	}
+}
+
+/* What would contradict a flipped offset is rotten itself. */
+static void
+a_flipped_offset_in_front_of_rot(void **state)
+{
+	struct fixture *fixture = *state;
+
+	find_rot(fixture, 3);
+	stop(fixture);
+	poke(fixture, 0, ".log", 2 * BATCH_LEN + 4, 0x10);
+	fixture_open(fixture);
+	/* With few entries the walk comes over both. */
+	assert_int_equal(segment_distrust(fixture->log->segments[0]), 1);
+	assert_int_equal(read_base(fixture, 1), 1);
+	assert_int_equal(read_error(fixture, 3), KP_CORRUPT_MESSAGE);
+	for (int64_t offset = 4; offset < 20; offset++)
+		assert_int_equal(read_base(fixture, offset), offset);
 }
 
 static void
@@ -921,6 +986,7 @@ main(void)
 	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_rotten_header_takes_no_index_along),
+		TEST(a_flipped_offset_hides_no_other),
 		TEST(a_failing_rebuild_keeps_the_times),
 		TEST(a_shortened_segment_is_noticed),
 		TEST(gaps_of_an_old_compaction_are_legal),
@@ -933,6 +999,7 @@ main(void)
 		TEST(an_impossible_recovery_point),
 		TEST(a_start_ahead_of_the_data),
 		TEST(rot_is_remembered),
+		TEST(a_flipped_offset_in_front_of_rot),
 		TEST(a_damaged_memory_is_made_again),
 		TEST(what_was_repaired_is_served),
 		TEST(damage_goes_with_its_segment),
