@@ -152,6 +152,8 @@ fill_space(struct description *description, size_t number,
 	if (log_manager_directory_space(logs, number, &space) == 0) {
 		result->total_bytes = space.total_bytes;
 		result->usable_bytes = space.usable_bytes;
+	} else {
+		result->error_code = KP_KAFKA_STORAGE_ERROR;
 	}
 }
 
@@ -183,7 +185,7 @@ fill_directories(struct description *description)
 		result->log_dir = slice_str(directory.path);
 		if (directory.offline)
 			result->error_code = KP_KAFKA_STORAGE_ERROR;
-		else
+		else if (result->error_code == KP_NONE)
 			fill_topics(description, description->replicas + from,
 			    at - from, result);
 	}

@@ -7,10 +7,22 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+/*
+ * A file system's own checksum that is wrong is EBADMSG to Linux; here that is
+ * what a parser says of bytes that could be read.
+ */
+static ssize_t
+told(ssize_t result)
+{
+	if (result < 0 && errno == EBADMSG)
+		errno = EIO;
+	return result;
+}
+
 static int
 posix_open(struct disk *disk UNUSED, const char *path, int flags, mode_t mode)
 {
-	return open(path, flags, mode);
+	return (int)told(open(path, flags, mode));
 }
 
 static int
@@ -23,7 +35,7 @@ static ssize_t
 posix_pread(
     struct disk *disk UNUSED, int fd, void *data, size_t len, int64_t position)
 {
-	return pread(fd, data, len, position);
+	return told(pread(fd, data, len, position));
 }
 
 static ssize_t
@@ -31,39 +43,39 @@ posix_pwritev(struct disk *disk UNUSED, int fd, const struct iovec *iov,
     int count, int64_t position)
 {
 	if (count == 1)
-		return pwrite(fd, iov->iov_base, iov->iov_len, position);
-	return pwritev(fd, iov, count, position);
+		return told(pwrite(fd, iov->iov_base, iov->iov_len, position));
+	return told(pwritev(fd, iov, count, position));
 }
 
 static int
 posix_ftruncate(struct disk *disk UNUSED, int fd, int64_t size)
 {
-	return ftruncate(fd, size);
+	return (int)told(ftruncate(fd, size));
 }
 
 static int
 posix_fallocate_keep(
     struct disk *disk UNUSED, int fd, int64_t position, int64_t len)
 {
-	return fallocate(fd, FALLOC_FL_KEEP_SIZE, position, len);
+	return (int)told(fallocate(fd, FALLOC_FL_KEEP_SIZE, position, len));
 }
 
 static int
 posix_fdatasync(struct disk *disk UNUSED, int fd)
 {
-	return fdatasync(fd);
+	return (int)told(fdatasync(fd));
 }
 
 static int
 posix_fsync(struct disk *disk UNUSED, int fd)
 {
-	return fsync(fd);
+	return (int)told(fsync(fd));
 }
 
 static int
 posix_syncfs(struct disk *disk UNUSED, int fd)
 {
-	return syncfs(fd);
+	return (int)told(syncfs(fd));
 }
 
 static int
@@ -75,13 +87,13 @@ posix_forget(struct disk *disk UNUSED, int fd)
 static int
 posix_fstat(struct disk *disk UNUSED, int fd, struct stat *st)
 {
-	return fstat(fd, st);
+	return (int)told(fstat(fd, st));
 }
 
 static int
 posix_stat(struct disk *disk UNUSED, const char *path, struct stat *st)
 {
-	return stat(path, st);
+	return (int)told(stat(path, st));
 }
 
 static int
@@ -90,7 +102,7 @@ posix_space(
 {
 	struct statvfs st;
 
-	if (statvfs(path, &st) != 0)
+	if (told(statvfs(path, &st)) != 0)
 		return -1;
 	space->total_bytes = (int64_t)(st.f_blocks * st.f_frsize);
 	space->usable_bytes = (int64_t)(st.f_bavail * st.f_frsize);
@@ -106,31 +118,31 @@ posix_set_mtime(struct disk *disk UNUSED, int fd, int64_t mtime_ms)
 		    .tv_nsec = (long)(mtime_ms % 1000 * 1000000) },
 	};
 
-	return futimens(fd, times);
+	return (int)told(futimens(fd, times));
 }
 
 static int
 posix_rename(struct disk *disk UNUSED, const char *from, const char *to)
 {
-	return rename(from, to);
+	return (int)told(rename(from, to));
 }
 
 static int
 posix_unlink(struct disk *disk UNUSED, const char *path)
 {
-	return unlink(path);
+	return (int)told(unlink(path));
 }
 
 static int
 posix_mkdir(struct disk *disk UNUSED, const char *path, mode_t mode)
 {
-	return mkdir(path, mode);
+	return (int)told(mkdir(path, mode));
 }
 
 static int
 posix_rmdir(struct disk *disk UNUSED, const char *path)
 {
-	return rmdir(path);
+	return (int)told(rmdir(path));
 }
 
 static bool
@@ -149,12 +161,12 @@ posix_list(
 	int saved;
 
 	if (dir == NULL)
-		return -1;
+		return (int)told(-1);
 	while (result == 0) {
 		errno = 0;
 		entry = readdir(dir);
 		if (entry == NULL) {
-			result = errno == 0 ? 0 : -1;
+			result = errno == 0 ? 0 : (int)told(-1);
 			break;
 		}
 		if (!is_dots(entry->d_name))

@@ -5,6 +5,7 @@
  * the log locked.
  */
 #include "base/log.h"
+#include "store/disk.h"
 #include "store/log_internal.h"
 
 #include <errno.h>
@@ -112,24 +113,36 @@ truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
 	return after_cut(log, offset, now_ms);
 }
 
+/* Nothing is cut yet: an error that passes leaves the log as it was. */
 static int
 begin(struct log *log)
 {
-	int result = 0;
+	int result = 0, error;
 
 	log_lock(log);
 	log_clean_pause(log);
 	if (!log->offline)
 		result = log_clean_settle_paused(log);
+	error = errno;
 	log_flush_hold(log);
+	errno = error;
+	if (result != 0 && !log->offline)
+		log_write_failed(log, "truncate", !disk_is_short(errno));
 	return log->offline ? -1 : result;
+}
+
+/* A cut that ended halfway is final. */
+static int
+cut(struct log *log, int result)
+{
+	if (result != 0)
+		log_write_failed(log, "truncate", true);
+	return result;
 }
 
 static int
 finish(struct log *log, int result)
 {
-	if (result != 0)
-		log_write_failed(log, "truncate", true);
 	log_flush_release(log);
 	log_clean_resume(log);
 	log_unlock(log);
@@ -144,9 +157,9 @@ log_truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 	if (result != 0)
 		return finish(log, result);
 	if (offset < log->segments[0]->base_offset)
-		result = truncate_fully(log, offset, now_ms);
+		result = cut(log, truncate_fully(log, offset, now_ms));
 	else if (offset < log->end_offset)
-		result = truncate_to(log, offset, now_ms);
+		result = cut(log, truncate_to(log, offset, now_ms));
 	return finish(log, result);
 }
 
@@ -156,6 +169,6 @@ log_truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
 	int result = begin(log);
 
 	if (result == 0)
-		result = truncate_fully(log, offset, now_ms);
+		result = cut(log, truncate_fully(log, offset, now_ms));
 	return finish(log, result);
 }

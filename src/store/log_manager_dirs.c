@@ -39,7 +39,9 @@ log_manager_directory_space(
 	if (disk_space(manager->settings.disk, home->dir->path, space) == 0)
 		return 0;
 	error = errno;
-	log_manager_dir_error(manager, home, error);
+	/* A question that is not allowed says nothing of the disk. */
+	if (error == EIO)
+		log_manager_dir_error(manager, home, error);
 	errno = error;
 	return -1;
 }

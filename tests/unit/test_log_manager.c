@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 #define HOUR_MS (60 * 60 * 1000)
 
@@ -34,8 +35,8 @@ struct rig {
 
 	/* What the hooks say and heard. */
 	const char *unwanted;		/* a topic */
-	size_t failed_count;
-	size_t failed_remaining;
+	atomic_size_t failed_count;	/* told on any thread */
+	atomic_size_t failed_remaining;
 	struct uuid assigned; /* where the metadata has a-0 */
 };
 
