@@ -28,6 +28,14 @@ log_manager_directory(const struct log_manager *manager, size_t number)
 	};
 }
 
+/* A question that is merely not allowed says nothing of the disk. */
+static bool
+is_gone(int error)
+{
+	return error == EIO || error == ENOENT || error == ENOTDIR ||
+	    error == ESTALE || error == ENODEV;
+}
+
 int
 log_manager_directory_space(
     struct log_manager *manager, size_t number, struct disk_space *space)
@@ -39,8 +47,7 @@ log_manager_directory_space(
 	if (disk_space(manager->settings.disk, home->dir->path, space) == 0)
 		return 0;
 	error = errno;
-	/* A question that is not allowed says nothing of the disk. */
-	if (error == EIO)
+	if (is_gone(error))
 		log_manager_dir_error(manager, home, error);
 	errno = error;
 	return -1;
