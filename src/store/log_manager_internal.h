@@ -241,6 +241,12 @@ void log_manager_kick(struct log_manager *manager);
 /* Stop the background thread, if it runs. */
 void log_manager_background_stop(struct log_manager *manager);
 
+/*
+ * Is it somebody's mistake, or does it heal by itself?  Then the start is
+ * refused.  In any other case the disk does not answer.
+ */
+bool log_manager_must_refuse(int error);
+
 /* Set all due times anew, as at a start. */
 void log_manager_due_init(struct log_manager *manager);
 
