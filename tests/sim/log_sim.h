@@ -33,27 +33,6 @@ struct sim {
 	bool records_deleted;
 };
 
-static inline bool
-sim_chance(struct sim *sim, unsigned percent)
-{
-	return rng_below(&sim->rng, 100) < percent;
-}
-
-/* Is it one with a single fault? */
-static inline bool
-sim_is_cut(const struct sim *sim)
-{
-	return sim->life.fault != SIM_FAULT_NONE;
-}
-
-/* The disk works again; only a cut that has not come yet still comes. */
-static inline void
-sim_mend(struct sim *sim)
-{
-	if (!sim_is_cut(sim) || sim->disk.struck_ever)
-		(void)sim_disk_heal(&sim->disk);
-}
-
 /* --- log_sim_start.c ----------------------------------------------------- */
 
 /* Open the log, perhaps through several crashes, and check it. */

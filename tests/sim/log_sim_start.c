@@ -42,8 +42,8 @@ leave(struct sim *sim)
 	if (sim->files != NULL)
 		fd_cache_free(sim->files);
 	sim->files = NULL;
-	sim_mend(sim);
-	if (off || sim_chance(sim, 60))
+	sim_life_mend(&sim->life, &sim->disk);
+	if (off || sim_chance(&sim->rng, 60))
 		sim_disk_crash(&sim->disk);
 	else
 		sim_disk_kill(&sim->disk);
@@ -104,7 +104,7 @@ try_open(struct sim *sim)
 	if (!sim->model.created && !sim->disk.struck && !is_ours(sim))
 		create(sim, &open);
 	if (is_ours(sim) && !sim->disk.off) {
-		sim_mend(sim);
+		sim_life_mend(&sim->life, &sim->disk);
 		return true;
 	}
 	CHECK(sim->disk.struck);
@@ -123,12 +123,12 @@ plan_fault(struct sim *sim, uint64_t attempt)
 		SIM_FAULT_POWER, SIM_FAULT_EIO, SIM_FAULT_FULL,
 		SIM_FAULT_EMFILE };
 
-	if (sim_is_cut(sim)) {
+	if (sim_life_is_cut(&sim->life)) {
 		if (attempt > 0 && sim->life.fault == SIM_FAULT_POWER &&
 		    sim->life.at % 8 == sim->life.seed % 8)
 			sim_disk_fail(
 			    &sim->disk, SIM_FAULT_POWER, attempt - 1);
-	} else if (attempt < 3 && sim_chance(sim, 30)) {
+	} else if (attempt < 3 && sim_chance(&sim->rng, 30)) {
 		sim_disk_fail(&sim->disk,
 		    faults[rng_below(&sim->rng, COUNT_OF(faults))],
 		    rng_below(&sim->rng, 60));
@@ -161,7 +161,7 @@ sim_start(struct sim *sim)
 void
 sim_restart(struct sim *sim)
 {
-	bool cut = sim->disk.struck && sim_is_cut(sim);
+	bool cut = sim->disk.struck && sim_life_is_cut(&sim->life);
 
 	leave(sim);
 	start_from(sim, cut ? 1 : 0);

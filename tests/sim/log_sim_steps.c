@@ -67,12 +67,12 @@ static void
 add_record(struct sim *sim, struct batch_builder *builder, int64_t time_ms)
 {
 	size_t len = rng_below(&sim->rng,
-	    sim_is_cut(sim)	    ? 60 :
-		sim_chance(sim, 5) ? 400 :
+	    sim_life_is_cut(&sim->life)	    ? 60 :
+		sim_chance(&sim->rng, 5) ? 400 :
 				     120);
 	uint8_t key = (uint8_t)rng_below(&sim->rng, KEYS);
-	bool keyed = sim_chance(sim, 95);
-	bool tombstone = keyed && sim_chance(sim, 15);
+	bool keyed = sim_chance(&sim->rng, 95);
+	bool tombstone = keyed && sim_chance(&sim->rng, 15);
 	uint8_t value[400];
 
 	rng_bytes(&sim->rng, value, len);
@@ -91,7 +91,7 @@ pick_producer(struct sim *sim, struct batch_options *options)
 	options->producer_epoch = 0;
 	options->base_sequence = producer->next_sequence;
 	options->transactional =
-	    producer->txn_first_offset >= 0 || sim_chance(sim, 30);
+	    producer->txn_first_offset >= 0 || sim_chance(&sim->rng, 30);
 }
 
 static void
@@ -102,9 +102,9 @@ step_append(struct sim *sim)
 	struct batch_builder builder;
 	struct buf bytes;
 
-	if (sim_chance(sim, 60))
+	if (sim_chance(&sim->rng, 60))
 		pick_producer(sim, &options);
-	if (sim_chance(sim, 20))
+	if (sim_chance(&sim->rng, 20))
 		options.codec = COMPRESSION_LZ4;
 	buf_init(&bytes, 1 << 20);
 	batch_builder_init(&builder, &options, &bytes);
@@ -119,7 +119,7 @@ step_end_txn(struct sim *sim)
 {
 	struct control_record_marker marker = {
 		.producer_id = (int64_t)rng_below(&sim->rng, SIM_PRODUCERS),
-		.commit = sim_chance(sim, 50),
+		.commit = sim_chance(&sim->rng, 50),
 		.coordinator_epoch = 1,
 	};
 	struct buf bytes;
@@ -322,12 +322,12 @@ has_passing_abort(const struct sim *sim)
 static void
 step_clean(struct sim *sim)
 {
-	int pieces = sim_chance(sim, 20) ? (int)rng_below(&sim->rng, 20) :
+	int pieces = sim_chance(&sim->rng, 20) ? (int)rng_below(&sim->rng, 20) :
 					   INT_MAX;
 	const struct log_clean_round round = {
-		.map_bytes_max = sim_chance(sim, 30) ? 100 : 1 << 12,
+		.map_bytes_max = sim_chance(&sim->rng, 30) ? 100 : 1 << 12,
 		.map_load_factor = 0.9,
-		.buffer_len = sim_chance(sim, 50) ? 200 : 4096,
+		.buffer_len = sim_chance(&sim->rng, 50) ? 200 : 4096,
 		.now_ms = sim->now_ms,
 		.pace = pace,
 		.context = &pieces,
@@ -387,19 +387,10 @@ step_time(struct sim *sim)
 static void
 step_fault(struct sim *sim)
 {
-	if (sim_is_cut(sim))
-		return;
-	(void)sim_disk_heal(&sim->disk);
-	sim_disk_fail(&sim->disk,
-	    (enum sim_fault)(1 + rng_below(&sim->rng, SIM_FAULTS - 1)),
-	    rng_below(&sim->rng, 60));
+	sim_life_fault(&sim->life, &sim->disk, &sim->rng);
 }
 
-static const struct {
-	const char *name;
-	unsigned weight;
-	void (*run)(struct sim *sim);
-} steps[] = {
+static const struct sim_step steps[] = {
 	{ "append", 60, step_append },
 	{ "end_txn", 10, step_end_txn },
 	{ "flush", 14, step_flush },
@@ -420,41 +411,28 @@ static const struct {
 
 /* A lack of space or of descriptors takes nothing offline but a truncation. */
 static bool
-may_be_offline(const struct sim *sim, size_t step)
+may_be_offline(const struct sim *sim, const struct sim_step *step)
 {
-	return steps[step].run == step_truncate || sim->disk.off ||
+	return step->run == step_truncate || sim->disk.off ||
 	    sim->disk.fault == SIM_FAULT_EIO;
-}
-
-static size_t
-pick(struct sim *sim)
-{
-	uint64_t total = 0, pick;
-	size_t i = 0;
-
-	for (size_t j = 0; j < COUNT_OF(steps); j++)
-		total += steps[j].weight;
-	pick = rng_below(&sim->rng, total);
-	for (; pick >= steps[i].weight; i++)
-		pick -= steps[i].weight;
-	return i;
 }
 
 void
 sim_step(struct sim *sim)
 {
-	size_t i = pick(sim);
+	const struct sim_step *step =
+	    sim_step_pick(steps, COUNT_OF(steps), &sim->rng);
 
-	log_debug("sim", "%s at %" PRId64, steps[i].name,
+	log_debug("sim", "%s at %" PRId64, step->name,
 	    log_end_offset(sim->log));
-	steps[i].run(sim);
+	step->run(sim);
 	if (log_is_offline(sim->log)) {
-		CHECK(sim->disk.struck && may_be_offline(sim, i));
+		CHECK(sim->disk.struck && may_be_offline(sim, step));
 		sim_restart(sim);
 	} else if (sim->disk.off) {
 		sim_restart(sim);
 	} else if (sim->disk.struck &&
-	    (!sim_disk_lasts(&sim->disk) || sim_chance(sim, 30))) {
+	    (!sim_disk_lasts(&sim->disk) || sim_chance(&sim->rng, 30))) {
 		(void)sim_disk_heal(&sim->disk);
 	}
 }

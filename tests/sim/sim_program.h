@@ -7,23 +7,14 @@
  *	PROGRAM cuts COUNT [FIRST]	the same, with a fault at each operation
  *	PROGRAM cut SEED FAULT AT	one of those
  *
- * A life is one run of what is simulated, decided by its seed alone, with
- * faults that its seed chooses; a cut is a short life with one fault, of each
- * kind at each operation of the disk in turn.
+ * A fault at each operation is one of each kind in turn; sim_life.h says what
+ * lives and cuts are.
  */
 #ifndef SIM_SIM_PROGRAM_H
 #define SIM_SIM_PROGRAM_H
 
 #include "base/base.h"
-#include "sim/sim_disk.h"
-
-/* Which life is lived. */
-struct sim_life {
-	const char *program;
-	uint64_t seed;
-	enum sim_fault fault;	/* SIM_FAULT_NONE: a life; else a cut, */
-	uint64_t at;		/* at this operation */
-};
+#include "sim/sim_life.h"
 
 struct sim_program {
 	const char *name;	/* its path, as tests/sim/NAME */

@@ -27,19 +27,20 @@ pick_settings(struct sim *sim)
 	size_t size = rng_below(&sim->rng, COUNT_OF(sizes));
 
 	log_settings_init(settings);
-	settings->segment_bytes = sim_is_cut(sim) ? 600 : sizes[size];
-	settings->index_interval_bytes = sim_chance(sim, 50) ? 100 : 4096;
-	settings->file_delete_delay_ms = sim_chance(sim, 50) ? 0 : 60000;
+	settings->segment_bytes =
+	    sim_life_is_cut(&sim->life) ? 600 : sizes[size];
+	settings->index_interval_bytes = sim_chance(&sim->rng, 50) ? 100 : 4096;
+	settings->file_delete_delay_ms = sim_chance(&sim->rng, 50) ? 0 : 60000;
 	settings->producer_id_expiration_ms = INT64_MAX / 4;
-	settings->retention_bytes = sim_chance(sim, 50) ?
+	settings->retention_bytes = sim_chance(&sim->rng, 50) ?
 	    -1 :
 	    (int64_t)rng_below(&sim->rng, 20000);
-	settings->retention_ms = sim_chance(sim, 50) ? -1 : 200000;
-	settings->cleanup_compact = sim_chance(sim, 60);
+	settings->retention_ms = sim_chance(&sim->rng, 50) ? -1 : 200000;
+	settings->cleanup_compact = sim_chance(&sim->rng, 60);
 	settings->cleanup_delete =
-	    !settings->cleanup_compact || sim_chance(sim, 40);
-	settings->delete_retention_ms = sim_chance(sim, 50) ? 0 : 100000;
-	settings->min_compaction_lag_ms = sim_chance(sim, 70) ? 0 : 50000;
+	    !settings->cleanup_compact || sim_chance(&sim->rng, 40);
+	settings->delete_retention_ms = sim_chance(&sim->rng, 50) ? 0 : 100000;
+	settings->min_compaction_lag_ms = sim_chance(&sim->rng, 70) ? 0 : 50000;
 	sim->model.delete_retention_ms = settings->delete_retention_ms;
 	sim->model.min_lag_ms = settings->min_compaction_lag_ms;
 }
@@ -55,7 +56,7 @@ live(const struct sim_life *life)
 	sim_disk_init(&sim.disk, &sim.rng);
 	model_init(&sim.model);
 	pick_settings(&sim);
-	if (sim_is_cut(&sim))
+	if (sim_life_is_cut(&sim.life))
 		sim_disk_fail(&sim.disk, life->fault, life->at);
 	else
 		count = 1 + rng_below(&sim.rng, STEPS_MAX);

@@ -34,7 +34,6 @@
 #define TOPICS 3
 #define STEPS_MAX 100
 #define CUT_STEPS 25
-#define STARTS_CUT_MAX 200
 
 /* A topic as the metadata has it, and what was acknowledged of its log. */
 struct topic {
@@ -56,25 +55,6 @@ struct sim {
 	bool failed;			/* the directory */
 	bool calm;			/* the last start: nothing fails */
 };
-
-static bool
-chance(struct sim *sim, unsigned percent)
-{
-	return rng_below(&sim->rng, 100) < percent;
-}
-
-static bool
-is_cut(const struct sim *sim)
-{
-	return sim->life.fault != SIM_FAULT_NONE;
-}
-
-static void
-mend(struct sim *sim)
-{
-	if (!is_cut(sim) || sim->disk.struck_ever)
-		(void)sim_disk_heal(&sim->disk);
-}
 
 static struct uuid
 uuid_of(uint64_t id)
@@ -225,10 +205,10 @@ leave(struct sim *sim)
 		sim->topics[i].log = NULL;
 	log_manager_free(sim->manager);
 	sim->manager = NULL;
-	mend(sim);
+	sim_life_mend(&sim->life, &sim->disk);
 	sim_disk_kill(&sim->disk);
 	sim->disk.off = false;
-	if (off || is_cut(sim) || chance(sim, 60))
+	if (off || sim_life_is_cut(&sim->life) || sim_chance(&sim->rng, 60))
 		sim_disk_crash(&sim->disk);
 }
 
@@ -254,35 +234,20 @@ try_start(struct sim *sim)
 	return done && !sim->disk.off && !sim->failed;
 }
 
-/* See log_sim_start.c. */
-static void
-plan_fault(struct sim *sim, uint64_t attempt)
-{
-	if (sim->calm) {
-		(void)sim_disk_heal(&sim->disk);
-	} else if (is_cut(sim)) {
-		if (attempt > 0 && attempt <= STARTS_CUT_MAX &&
-		    sim->life.fault == SIM_FAULT_POWER &&
-		    sim->life.at % 4 == sim->life.seed % 4)
-			sim_disk_fail(
-			    &sim->disk, SIM_FAULT_POWER, attempt - 1);
-	} else if (attempt < 3 && chance(sim, 30)) {
-		sim_disk_fail(&sim->disk,
-		    chance(sim, 70) ? SIM_FAULT_POWER : SIM_FAULT_EIO,
-		    rng_below(&sim->rng, 80));
-	}
-}
-
 static void
 start_from(struct sim *sim, uint64_t attempt)
 {
 	for (;; attempt++) {
-		plan_fault(sim, attempt);
+		if (sim->calm)
+			(void)sim_disk_heal(&sim->disk);
+		else
+			sim_life_plan_start(
+			    &sim->life, &sim->disk, &sim->rng, attempt);
 		if (try_start(sim))
 			break;
 		leave(sim);
 	}
-	mend(sim);
+	sim_life_mend(&sim->life, &sim->disk);
 	for (int i = 0; i < TOPICS; i++)
 		if (sim->topics[i].id != 0)
 			check_topic(sim, &sim->topics[i]);
@@ -291,7 +256,7 @@ start_from(struct sim *sim, uint64_t attempt)
 static void
 restart(struct sim *sim)
 {
-	bool cut = sim->disk.struck && is_cut(sim);
+	bool cut = sim->disk.struck && sim_life_is_cut(&sim->life);
 
 	leave(sim);
 	start_from(sim, cut ? 1 : 0);
@@ -391,19 +356,10 @@ step_tick(struct sim *sim)
 static void
 step_fault(struct sim *sim)
 {
-	if (is_cut(sim))
-		return;
-	(void)sim_disk_heal(&sim->disk);
-	sim_disk_fail(&sim->disk,
-	    (enum sim_fault)(1 + rng_below(&sim->rng, SIM_FAULTS - 1)),
-	    rng_below(&sim->rng, 60));
+	sim_life_fault(&sim->life, &sim->disk, &sim->rng);
 }
 
-static const struct {
-	const char *name;
-	unsigned weight;
-	void (*run)(struct sim *sim);
-} steps[] = {
+static const struct sim_step steps[] = {
 	{ "create", 25, step_create },
 	{ "delete", 12, step_delete },
 	{ "append", 30, step_append },
@@ -444,23 +400,18 @@ lacks_log(const struct sim *sim)
 static void
 step(struct sim *sim)
 {
-	uint64_t total = 0, pick;
-	size_t i = 0;
+	const struct sim_step *next =
+	    sim_step_pick(steps, COUNT_OF(steps), &sim->rng);
 
-	for (size_t j = 0; j < COUNT_OF(steps); j++)
-		total += steps[j].weight;
-	pick = rng_below(&sim->rng, total);
-	for (; pick >= steps[i].weight; i++)
-		pick -= steps[i].weight;
-	log_debug("sim", "%s", steps[i].name);
-	steps[i].run(sim);
+	log_debug("sim", "%s", next->name);
+	next->run(sim);
 	if (is_offline(sim)) {
 		CHECK(sim->disk.off || sim->disk.fault == SIM_FAULT_EIO);
 		restart(sim);
 	} else if (sim->disk.off || lacks_log(sim)) {
 		restart(sim);
 	} else if (sim->disk.struck &&
-	    (!sim_disk_lasts(&sim->disk) || chance(sim, 30))) {
+	    (!sim_disk_lasts(&sim->disk) || sim_chance(&sim->rng, 30))) {
 		(void)sim_disk_heal(&sim->disk);
 	}
 }
@@ -539,7 +490,7 @@ live(const struct sim_life *life)
 	bool struck;
 
 	sim_init(&sim);
-	if (is_cut(&sim))
+	if (sim_life_is_cut(&sim.life))
 		sim_disk_fail(&sim.disk, life->fault, life->at);
 	else
 		count = 1 + rng_below(&sim.rng, STEPS_MAX);

@@ -35,7 +35,6 @@
 #define NOTHING (-1)
 
 /* Each start leaves a little more, so that this might never end. */
-#define STARTS_CUT_MAX 100
 
 struct sim {
 	struct sim_life life;
@@ -51,25 +50,6 @@ struct sim {
 	int64_t next;		/* none is named twice */
 	int32_t epoch;		/* the last that began */
 };
-
-static bool
-chance(struct sim *sim, unsigned percent)
-{
-	return rng_below(&sim->rng, 100) < percent;
-}
-
-static bool
-is_cut(const struct sim *sim)
-{
-	return sim->life.fault != SIM_FAULT_NONE;
-}
-
-static void
-mend(struct sim *sim)
-{
-	if (!is_cut(sim) || sim->disk.struck_ever)
-		(void)sim_disk_heal(&sim->disk);
-}
 
 /* --- Records -------------------------------------------------------------- */
 
@@ -213,10 +193,10 @@ leave(struct sim *sim)
 	sim->disk.off = true;
 	metadata_log_close(sim->log);
 	sim->log = NULL;
-	mend(sim);
+	sim_life_mend(&sim->life, &sim->disk);
 	sim_disk_kill(&sim->disk);
 	sim->disk.off = false;
-	if (off || is_cut(sim) || chance(sim, 60))
+	if (off || sim_life_is_cut(&sim->life) || sim_chance(&sim->rng, 60))
 		sim_disk_crash(&sim->disk);
 }
 
@@ -259,39 +239,23 @@ try_start(struct sim *sim)
 	return result == 0 && !sim->disk.off;
 }
 
-/* See log_sim_start.c. */
-static void
-plan_fault(struct sim *sim, uint64_t attempt)
-{
-	if (is_cut(sim)) {
-		if (attempt > 0 && attempt <= STARTS_CUT_MAX &&
-		    sim->life.fault == SIM_FAULT_POWER &&
-		    sim->life.at % 4 == sim->life.seed % 4)
-			sim_disk_fail(
-			    &sim->disk, SIM_FAULT_POWER, attempt - 1);
-	} else if (attempt < 3 && chance(sim, 30)) {
-		sim_disk_fail(&sim->disk,
-		    chance(sim, 70) ? SIM_FAULT_POWER : SIM_FAULT_EIO,
-		    rng_below(&sim->rng, 60));
-	}
-}
-
 static void
 start_from(struct sim *sim, uint64_t attempt)
 {
 	for (;; attempt++) {
-		plan_fault(sim, attempt);
+		sim_life_plan_start(
+		    &sim->life, &sim->disk, &sim->rng, attempt);
 		if (try_start(sim))
 			break;
 		leave(sim);
 	}
-	mend(sim);
+	sim_life_mend(&sim->life, &sim->disk);
 }
 
 static void
 restart(struct sim *sim)
 {
-	bool cut = sim->disk.struck && is_cut(sim);
+	bool cut = sim->disk.struck && sim_life_is_cut(&sim->life);
 
 	leave(sim);
 	start_from(sim, cut ? 1 : 0);
@@ -309,8 +273,9 @@ step_append(struct sim *sim)
 	int result;
 
 	/* Now and then more than one batch takes. */
-	if (sim->settings.segment_bytes == INT32_MAX && !is_cut(sim) &&
-	    chance(sim, 1))
+	if (sim->settings.segment_bytes == INT32_MAX &&
+	    !sim_life_is_cut(&sim->life) &&
+	    sim_chance(&sim->rng, 1))
 		padding = METADATA_RECORD_BATCH_LEN_MAX / 4;
 	buf_init(&records.bytes, SIZE_MAX);
 	for (int i = 0; i < count; i++)
@@ -369,17 +334,13 @@ step_fault(struct sim *sim)
 	    (enum sim_fault)(1 + rng_below(&sim->rng, SIM_FAULTS - 1));
 
 	/* A lack of descriptors is waited for, ten seconds long. */
-	if (is_cut(sim) || fault == SIM_FAULT_EMFILE)
+	if (sim_life_is_cut(&sim->life) || fault == SIM_FAULT_EMFILE)
 		return;
 	(void)sim_disk_heal(&sim->disk);
 	sim_disk_fail(&sim->disk, fault, rng_below(&sim->rng, 60));
 }
 
-static const struct {
-	const char *name;
-	unsigned weight;
-	void (*run)(struct sim *sim);
-} steps[] = {
+static const struct sim_step steps[] = {
 	{ "append", 60, step_append },
 	{ "snapshot", 10, step_snapshot },
 	{ "stop", 3, step_stop },
@@ -390,21 +351,16 @@ static const struct {
 static void
 step(struct sim *sim)
 {
-	uint64_t total = 0, pick;
-	size_t i = 0;
+	const struct sim_step *next =
+	    sim_step_pick(steps, COUNT_OF(steps), &sim->rng);
 
-	for (size_t j = 0; j < COUNT_OF(steps); j++)
-		total += steps[j].weight;
-	pick = rng_below(&sim->rng, total);
-	for (; pick >= steps[i].weight; i++)
-		pick -= steps[i].weight;
-	log_debug("sim", "%s at %" PRId64, steps[i].name,
+	log_debug("sim", "%s at %" PRId64, next->name,
 	    metadata_log_end_offset(sim->log));
-	steps[i].run(sim);
+	next->run(sim);
 	if (metadata_log_failed(sim->log) || sim->disk.off)
 		restart(sim);
 	else if (sim->disk.struck &&
-	    (!sim_disk_lasts(&sim->disk) || chance(sim, 30)))
+	    (!sim_disk_lasts(&sim->disk) || sim_chance(&sim->rng, 30)))
 		(void)sim_disk_heal(&sim->disk);
 }
 
@@ -423,9 +379,10 @@ sim_init(struct sim *sim)
 	sim->settings.log_dir = DIRECTORY;
 	sim->settings.node_id = 1;
 	/* A batch of metadata may be as large as that. */
-	sim->settings.segment_bytes = chance(sim, 70) ? 700 : INT32_MAX;
-	sim->settings.retention_bytes = chance(sim, 50) ? 0 : 2000;
-	if (chance(sim, 50))
+	sim->settings.segment_bytes =
+	    sim_chance(&sim->rng, 70) ? 700 : INT32_MAX;
+	sim->settings.retention_bytes = sim_chance(&sim->rng, 50) ? 0 : 2000;
+	if (sim_chance(&sim->rng, 50))
 		sim->settings.retention_ms = INT64_MAX;
 }
 
@@ -440,7 +397,7 @@ live(const struct sim_life *life)
 	sim_init(sim);
 	if (life->fault == SIM_FAULT_EMFILE)
 		count = 0;
-	else if (is_cut(sim))
+	else if (sim_life_is_cut(&sim->life))
 		sim_disk_fail(&sim->disk, life->fault, life->at);
 	else
 		count = 1 + rng_below(&sim->rng, STEPS_MAX);
