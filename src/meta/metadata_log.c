@@ -497,6 +497,22 @@ write_quorum_state(struct metadata_log *log)
 	return disk_is_full(errno) ? 0 : -1;
 }
 
+/*
+ * A kill or a failed sync leaves batches that are in memory alone.  They are
+ * durable before the next one is written, or a power cut could keep that and
+ * tear them, which would look like damage.
+ */
+static int
+sync_tail(struct metadata_log *log)
+{
+	bool durable;
+
+	log_lock(log->log);
+	durable = log_flushed_offset(log->log) == log_end_offset(log->log);
+	log_unlock(log->log);
+	return durable ? 0 : sync_log(log);
+}
+
 int
 metadata_log_begin_epoch(struct metadata_log *log)
 {
@@ -513,7 +529,7 @@ metadata_log_begin_epoch(struct metadata_log *log)
 		return -1;
 	}
 	log->epoch = MAX(latest, 0) + 1;
-	if (write_quorum_state(log) != 0)
+	if (sync_tail(log) != 0 || write_quorum_state(log) != 0)
 		return -1;
 	return append_leader_change(log);
 }

@@ -451,6 +451,48 @@ a_sync_waits_for_a_descriptor(void **state)
 	assert_int_equal(append_named(rig, 1, "a"), 0);
 }
 
+/* What happened to the log's file first. */
+struct first {
+	bool synced;
+	bool written;
+	bool in_order;
+};
+
+static void
+note_first(void *context, enum disk_operation operation, const char *path)
+{
+	struct first *first = context;
+
+	if (path == NULL || strstr(path, SEGMENT) == NULL)
+		return;
+	if (operation == DISK_FDATASYNC)
+		first->synced = true;
+	if (operation == DISK_PWRITE && !first->written) {
+		first->written = true;
+		first->in_order = first->synced;
+	}
+}
+
+/* A kill leaves batches in memory alone; a new one must not outlive them. */
+static void
+what_was_found_is_durable_before_an_append(void **state)
+{
+	struct meta_rig *rig = *state;
+	struct seen seen = { 0 };
+	struct first first = { 0 };
+
+	(void)begin(rig);
+	assert_int_equal(append_named(rig, 1, "a"), 0);
+	metadata_log_close(rig->log);
+	rig->log = metadata_log_open(&rig->log_settings);
+	assert_int_equal(metadata_log_replay(rig->log, note, &seen), 0);
+	rig->fault.hook_context = &first;
+	rig->fault.hook = note_first;
+	assert_int_equal(metadata_log_begin_epoch(rig->log), 0);
+	rig->fault.hook = NULL;
+	assert_true(first.written && first.in_order);
+}
+
 /* The bytes on disk behind the end of the log's file. */
 static int64_t
 room_behind(struct meta_rig *rig)
@@ -576,6 +618,7 @@ main(void)
 		TEST(a_transaction_that_is_cut_short_ends_the_log),
 		TEST(quorums_of_others_are_refused),
 		TEST(a_sync_waits_for_a_descriptor),
+		TEST(what_was_found_is_durable_before_an_append),
 		TEST(a_reserve_is_kept_for_a_full_disk),
 		TEST(a_missing_partition_metadata_is_written_again),
 		TEST(each_operation_may_fail),
