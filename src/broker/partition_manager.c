@@ -16,8 +16,9 @@
 /* A topic of which some partitions are here. */
 struct entry {
 	struct partition_topic *topic;
-	struct partition **partitions; /* NULL: hosted elsewhere */
+	struct partition **partitions; /* NULL: hosted elsewhere, or missing */
 	int32_t count;
+	int32_t first_new; /* those below were there at the start */
 };
 
 struct partition_manager {
@@ -247,7 +248,7 @@ place_of(const struct partition_manager *manager,
 /* Open or create the log of a partition; NULL where that failed (logged). */
 static struct partition *
 partition_make(struct partition_manager *manager, struct entry *entry,
-    int32_t index, const struct partition_image *image, bool is_new,
+    int32_t index, const struct partition_image *image,
     const struct topic_settings *settings)
 {
 	struct partition_topic *topic = entry->topic;
@@ -256,7 +257,7 @@ partition_make(struct partition_manager *manager, struct entry *entry,
 	struct partition *partition;
 	struct log *log;
 
-	place.is_new = is_new;
+	place.is_new = index >= entry->first_new;
 	if (log_manager_create(manager->context->logs,
 		slice_of(topic->name, topic->name_len), index, topic->id,
 		&place, &settings->log, &log) != KP_NONE)
@@ -318,7 +319,7 @@ new_logs_sync(struct partition_manager *manager,
 /* Make, of what the image has and the entry lacks, what belongs here. */
 static void
 entry_extend(struct partition_manager *manager, struct entry *entry,
-    const struct topic_image *image, bool is_new)
+    const struct topic_image *image)
 {
 	int32_t count = image->partitions_count, before = entry->count;
 	struct partition **partitions =
@@ -332,8 +333,7 @@ entry_extend(struct partition_manager *manager, struct entry *entry,
 		    node_with_replica(manager, image->partitions[i]) >= 0) {
 			partitions[i] =
 			    partition_make(manager, entry, i,
-				image->partitions[i], is_new && i >= before,
-				&settings);
+				image->partitions[i], &settings);
 			manager->missing_count += partitions[i] == NULL;
 		}
 	}
@@ -357,7 +357,8 @@ topic_create(struct partition_manager *manager, const struct topic_image *image)
 
 	entry->topic =
 	    partition_topic_new(image->name, image->id, image->internal);
-	entry_extend(manager, entry, image, manager->loaded);
+	entry->first_new = manager->loaded ? 0 : image->partitions_count;
+	entry_extend(manager, entry, image);
 }
 
 static void
@@ -396,7 +397,7 @@ topic_change(struct partition_manager *manager, const struct topic_image *old,
 			partition_apply(partition, &state);
 	}
 	if (new->partitions_count > old->partitions_count)
-		entry_extend(manager, entry, new, true);
+		entry_extend(manager, entry, new);
 }
 
 static void
@@ -430,7 +431,7 @@ missing_retry(struct partition_manager *manager)
 		    manager->image, entries[i]->topic->id);
 
 		if (image != NULL && entry_lacks(entries[i]))
-			entry_extend(manager, entries[i], image, false);
+			entry_extend(manager, entries[i], image);
 	}
 	free(entries);
 }

@@ -63,7 +63,8 @@ directory_make(struct api_rig *rig)
 	meta.version = 1;
 	meta.node_id = RIG_NODE;
 	meta.cluster_id = xstrdup("rig");
-	meta.directory_id = (struct uuid){ { 0x77, 1 } };
+	rig->assigned = (struct uuid){ { 0x77, 1 } };
+	meta.directory_id = rig->assigned;
 	assert_int_equal(
 	    meta_properties_write(&meta, disk_posix(), rig->directory), 0);
 	meta_properties_fini(&meta);
@@ -198,7 +199,6 @@ partition_add(
     struct api_rig *rig, struct delta *delta, struct uuid topic, int32_t index)
 {
 	int32_t replicas[] = { RIG_NODE };
-	struct uuid directories[] = { { { 0x77, 1 } } };
 	struct kp_partition_record partition;
 
 	kp_defaults(&kp_partition_record, &partition);
@@ -206,7 +206,7 @@ partition_add(
 	partition.topic_id = topic;
 	partition.replicas = partition.isr = replicas;
 	partition.replicas_count = partition.isr_count = 1;
-	partition.directories = directories;
+	partition.directories = &rig->assigned;
 	partition.directories_count = 1;
 	partition.leader = RIG_NODE;
 	partition.leader_epoch = 0;

@@ -27,6 +27,7 @@ struct delta;
 
 struct api_rig {
 	char *directory;
+	struct uuid assigned;	/* where new partitions are to be; its id */
 	struct disk_fault fault;
 	struct log_manager *logs;
 	struct partition_context context;

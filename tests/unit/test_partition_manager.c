@@ -133,6 +133,26 @@ what_could_not_be_made_is_tried_again(void **state)
 	free(path);
 }
 
+/* One that never was anywhere may be made anywhere, also when tried again. */
+static void
+what_is_tried_again_is_still_new(void **state)
+{
+	struct api_rig *rig = *state;
+	char *path = xasprintf("%s/a-0", rig->directory);
+
+	log_set_level(LOG_FATAL);
+	api_rig_topic(rig, "before", 1);
+	rig->assigned = (struct uuid){ { 0x77, 9 } };
+	temp_dir_put(rig->directory, "a-0", "in the way");
+	api_rig_topic(rig, "a", 1);
+	assert_false(has(rig, "a", 0));
+	assert_int_equal(unlink(path), 0);
+	api_rig_topic(rig, "b", 1);
+	assert_true(has(rig, "a", 0));
+	assert_true(has(rig, "b", 0));
+	free(path);
+}
+
 static void
 deleted_topics_refuse(void **state)
 {
@@ -227,6 +247,7 @@ main(void)
 		TEST(topics_are_found),
 		TEST(topics_grow),
 		TEST(what_could_not_be_made_is_tried_again),
+		TEST(what_is_tried_again_is_still_new),
 		TEST(deleted_topics_refuse),
 		TEST(configs_reach_partitions),
 		TEST(many_topics),
