@@ -8,13 +8,12 @@
  * file, which is also a .checkpoint.
  */
 #include "base/base.h"
-#include "base/bytes.h"
 #include "base/log.h"
 #include "cli/dump_log.h"
 #include "cli/exit_code.h"
+#include "fuzz/input.h"
 #include "store/disk.h"
 #include "store/disk_posix.h"
-#include "wire/batch.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,24 +66,6 @@ make_directory(void)
 	atexit(drop_directory);
 }
 
-static struct slice
-take(struct slice *input, size_t len)
-{
-	struct slice taken = slice_of(input->data, MIN(len, input->len));
-
-	input->data += taken.len;
-	input->len -= taken.len;
-	return taken;
-}
-
-static struct slice
-take_section(struct slice *input)
-{
-	struct slice len = take(input, 2);
-
-	return take(input, len.len == 2 ? be16_get(len.data) : 0);
-}
-
 static void
 write_file(const char *partition, const char *name, struct slice bytes)
 {
@@ -93,20 +74,6 @@ write_file(const char *partition, const char *name, struct slice bytes)
 	assert(disk_write_file(
 		   disk_posix(), path, bytes.data, bytes.len, 0644) == 0);
 	free(path);
-}
-
-/* Walk the batches as far as they go and put a right checksum on each. */
-static void
-seal_batches(uint8_t *data, size_t len)
-{
-	struct batch batch;
-
-	while (batch_read(slice_of(data, len), &batch) == 0) {
-		if (batch.magic == BATCH_MAGIC)
-			batch_seal(data, batch.size_bytes);
-		data += batch.size_bytes;
-		len -= batch.size_bytes;
-	}
 }
 
 static void
@@ -124,12 +91,12 @@ write_files(const char *partition, struct slice input, bool sealed)
 	assert(mkdir(path, 0755) == 0);
 	free(path);
 	for (size_t i = 0; i < SECTIONS; i++)
-		write_file(partition, names[i], take_section(&input));
+		write_file(partition, names[i], fuzz_take_section(&input));
 	copy = xmalloc(input.len);
 	if (input.len > 0)
 		memcpy(copy, input.data, input.len);
 	if (sealed)
-		seal_batches(copy, input.len);
+		fuzz_seal_batches(copy, input.len);
 	for (size_t i = SECTIONS; i < COUNT_OF(names); i++)
 		write_file(partition, names[i], slice_of(copy, input.len));
 	free(copy);
@@ -145,7 +112,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice input = slice_of(data, size);
-	struct slice first = take(&input, 1);
+	struct slice first = fuzz_take(&input, 1);
 	uint8_t flags = first.len == 1 ? first.data[0] : 0;
 	const char *partition = partitions[(flags & FLAG_METADATA) != 0];
 	struct dump_log_options options = {

@@ -10,12 +10,11 @@
  */
 #include "base/base.h"
 #include "base/buf.h"
-#include "base/bytes.h"
 #include "base/log.h"
+#include "fuzz/input.h"
 #include "store/disk_posix.h"
 #include "store/fd_cache.h"
 #include "store/log.h"
-#include "wire/batch.h"
 #include "wire/batch_builder.h"
 
 #include <stdio.h>
@@ -62,38 +61,6 @@ write_file(const char *name, struct slice bytes)
 	free(path);
 }
 
-static struct slice
-take(struct slice *input, size_t len)
-{
-	struct slice taken = slice_of(input->data, MIN(len, input->len));
-
-	input->data += taken.len;
-	input->len -= taken.len;
-	return taken;
-}
-
-static struct slice
-take_section(struct slice *input)
-{
-	struct slice len = take(input, 2);
-
-	return take(input, len.len == 2 ? be16_get(len.data) : 0);
-}
-
-/* Walk the batches as far as they go and put a right checksum on each. */
-static void
-seal_batches(uint8_t *data, size_t len)
-{
-	struct batch batch;
-
-	while (batch_read(slice_of(data, len), &batch) == 0) {
-		if (batch.magic == BATCH_MAGIC)
-			batch_seal(data, batch.size_bytes);
-		data += batch.size_bytes;
-		len -= batch.size_bytes;
-	}
-}
-
 static void
 write_log(struct slice bytes, bool sealed)
 {
@@ -102,7 +69,7 @@ write_log(struct slice bytes, bool sealed)
 	if (bytes.len > 0)
 		memcpy(copy, bytes.data, bytes.len);
 	if (sealed)
-		seal_batches(copy, bytes.len);
+		fuzz_seal_batches(copy, bytes.len);
 	write_file("00000000000000000000.log", slice_of(copy, bytes.len));
 	free(copy);
 }
@@ -229,9 +196,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	make_directory();
 	assert(disk_remove_dir(disk_posix(), directory) == 0);
 	assert(disk_mkdir(disk_posix(), directory, 0755) == 0);
-	take(&input, 2);
+	fuzz_take(&input, 2);
 	for (size_t i = 0; i < SECTIONS; i++)
-		write_file(names[i], take_section(&input));
+		write_file(names[i], fuzz_take_section(&input));
 	write_log(input, (data[0] & 2) != 0);
 	log_settings_init(&open.settings);
 	open.files = fd_cache_new(disk_posix(), 4);

@@ -4,10 +4,10 @@
 #include "sim/data_dir.h"
 
 #include "base/buf.h"
+#include "sim/sim_aborted.h"
 #include "store/flusher.h"
 #include "store/log.h"
 #include "store/log_manager.h"
-#include "store/txn_index.h"
 #include "wire/batch.h"
 #include "wire/batch_builder.h"
 
@@ -256,20 +256,6 @@ was_aborted(const struct data_log *log, const struct data_batch *batch)
 	return false;
 }
 
-static bool
-is_listed(const struct txn_index *aborted, const struct data_batch *batch)
-{
-	for (size_t i = 0; i < aborted->count; i++) {
-		const struct txn_index_entry *entry = &aborted->entries[i];
-
-		if (entry->producer_id == batch->producer_id &&
-		    entry->first_offset <= batch->base_offset &&
-		    entry->last_offset > batch->base_offset)
-			return true;
-	}
-	return false;
-}
-
 static int64_t
 stable_offset(const struct check *check)
 {
@@ -309,7 +295,8 @@ check_aborted(struct check *check, int64_t offset, int64_t stable)
 	error = log_read_aborted(&read, &aborted);
 	if (error == KP_NONE && batch->transactional && !batch->control &&
 	    !is_bad(check, batch) &&
-	    is_listed(&aborted, batch) !=
+	    sim_aborted_has(
+		&aborted, batch->producer_id, batch->base_offset) !=
 		was_aborted(check->model, batch)) {
 		CHECK(is_damaged_here(check, ".txnindex"));
 		check->tally->unseen++;

@@ -4,8 +4,8 @@
 #include "sim/log_sim.h"
 
 #include "base/log.h"
+#include "sim/sim_aborted.h"
 #include "store/disk.h"
-#include "store/txn_index.h"
 #include "wire/batch.h"
 
 #include <inttypes.h>
@@ -283,20 +283,6 @@ check_epochs(struct sim *sim, const struct model_list *list)
 	}
 }
 
-static bool
-is_listed(const struct txn_index *aborted, const struct model_batch *batch)
-{
-	for (size_t i = 0; i < aborted->count; i++) {
-		const struct txn_index_entry *entry = &aborted->entries[i];
-
-		if (entry->producer_id == batch->producer_id &&
-		    entry->first_offset <= batch->base_offset &&
-		    entry->last_offset > batch->base_offset)
-			return true;
-	}
-	return false;
-}
-
 /* Is a committed reader told what it must not see of this batch? */
 static void
 check_visible(
@@ -311,7 +297,8 @@ check_visible(
 		    model->transactional && !model->control &&
 		    batch->record_count > 0)
 			CHECK(
-			    is_listed(aborted, model) ==
+			    sim_aborted_has(aborted, model->producer_id,
+				model->base_offset) ==
 				model_was_aborted(&sim->model, i));
 	}
 }
