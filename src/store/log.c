@@ -392,7 +392,7 @@ log_segment_replace(struct log *log, int64_t base_offset, int64_t now_ms)
 	log->segment_count--;
 	log->segments[log->segment_count - 1] =
 	    log->segments[log->segment_count];
-	if (segment_mark_deleted(old) != 0)
+	if (segment_remove(old) != 0)
 		log_warn("store", "%s keeps an empty segment at %" PRId64,
 		    log->path, old->base_offset);
 	segment_unref(old);

@@ -240,22 +240,16 @@ unhold_sources(const struct writing *writing)
 		segment_unhold(sources(writing)[i]);
 }
 
-/*
- * Take the old names away.  A full disk, which may refuse a rename, is no
- * reason to keep them: who reads an old segment does without.  Locked.
- */
+/* Take the old names away.  Locked. */
 static int
-rename_sources(const struct writing *writing)
+remove_sources(const struct writing *writing)
 {
 	struct segment **segments = sources(writing);
 
-	if (segment_mark_replaced(segments[0]) != 0 &&
-	    (!disk_is_full(errno) ||
-		segment_unlink_replaced(segments[0]) != 0))
+	if (segment_remove_replaced(segments[0]) != 0)
 		return -1;
 	for (size_t i = 1; i < writing->group.count; i++)
-		if (segment_mark_deleted(segments[i]) != 0 &&
-		    (!disk_is_full(errno) || segment_unlink(segments[i]) != 0))
+		if (segment_remove(segments[i]) != 0)
 			return -1;
 	return 0;
 }
@@ -297,7 +291,7 @@ swap_locked(const struct writing *writing)
 		errno = ECANCELED;
 		return -1;
 	}
-	if (rename_sources(writing) != 0) {
+	if (remove_sources(writing) != 0) {
 		log_write_failed(log, "put compacted segments", true);
 		return -1;
 	}

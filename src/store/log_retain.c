@@ -55,7 +55,7 @@ log_segments_remove(struct log *log, size_t at, size_t count)
 		size_t next = at == 0 ? done : at + count - 1 - done;
 		struct segment *segment = log->segments[next];
 
-		if (segment_mark_deleted(segment) != 0)
+		if (segment_remove(segment) != 0)
 			break;
 		log_removal_schedule(log, segment->base_offset);
 		log_damages_forget_segment(log, segment->base_offset);

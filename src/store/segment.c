@@ -489,32 +489,32 @@ with_files(struct segment *segment, files_fn fn, size_t extension_count,
 	return result;
 }
 
-int
-segment_mark_deleted(struct segment *segment)
+/*
+ * A directory that has no place for the longer name may not grow on a full
+ * disk, of all times: files go at once then, and readers of the segment, which
+ * is held, do without their names.
+ */
+static int
+remove_files(struct segment *segment, size_t extension_count)
 {
-	return with_files(
-	    segment, rename_files, COUNT_OF(extensions), deleted);
+	if (with_files(segment, rename_files, extension_count, deleted) == 0)
+		return 0;
+	if (!disk_is_full(errno) ||
+	    (!segment->held && segment_hold(segment) != 0))
+		return -1;
+	return with_files(segment, unlink_files, extension_count, deleted);
 }
 
 int
-segment_mark_replaced(struct segment *segment)
+segment_remove(struct segment *segment)
 {
-	return with_files(
-	    segment, rename_files, COUNT_OF(extensions) - 1, deleted);
+	return remove_files(segment, COUNT_OF(extensions));
 }
 
 int
-segment_unlink(struct segment *segment)
+segment_remove_replaced(struct segment *segment)
 {
-	return with_files(
-	    segment, unlink_files, COUNT_OF(extensions), deleted);
-}
-
-int
-segment_unlink_replaced(struct segment *segment)
-{
-	return with_files(
-	    segment, unlink_files, COUNT_OF(extensions) - 1, deleted);
+	return remove_files(segment, COUNT_OF(extensions) - 1);
 }
 
 int

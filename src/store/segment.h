@@ -307,21 +307,16 @@ void segment_relax(struct segment *segment);
 int segment_sync_indexes(struct segment *segment) WARN_UNUSED;
 
 /*
- * Rename the files so that they end with .deleted; -1 with errno: the segment
- * can be used, and this be called again.
+ * Rename the files so that they end with .deleted, or unlink them where the
+ * disk has no room for that; the segment is held then (segment_hold), and no
+ * reader misses them.  -1 with errno: the segment can be used, and this be
+ * called again.  Takes M; reads index files on a full disk.
  */
-int segment_mark_deleted(struct segment *segment) WARN_UNUSED;
+int segment_remove(struct segment *segment) WARN_UNUSED;
 
 /* The same for one that another of this base replaces, to which the producer
  * snapshot belongs then. */
-int segment_mark_replaced(struct segment *segment) WARN_UNUSED;
-
-/*
- * Unlink what these two could not rename, of a segment that is held; -1 with
- * errno.
- */
-int segment_unlink(struct segment *segment) WARN_UNUSED;
-int segment_unlink_replaced(struct segment *segment) WARN_UNUSED;
+int segment_remove_replaced(struct segment *segment) WARN_UNUSED;
 
 /*
  * Keep the descriptor of a closed segment open and its indexes in memory until

@@ -427,6 +427,46 @@ retention_by_size(void **state)
 	    100 - log_start_offset(fixture->log));
 }
 
+/* What makes room may not need room itself. */
+static void
+full_disk_does_not_keep_segments(void **state)
+{
+	struct fixture *fixture = *state;
+	struct log_read read = { .upper_bound = INT64_MAX,
+		.max_bytes = 1 << 20,
+		.min_one_batch = true };
+	int64_t start;
+	uint8_t byte;
+
+	small_segments(fixture, 2000);
+	for (int i = 0; i < 100; i++)
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){
+			.value_len = 100, .timestamp_ms = FIXTURE_NOW_MS });
+	assert_int_equal(log_read(fixture->log, &read), KP_NONE);
+	fixture->open.settings.retention_bytes = 5000;
+	log_settings_change(fixture->log, &fixture->open.settings);
+	disk_fault_fail_all(
+	    &fixture->fault, DISK_RENAME, ".timeindex", 0, ENOSPC);
+	assert_true(log_retain(fixture->log, FIXTURE_NOW_MS) > 3);
+	assert_true(disk_fault_clear(&fixture->fault) > 3);
+	assert_false(log_is_offline(fixture->log));
+	start = log_start_offset(fixture->log);
+	assert_int_equal(log_first_base_offset(fixture->log), start);
+	assert_int_equal(fixture_file_size(fixture, FIRST_LOG), -1);
+	assert_int_equal(
+	    fixture_count_records(fixture, start, 1 << 20), 100 - start);
+	/* Who reads already can go on. */
+	assert_true(read.unresolved);
+	assert_int_equal(log_read_resolve(&read), KP_NONE);
+	assert_int_equal(pread(read.fd, &byte, 1, read.position), 1);
+	log_read_release(&read);
+	fixture_restart(fixture);
+	assert_int_equal(log_start_offset(fixture->log), start);
+	assert_int_equal(
+	    fixture_count_records(fixture, start, 1 << 20), 100 - start);
+}
+
 static void
 retention_by_time_spares_what_is_not_committed(void **state)
 {
@@ -892,6 +932,7 @@ main(void)
 		TEST(duplicates_are_answered),
 		TEST(finds_timestamps),
 		TEST(retention_by_size),
+		TEST(full_disk_does_not_keep_segments),
 		TEST(retention_by_time_spares_what_is_not_committed),
 		TEST(delete_records_moves_the_start),
 		TEST(reads_outlive_the_segment),
