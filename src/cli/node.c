@@ -18,6 +18,7 @@
 #include "broker/partition_manager.h"
 #include "cli/reconfigure.h"
 #include "cli/settings.h"
+#include "coord/coordinator.h"
 #include "coord/group_coordinator.h"
 #include "meta/broker_ops.h"
 #include "meta/controller.h"
@@ -356,7 +357,7 @@ static void
 open_services(struct node *node)
 {
 	struct group_settings group_settings;
-	const struct group_services services = {
+	const struct coordinator_services services = {
 		.image = node->image,
 		.controller = node->controller,
 		.partitions = node->partitions,

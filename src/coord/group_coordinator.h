@@ -28,7 +28,7 @@
 #include "coord/group_settings.h"
 #include "coord/shard.h"
 
-struct controller;
+struct coordinator_services;
 struct group_coordinator;
 struct kp_delete_groups_request;
 struct kp_describe_groups_response_group;
@@ -42,9 +42,6 @@ struct kp_list_groups_response;
 struct kp_sync_group_request;
 struct kp_sync_group_response;
 struct delta;
-struct loop_group;
-struct image;
-struct partition_manager;
 
 struct group_call {
 	struct shard_call call;		/* set call.done before */
@@ -57,22 +54,12 @@ struct group_call {
 
 /* --- Life ---------------------------------------------------------------- */
 
-/* What the coordinator works with; all of it outlives the coordinator. */
-struct group_services {
-	struct image *image;
-	struct controller *controller;
-	struct partition_manager *partitions;
-	struct loop_group *loops;
-	const int32_t *nodes;		/* the brokers that this process is */
-	int32_t nodes_count;
-};
-
 /*
  * A coordinator that leads nothing yet.  settings and nodes are copied.
  */
 struct group_coordinator *group_coordinator_new(
     const struct group_settings *settings,
-    const struct group_services *services);
+    const struct coordinator_services *services);
 
 /*
  * Subscribe with context coordinator, behind the partition manager: a

@@ -186,8 +186,8 @@ group_coordinator_list(struct group_coordinator *coordinator,
 	struct listing *listing =
 	    arena_xcalloc(call->arena, 1, sizeof(*listing));
 	int32_t count;
-	struct group_tenure **tenures =
-	    group_coordinator_tenures(coordinator, &count);
+	struct tenure **tenures =
+	    coordinator_tenures(&coordinator->base, &count);
 
 	listing->call = call;
 	listing->response = response;
@@ -196,8 +196,9 @@ group_coordinator_list(struct group_coordinator *coordinator,
 	for (int32_t i = 0; i < count; i++) {
 		if (atomic_load(&listing->error) == KP_NONE &&
 		    tenures[i]->leader == call->node_id)
-			listing_add(listing, &tenures[i]->shard, filter);
-		group_tenure_unref(tenures[i]);
+			listing_add(listing,
+			    &group_tenure_of(tenures[i])->shard, filter);
+		tenure_unref(tenures[i]);
 	}
 	free((void *)tenures);
 	listing_unref(listing);

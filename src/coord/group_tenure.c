@@ -1,5 +1,15 @@
 #include "coord/group_tenure.h"
 
+static void
+release(struct tenure *base)
+{
+	struct group_tenure *tenure = group_tenure_of(base);
+
+	group_shard_fini(&tenure->shard);
+	tenure_fini(base);
+	free(tenure);
+}
+
 struct group_tenure *
 group_tenure_new(const struct group_settings *settings,
     const struct shard_settings *shard_settings, struct budget *memory,
@@ -7,52 +17,10 @@ group_tenure_new(const struct group_settings *settings,
 {
 	struct group_tenure *tenure = xcalloc(1, sizeof(*tenure));
 
-	tenure->leader = leader;
-	atomic_init(&tenure->refs, 1);
+	tenure->tenure.release = release;
 	group_shard_init(&tenure->shard, settings, shard_settings, memory,
-	    &tenure->host.host, partition_index(partition));
-	partition_host_init(
-	    &tenure->host, partition, loop, &tenure->shard.shard);
+	    &tenure->tenure.host.host, partition_index(partition));
+	tenure_init(
+	    &tenure->tenure, &tenure->shard.shard, partition, loop, leader);
 	return tenure;
-}
-
-void
-group_tenure_ref(struct group_tenure *tenure)
-{
-	atomic_fetch_add(&tenure->refs, 1);
-}
-
-void
-group_tenure_unref(struct group_tenure *tenure)
-{
-	int refs = atomic_fetch_sub(&tenure->refs, 1);
-
-	assert(refs > 0);
-	if (refs > 1)
-		return;
-	group_shard_fini(&tenure->shard);
-	partition_host_fini(&tenure->host);
-	free(tenure);
-}
-
-static void
-host_closed(struct partition_host *host)
-{
-	struct group_tenure *tenure =
-	    CONTAINER_OF(host, struct group_tenure, host);
-	void (*ended)(void *context) = tenure->ended;
-	void *context = tenure->context;
-
-	group_tenure_unref(tenure);
-	ended(context);
-}
-
-void
-group_tenure_end(
-    struct group_tenure *tenure, void (*ended)(void *context), void *context)
-{
-	shard_resign(&tenure->shard.shard);
-	tenure->ended = ended;
-	tenure->context = context;
-	partition_host_close(&tenure->host, host_closed);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "coord/coordinator.h"
 #include "coord/group_coordinator.h"
 #include "coord/java_hash.h"
 #include "meta/delta.h"
@@ -29,10 +30,10 @@ struct world {
 };
 
 static void
-coordinator_start(struct world *world)
+groups_start(struct world *world)
 {
 	static const int32_t nodes[] = { RIG_NODE };
-	const struct group_services services = {
+	const struct coordinator_services services = {
 		.image = world->rig.image,
 		.partitions = world->rig.server.partitions,
 		.loops = world->rig.loops,
@@ -50,7 +51,7 @@ coordinator_start(struct world *world)
 }
 
 static void
-coordinator_stop(struct world *world)
+groups_stop(struct world *world)
 {
 	group_coordinator_stop(world->groups);
 	world->rig.subscriber = NULL;
@@ -65,13 +66,13 @@ world_init(struct world *world, bool acked)
 	world->settings = GROUP_SETTINGS_DEFAULT;
 	world->settings.rebalance_delay_ms = 0;
 	world->settings.session_timeout_min_ms = 1;
-	coordinator_start(world);
+	groups_start(world);
 }
 
 static void
 world_fini(struct world *world)
 {
-	coordinator_stop(world);
+	groups_stop(world);
 	api_rig_fini(&world->rig);
 }
 
@@ -326,9 +327,9 @@ another_nodes_groups_are_not_served(void **state UNUSED)
 	struct world world;
 
 	world_init(&world, false);
-	coordinator_stop(&world);
+	groups_stop(&world);
 	api_rig_topic(&world.rig, OFFSETS_TOPIC, 3);
-	coordinator_start(&world);
+	groups_start(&world);
 	assert_int_equal(commit(&world, "g", "t", 1), KP_NONE);
 	offset_call_init(&o, "t");
 	o.call.group.node_id = RIG_NODE + 1;
@@ -355,10 +356,10 @@ offsets_are_loaded_at_the_start(void **state UNUSED)
 	char group[32];
 
 	world_init(&world, true);
-	coordinator_stop(&world);
+	groups_stop(&world);
 	api_rig_topic(&world.rig, OFFSETS_TOPIC, 5);
 	for (int round = 0; round < 3; round++) {
-		coordinator_start(&world);
+		groups_start(&world);
 		for (int i = 0; i < 40; i++) {
 			snprintf(group, sizeof(group), "loaded-%d", i);
 			expect_offset(&world, group, "t",
@@ -367,9 +368,9 @@ offsets_are_loaded_at_the_start(void **state UNUSED)
 			    commit(&world, group, "t", (round + 1) * 100 + i),
 			    KP_NONE);
 		}
-		coordinator_stop(&world);
+		groups_stop(&world);
 	}
-	coordinator_start(&world);
+	groups_start(&world);
 	world_fini(&world);
 }
 
@@ -381,9 +382,9 @@ groups_stay_when_partitions_are_added(void **state UNUSED)
 	char group[32];
 
 	world_init(&world, false);
-	coordinator_stop(&world);
+	groups_stop(&world);
 	world.topic = api_rig_topic(&world.rig, OFFSETS_TOPIC, 3);
-	coordinator_start(&world);
+	groups_start(&world);
 	group_at(2, 3, group);
 	assert_int_equal(commit(&world, group, "t", 8), KP_NONE);
 	assert_int_not_equal(java_hash_partition(slice_str(group), 7), 2);
@@ -416,9 +417,9 @@ offsets_go_with_their_topic(void **state UNUSED)
 	struct world world;
 
 	world_init(&world, false);
-	coordinator_stop(&world);
+	groups_stop(&world);
 	api_rig_topic(&world.rig, OFFSETS_TOPIC, 3);
-	coordinator_start(&world);
+	groups_start(&world);
 	topic = api_rig_topic(&world.rig, "t", 1);
 	second = api_rig_topic(&world.rig, "v", 1);
 	for (int i = 0; i < 10; i++) {
@@ -462,9 +463,9 @@ groups_go_with_the_topic_of_groups(void **state UNUSED)
 	int64_t offset;
 
 	world_init(&world, true);
-	coordinator_stop(&world);
+	groups_stop(&world);
 	world.topic = api_rig_topic(&world.rig, OFFSETS_TOPIC, 3);
-	coordinator_start(&world);
+	groups_start(&world);
 	assert_int_equal(commit(&world, "g", "t", 1), KP_NONE);
 	api_rig_hold(&world.rig, true);
 	commit_begin(&world, &waiting, "g", "t", 2);
@@ -499,9 +500,9 @@ commits_are_answered_when_they_are_durable(void **state UNUSED)
 	struct world world;
 
 	world_init(&world, true);
-	coordinator_stop(&world);
+	groups_stop(&world);
 	api_rig_topic(&world.rig, OFFSETS_TOPIC, 1);
-	coordinator_start(&world);
+	groups_start(&world);
 	assert_int_equal(commit(&world, "g", "t", 1), KP_NONE);
 	api_rig_hold(&world.rig, true);
 	for (int i = 0; i < 10; i++)
@@ -524,10 +525,10 @@ commits_time_out(void **state UNUSED)
 	struct world world;
 
 	world_init(&world, true);
-	coordinator_stop(&world);
+	groups_stop(&world);
 	world.settings.commit_timeout_ms = 50;
 	api_rig_topic(&world.rig, OFFSETS_TOPIC, 1);
-	coordinator_start(&world);
+	groups_start(&world);
 	api_rig_hold(&world.rig, true);
 	assert_int_equal(
 	    commit(&world, "g", "t", 1), KP_COORDINATOR_NOT_AVAILABLE);
@@ -601,9 +602,9 @@ sessions_end_by_themselves(void **state UNUSED)
 	char group[32];
 
 	world_init(&world, false);
-	coordinator_stop(&world);
+	groups_stop(&world);
 	api_rig_topic(&world.rig, OFFSETS_TOPIC, 4);
-	coordinator_start(&world);
+	groups_start(&world);
 	for (int i = 0; i < 4; i++) {
 		group_at(i, 4, group);
 		join_begin(&world, &members[i], group, 100);
@@ -628,9 +629,9 @@ the_stop_answers_everybody(void **state UNUSED)
 	int64_t offset;
 
 	world_init(&world, false);
-	coordinator_stop(&world);
+	groups_stop(&world);
 	api_rig_topic(&world.rig, OFFSETS_TOPIC, 2);
-	coordinator_start(&world);
+	groups_start(&world);
 	join_begin(&world, &first, "g", 60000);
 	assert_int_equal(call_wait(&first.call), KP_NONE);
 	/* Waits for the first one to join again. */

@@ -1,17 +1,26 @@
 /*
- * Making __consumer_offsets at its first use.  Whoever asks while it is being
- * made waits for the same creation.
+ * Making the topic at its first use.  Whoever asks while it is being made waits
+ * for the same creation.
  */
 #include "base/log.h"
-#include "coord/group_coordinator_inner.h"
+#include "base/worker.h"
+#include "coord/coordinator.h"
 #include "meta/image.h"
 #include "meta/topic_ops.h"
 #include "wire/generated/create_topics.h"
 
 #define CREATION_BYTES_MAX ((size_t)1 << 20)
+#define CONFIGS_MAX 5
+
+/* Someone who waits for the topic to be there. */
+struct waiter {
+	struct list_node node;
+	void (*ready)(void *context, enum kp_error error);
+	void *context;
+};
 
 struct creation {
-	struct group_coordinator *coordinator;
+	struct coordinator *coordinator;
 	struct arena arena;
 	struct kp_create_topics_request request;
 	struct create_topics_op op;
@@ -23,7 +32,7 @@ struct creation {
 /* --- Done ---------------------------------------------------------------- */
 
 static void
-answer_all(struct group_coordinator *coordinator, enum kp_error error)
+answer_all(struct coordinator *coordinator, enum kp_error error)
 {
 	struct list waiters;
 	struct list_node *node;
@@ -34,8 +43,7 @@ answer_all(struct group_coordinator *coordinator, enum kp_error error)
 	list_splice(&waiters, &coordinator->waiters);
 	pthread_mutex_unlock(&coordinator->mutex);
 	while ((node = list_pop(&waiters)) != NULL) {
-		struct group_coordinator_waiter *waiter =
-		    LIST_ENTRY(node, struct group_coordinator_waiter, node);
+		struct waiter *waiter = LIST_ENTRY(node, struct waiter, node);
 
 		waiter->ready(waiter->context, error);
 		free(waiter);
@@ -46,7 +54,7 @@ static void
 run_answer(struct task *task)
 {
 	struct creation *creation = CONTAINER_OF(task, struct creation, task);
-	struct group_coordinator *coordinator = creation->coordinator;
+	struct coordinator *coordinator = creation->coordinator;
 	enum kp_error error = creation->error;
 
 	arena_reset(&creation->arena);
@@ -74,21 +82,14 @@ static void
 created(struct controller_op *op)
 {
 	struct creation *creation = CONTAINER_OF(op, struct creation, op.op);
-	struct group_coordinator *coordinator = creation->coordinator;
-	bool posted;
+	struct coordinator *coordinator = creation->coordinator;
 
 	creation->error = result_of(&creation->op);
 	if (creation->error != KP_NONE)
-		log_warn("coord", "Cannot create %.*s: %s",
-		    SLICE_ARG(GROUP_COORDINATOR_TOPIC),
-		    kp_error_name(creation->error));
+		log_warn("coord", "Cannot create %s: %s",
+		    coordinator->topic.name, kp_error_name(creation->error));
 	creation->task.run = run_answer;
-	pthread_mutex_lock(&coordinator->mutex);
-	posted = coordinator->worker != NULL;
-	if (posted)
-		worker_post(coordinator->worker, &creation->task);
-	pthread_mutex_unlock(&coordinator->mutex);
-	if (!posted)
+	if (!coordinator_post(coordinator, &creation->task))
 		run_answer(&creation->task);
 }
 
@@ -108,10 +109,10 @@ live_brokers(const struct image *image)
 
 /* As many replicas as are wanted, where there are brokers for them. */
 static int16_t
-replication_factor(const struct group_coordinator *coordinator)
+replication_factor(const struct coordinator *coordinator)
 {
 	struct image *image = coordinator->services.image;
-	int32_t wanted = coordinator->settings.topic_replication_factor;
+	int32_t wanted = coordinator->topic.replication_factor;
 	int32_t live;
 
 	image_read_lock(image);
@@ -120,9 +121,9 @@ replication_factor(const struct group_coordinator *coordinator)
 	if (wanted <= live)
 		return (int16_t)wanted;
 	log_info("coord",
-	    "%.*s gets %d replicas, not the %d of "
-	    "offsets.topic.replication.factor: so many brokers are live",
-	    SLICE_ARG(GROUP_COORDINATOR_TOPIC), live, wanted);
+	    "%s gets %d replicas, not the %d of %s: so many brokers are live",
+	    coordinator->topic.name, live, wanted,
+	    coordinator->topic.replication_key);
 	return (int16_t)live;
 }
 
@@ -137,31 +138,54 @@ add_config(struct kp_create_topics_request_topic *topic, const char *name,
 	config->value = value;
 }
 
+static struct slice
+number(struct arena *arena, int32_t value)
+{
+	return arena_printf(arena, "%d", value);
+}
+
+static void
+add_configs(
+    struct creation *creation, struct kp_create_topics_request_topic *topic)
+{
+	const struct coordinator_topic *settings =
+	    &creation->coordinator->topic;
+	struct arena *arena = &creation->arena;
+
+	topic->configs =
+	    arena_xcalloc(arena, CONFIGS_MAX, sizeof(*topic->configs));
+	add_config(topic, "compression.type",
+	    slice_str(settings->uncompressed ? "uncompressed" : "producer"));
+	add_config(topic, "cleanup.policy", slice_str("compact"));
+	add_config(
+	    topic, "segment.bytes", number(arena, settings->segment_bytes));
+	if (settings->min_insync_replicas > 0)
+		add_config(topic, "min.insync.replicas",
+		    number(arena, settings->min_insync_replicas));
+	if (settings->never_unclean)
+		add_config(topic, "unclean.leader.election.enable",
+		    slice_str("false"));
+}
+
 static void
 fill_request(struct creation *creation)
 {
-	const struct group_settings *settings =
-	    &creation->coordinator->settings;
+	const struct coordinator_topic *settings =
+	    &creation->coordinator->topic;
 	struct kp_create_topics_request_topic *topic;
 
 	topic = arena_xcalloc(&creation->arena, 1, sizeof(*topic));
-	topic->name = GROUP_COORDINATOR_TOPIC;
-	topic->num_partitions = settings->topic_partitions;
+	topic->name = slice_str(settings->name);
+	topic->num_partitions = settings->partitions;
 	topic->replication_factor = replication_factor(creation->coordinator);
-	topic->configs =
-	    arena_xcalloc(&creation->arena, 3, sizeof(*topic->configs));
-	add_config(topic, "compression.type", slice_str("producer"));
-	add_config(topic, "cleanup.policy", slice_str("compact"));
-	add_config(topic, "segment.bytes",
-	    arena_printf(
-		&creation->arena, "%d", settings->topic_segment_bytes));
+	add_configs(creation, topic);
 	kp_defaults(&kp_create_topics_request, &creation->request);
 	creation->request.topics = topic;
 	creation->request.topics_count = 1;
 }
 
 static void
-create(struct group_coordinator *coordinator)
+create(struct coordinator *coordinator)
 {
 	struct creation *creation = xcalloc(1, sizeof(*creation));
 
@@ -176,10 +200,10 @@ create(struct group_coordinator *coordinator)
 }
 
 void
-group_coordinator_prepare(struct group_coordinator *coordinator,
+coordinator_prepare(struct coordinator *coordinator,
     void (*ready)(void *context, enum kp_error error), void *context)
 {
-	struct group_coordinator_waiter *waiter;
+	struct waiter *waiter;
 	bool serves, first = false;
 
 	pthread_mutex_lock(&coordinator->mutex);
