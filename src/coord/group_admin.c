@@ -120,7 +120,7 @@ group_shard_list(struct group_shard *shard, struct shard_call *call,
 	}
 	if (filter.classic)
 		error = list_groups(shard, arena, filter.states, list);
-	shard_reply(&shard->shard, call, error);
+	shard_reply_at_once(&shard->shard, call, error);
 	shard_leave(&shard->shard);
 }
 
@@ -195,7 +195,7 @@ group_shard_describe(struct group_shard *shard, struct group_call *call,
 		describe(group, call->arena, out);
 	else
 		out->error_code = KP_UNKNOWN_SERVER_ERROR;
-	shard_reply(&shard->shard, &call->call, KP_NONE);
+	shard_reply_at_once(&shard->shard, &call->call, KP_NONE);
 	shard_leave(&shard->shard);
 }
 

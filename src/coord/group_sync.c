@@ -202,7 +202,7 @@ group_shard_heartbeat(struct group_shard *shard, struct group_call *call,
 	error = request->group_id.len == 0 ?
 	    KP_INVALID_GROUP_ID :
 	    heartbeat(group_find(shard, request->group_id), request);
-	shard_reply(&shard->shard, &call->call, error);
+	shard_reply_at_once(&shard->shard, &call->call, error);
 	shard_leave(&shard->shard);
 }
 

@@ -127,10 +127,17 @@ call_ready(struct shard_wait *wait, struct shard *shard, enum kp_error error)
 }
 
 void
+shard_reply_at_once(
+    struct shard *shard, struct shard_call *call, enum kp_error error)
+{
+	call_ready(&call->wait, shard, error);
+}
+
+void
 shard_reply(struct shard *shard, struct shard_call *call, enum kp_error error)
 {
 	if (error != KP_NONE || shard->end_offset <= shard->committed_offset) {
-		call_ready(&call->wait, shard, error);
+		shard_reply_at_once(shard, call, error);
 		return;
 	}
 	call->wait.ready = call_ready;

@@ -219,6 +219,13 @@ void shard_reply(struct shard *shard, struct shard_call *call,
     enum kp_error error);
 
 /*
+ * The same, but at once in any case: for an answer that does not promise that
+ * what it tells is committed.
+ */
+void shard_reply_at_once(struct shard *shard, struct shard_call *call,
+    enum kp_error error);
+
+/*
  * Lock held.  A timer that is started by one that fires waits for the next
  * tick, however short its delay: a tick ends.
  */
