@@ -22,8 +22,6 @@
 
 #define ELR_VERSION "eligible.leader.replicas.version"
 
-#define EXCESSIVE "Unable to perform excessively large batch operation."
-
 static enum kp_error
 refuse(struct config_change *change, enum kp_error error, const char *message)
 {
@@ -77,7 +75,8 @@ put_joined(struct config_change *change, struct slice name, struct slice base,
 
 	*change->joined_bytes += base.len + item->value.len;
 	if (*change->joined_bytes > JOINED_BYTES_MAX)
-		return refuse(change, KP_POLICY_VIOLATION, EXCESSIVE);
+		return refuse(change, KP_POLICY_VIOLATION,
+		    CONFIG_CHANGE_EXCESSIVE);
 	text = join(base, item->value,
 	    item->operation == CONFIG_CHANGE_SUBTRACT, &len);
 	if (len > VALUE_LEN_MAX)
@@ -549,21 +548,4 @@ config_change_run(struct config_change *change)
 	config_set_unref(change->set);
 	change->set = NULL;
 	return error;
-}
-
-/* --- Requests ------------------------------------------------------------- */
-
-struct slice
-config_change_resource(struct arena *arena, int8_t type, struct slice name)
-{
-	return arena_printf(arena, "%d/%.*s", type, SLICE_ARG(name));
-}
-
-enum kp_error
-config_change_whole(int32_t resources, int64_t configs, struct slice *message)
-{
-	if (resources + configs <= CONTROLLER_RECORDS_MAX)
-		return KP_NONE;
-	*message = slice_str(EXCESSIVE);
-	return KP_POLICY_VIOLATION;
 }

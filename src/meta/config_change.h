@@ -45,19 +45,15 @@ struct config_change {
 	struct slice message;
 };
 
+/* What a request that asks for too much is told. */
+#define CONFIG_CHANGE_EXCESSIVE \
+	"Unable to perform excessively large batch operation."
+
 /*
  * Check the items, the permission and the set that they make, and emit a
  * record for each key that changes, or nothing.  Kafka's code, and a text in
  * change->message.
  */
 enum kp_error config_change_run(struct config_change *change) WARN_UNUSED;
-
-/* What tells a request's resources apart, in arena. */
-struct slice config_change_resource(struct arena *arena, int8_t type,
-    struct slice name);
-
-/* Is a request with so many resources and configs small enough? */
-enum kp_error config_change_whole(int32_t resources, int64_t configs,
-    struct slice *message) WARN_UNUSED;
 
 #endif
