@@ -189,7 +189,10 @@ metadata_log_open(const struct metadata_log_settings *settings)
 	log->voters_count = -1;
 	log->files = fd_cache_new(log->disk, OPEN_FILES_MAX);
 	log->snapshot_ms = clock_wall_ms();
-	log->log = open_log(log);
+	/* First of all: without it nothing must change. */
+	if (quorum_state_read(
+		log->disk, log->directory, &log->voted_epoch) == 0)
+		log->log = open_log(log);
 	if (log->log == NULL || metadata_log_note_active(log) != 0) {
 		metadata_log_close(log);
 		return NULL;
@@ -516,14 +519,12 @@ sync_tail(struct metadata_log *log)
 int
 metadata_log_begin_epoch(struct metadata_log *log)
 {
-	int32_t saved, latest;
+	int32_t latest;
 
-	if (quorum_state_read(log->disk, log->directory, &saved) != 0)
-		return -1;
 	log_lock(log->log);
 	latest = leader_epochs_latest(log_leader_epochs(log->log));
 	log_unlock(log->log);
-	latest = MAX(latest, MAX(saved, log->seen_epoch));
+	latest = MAX(latest, MAX(log->voted_epoch, log->seen_epoch));
 	if (latest == INT32_MAX) {
 		log_error(LOGGER, "%s: epochs are used up", log->directory);
 		return -1;

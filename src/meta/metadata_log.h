@@ -40,7 +40,10 @@ struct metadata_log_settings {
 /* Kafka's defaults, for all but the first four. */
 void metadata_log_settings_init(struct metadata_log_settings *settings);
 
-/* Open; NULL with one line in the log. */
+/*
+ * Open; NULL with one line in the log.  Nothing is changed where quorum-state
+ * is damaged.
+ */
 struct metadata_log *metadata_log_open(
     const struct metadata_log_settings *settings);
 /* Close; the log's files are as clean as what was synced. */

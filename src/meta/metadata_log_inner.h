@@ -16,6 +16,7 @@ struct metadata_log {
 	struct fd_cache *files;
 	struct log *log;
 	int32_t epoch;			/* 0 until one has begun */
+	int32_t voted_epoch;		/* what quorum-state had */
 	int32_t seen_epoch;		/* the highest that was replayed */
 	int16_t kraft_version;
 	struct slice voters;		/* owned: an encoded VotersRecord */

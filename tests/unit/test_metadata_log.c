@@ -181,16 +181,14 @@ static void
 a_damaged_quorum_state_is_refused(void **state)
 {
 	struct meta_rig *rig = *state;
-	struct seen seen = { 0 };
 
 	begin(rig);
 	meta_rig_stop(rig);
 	temp_dir_put(rig->directory, "__cluster_metadata-0/quorum-state",
 	    "{\"leaderId\":1,\"leaderEpoch\":");
+	/* Before anything is changed: a start that is refused does not. */
 	rig->log = metadata_log_open(&rig->log_settings);
-	assert_non_null(rig->log);
-	assert_int_equal(metadata_log_replay(rig->log, note, &seen), 0);
-	assert_int_equal(metadata_log_begin_epoch(rig->log), -1);
+	assert_null(rig->log);
 }
 
 static void
