@@ -5,7 +5,8 @@
  * log_read, log_aborted (the transactions in a read), log_timestamp (look-up
  * by time), log_flush, log_retain, log_cut (truncation), log_clean with
  * log_clean_plan, log_clean_map and log_clean_group (compaction), log_sweep
- * (files of interrupted operations), log_load and log_recovery (start),
+ * (files of interrupted operations), log_load, log_recovery and log_epochs
+ * (start),
  * log_closed (start without files, after an orderly stop),
  * log_producers (state after a start or a cut), log_damage (what is rotten).
  */
@@ -351,10 +352,20 @@ int log_recover_segment(struct log *log, size_t at, bool *cut) WARN_UNUSED;
  */
 int log_recover_end(struct log *log, bool *broken) WARN_UNUSED;
 
+/* A buffer for a walk over size_bytes of a file, and its length; freed by the
+ * caller. */
+uint8_t *log_scan_buffer(int64_t size_bytes, size_t *len);
+
+/* --- log_epochs.c ------------------------------------------------------- */
+
 /*
- * Derive the leader epochs from the headers of the batches in the first count
- * segments.  -1 with errno.
+ * Learn the leader epochs of the first count segments: from their file, or
+ * where the batches say otherwise, or it says nothing, from all batches.
+ * Those behind are recovered, and noted one by one.  -1 with errno.
  */
-int log_recover_epochs(struct log *log, size_t count) WARN_UNUSED;
+int log_epochs_load(struct log *log, size_t count) WARN_UNUSED;
+
+/* Note the epoch of a batch that stands behind all that were noted. */
+void log_epoch_note(struct log *log, const struct batch *batch);
 
 #endif

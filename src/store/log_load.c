@@ -154,9 +154,10 @@ recover_from(struct log *log, size_t at, int64_t now_ms)
 static int
 find_end(struct log *log, const struct log_open *open, bool *broken)
 {
-	if (segment_activate(log_active(log), open->now_ms) != 0)
-		return -1;
-	return log_recover_end(log, broken);
+	if (segment_activate(log_active(log), open->now_ms) == 0)
+		return log_recover_end(log, broken);
+	*broken = errno == EBADMSG;
+	return *broken ? 0 : -1;
 }
 
 static int
@@ -260,29 +261,10 @@ load_segments(struct log *log, const struct log_open *open,
 		    "%s is not as an orderly stop leaves it;"
 		    " checking it",
 		    log->path);
-		segment_close(log_active(log));
+		if (log_active(log)->active)
+			segment_close(log_active(log));
 	}
 	return load_unclean(log, open, files, doubtful);
-}
-
-/*
- * What the file says, or, where it is damaged or says nothing, what the
- * batches do.  Recovery learns from those that it checks by itself.
- */
-static int
-load_epochs(struct log *log, size_t count)
-{
-	int result = leader_epochs_read(&log->epochs, log->disk, log->path);
-
-	if (result != 0 && errno != EBADMSG)
-		return -1;
-	if (result == 0 && log->epochs.count > 0)
-		return 0;
-	if (result != 0)
-		log_warn("store",
-		    "%s/%s is damaged; deriving it from the batches", log->path,
-		    LEADER_EPOCHS_FILE);
-	return log_recover_epochs(log, count);
 }
 
 /*
@@ -396,7 +378,7 @@ load(struct log *log, const struct log_open *open, struct log_files *files)
 	checked = open->clean && !doubtful ?
 	    log->segment_count :
 	    recovery_begin(log, doubtful);
-	if (load_epochs(log, checked) != 0 ||
+	if (log_epochs_load(log, checked) != 0 ||
 	    load_segments(log, open, files, doubtful) != 0)
 		return -1;
 	save_damages(log);

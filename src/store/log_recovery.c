@@ -19,8 +19,8 @@
 #define SCAN_BUFFER_LEN_MAX ((size_t)1 << 20)
 
 /* As much as a file of this size needs, for most logs are small. */
-static uint8_t *
-scan_buffer(int64_t size_bytes, size_t *len)
+uint8_t *
+log_scan_buffer(int64_t size_bytes, size_t *len)
 {
 	*len = MIN((size_t)size_bytes, SCAN_BUFFER_LEN_MAX);
 	*len = MAX(*len, FILE_SCAN_BUFFER_MIN);
@@ -36,39 +36,6 @@ struct recovery {
 
 /* --- One batch ---------------------------------------------------------- */
 
-/*
- * The leader epoch in a batch has no checksum, and one that is too high would
- * hide all that follow.  Epochs never go back: where two batches agree on a
- * lower one, it was not so.
- */
-static void
-note_epoch(struct log *log, const struct batch *batch)
-{
-	struct leader_epochs *epochs = &log->epochs;
-	struct leader_epoch last = log->recovered_epoch;
-	int64_t base_offset = batch->base_offset;
-
-	log->recovered_epoch =
-	    (struct leader_epoch){ batch->leader_epoch, base_offset };
-	if (batch->leader_epoch < 0)
-		return;
-	if (last.epoch == batch->leader_epoch &&
-	    last.epoch < leader_epochs_latest(epochs)) {
-		log_warn("store",
-		    "%s: the leader epoch %d in front of offset %" PRId64
-		    " is damaged; it is not higher than %d",
-		    log->path, leader_epochs_latest(epochs),
-		    last.start_offset, last.epoch);
-		while (leader_epochs_latest(epochs) > last.epoch)
-			epochs->count--;
-		epochs->dirty = true;
-		base_offset = last.start_offset;
-	}
-	if (batch->leader_epoch > leader_epochs_latest(epochs))
-		leader_epochs_assign(
-		    epochs, batch->leader_epoch, base_offset);
-}
-
 /* The position of the batch is the segment's size so far, but for damage. */
 static int
 take(struct recovery *recovery, const struct batch *batch)
@@ -78,7 +45,7 @@ take(struct recovery *recovery, const struct batch *batch)
 	recovery->segment->size_bytes = recovery->walk.scan.position;
 	segment_account(
 	    recovery->segment, batch, log->settings.index_interval_bytes);
-	note_epoch(log, batch);
+	log_epoch_note(log, batch);
 	recovery->walk.next_offset = batch->last_offset + 1;
 	return log_producers_note_scanned(
 	    log, &recovery->walk.scan, batch, recovery->segment);
@@ -252,7 +219,7 @@ log_recover_segment(struct log *log, size_t at, bool *cut)
 	if (fd < 0)
 		return -1;
 	log_damages_forget_bytes(log, segment->base_offset);
-	buffer = scan_buffer(segment->size_bytes, &len);
+	buffer = log_scan_buffer(segment->size_bytes, &len);
 	file_scan_init(
 	    &scan, log->disk, fd, 0, segment->size_bytes, buffer, len);
 	batch_walk_init(&recovery.walk, &scan, segment->base_offset);
@@ -313,7 +280,7 @@ log_recover_end(struct log *log, bool *broken)
 
 	if (fd < 0)
 		return -1;
-	buffer = scan_buffer(active->size_bytes - position, &len);
+	buffer = log_scan_buffer(active->size_bytes - position, &len);
 	log->end_offset = active->base_offset;
 	file_scan_init(&scan, log->disk, fd, position, active->size_bytes,
 	    buffer, len);
@@ -324,40 +291,4 @@ log_recover_end(struct log *log, bool *broken)
 		so = segment_times_agree(active);
 	*broken |= so == 0;
 	return step == FILE_SCAN_ERROR || so < 0 ? -1 : 0;
-}
-
-static int
-read_epochs(struct log *log, struct segment *segment)
-{
-	int fd = segment_pin(segment);
-	struct batch_walk walk;
-	struct file_scan scan;
-	struct batch batch;
-	uint8_t *buffer;
-	int result;
-	size_t len;
-
-	if (fd < 0)
-		return -1;
-	buffer = scan_buffer(segment->size_bytes, &len);
-	file_scan_init(
-	    &scan, log->disk, fd, 0, segment->size_bytes, buffer, len);
-	batch_walk_init(&walk, &scan, segment->base_offset);
-	while ((result = batch_walk_next(&walk, &batch)) > 0)
-		note_epoch(log, &batch);
-	free(buffer);
-	segment_unpin(segment);
-	return result;
-}
-
-int
-log_recover_epochs(struct log *log, size_t count)
-{
-	int result = 0;
-
-	leader_epochs_clear(&log->epochs);
-	log->recovered_epoch.epoch = -1;
-	for (size_t i = 0; i < count && result == 0; i++)
-		result = read_epochs(log, log->segments[i]);
-	return result;
 }

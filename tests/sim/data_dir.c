@@ -20,7 +20,6 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#define CLUSTER_ID "rotrotrotrotrotrotrotA"
 #define METADATA_DIR "__cluster_metadata-0"
 #define FILE_LEN_MAX ((size_t)1 << 20)
 #define PRODUCERS 3
@@ -277,26 +276,46 @@ data_dir_metadata(const struct data_dir *dir, struct sim_disk *disk)
 
 /* --- Making the metadata ------------------------------------------------- */
 
-static void
-format(struct data_dir *dir)
+static int
+format(struct sim_disk *disk, struct rng *rng, struct format_result *result)
 {
 	static const char *const dirs[] = { DATA_DIR_PATH };
 	const struct format_settings settings = {
-		.disk = &dir->disk.disk,
+		.disk = &disk->disk,
 		.dirs = dirs,
 		.dirs_count = 1,
 		.node_id = DATA_DIR_NODE,
-		.cluster_id = CLUSTER_ID,
 		.controller_listener = "CONTROLLER",
 		.controller_host = "localhost",
 		.controller_port = 9093,
-		.rng = &dir->rng,
+		.rng = rng,
 	};
+
+	return format_ensure(&settings, result);
+}
+
+static void
+make_format(struct data_dir *dir)
+{
 	struct format_result result;
 
-	CHECK(format_ensure(&settings, &result) == 0);
+	CHECK(format(&dir->disk, &dir->rng, &result) == 0);
 	dir->directory_id = result.directory_ids[0];
 	format_result_fini(&result);
+}
+
+bool
+data_dir_formatted(const struct data_dir *dir, struct sim_disk *disk)
+{
+	struct rng rng = dir->rng;
+	struct format_result result;
+	bool ours = format(disk, &rng, &result) == 0;
+
+	if (ours) {
+		CHECK(!result.formatted);
+		format_result_fini(&result);
+	}
+	return ours;
 }
 
 static void
@@ -867,7 +886,7 @@ data_dir_make(struct data_dir *dir, enum data_dir_end end)
 	dir->end = end;
 	rng_init(&dir->rng, 1);
 	data_dir_disk(&dir->disk, &dir->rng, NULL);
-	format(dir);
+	make_format(dir);
 	make_metadata(dir);
 	make_logs(dir);
 	if (end == DATA_DIR_STOPPED)

@@ -123,6 +123,9 @@ void data_dir_manager(struct sim_disk *disk,
 bool data_dir_wanted(void *context, struct slice topic, int32_t partition,
     struct uuid *topic_id, struct log_settings *settings);
 
+/* Is the directory taken for that of a cluster, and not formatted anew? */
+bool data_dir_formatted(const struct data_dir *dir, struct sim_disk *disk);
+
 /*
  * The image as text, which the caller frees: all its records, sorted.  NULL
  * where the metadata is refused.
