@@ -27,6 +27,21 @@ log_scan_buffer(int64_t size_bytes, size_t *len)
 	return xmalloc(*len);
 }
 
+/*
+ * Does a batch behind end_offset reach over the recovery point, where it would
+ * have to end, from behind a gap?  Its offset is damaged.
+ */
+static bool
+passes_durable(
+    const struct log *log, int64_t end_offset, const struct batch *batch)
+{
+	return !log->settings.cleanup_compact &&
+	    log->recovery_point > log->start_offset &&
+	    end_offset < log->recovery_point &&
+	    batch->base_offset > end_offset &&
+	    batch->last_offset >= log->recovery_point;
+}
+
 struct recovery {
 	struct log *log;
 	struct segment *segment;
@@ -103,6 +118,28 @@ skip_damage(struct recovery *recovery, struct batch *batch)
 
 /* --- A segment ---------------------------------------------------------- */
 
+/* Is all that is durable read? */
+static bool
+is_behind_durable(const struct recovery *recovery)
+{
+	return recovery->walk.next_offset >= recovery->log->recovery_point;
+}
+
+/*
+ * Was the batch there before those in front of it?  A power cut keeps what was
+ * not synced in any order: the end of what a truncation took away may be back
+ * behind what was appended in its place.
+ */
+static bool
+is_old(const struct recovery *recovery, const struct batch *batch)
+{
+	const struct log *log = recovery->log;
+
+	return !log->appends_synced && is_behind_durable(recovery) &&
+	    batch->leader_epoch >= 0 &&
+	    batch->leader_epoch < log->recovered_epoch.epoch;
+}
+
 /* Walk to the end or to the first bad byte that is not rot; -1 with errno. */
 static int
 walk(struct recovery *recovery)
@@ -112,9 +149,14 @@ walk(struct recovery *recovery)
 	int good;
 
 	while ((good = batch_walk_step(walk, &batch)) >= 0) {
+		if (good > 0 && is_old(recovery, &batch))
+			return 0;
+		if (good > 0 &&
+		    passes_durable(recovery->log, walk->next_offset, &batch))
+			good = 0;
 		if (good == 0 &&
 		    (walk->scan.position >= walk->scan.end ||
-			walk->next_offset >= recovery->log->recovery_point))
+			is_behind_durable(recovery)))
 			return 0;
 		if (good == 0)
 			good = skip_damage(recovery, &batch);
@@ -252,6 +294,7 @@ walk_tail(struct log *log, struct file_scan *scan,
 
 	while ((step = file_scan_next(scan, &batch)) == FILE_SCAN_BATCH &&
 	    batch.base_offset >= log->end_offset &&
+	    !passes_durable(log, log->end_offset, &batch) &&
 	    batch.max_timestamp <= max_ms) {
 		log->end_offset = batch.last_offset + 1;
 		met = met ||

@@ -99,6 +99,29 @@ flipped_above_the_recovery_point(void **state)
 	}
 }
 
+/* What a truncation took away may be back, behind what came in its place. */
+static void
+a_lower_epoch_is_the_end(void **state)
+{
+	struct fixture *fixture = *state;
+	const uint8_t lower = 2;
+	int64_t position;
+
+	fixture_must_append(fixture, &(struct fixture_batch){ 0 });
+	fixture_must_append(fixture, &(struct fixture_batch){ 0 });
+	position = fixture->log->segments[0]->size_bytes;
+	fixture_must_append(fixture, &(struct fixture_batch){ 0 });
+	fixture_must_append(fixture, &(struct fixture_batch){ 0 });
+	fixture_poke(fixture, FIRST ".log", position + 15, &lower, 1);
+	/* Below the recovery point it is only the epoch that is damaged. */
+	fixture_kill(fixture, 3);
+	assert_int_equal(log_end_offset(fixture->log), 4);
+	fixture_kill(fixture, 1);
+	assert_int_equal(log_end_offset(fixture->log), 2);
+	assert_int_equal(
+	    fixture_file_size(fixture, FIRST ".log"), position);
+}
+
 static void
 zeroes_and_garbage_are_the_end(void **state)
 {
@@ -592,6 +615,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(torn_at_every_byte),
 		TEST(flipped_above_the_recovery_point),
+		TEST(a_lower_epoch_is_the_end),
 		TEST(zeroes_and_garbage_are_the_end),
 		TEST(torn_in_the_middle),
 		TEST(rot_is_kept_and_not_served),
