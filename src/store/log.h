@@ -263,6 +263,7 @@ struct log_read {
 	int64_t from_offset;	/* offset, or the segment's base above it */
 	int64_t from_position;	/* look for it from here; -1: by the index */
 	int64_t end_position;	/* what is behind is not read */
+	int64_t end_offset;	/* no batch of the segment reaches it */
 	int64_t bound_position;	/* look for upper_bound likewise */
 	bool end_exact;		/* or do not: end_position is its place */
 };

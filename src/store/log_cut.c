@@ -77,13 +77,19 @@ static int
 cut_active(struct log *log, int64_t offset)
 {
 	struct segment *active = log_active(log);
+	const struct segment_bound bound = {
+		.position = active->size_bytes,
+		.offset = log->end_offset,
+	};
 	int64_t position = segment_lookup(active, offset);
 	size_t ignored;
+	int found =
+	    segment_locate(active, offset, &position, &bound, &ignored);
 
-	if (segment_locate(
-		active, offset, &position, active->size_bytes, &ignored) < 0)
-		return -1;
-	return segment_truncate(active, position, offset);
+	/* What is damaged at the cut goes, too. */
+	if (found < 0 && errno == EBADMSG)
+		found = segment_find_end(active, offset, &bound, &position);
+	return found < 0 ? -1 : segment_truncate(active, position, offset);
 }
 
 static int

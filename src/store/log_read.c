@@ -22,6 +22,7 @@ read_reset(struct log *log, struct log_read *read)
 	read->from_offset = read->offset;
 	read->from_position = -1;
 	read->end_position = 0;
+	read->end_offset = 0;
 	read->bound_position = -1;
 	read->end_exact = false;
 }
@@ -38,14 +39,17 @@ damage_after(const struct log *log, int64_t offset)
 
 /* Read to the end of the segment, or to the damage that is before it. */
 static void
-limit_to_segment(const struct log *log, struct log_read *read)
+limit_to_segment(const struct log *log, struct log_read *read, size_t at)
 {
 	const struct log_damage *damage = damage_after(log, read->from_offset);
 
 	read->end_position = read->segment->size_bytes;
+	read->end_offset = log_segment_end(log, at);
 	if (damage != NULL &&
-	    damage->segment_base == read->segment->base_offset)
+	    damage->segment_base == read->segment->base_offset) {
 		read->end_position = damage->position;
+		read->end_offset = damage->first_offset;
+	}
 }
 
 /*
@@ -141,7 +145,7 @@ read_at(struct log *log, struct log_read *read)
 	struct segment *segment = log->segments[at];
 
 	read->segment = segment_ref(segment);
-	limit_to_segment(log, read);
+	limit_to_segment(log, read, at);
 	limit_to_bound(log, read, at);
 	if (find_in_tail(log, read))
 		return finish(read);
@@ -188,13 +192,18 @@ static int
 locate(const struct log_read *read, int64_t offset, int64_t hint,
     int64_t *position, size_t *size_bytes)
 {
+	const struct segment_bound bound = {
+		.position = read->end_position,
+		.offset = read->end_offset,
+	};
+
 	*position = hint;
 	if (hint < 0)
 		*position = segment_lookup_closed(read->segment, offset);
 	if (*position < 0)
 		return -1;
 	return segment_locate(
-	    read->segment, offset, position, read->end_position, size_bytes);
+	    read->segment, offset, position, &bound, size_bytes);
 }
 
 /* 1: found; 0: the segment has nothing at or above the offset; -1: errno. */

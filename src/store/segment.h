@@ -239,15 +239,28 @@ int segment_lookup_timestamp_closed(struct segment *segment,
 int segment_has_time(struct segment *segment, const struct segment_time *time)
     WARN_UNUSED;
 
+/* Where batches are looked for: those that end before both. */
+struct segment_bound {
+	int64_t position;
+	int64_t offset;
+};
+
 /*
  * The first batch behind position whose last offset is at least offset: 1 and
- * its position and size, 0 where [position, end) has none, -1 with errno:
- * EBADMSG where the offset may be among bad bytes, or where the batch at
- * position is behind the offset or the next one goes back into it, so that an
- * index must have led there in error.  Reads the file.  Any lock but M.
+ * its position and size, 0 where there is none before the bound, -1 with
+ * errno: EBADMSG where the offset may be among bad bytes, or where the batch
+ * at position is behind the offset or the next one goes back into it, so that
+ * an index must have led there in error.  Reads the file.  Any lock but M.
  */
 int segment_locate(struct segment *segment, int64_t offset, int64_t *position,
-    int64_t end, size_t *size_bytes) WARN_UNUSED;
+    const struct segment_bound *bound, size_t *size_bytes) WARN_UNUSED;
+
+/*
+ * *position becomes where the good batches below offset end, without an index.
+ * 0, or -1 with errno.  Reads the file up to there.  Any lock but M.
+ */
+int segment_find_end(struct segment *segment, int64_t offset,
+    const struct segment_bound *bound, int64_t *position) WARN_UNUSED;
 
 /*
  * *offset becomes one that no batch before position reaches, by the index's

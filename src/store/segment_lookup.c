@@ -314,7 +314,7 @@ is_rebuilt(struct segment *segment)
 
 int
 segment_locate(struct segment *segment, int64_t offset, int64_t *position,
-    int64_t end, size_t *size_bytes)
+    const struct segment_bound *bound, size_t *size_bytes)
 {
 	uint8_t buffer[LOCATE_BUFFER_LEN];
 	bool in_doubt = *position > 0 && !is_rebuilt(segment);
@@ -327,9 +327,10 @@ segment_locate(struct segment *segment, int64_t offset, int64_t *position,
 
 	if (fd < 0)
 		return -1;
-	file_scan_init(
-	    &scan, segment->disk, fd, *position, end, buffer, sizeof(buffer));
+	file_scan_init(&scan, segment->disk, fd, *position, bound->position,
+	    buffer, sizeof(buffer));
 	batch_walk_init(&walk, &scan, segment->base_offset);
+	walk.offset_end = MIN(walk.offset_end, bound->offset);
 	walk.in_middle = *position > 0;
 	found = walk_to(&walk, offset, &batch);
 	*position = walk.scan.position;
@@ -338,6 +339,32 @@ segment_locate(struct segment *segment, int64_t offset, int64_t *position,
 		found = check_behind(&walk, &batch);
 	segment_unpin(segment);
 	return found;
+}
+
+int
+segment_find_end(struct segment *segment, int64_t offset,
+    const struct segment_bound *bound, int64_t *position)
+{
+	uint8_t buffer[LOCATE_BUFFER_LEN];
+	int fd = segment_pin(segment);
+	struct batch_walk walk;
+	struct file_scan scan;
+	struct batch batch;
+	int good;
+
+	if (fd < 0)
+		return -1;
+	file_scan_init(&scan, segment->disk, fd, 0, bound->position, buffer,
+	    sizeof(buffer));
+	batch_walk_init(&walk, &scan, segment->base_offset);
+	walk.offset_end = MIN(walk.offset_end, bound->offset);
+	*position = 0;
+	while ((good = batch_walk_next(&walk, &batch)) > 0 &&
+	    batch.last_offset < offset)
+		*position =
+		    walk.scan.position + (int64_t)walk.scan.size_bytes;
+	segment_unpin(segment);
+	return good < 0 ? -1 : 0;
 }
 
 /* The time by which segment.ms counts is that of the first batch. */

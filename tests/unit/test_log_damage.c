@@ -35,8 +35,8 @@ append_large(struct fixture *fixture, int count)
 {
 	for (int i = 0; i < count; i++)
 		fixture_must_append(fixture,
-		    &(struct fixture_batch){ .count = 3,
-			.timestamp_ms = FIXTURE_NOW_MS + 10 * i });
+		    &(struct fixture_batch){
+			.count = 3, .timestamp_ms = FIXTURE_NOW_MS + 10 * i });
 }
 
 static enum kp_error
@@ -132,6 +132,19 @@ kill_log(struct fixture *fixture)
 	fixture->open.clean = false;
 }
 
+/* A closed segment with the batch at offset `bad` rotten, and found so. */
+static void
+find_rot(struct fixture *fixture, int64_t bad)
+{
+	segments_of(fixture, 500);
+	append_some(fixture, 20);
+	assert_true(fixture->log->segments[1]->base_offset > bad);
+	poke(fixture, 0, ".log", bad * BATCH_LEN + 70, 0x11);
+	fixture_kill(fixture, bad + 1);
+	assert_int_equal(log_damage_count(fixture->log), 1);
+	assert_int_equal(read_error(fixture, bad), KP_CORRUPT_MESSAGE);
+}
+
 /* --- A closed segment --------------------------------------------------- */
 
 static void
@@ -160,12 +173,11 @@ a_rotten_header_takes_no_index_along(void **state)
 				assert_int_equal(read_base(fixture, offset),
 				    base + (offset - base) / 3 * 3);
 		}
-		assert_int_equal(
-		    segment_max_timestamp_closed(
-			fixture->log->segments[1], &timestamp_ms),
+		assert_int_equal(segment_max_timestamp_closed(
+				     fixture->log->segments[1], &timestamp_ms),
 		    0);
-		assert_int_equal(timestamp_ms,
-		    FIXTURE_NOW_MS + 10 * (end / 3 - 1) + 2);
+		assert_int_equal(
+		    timestamp_ms, FIXTURE_NOW_MS + 10 * (end / 3 - 1) + 2);
 		if (round == 0) {
 			log_tidy(fixture->log, 0);
 			log_tidy(fixture->log, 0);
@@ -214,6 +226,85 @@ a_flipped_offset_hides_no_other(void **state)
 			fixture_open(fixture);
 		}
 	}
+}
+
+/* Nothing is behind the last batch; where the segment ends is known. */
+static void
+a_flipped_offset_is_not_behind_the_segment(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t last;
+
+	segments_of(fixture, 1000);
+	append_some(fixture, 30);
+	last = fixture->log->segments[1]->base_offset - 1;
+	for (int bit = 4; bit < 8; bit++) {
+		stop(fixture);
+		poke(fixture, 0, ".log", last * BATCH_LEN + 7,
+		    (uint8_t)(last | (1 << bit)));
+		fixture_open(fixture);
+		assert_int_equal(read_error(fixture, last), KP_CORRUPT_MESSAGE);
+		assert_int_equal(read_base(fixture, last + 1), last + 1);
+		expect_others(fixture, 30, last);
+	}
+}
+
+/* The same in front of what is known to be damaged. */
+static void
+a_flipped_offset_is_not_behind_damage(void **state)
+{
+	struct fixture *fixture = *state;
+
+	find_rot(fixture, 3);
+	poke(fixture, 0, ".log", 2 * BATCH_LEN + 7, 2 | 64);
+	assert_int_equal(read_error(fixture, 2), KP_CORRUPT_MESSAGE);
+	assert_int_equal(read_error(fixture, 3), KP_CORRUPT_MESSAGE);
+	assert_int_equal(read_base(fixture, 1), 1);
+	assert_int_equal(read_base(fixture, 4), 4);
+}
+
+/* Nor behind the log, whose end the recovery point knows. */
+static void
+a_flipped_offset_is_not_behind_the_log(void **state)
+{
+	struct fixture *fixture = *state;
+
+	append_some(fixture, 10);
+	for (int clean = 0; clean < 2; clean++) {
+		stop(fixture);
+		fixture->open.clean = clean != 0;
+		fixture->open.recovery_point = 10;
+		poke(fixture, 0, ".log", 9 * BATCH_LEN + 7, 9 | 64);
+		fixture_open(fixture);
+		assert_int_equal(log_end_offset(fixture->log), 10);
+		assert_int_equal(read_error(fixture, 9), KP_CORRUPT_MESSAGE);
+		expect_others(fixture, 10, 9);
+	}
+	append_some(fixture, 1);
+	assert_int_equal(read_base(fixture, 10), 10);
+}
+
+/* A truncation finds its place in front of what is damaged, or behind it. */
+static void
+a_flipped_offset_stops_no_truncation(void **state)
+{
+	struct fixture *fixture = *state;
+
+	segments_of(fixture, 1 << 20);
+	append_some(fixture, 20);
+	for (int64_t offset = 18; offset > 2; offset -= 3) {
+		poke(fixture, 0, ".log", offset * BATCH_LEN + 7,
+		    (uint8_t)(offset | 64));
+		assert_int_equal(
+		    log_truncate_to(fixture->log, offset, FIXTURE_NOW_MS), 0);
+		assert_int_equal(log_end_offset(fixture->log), offset);
+		assert_int_equal(
+		    fixture->log->segments[0]->size_bytes, offset * BATCH_LEN);
+	}
+	poke(fixture, 0, ".log", BATCH_LEN + 7, 1 | 64);
+	assert_int_equal(log_truncate_to(fixture->log, 2, FIXTURE_NOW_MS), 0);
+	append_some(fixture, 1);
+	assert_int_equal(read_base(fixture, 2), 2);
 }
 
 /* An index that cannot be read anew stays as it was. */
@@ -518,19 +609,6 @@ a_start_ahead_of_the_data(void **state)
 
 /* --- What was found is remembered --------------------------------------- */
 
-/* A closed segment with the batch at offset `bad` rotten, and found so. */
-static void
-find_rot(struct fixture *fixture, int64_t bad)
-{
-	segments_of(fixture, 500);
-	append_some(fixture, 20);
-	assert_true(fixture->log->segments[1]->base_offset > bad);
-	poke(fixture, 0, ".log", bad * BATCH_LEN + 70, 0x11);
-	fixture_kill(fixture, bad + 1);
-	assert_int_equal(log_damage_count(fixture->log), 1);
-	assert_int_equal(read_error(fixture, bad), KP_CORRUPT_MESSAGE);
-}
-
 static void
 rot_is_remembered(void **state)
 {
@@ -687,9 +765,8 @@ a_swap_that_is_not_whole_replaces_nothing(void **state)
 
 		make_swap(fixture, sizes[kind]);
 		if (kind == 3)
-			fixture_poke(
-			    fixture, FIRST ".log.swap", 2 * BATCH_LEN + 70,
-			    &byte, 1);
+			fixture_poke(fixture, FIRST ".log.swap",
+			    2 * BATCH_LEN + 70, &byte, 1);
 		fixture_open(fixture);
 		assert_int_equal(
 		    fixture_file_size(fixture, FIRST ".log.swap"), -1);
@@ -864,12 +941,12 @@ the_delay_can_be_for_ever(void **state)
 /* --- Others ------------------------------------------------------------- */
 
 static enum kp_error
-append_sequence(struct fixture *fixture, enum log_origin origin,
-    int32_t base_sequence)
+append_sequence(
+    struct fixture *fixture, enum log_origin origin, int32_t base_sequence)
 {
-	struct log_append append = { .origin = origin,
-		.leader_epoch = 3,
-		.now_ms = FIXTURE_NOW_MS };
+	struct log_append append = {
+		.origin = origin, .leader_epoch = 3, .now_ms = FIXTURE_NOW_MS
+	};
 	enum kp_error error;
 	struct buf bytes;
 
@@ -938,8 +1015,7 @@ struct race {
 };
 
 static void
-retain_meanwhile(
-    void *context, enum disk_operation operation, const char *path)
+retain_meanwhile(void *context, enum disk_operation operation, const char *path)
 {
 	struct race *race = context;
 	struct log *log = race->fixture->log;
@@ -987,6 +1063,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_rotten_header_takes_no_index_along),
 		TEST(a_flipped_offset_hides_no_other),
+		TEST(a_flipped_offset_is_not_behind_the_segment),
+		TEST(a_flipped_offset_is_not_behind_damage),
+		TEST(a_flipped_offset_is_not_behind_the_log),
+		TEST(a_flipped_offset_stops_no_truncation),
 		TEST(a_failing_rebuild_keeps_the_times),
 		TEST(a_shortened_segment_is_noticed),
 		TEST(gaps_of_an_old_compaction_are_legal),
