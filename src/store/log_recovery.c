@@ -128,16 +128,16 @@ is_behind_durable(const struct recovery *recovery)
 /*
  * Was the batch there before those in front of it?  A power cut keeps what was
  * not synced in any order: the end of what a truncation took away may be back
- * behind what was appended in its place.
+ * behind what was appended in its place, none of which is durable.
  */
 static bool
 is_old(const struct recovery *recovery, const struct batch *batch)
 {
 	const struct log *log = recovery->log;
 
-	return !log->appends_synced && is_behind_durable(recovery) &&
-	    batch->leader_epoch >= 0 &&
-	    batch->leader_epoch < log->recovered_epoch.epoch;
+	return !log->appends_synced && batch->leader_epoch >= 0 &&
+	    batch->leader_epoch < log->recovered_epoch.epoch &&
+	    log->recovered_epoch.start_offset >= log->recovery_point;
 }
 
 /* Walk to the end or to the first bad byte that is not rot; -1 with errno. */
