@@ -353,6 +353,7 @@ roll(struct log *log, int64_t base_offset, int64_t now_ms)
 	if (segment_save(old) != 0 || log_snapshot_write(log) != 0 ||
 	    log_segment_add(log, base_offset, now_ms) != 0)
 		return -1;
+	old->open_first = open_txns_first_ongoing(&log->txns);
 	segment_close(old);
 	return 0;
 }

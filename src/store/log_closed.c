@@ -11,7 +11,8 @@
  *     48   8     first timestamp of the active segment, or -1
  *     56   4     number of segments: base offset i64, size i64, time of the
  *                last change in nanoseconds i64, and whether there is a
- *                .txnindex i8
+ *                .txnindex i8: 0, 1, or 2 where there is none, but nobody has
+ *                compared that with the batches
  *     60   4     number of leader epochs: epoch i32, start offset i64
  *     64   4     number of entries in the active segment's offset index
  *     68   4     number of entries in its time index
@@ -48,6 +49,13 @@ enum {
 
 	EPOCH_START_AT = 4,
 	EPOCH_LEN = 12,
+};
+
+/* Of a segment: whether there is a .txnindex. */
+enum {
+	ABORTS_NONE,
+	ABORTS_FILE,
+	ABORTS_UNKNOWN,
 };
 
 /* Longer indexes are as quickly read from their files. */
@@ -124,6 +132,14 @@ put_header(uint8_t *p, const struct log *log, const struct stat *directory)
 	be32_put(p + TIMES_COUNT_AT, (uint32_t)active->indexes.times.count);
 }
 
+static uint8_t
+aborts_of(const struct segment *segment)
+{
+	if (segment->has_aborts)
+		return ABORTS_FILE;
+	return segment->aborts_checked ? ABORTS_NONE : ABORTS_UNKNOWN;
+}
+
 /* -1 where a segment's file is not as the log has it. */
 static int
 put_segments(uint8_t *p, const struct log *log)
@@ -139,7 +155,7 @@ put_segments(uint8_t *p, const struct log *log)
 		put64(p, segment->base_offset);
 		put64(p + SEGMENT_SIZE_AT, segment->size_bytes);
 		put64(p + SEGMENT_CHANGED_AT, changed_ns(&st));
-		p[SEGMENT_ABORTS_AT] = segment->has_aborts;
+		p[SEGMENT_ABORTS_AT] = aborts_of(segment);
 		p += SEGMENT_LEN;
 	}
 	return 0;
@@ -293,8 +309,9 @@ add_segments(struct log *log, const struct closed *closed)
 		    get64(p), get64(p + SEGMENT_SIZE_AT),
 		    get64(p + SEGMENT_CHANGED_AT) / NS_PER_MS);
 
-		segment->has_aborts = p[SEGMENT_ABORTS_AT] != 0;
+		segment->has_aborts = p[SEGMENT_ABORTS_AT] == ABORTS_FILE;
 		segment->aborts_loaded = !segment->has_aborts;
+		segment->aborts_checked = p[SEGMENT_ABORTS_AT] == ABORTS_NONE;
 		log_segment_push(log, segment);
 	}
 }

@@ -63,6 +63,7 @@ reopen_last(struct log *log, int64_t now_ms)
 	segment->dirty = old->dirty;
 	segment->has_aborts = old->has_aborts;
 	segment->aborts_loaded = !old->has_aborts;
+	segment->aborts_checked = old->aborts_checked;
 	if (segment_activate(segment, now_ms) != 0) {
 		segment_unref(segment);
 		return -1;

@@ -2,7 +2,8 @@
  * The inside of a log, for the log_*.c files alone.
  *
  * Each of them is one thing that a log does: log.c life and roll, log_append,
- * log_read, log_aborted (the transactions in a read), log_timestamp (look-up
+ * log_read, log_aborted (the transactions in a read), log_abort_check (whether
+ * their index is right), log_timestamp (look-up
  * by time), log_flush, log_retain, log_cut (truncation), log_clean with
  * log_clean_plan, log_clean_map and log_clean_group (compaction), log_sweep
  * (files of interrupted operations), log_load, log_recovery and log_epochs
@@ -264,7 +265,20 @@ bool log_files_have_txn_index(const struct log_files *files,
 /* Only list; of a log that is in use.  -1 with errno. */
 int log_sweep_snapshots(struct log *log, struct log_files *files) WARN_UNUSED;
 
+/* --- log_abort_check.c -------------------------------------------------- */
+
+/*
+ * Compare what a segment's .txnindex says of aborted transactions with the
+ * batches, and put it right.  Reads the segment's file, all of it where there
+ * may be any.  -1 with errno.  Unlocked; the caller has a reference.
+ */
+int log_check_aborts(struct log *log, struct segment *segment) WARN_UNUSED;
+
 /* --- log_producers.c ---------------------------------------------------- */
+
+/* A transaction's marker, of a batch's bytes; -1 where they are none. */
+int log_marker_read(struct slice bytes, bool *abort,
+    int32_t *coordinator_epoch) WARN_UNUSED;
 
 /* Unlink the producer snapshot at offset; where that fails it is logged. */
 void log_snapshot_unlink(struct log *log, int64_t offset);

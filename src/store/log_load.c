@@ -58,6 +58,7 @@ open_segment(
 	segment->allocated_bytes = reserved_bytes(&st);
 	segment->has_aborts = log_files_have_txn_index(files, base_offset);
 	segment->aborts_loaded = !segment->has_aborts;
+	segment->aborts_checked = false;
 	log_segment_push(log, segment);
 	return 0;
 }
@@ -101,6 +102,7 @@ close_recovered(struct log *log, size_t at)
 	if (segment_save(log->segments[at]) != 0 ||
 	    log_snapshot_write(log) != 0)
 		return -1;
+	log->segments[at]->open_first = open_txns_first_ongoing(&log->txns);
 	segment_close(log->segments[at]);
 	return 0;
 }

@@ -48,8 +48,8 @@ parse_marker(const struct record *record, bool *abort,
 	return control_record_marker_read(record->value, coordinator_epoch);
 }
 
-static int
-read_marker(struct slice bytes, bool *abort, int32_t *coordinator_epoch)
+int
+log_marker_read(struct slice bytes, bool *abort, int32_t *coordinator_epoch)
 {
 	struct batch_reader reader;
 	struct record record;
@@ -95,7 +95,7 @@ note_marker(struct log *log, const struct batch *batch, struct slice bytes,
 	int64_t first_offset;
 	bool abort;
 
-	if (read_marker(bytes, &abort, &marker.coordinator_epoch) != 0)
+	if (log_marker_read(bytes, &abort, &marker.coordinator_epoch) != 0)
 		return;
 	producer_state_update_marker(&log->producers, &marker);
 	if (open_txns_end(&log->txns, batch->producer_id, batch->last_offset,

@@ -78,6 +78,8 @@ segment_new(struct fd_cache *files, const char *directory, int64_t base_offset)
 	segment_indexes_init(&segment->indexes, base_offset);
 	txn_index_init(&segment->aborts);
 	segment->aborts_loaded = true;
+	segment->aborts_checked = true;
+	segment->open_first = -1;
 	pthread_mutex_init(&segment->mutex, NULL);
 	segment->directory = xstrdup(directory);
 	segment->suffix = plain;
@@ -347,6 +349,7 @@ segment_truncate(struct segment *segment, int64_t position, int64_t offset)
 	if (fd < 0)
 		return -1;
 	segment->size_bytes = position;
+	segment->cuts++;
 	result = cut(segment, fd);
 	segment_unpin(segment);
 	segment->dirty = true;
@@ -364,6 +367,7 @@ segment_recount(struct segment *segment)
 	segment_indexes_fini(&segment->indexes);
 	txn_index_fini(&segment->aborts);
 	segment->aborts_loaded = true;
+	segment->aborts_checked = true;
 	segment->indexes_dirty = true;
 	segment->size_bytes = 0;
 	segment->first_timestamp_ms = -1;

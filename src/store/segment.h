@@ -57,6 +57,10 @@ struct segment {
 	bool dirty;			/* batches that are not synced */
 	bool indexes_dirty;		/* index files lack entries or a sync */
 	bool has_aborts;		/* a .txnindex, or entries for one */
+	bool aborts_checked;		/* they are what the batches say */
+	unsigned cuts;			/* how often it was truncated */
+	int64_t open_first;		/* of the transactions that are open at
+					   its end; -1: not known */
 
 	/* LM */
 	struct segment_indexes indexes;	/* timestamps stay when relaxed */
@@ -200,6 +204,13 @@ int segment_find_aborts_closed(struct segment *segment, int64_t from_offset,
 
 /* Write the file where there is something to write, without a sync.  L. */
 int segment_write_aborts(struct segment *segment) WARN_UNUSED;
+
+/*
+ * Have these entries (taken over) instead of its own, which the batches
+ * contradict, and write them where no append will.  L and M.
+ */
+void segment_replace_aborts(
+    struct segment *segment, struct txn_index *entries);
 
 /* Have the entries in memory.  M; -1 with errno. */
 int segment_load_aborts(struct segment *segment) WARN_UNUSED;

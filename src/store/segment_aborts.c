@@ -56,6 +56,33 @@ segment_write_aborts(struct segment *segment)
 	return result;
 }
 
+/* Not writing them costs this again. */
+static void
+write_closed(struct segment *segment)
+{
+	char *path = segment_path_held(segment, ".txnindex");
+
+	if (txn_index_write(&segment->aborts, segment->disk, path) != 0)
+		log_warn("store", "cannot write %s: %s", path, strerror(errno));
+	free(path);
+}
+
+void
+segment_replace_aborts(struct segment *segment, struct txn_index *entries)
+{
+	txn_index_fini(&segment->aborts);
+	segment->aborts = *entries;
+	txn_index_init(entries);
+	segment->aborts_loaded = true;
+	if (segment->active) {
+		segment->has_aborts = true;
+		segment->indexes_dirty = true;
+		return;
+	}
+	segment->has_aborts = segment->aborts.count > 0;
+	write_closed(segment);
+}
+
 static int
 find(const struct segment *segment, int64_t from_offset, int64_t upper,
     struct txn_index *found)

@@ -14,9 +14,8 @@
  *
  * What no checksum covers, in Kafka's formats, may go unseen, and is counted:
  * offset, length and leader epoch in front of a batch that a reader comes to
- * from another one, what .txnindex says where that is possible, the offset in
- * a checkpoint of log starts, and the id in partition.metadata, by which a
- * directory is set aside as another topic's.
+ * from another one, the offset in a checkpoint of log starts, and the id in
+ * partition.metadata, by which a directory is set aside as another topic's.
  *
  * A seed that fails prints the command that repeats it.
  */

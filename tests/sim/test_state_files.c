@@ -59,6 +59,7 @@ static const struct row rows[] = {
 	{ "damaged-ranges", { REBUILT, REBUILT, REBUILT, REBUILT } },
 	{ ".index", { REBUILT, REBUILT, REBUILT, REBUILT } },
 	{ ".timeindex", { REBUILT, REBUILT, REBUILT, REBUILT } },
+	{ ".txnindex", { REBUILT, REBUILT, REBUILT, REBUILT } },
 	{ ".snapshot", { REBUILT, REBUILT, REBUILT, REBUILT } },
 
 	/* Of the metadata. */
