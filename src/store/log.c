@@ -41,6 +41,7 @@ log_new(const struct log_open *open)
 	log_tail_init(&log->tail);
 	leader_epochs_init(&log->epochs);
 	log->recovered_epoch.epoch = -1;
+	log->uncleanable_at = -1;
 	producer_state_init(&log->producers);
 	open_txns_init(&log->txns);
 	list_init(&log->removals);

@@ -112,7 +112,7 @@ begin(struct log_cleaning *cleaning)
 
 	log_lock(log);
 	may = !log->cleaning && log->clean_pauses == 0 && !log->offline &&
-	    !log->uncleanable && log->segment_count > 1;
+	    !log_is_uncleanable(log) && log->segment_count > 1;
 	if (may) {
 		log->cleaning = true;
 		cleaning->path = xstrdup(log->path);
@@ -132,7 +132,9 @@ end(struct log_cleaning *cleaning, enum log_clean_result result)
 	if (result == LOG_CLEAN_DONE)
 		log->clean_offset = cleaning->map.latest_offset + 1;
 	else if (result == LOG_CLEAN_FAILED)
-		log->uncleanable = true;
+		log->uncleanable_at = cleaning->problem == NULL ?
+		    INT64_MAX :
+		    cleaning->problem_offset;
 	pthread_cond_broadcast(&log->flush_ended);
 	log_unlock(log);
 	offset_map_fini(&cleaning->map);
@@ -374,8 +376,9 @@ give_up(struct log_cleaning *cleaning)
 	}
 	if (error == EBADMSG)
 		log_error("store",
-		    "%s is not compacted any more until the next start: the "
-		    "batch at offset %" PRId64 " cannot be used: %s",
+		    "%s is not compacted any more until the next start, or "
+		    "until its segment is gone: the batch at offset %" PRId64
+		    " cannot be used: %s",
 		    name, cleaning->problem_offset, cleaning->problem);
 	else
 		log_error("store",
@@ -440,5 +443,6 @@ log_clean_offset_set(struct log *log, int64_t offset)
 bool
 log_is_uncleanable(const struct log *log)
 {
-	return log->uncleanable;
+	return log->uncleanable_at >= 0 &&
+	    log->uncleanable_at >= log->segments[0]->base_offset;
 }

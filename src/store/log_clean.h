@@ -119,7 +119,10 @@ enum log_clean_result log_clean(struct log *log,
 int64_t log_clean_offset(const struct log *log);
 void log_clean_offset_set(struct log *log, int64_t offset);
 
-/* Is the log not cleaned any more because of what was found?  Locked. */
+/*
+ * Is the log not cleaned any more because of what was found?  Until a start,
+ * or until the segment that had it is gone.  Locked.
+ */
 bool log_is_uncleanable(const struct log *log);
 
 #endif

@@ -236,7 +236,7 @@ log_clean_roll(struct log *log, int64_t now_ms)
 	int result = 0;
 
 	log_lock(log);
-	if (!log->offline && !log->uncleanable && wants_roll(log))
+	if (!log->offline && !log_is_uncleanable(log) && wants_roll(log))
 		result = log_roll(log, now_ms);
 	log_unlock(log);
 	if (result != 0)
@@ -251,7 +251,7 @@ static bool
 may_be_cleaned(const struct log *log)
 {
 	return log->settings.cleanup_compact && log->segment_count > 1 &&
-	    !log->offline && !log->cleaning && !log->uncleanable &&
+	    !log->offline && !log->cleaning && !log_is_uncleanable(log) &&
 	    log->clean_pauses == 0;
 }
 

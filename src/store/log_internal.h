@@ -104,7 +104,7 @@ struct log {
 	unsigned clean_pauses;		/* how many want no cleaning */
 	bool cleaning;			/* a round of compaction runs */
 	struct segment *unsettled;	/* NULL, or see log_clean_settle */
-	bool uncleanable;		/* until the next start */
+	int64_t uncleanable_at;		/* until this goes, or a start; or -1 */
 	bool full;			/* of a full disk was logged */
 	bool offline;
 	struct log_mirror *mirror;	/* the move's; NULL: does not move */

@@ -1054,6 +1054,28 @@ damage_is_kept(void **state)
 	assert_int_equal(clean(model), LOG_CLEAN_STOPPED);
 }
 
+/* Without the segment that had it the log is as good as any. */
+static void
+damage_that_is_gone_stops_no_round(void **state)
+{
+	struct model *model = *state;
+	struct log *log = model->fixture.log;
+
+	append_key(model, 1);
+	roll(model);
+	append_key(model, 1);
+	append_key(model, 1);
+	roll(model);
+	fixture_poke(&model->fixture, "00000000000000000000.log", 70,
+	    "\xff\xff", 2);
+	assert_int_equal(clean(model), LOG_CLEAN_FAILED);
+	assert_int_equal(log_delete_records(log, 1), KP_NONE);
+	assert_true(log_is_uncleanable(log));
+	assert_int_equal(log_retain(log, model->now_ms), 1);
+	assert_false(log_is_uncleanable(log));
+	assert_int_equal(clean(model), LOG_CLEAN_DONE);
+}
+
 /* The same where a restart found it. */
 static void
 known_damage_is_kept(void **state)
@@ -1481,6 +1503,7 @@ main(void)
 		TEST(tombstones_are_dated),
 		TEST(the_end_stays),
 		TEST(damage_is_kept),
+		TEST(damage_that_is_gone_stops_no_round),
 		TEST(known_damage_is_kept),
 		TEST(readers_finish),
 		TEST(readers_go_on),
