@@ -264,6 +264,7 @@ struct log_read {
 	int64_t from_position;	/* look for it from here; -1: by the index */
 	int64_t end_position;	/* what is behind is not read */
 	int64_t end_offset;	/* no batch of the segment reaches it */
+	bool gaps;		/* offsets may be missing */
 	int64_t bound_position;	/* look for upper_bound likewise */
 	bool end_exact;		/* or do not: end_position is its place */
 };

@@ -23,6 +23,7 @@ read_reset(struct log *log, struct log_read *read)
 	read->from_position = -1;
 	read->end_position = 0;
 	read->end_offset = 0;
+	read->gaps = false;
 	read->bound_position = -1;
 	read->end_exact = false;
 }
@@ -145,6 +146,7 @@ read_at(struct log *log, struct log_read *read)
 	struct segment *segment = log->segments[at];
 
 	read->segment = segment_ref(segment);
+	read->gaps = log->settings.cleanup_compact;
 	limit_to_segment(log, read, at);
 	limit_to_bound(log, read, at);
 	if (find_in_tail(log, read))
@@ -195,6 +197,7 @@ locate(const struct log_read *read, int64_t offset, int64_t hint,
 	const struct segment_bound bound = {
 		.position = read->end_position,
 		.offset = read->end_offset,
+		.gaps = read->gaps,
 	};
 
 	*position = hint;
@@ -229,6 +232,25 @@ resolve_once(struct log_read *read)
 	return 1;
 }
 
+/* The same; what looks bad may be a gap that is as it should be. */
+static int
+resolve_gaps(struct log_read *read)
+{
+	int found = resolve_once(read);
+	int may;
+
+	if (found >= 0 || errno != EBADMSG || read->gaps ||
+	    read->from_position >= 0)
+		return found;
+	may = segment_may_have_gaps(read->segment);
+	read->gaps = may > 0;
+	if (may > 0)
+		return resolve_once(read);
+	if (may == 0)
+		errno = EBADMSG;
+	return -1;
+}
+
 /*
  * The same, and once more without what the index said if that led nowhere:
  * the batches may be good all the same.
@@ -236,7 +258,7 @@ resolve_once(struct log_read *read)
 static int
 resolve(struct log_read *read)
 {
-	int found = resolve_once(read);
+	int found = resolve_gaps(read);
 	int again;
 
 	if (found >= 0 || errno != EBADMSG)

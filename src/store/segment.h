@@ -254,14 +254,16 @@ int segment_has_time(struct segment *segment, const struct segment_time *time)
 struct segment_bound {
 	int64_t position;
 	int64_t offset;
+	bool gaps; /* offsets may be missing: the segment was compacted */
 };
 
 /*
  * The first batch behind position whose last offset is at least offset: 1 and
  * its position and size, 0 where there is none before the bound, -1 with
  * errno: EBADMSG where the offset may be among bad bytes, or where the batch
- * at position is behind the offset or the next one goes back into it, so that
- * an index must have led there in error.  Reads the file.  Any lock but M.
+ * at position is behind the offset, or the next one goes back into it or leaves
+ * the offset out between them, so that an index must have led there in error,
+ * or to a damaged offset.  Reads the file.  Any lock but M.
  */
 int segment_locate(struct segment *segment, int64_t offset, int64_t *position,
     const struct segment_bound *bound, size_t *size_bytes) WARN_UNUSED;

@@ -253,22 +253,26 @@ segment_max_timestamp_closed(struct segment *segment, int64_t *timestamp_ms)
 
 /*
  * Walk to the first batch that has offset or more.  1; 0 at the end; -1 with
- * errno, EBADMSG where the offset may be in what was skipped.
+ * errno, EBADMSG where the offset may be in what was skipped, or where the
+ * first one, whose place is in_doubt, or the second is behind it.
  */
 static int
-walk_to(struct batch_walk *walk, int64_t offset, struct batch *batch)
+walk_to(struct batch_walk *walk, int64_t offset, bool in_doubt,
+    struct batch *batch)
 {
 	int64_t from = walk->scan.position;
+	int count = 0;
 	bool bad;
 	int good;
 
-	do
+	do {
 		good = batch_walk_next(walk, batch);
-	while (good > 0 && batch->last_offset < offset);
+		count++;
+	} while (good > 0 && batch->last_offset < offset);
 	/* Where an index leads there is nothing that it leads past. */
 	if (good > 0)
 		bad = batch->base_offset > offset &&
-		    (walk->skipped ||
+		    (walk->skipped || (in_doubt && count == 2) ||
 			(from > 0 && walk->scan.position == from));
 	else
 		bad = good == 0 && walk->scan.position < walk->scan.end;
@@ -332,7 +336,7 @@ segment_locate(struct segment *segment, int64_t offset, int64_t *position,
 	batch_walk_init(&walk, &scan, segment->base_offset);
 	walk.offset_end = MIN(walk.offset_end, bound->offset);
 	walk.in_middle = *position > 0;
-	found = walk_to(&walk, offset, &batch);
+	found = walk_to(&walk, offset, in_doubt && !bound->gaps, &batch);
 	*position = walk.scan.position;
 	*size_bytes = walk.scan.size_bytes;
 	if (found > 0 && in_doubt && *position == from)

@@ -228,6 +228,32 @@ a_flipped_offset_hides_no_other(void **state)
 	}
 }
 
+/* Nor is it passed over itself, where an index leads to it. */
+static void
+a_flipped_offset_is_not_passed_over(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t end;
+
+	segments_of(fixture, 1000);
+	append_some(fixture, 30);
+	end = fixture->log->segments[1]->base_offset;
+	for (int64_t bad = 2; bad < end; bad++) {
+		int64_t at = bad * BATCH_LEN + 7;
+
+		for (int lower = 0; lower < bad; lower++) {
+			stop(fixture);
+			poke(fixture, 0, ".log", at, (uint8_t)lower);
+			fixture_open(fixture);
+			assert_int_equal(
+			    read_error(fixture, bad), KP_CORRUPT_MESSAGE);
+		}
+		stop(fixture);
+		poke(fixture, 0, ".log", at, (uint8_t)bad);
+		fixture_open(fixture);
+	}
+}
+
 /* Nothing is behind the last batch; where the segment ends is known. */
 static void
 a_flipped_offset_is_not_behind_the_segment(void **state)
@@ -1063,6 +1089,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_rotten_header_takes_no_index_along),
 		TEST(a_flipped_offset_hides_no_other),
+		TEST(a_flipped_offset_is_not_passed_over),
 		TEST(a_flipped_offset_is_not_behind_the_segment),
 		TEST(a_flipped_offset_is_not_behind_damage),
 		TEST(a_flipped_offset_is_not_behind_the_log),
