@@ -376,6 +376,7 @@ int log_flush_all(struct log *log) WARN_UNUSED;
  * Make durable what a restart could not derive from the batches behind
  * recovery point, which may then be checkpointed: the leader epochs, and what
  * is known to be damaged.  0, or -1 with errno, logged.  Syncs.  Unlocked.
+ * The active segment gets an .index, if an empty one (segment_touch_index).
  */
 int log_checkpoint(struct log *log, int64_t *recovery_point) WARN_UNUSED;
 

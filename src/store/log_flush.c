@@ -368,9 +368,21 @@ write_damages(
 	return -1;
 }
 
+/* The active segment, if a start will begin behind its base.  Locked. */
+static struct segment *
+take_index_owner(struct log *log)
+{
+	struct segment *active = log_active(log);
+
+	if (log->offline || log->recovery_point <= active->base_offset)
+		return NULL;
+	return segment_ref(active);
+}
+
 int
 log_checkpoint(struct log *log, int64_t *recovery_point)
 {
+	struct segment *index_owner;
 	uint8_t *damages = NULL;
 	size_t damages_len = 0;
 	char *text = NULL;
@@ -379,6 +391,7 @@ log_checkpoint(struct log *log, int64_t *recovery_point)
 
 	log_lock(log);
 	*recovery_point = log->recovery_point;
+	index_owner = take_index_owner(log);
 	if (log->epochs.dirty || log->damages_dirty)
 		path = xstrdup(log->path);
 	if (log->epochs.dirty)
@@ -386,6 +399,9 @@ log_checkpoint(struct log *log, int64_t *recovery_point)
 	if (log->damages_dirty)
 		damages = log_damages_encode(log, &damages_len);
 	log_unlock(log);
+	if (index_owner != NULL)
+		segment_touch_index(index_owner);
+	segment_unref(index_owner);
 	if (text != NULL)
 		result = write_epochs(log, text, path);
 	if (damages != NULL &&

@@ -332,6 +332,24 @@ segment_save(struct segment *segment)
 }
 
 void
+segment_touch_index(struct segment *segment)
+{
+	pthread_mutex_lock(&segment->mutex);
+	if (!segment->index_touched && segment->suffix == plain &&
+	    segment->renamed_count == 0) {
+		char *path = segment_path_held(segment, ".index");
+		int fd = disk_open(
+		    segment->disk, path, O_WRONLY | O_CREAT, 0644);
+
+		if (fd >= 0)
+			disk_close(segment->disk, fd);
+		segment->index_touched = fd >= 0;
+		free(path);
+	}
+	pthread_mutex_unlock(&segment->mutex);
+}
+
+void
 segment_close(struct segment *segment)
 {
 	assert(segment->active);

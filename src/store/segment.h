@@ -75,6 +75,7 @@ struct segment {
 	/* M */
 	pthread_mutex_t mutex;
 	bool times_checked;		/* segment_check_times was here */
+	bool index_touched;		/* segment_touch_index was here */
 	enum segment_gaps gaps;		/* what segment_may_have_gaps found */
 	char *directory;		/* where the files are */
 	const char *suffix;		/* of their names, ".deleted" or so */
@@ -150,6 +151,15 @@ void segment_account(struct segment *segment, const struct batch *batch,
  * errno.  Nothing is synced; the segment goes on as it was.
  */
 int segment_save(struct segment *segment) WARN_UNUSED;
+
+/*
+ * Have an .index file, be it empty, before a recovery point behind the base
+ * offset is checkpointed: Kafka has one all the time, and where it finds none
+ * there after a crash it speaks of an error (LogLoader) before it makes it
+ * anew, as it would anyway.  What cannot be made is left to the next call.
+ * Takes M, and needs no L.
+ */
+void segment_touch_index(struct segment *segment);
 
 /* Make a segment that was saved read-only. */
 void segment_close(struct segment *segment);

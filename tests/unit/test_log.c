@@ -821,6 +821,28 @@ leader_epochs_are_kept(void **state)
 	    leader_epochs_at(log_leader_epochs(fixture->log), 2), 3);
 }
 
+/* Kafka calls it an error where a segment below that point has no index. */
+static void
+a_recovery_point_comes_with_an_index(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t recovery_point;
+
+	fixture_must_append(fixture, &(struct fixture_batch){ .count = 4 });
+	assert_int_equal(log_checkpoint(fixture->log, &recovery_point), 0);
+	assert_int_equal(recovery_point, 0);
+	assert_int_equal(
+	    fixture_file_size(fixture, "00000000000000000000.index"), -1);
+	assert_int_equal(log_flush_all(fixture->log), 0);
+	assert_int_equal(log_checkpoint(fixture->log, &recovery_point), 0);
+	assert_int_equal(recovery_point, 4);
+	assert_int_equal(
+	    fixture_file_size(fixture, "00000000000000000000.index"), 0);
+	fixture_kill(fixture, recovery_point);
+	assert_int_equal(log_end_offset(fixture->log), 4);
+	assert_int_equal(fixture_count_records(fixture, 0, 1 << 20), 4);
+}
+
 static void
 files_are_opened_as_needed(void **state)
 {
@@ -945,6 +967,7 @@ main(void)
 		TEST(roll_survives_failures),
 		TEST(truncation),
 		TEST(leader_epochs_are_kept),
+		TEST(a_recovery_point_comes_with_an_index),
 		TEST(files_are_opened_as_needed),
 		TEST(reserved_blocks_are_trimmed),
 		TEST(preallocation_keeps_the_size),
