@@ -44,7 +44,8 @@ start_klamm() {
 start_kafka() {
 	local home
 	home=$(kafka_home)
-	export KAFKA_OPTS="-Xms512m -Xmx1g -XX:TieredStopAtLevel=1 -Dloglevel=INFO"
+	export KAFKA_OPTS="-Xms512m -Xmx1g -XX:+UseSerialGC \
+		-XX:TieredStopAtLevel=1 -Dloglevel=INFO"
 	[ -f "$WORK/data/meta.properties" ] ||
 		"$home/bin/kafka-run-class.sh" kafka.tools.StorageTool format \
 			--standalone -t a2xhbW1jb21wYXR0ZXN0cw \

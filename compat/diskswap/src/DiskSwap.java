@@ -162,8 +162,7 @@ final class DiskSwap {
 		while (acks.count() < 2000)
 			Thread.sleep(20);
 		Thread.sleep(random.nextInt(1500));
-		broker.destroyForcibly();
-		load.quiet();
+		load.kill(broker);
 		broker.onExit().get(10, TimeUnit.SECONDS);
 		return "killed after " + acks.count() + " records";
 	}

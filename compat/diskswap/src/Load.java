@@ -21,6 +21,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * that it has it already.
  */
 final class Load {
+	private static final int SIZE = 6;	/* of a transaction */
+
 	private final String bootstrap;
 	private final Acks acks;
 	private final Set<String> committed;
@@ -28,6 +30,12 @@ final class Load {
 	private final int step;
 	private final Random random;
 	private final List<Thread> threads = new ArrayList<>();
+	/**
+	 * Held from the end of a transaction until its markers are written: a
+	 * kill waits for that, because a Kafka that starts drops the markers of
+	 * those that were decided before.
+	 */
+	private final Object ending = new Object();
 	private volatile Throwable failure;
 	private volatile boolean stop;
 
@@ -70,9 +78,12 @@ final class Load {
 			begin(this::transact);
 	}
 
-	/** Send nothing new. */
-	void quiet() {
-		stop = true;
+	/** Kill the broker, and send nothing new. */
+	void kill(ProcessHandle broker) {
+		synchronized (ending) {
+			broker.destroyForcibly();
+			stop = true;
+		}
 	}
 
 	/** Everything that was sent has arrived. */
@@ -164,9 +175,16 @@ final class Load {
 		    random.nextLong(), "loaded", "lz4");
 
 		try {
-			for (int i = 0; !stop; i++)
-				one(writer, String.format("txn maybe %d-l%d 6/",
-				    step, i));
+			open(writer, 0);
+			for (int i = 0; !stop; i++) {
+				for (int k = 1; k < SIZE; k++)
+					send(writer, i, k);
+				synchronized (ending) {
+					writer.producer().commitTransaction();
+					committed.add(name(i));
+					open(writer, i + 1);
+				}
+			}
 		} catch (KafkaException e) {
 			if (!stop)
 				throw e;
@@ -175,12 +193,20 @@ final class Load {
 		}
 	}
 
-	private void one(Writer writer, String name) throws Exception {
+	private String name(int transaction) {
+		return String.format("txn maybe %d-l%d %d", step, transaction,
+		    SIZE);
+	}
+
+	private void send(Writer writer, int transaction, int k) {
+		writer.send("transactions", k % 3, Writer.time(k, 1), null,
+		    writer.value(name(transaction) + "/" + k, 20), true);
+	}
+
+	/** A first record is not taken before the last one's markers are. */
+	private void open(Writer writer, int transaction) throws Exception {
 		writer.producer().beginTransaction();
-		for (int k = 0; k < 6; k++)
-			writer.send("transactions", k % 3, Writer.time(k, 1),
-			    null, writer.value(name + k, 20), true);
-		writer.producer().commitTransaction();
-		committed.add(name.split("/")[0]);
+		send(writer, transaction, 0);
+		writer.flush();
 	}
 }
