@@ -107,6 +107,7 @@ locate_from_any_place(void **state)
 	struct fixture *fixture = *state;
 	struct segment *segment = log_active(fixture->log);
 	int64_t positions[COUNT_OF(sizes) + 1];
+	struct segment_bound bound = { .offset = INT64_MAX };
 	size_t size_bytes;
 
 	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -114,11 +115,12 @@ locate_from_any_place(void **state)
 		append_sizes(fixture, sizes + i, 1);
 	}
 	positions[COUNT_OF(sizes)] = segment->size_bytes;
+	bound.position = segment->size_bytes;
 	for (size_t from = 0; from < COUNT_OF(sizes); from++) {
 		for (size_t to = from; to <= COUNT_OF(sizes); to++) {
 			int64_t position = positions[from];
 			int found = segment_locate(segment, (int64_t)to,
-			    &position, segment->size_bytes, &size_bytes);
+			    &position, &bound, &size_bytes);
 
 			assert_int_equal(found, to < COUNT_OF(sizes));
 			assert_int_equal(position, positions[to]);
@@ -128,9 +130,8 @@ locate_from_any_place(void **state)
 		}
 	}
 	positions[0] = 1;
-	assert_int_equal(segment_locate(segment, 0, &positions[0],
-			     segment->size_bytes, &size_bytes),
-	    -1);
+	assert_int_equal(
+	    segment_locate(segment, 0, &positions[0], &bound, &size_bytes), -1);
 	assert_int_equal(errno, EBADMSG);
 }
 
