@@ -52,6 +52,7 @@ struct sim {
 	struct log_manager *manager;	/* NULL while it is not open */
 	struct topic topics[TOPICS];
 	uint64_t next_id;
+	bool start_struck; /* the last start met a fault */
 	bool failed;			/* the directory */
 	bool calm;			/* the last start: nothing fails */
 };
@@ -188,7 +189,8 @@ create(struct sim *sim, struct topic *topic)
 	log_settings_init(&settings);
 	error = log_manager_create(sim->manager, slice_str(topic->name), 0,
 	    uuid_of(topic->id), &place, &settings, &topic->log);
-	CHECK(error == KP_NONE || sim->disk.struck);
+	/* What a start could not read, of a deleted topic too, stays offline. */
+	CHECK(error == KP_NONE || sim->disk.struck || sim->start_struck);
 	if (error != KP_NONE)
 		topic->log = NULL;
 	return error == KP_NONE;
@@ -223,6 +225,7 @@ try_start(struct sim *sim)
 	};
 	bool done = false;
 
+	sim->start_struck = false;
 	sim->failed = false;
 	sim->manager = log_manager_new(&sim->settings);
 	if (sim->manager != NULL)
@@ -231,6 +234,7 @@ try_start(struct sim *sim)
 		if (sim->topics[i].id != 0)
 			done = create(sim, &sim->topics[i]);
 	CHECK(done || sim->disk.struck);
+	sim->start_struck = sim->disk.struck;
 	return done && !sim->disk.off && !sim->failed;
 }
 
