@@ -36,7 +36,7 @@ struct segment {
 	int fd;
 	struct file_scan scan;
 	struct batch batch;		/* the current one */
-	int64_t batch_timestamp;	/* the largest of its records */
+	int64_t batch_timestamp;	/* its records'; without any, its own */
 	int64_t next_offset;		/* behind the batch before */
 	struct cursor offsets;
 	struct cursor times;
@@ -321,7 +321,8 @@ check_records(struct segment *segment, struct slice bytes, bool *abort)
 		/* Of old wrappers the header only has the last offset. */
 		if (segment->batch.magic < BATCH_MAGIC)
 			offset = INT64_MIN;
-		segment->batch_timestamp = -1;
+		if (segment->batch.record_count != 0)
+			segment->batch_timestamp = -1;
 		while (batch_reader_next(&reader, &record)) {
 			ordered = ordered && record.offset > offset &&
 			    record.offset <= segment->batch.last_offset;

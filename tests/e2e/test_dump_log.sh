@@ -85,6 +85,15 @@ deep '' "$dir/killed/data0" "$dir/killed/data1"
 sed "s|^$dir/||" "$dir/found" >"$dir/lines"
 diff "$srcdir/tests/e2e/dump-log/torn.deep.txt" "$dir/lines" || fail torn
 
+# The cleaner leaves a batch without records for the sake of its producer, with
+# the timestamp that its records had; an index may name it.
+{
+	printf '\000\000\001\242\003\362\233\201\000\000\000\005'
+	cat "$dir/compact-1/data/c-idem-0/00000000000000000000.timeindex"
+} >"$dir/times"
+cat "$dir/times" >"$dir/compact-1/data/c-idem-0/00000000000000000000.timeindex"
+deep '' "$dir/compact-1/data"
+
 # damage FILE OFFSET: another byte there, found as …
 damage() {
 	cp "$dir/clean/data/$1" "$dir/good"
