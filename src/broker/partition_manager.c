@@ -35,8 +35,7 @@ struct partition_manager {
 	bool defaults_valid;
 
 	/* the applying thread's */
-	size_t missing_count; /* partitions whose log could not be made */
-	bool loaded;          /* what was there at the start was shown */
+	bool loaded; /* what was there at the start was shown */
 
 	/* written by the applying thread under lock, which reads without */
 	pthread_rwlock_t lock;
@@ -258,6 +257,7 @@ partition_make(struct partition_manager *manager, struct entry *entry,
 	struct log *log;
 
 	place.is_new = index >= entry->first_new;
+	place.again = index < entry->count;
 	if (log_manager_create(manager->context->logs,
 		slice_of(topic->name, topic->name_len), index, topic->id,
 		&place, &settings->log, &log) != KP_NONE)
@@ -330,34 +330,27 @@ entry_extend(struct partition_manager *manager, struct entry *entry,
 	for (int32_t i = 0; i < count; i++) {
 		partitions[i] = entry_partition(entry, i);
 		if (partitions[i] == NULL &&
-		    node_with_replica(manager, image->partitions[i]) >= 0) {
+		    node_with_replica(manager, image->partitions[i]) >= 0)
 			partitions[i] =
 			    partition_make(manager, entry, i,
 				image->partitions[i], &settings);
-			manager->missing_count += partitions[i] == NULL;
-		}
 	}
 	entry_publish(manager, entry, partitions, count);
 	new_logs_sync(manager, partitions, before, count);
 }
 
-static bool
-entry_lacks(const struct entry *entry)
-{
-	for (int32_t i = 0; i < entry->count; i++)
-		if (entry->partitions[i] == NULL)
-			return true;
-	return false;
-}
-
 static void
 topic_create(struct partition_manager *manager, const struct topic_image *image)
 {
-	struct entry *entry = xcalloc(1, sizeof(*entry));
+	struct entry *entry = map_get(&manager->by_id, MAP_KEY(image->id));
 
-	entry->topic =
-	    partition_topic_new(image->name, image->id, image->internal);
-	entry->first_new = manager->loaded ? 0 : image->partitions_count;
+	if (entry == NULL) {
+		entry = xcalloc(1, sizeof(*entry));
+		entry->topic = partition_topic_new(
+		    image->name, image->id, image->internal);
+		entry->first_new =
+		    manager->loaded ? 0 : image->partitions_count;
+	}
 	entry_extend(manager, entry, image);
 }
 
@@ -411,43 +404,48 @@ topic_apply(struct partition_manager *manager, const struct delta_topic *topic)
 		topic_delete(manager, topic->old);
 }
 
-/*
- * Try again to make what could not be made: the disk may have room now.  Any
- * change of the metadata is an occasion, a topic's deletion above all.
- */
-static void
-missing_retry(struct partition_manager *manager)
-{
-	struct entry **entries =
-	    xcalloc(manager->by_name.count, sizeof(*entries));
-	struct entry *entry;
-	size_t count = 0;
-
-	for (size_t at = 0; (entry = map_next(&manager->by_name, &at)) != NULL;)
-		entries[count++] = entry;
-	manager->missing_count = 0;
-	for (size_t i = 0; i < count; i++) {
-		const struct topic_image *image = image_topic_by_id(
-		    manager->image, entries[i]->topic->id);
-
-		if (image != NULL && entry_lacks(entries[i]))
-			entry_extend(manager, entries[i], image);
-	}
-	free(entries);
-}
-
 void
 partition_manager_apply(void *context, const struct delta *delta)
 {
 	struct partition_manager *manager = context;
 
-	if (manager->missing_count > 0)
-		missing_retry(manager);
 	for (size_t i = 0; i < delta->topics_count; i++)
 		topic_apply(manager, delta->topics[i]);
 	for (size_t i = 0; i < delta->configs_count; i++)
 		configs_apply(manager, delta->configs[i]);
 	manager->loaded = true;
+}
+
+/* --- What is missing --------------------------------------------------- */
+
+static bool
+entry_lacks(const struct partition_manager *manager, const struct entry *entry)
+{
+	const struct topic_image *image =
+	    image_topic_by_id(manager->image, entry->topic->id);
+
+	for (int32_t i = 0; i < entry->count; i++)
+		if (entry->partitions[i] == NULL &&
+		    node_with_replica(manager, image->partitions[i]) >= 0)
+			return true;
+	return false;
+}
+
+struct uuid *
+partition_manager_lacking(struct partition_manager *manager, size_t *count)
+{
+	struct uuid *topics = NULL;
+	const struct entry *entry;
+
+	*count = 0;
+	for (size_t at = 0;
+	     (entry = map_next(&manager->by_id, &at)) != NULL;) {
+		if (!entry_lacks(manager, entry))
+			continue;
+		topics = xrealloc(topics, (*count + 1) * sizeof(*topics));
+		topics[(*count)++] = entry->topic->id;
+	}
+	return topics;
 }
 
 /* --- The log manager's hooks ------------------------------------------- */

@@ -49,10 +49,17 @@ struct partition *partition_manager_find_by_id(
 
 /*
  * Subscribe with context manager: a controller_subscriber_fn, whose first delta
- * has what was there before.  A partition
- * whose log could not be made is tried again with each later change.
+ * has what was there before.  Of a topic that is shown as new again, those
+ * partitions are made whose log could not be made before.
  */
 void partition_manager_apply(void *context, const struct delta *delta);
+
+/*
+ * The ids of the topics that have partitions whose log could not be made; the
+ * caller frees the array.  On the applying thread, between deltas.
+ */
+struct uuid *partition_manager_lacking(struct partition_manager *manager,
+    size_t *count);
 
 /* For the log manager's hooks, with context manager. */
 bool partition_manager_wants(void *context, struct slice topic,

@@ -278,6 +278,42 @@ partition_moved(void *context, struct uuid topic_id, int32_t partition,
 	    node->assigner, topic_id, partition, directory_id);
 }
 
+/* To make the partitions that could not be made. */
+struct retry {
+	struct controller_op op;
+	struct node *node;
+};
+
+/* Who follows their topics follows them, too, now that they are there. */
+static void
+retry_run(struct controller_op *op, struct controller *controller)
+{
+	struct retry *retry = CONTAINER_OF(op, struct retry, op);
+	size_t count;
+	struct uuid *topics =
+	    partition_manager_lacking(retry->node->partitions, &count);
+
+	if (count > 0)
+		controller_show(controller, topics, count);
+	free(topics);
+}
+
+static void
+retry_done(struct controller_op *op)
+{
+	free(CONTAINER_OF(op, struct retry, op));
+}
+
+static void
+retry_partitions(void *context)
+{
+	struct retry *retry = xmalloc(sizeof(*retry));
+
+	*retry = (struct retry){ { .run = retry_run, .done = retry_done },
+		context };
+	controller_submit(retry->node->controller, &retry->op);
+}
+
 static int
 open_partitions(struct node *node)
 {
@@ -295,6 +331,7 @@ open_partitions(struct node *node)
 		.assigned = partition_assigned,
 		.moved = partition_moved,
 		.directory_failed = directory_failed,
+		.retry = retry_partitions,
 	};
 	struct log_manager_settings logs;
 
@@ -686,6 +723,9 @@ stop_storing(struct node *node)
 {
 	int result = 0;
 
+	/* It asks for partitions. */
+	if (node->logs != NULL)
+		log_manager_background_stop(node->logs);
 	partition_manager_free(node->partitions);
 	/* Before the lock of its directory is given up. */
 	metadata_log_close(node->metadata_log);

@@ -541,6 +541,17 @@ controller_next_offset(const struct controller *controller)
 	return controller->base_offset + (int64_t)controller->records_count;
 }
 
+void
+controller_show(struct controller *controller, const struct uuid *topics,
+    size_t count)
+{
+	struct delta *delta = delta_of_topics(
+	    controller->settings.image, topics, count);
+
+	publish(controller, delta);
+	delta_free(delta);
+}
+
 const struct configs *
 controller_configs(const struct controller *controller)
 {

@@ -127,6 +127,13 @@ int64_t controller_next_offset(const struct controller *controller);
 const struct configs *controller_configs(const struct controller *controller);
 struct uuid controller_random_id(struct controller *controller);
 
+/*
+ * Show topics to the subscribers once more, as if they were new: one of them
+ * could not do all that they ask for.
+ */
+void controller_show(struct controller *controller, const struct uuid *topics,
+    size_t count);
+
 /* The version at which a record of the type is written at our level. */
 int16_t controller_record_version(const struct controller *controller,
     enum metadata_record_type type);

@@ -30,19 +30,24 @@ own(struct slice slice)
 }
 
 static void
+take_topic(struct delta *delta, const struct topic_image *topic)
+{
+	struct delta_topic *change = xcalloc(1, sizeof(*change));
+
+	change->id = topic->id;
+	change->new = topic_image_ref(topic);
+	delta->topics[delta->topics_count++] = change;
+}
+
+static void
 take_topics(struct delta *delta, const struct image *image)
 {
 	const struct topic_image *topic;
 
 	delta->topics = xcalloc(image_topics_count(image),
 	    sizeof(*delta->topics));
-	for (size_t at = 0; (topic = image_topic_next(image, &at)) != NULL;) {
-		struct delta_topic *change = xcalloc(1, sizeof(*change));
-
-		change->id = topic->id;
-		change->new = topic_image_ref(topic);
-		delta->topics[delta->topics_count++] = change;
-	}
+	for (size_t at = 0; (topic = image_topic_next(image, &at)) != NULL;)
+		take_topic(delta, topic);
 }
 
 static void
@@ -111,6 +116,14 @@ take_kept(struct delta *delta, const struct image *image)
 	}
 }
 
+static void
+take_position(struct delta *delta, const struct image *image)
+{
+	delta->offset = image_offset(image);
+	delta->epoch = image_epoch(image);
+	delta->timestamp_ms = image_timestamp_ms(image);
+}
+
 struct delta *
 delta_of_image(const struct image *image)
 {
@@ -122,9 +135,25 @@ delta_of_image(const struct image *image)
 	take_features(delta, image);
 	take_kept(delta, image);
 	delta->producer_id_next = image_producer_id_next(image);
-	delta->offset = image_offset(image);
-	delta->epoch = image_epoch(image);
-	delta->timestamp_ms = image_timestamp_ms(image);
+	take_position(delta, image);
+	return delta;
+}
+
+struct delta *
+delta_of_topics(
+    const struct image *image, const struct uuid *ids, size_t count)
+{
+	struct delta *delta = delta_new(image);
+
+	delta->topics = xcalloc(count, sizeof(*delta->topics));
+	for (size_t i = 0; i < count; i++) {
+		const struct topic_image *topic =
+		    image_topic_by_id(image, ids[i]);
+
+		if (topic != NULL)
+			take_topic(delta, topic);
+	}
+	take_position(delta, image);
 	return delta;
 }
 

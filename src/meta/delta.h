@@ -101,6 +101,10 @@ void delta_free(struct delta *delta);
  */
 struct delta *delta_of_image(const struct image *image);
 
+/* The same with some of its topics only; those that it does not have not. */
+struct delta *delta_of_topics(
+    const struct image *image, const struct uuid *ids, size_t count);
+
 /*
  * Replay one decoded record.  -1 with one line in the log where it cannot be
  * true: an unknown partition, a feature beyond what we know.  The delta is

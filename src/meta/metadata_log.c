@@ -111,6 +111,7 @@ static struct log *
 open_log(struct metadata_log *log)
 {
 	struct log_open open;
+	struct log *created;
 	struct uuid id;
 	int found = 1;
 
@@ -121,8 +122,13 @@ open_log(struct metadata_log *log)
 		found = has_segments(log);
 	else
 		found = -1;
-	if (found == 0)
-		return log_create(&open, topic_id());
+	if (found == 0) {
+		created = log_create(&open, topic_id());
+		if (created == NULL)
+			log_error(LOGGER, "cannot create %s: %s",
+			    log->directory, strerror(errno));
+		return created;
+	}
 	if (found == 1 &&
 	    partition_metadata_restore(log->disk, log->directory,
 		topic_id()) == 0)

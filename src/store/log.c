@@ -68,8 +68,6 @@ log_create(const struct log_open *open, struct uuid topic_id)
 	if (create_in(log, topic_id, open->now_ms) != 0) {
 		int saved = errno;
 
-		log_error("store", "cannot create %s: %s", log->path,
-		    strerror(saved));
 		log_free(log);
 		errno = saved;
 		return NULL;
@@ -429,9 +427,6 @@ log_rename(struct log *log, const char *path)
 		for (size_t i = 0; i < log->segment_count; i++)
 			segment_moved(log->segments[i], path);
 		log->creation_dirty = true;
-	} else {
-		log_error("store", "cannot rename %s to %s: %s", log->path,
-		    path, strerror(error));
 	}
 	log_flush_release(log);
 	log_clean_resume(log);

@@ -90,7 +90,7 @@ struct log *log_open(const struct log_open *open) WARN_UNUSED;
  * nothing is synced, the first flush syncs the files and both directories.
  * recovery_point, log_start_offset and clean of open are not looked at.
  *
- * NULL with errno; logged.  Ownership as log_open.
+ * NULL with errno.  Ownership as log_open.
  */
 struct log *log_create(const struct log_open *open, struct uuid topic_id)
     WARN_UNUSED;
@@ -375,8 +375,9 @@ int log_flush_all(struct log *log) WARN_UNUSED;
 /*
  * Make durable what a restart could not derive from the batches behind
  * recovery point, which may then be checkpointed: the leader epochs, and what
- * is known to be damaged.  0, or -1 with errno, logged.  Syncs.  Unlocked.
- * The active segment gets an .index, if an empty one (segment_touch_index).
+ * is known to be damaged.  0, or -1 with errno, logged unless disk_is_short.
+ * Syncs.  Unlocked.  The active segment gets an .index, if an empty one
+ * (segment_touch_index).
  */
 int log_checkpoint(struct log *log, int64_t *recovery_point) WARN_UNUSED;
 
@@ -421,7 +422,7 @@ int log_roll(struct log *log, int64_t now_ms) WARN_UNUSED;
 
 /*
  * Move the partition's directory to path (topic deletion, stray); -1 with
- * errno, logged.  Unlocked.
+ * errno.  Unlocked.
  */
 int log_rename(struct log *log, const char *path) WARN_UNUSED;
 

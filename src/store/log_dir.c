@@ -402,7 +402,7 @@ text_write(struct log_dir *dir, const char *file, struct slice text)
 	int result = state_file_write(dir->disk, path, text);
 	int error = errno;
 
-	if (result < 0)
+	if (result < 0 && !disk_is_short(error))
 		log_error(LOGGER, "Cannot write %s: %s", path, strerror(error));
 	free(path);
 	errno = error;

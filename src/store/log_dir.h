@@ -130,7 +130,7 @@ int64_t log_dir_checkpoint_find(const struct log_dir *dir,
 
 /*
  * Replace a checkpoint's file; nothing happens where it has the same text
- * since the last call.  0, or -1 with errno after a logged line.
+ * since the last call.  0, or -1 with errno; logged unless disk_is_short.
  */
 int log_dir_checkpoint_write(struct log_dir *dir, enum log_dir_checkpoint which,
     const struct checkpoint *checkpoint) WARN_UNUSED;

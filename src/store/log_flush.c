@@ -346,13 +346,18 @@ log_flush_all(struct log *log)
 static int
 write_epochs(struct log *log, const char *text, const char *path)
 {
+	int error;
+
 	if (leader_epochs_text_write(text, log->disk, path) == 0)
 		return 0;
-	log_error("store", "cannot write %s/%s: %s", path, LEADER_EPOCHS_FILE,
-	    strerror(errno));
+	error = errno;
+	if (!disk_is_short(error))
+		log_error("store", "cannot write %s/%s: %s", path,
+		    LEADER_EPOCHS_FILE, strerror(error));
 	log_lock(log);
 	log->epochs.dirty = true;
 	log_unlock(log);
+	errno = error;
 	return -1;
 }
 

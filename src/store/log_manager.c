@@ -15,9 +15,6 @@
 /* A topic's 249 characters, '-', a number and a NUL. */
 #define NAME_SIZE 272
 
-/* What must be free before loading is tried again, on the applying thread. */
-#define LOST_ROOM_BYTES (INT64_C(4) * 1024 * 1024)
-
 /* --- tables -------------------------------------------------------------- */
 
 /* The name of a partition's directory in text; false where it is too long. */
@@ -233,10 +230,14 @@ stale_names_drop(struct log_manager *manager)
 	pthread_mutex_lock(&manager->upkeep);
 	view = log_manager_view_take(manager);
 	for (size_t i = 0; i < manager->dir_count; i++) {
-		if (!manager->dirs[i].offline &&
-		    log_manager_checkpoint(manager, &manager->dirs[i], &view) <
-			0)
-			result = -1;
+		struct managed_dir *home = &manager->dirs[i];
+
+		if (home->offline ||
+		    log_manager_checkpoint(manager, home, &view) == 0)
+			continue;
+		result = -1;
+		log_manager_lack(
+		    manager, home, "write", "checkpoints", errno);
 	}
 	log_manager_view_release(manager, &view);
 	pthread_mutex_unlock(&manager->upkeep);
@@ -267,64 +268,20 @@ log_find_same(struct log_manager *manager, const char *name,
 	return entry != NULL;
 }
 
-/* The directory of that name that could not be loaded, or NULL. */
-static struct lost_log *
-lost_find(struct log_manager *manager, const char *name)
-{
-	for (size_t i = 0; i < manager->lost_count; i++) {
-		struct lost_log *lost = &manager->lost[i];
-
-		if (!lost->loaded && strcmp(lost->name, name) == 0)
-			return lost;
-	}
-	return NULL;
-}
-
-/* Is there room to load a log, which may have to write a few small files? */
+/* Is there a directory of that name that could not be loaded? */
 static bool
-lost_has_room(const struct log_manager *manager, const struct lost_log *lost)
+name_is_lost(struct log_manager *manager, const char *name)
 {
-	struct disk_space space;
+	bool found = false;
 
-	return disk_space(manager->settings.disk, lost->home->dir->path,
-		   &space) == 0 &&
-	    space.usable_bytes >= LOST_ROOM_BYTES;
-}
-
-/* Its log, where there is room for loading it now; NULL with a line. */
-static struct log *
-lost_load(struct log_manager *manager, struct lost_log *lost,
-    struct uuid topic_id, const struct log_settings *settings)
-{
-	struct managed_log *entry;
-	struct log *log = NULL;
-
-	if (lost->heals && lost_has_room(manager, lost))
-		log = log_manager_lost_open(manager, lost, settings);
-	if (log != NULL && !uuid_equal(log_topic_id(log), topic_id)) {
-		log_free(log);
-		log = NULL;
-	}
-	if (log == NULL) {
-		if (!lost->told)
-			log_error(LOG_MANAGER_LOGGER,
-			    "Partition %s stays offline: its log could not be "
-			    "loaded",
-			    lost->name);
-		lost->told = true;
-		return NULL;
-	}
-	pthread_mutex_lock(&manager->upkeep);
 	pthread_mutex_lock(&manager->lock);
-	entry = log_manager_add(manager, lost->home, slice_str(lost->topic),
-	    lost->partition, log);
-	entry->holds++;
-	entry->recovery_point = log_recovery_point(log);
-	lost->loaded = true;
+	for (size_t i = 0; i < manager->lost_count && !found; i++) {
+		const struct lost_log *lost = &manager->lost[i];
+
+		found = !lost->loaded && strcmp(lost->name, name) == 0;
+	}
 	pthread_mutex_unlock(&manager->lock);
-	pthread_mutex_unlock(&manager->upkeep);
-	log_info(LOG_MANAGER_LOGGER, "Partition %s is loaded", lost->name);
-	return log;
+	return found;
 }
 
 int
@@ -336,7 +293,9 @@ log_manager_set_aside(struct log_manager *manager, struct managed_dir *home,
 	int result = disk_rename(manager->settings.disk, path, stray);
 	int error = errno;
 
-	if (result < 0)
+	if (result < 0 && disk_is_short(error))
+		log_manager_lack(manager, home, "rename", path, error);
+	else if (result < 0)
 		log_error(LOG_MANAGER_LOGGER, "Cannot rename %s to %s: %s",
 		    path, stray, strerror(error));
 	else
@@ -359,9 +318,6 @@ name_clear(struct log_manager *manager, struct managed_dir *home,
 {
 	int records = log_dir_has_records(manager->settings.disk, path);
 
-	if (records < 0)
-		log_error(LOG_MANAGER_LOGGER, "Cannot look at %s: %s", path,
-		    strerror(errno));
 	if (records <= 0)
 		return records;
 	return log_manager_set_aside(manager, home, topic, partition, path);
@@ -395,7 +351,9 @@ log_add(struct log_manager *manager, struct managed_dir *home,
 
 	if (name_clear(manager, home, topic, partition, path) == 0)
 		log = log_make(manager, path, topic_id, settings);
-	if (log != NULL) {
+	if (log == NULL) {
+		log_manager_lack(manager, home, "create", name, errno);
+	} else {
 		pthread_mutex_lock(&manager->lock);
 		log_manager_add(manager, home, topic, partition, log)->holds++;
 		pthread_mutex_unlock(&manager->lock);
@@ -413,23 +371,18 @@ log_manager_create(struct log_manager *manager, struct slice topic,
 {
 	char name[NAME_SIZE];
 	struct managed_dir *home;
-	struct lost_log *lost;
 	enum kp_error error;
 
-	if (!name_format(name, topic, partition))
+	if (!name_format(name, topic, partition) ||
+	    name_is_lost(manager, name))
 		return KP_KAFKA_STORAGE_ERROR;
 	if (log_find_same(manager, name, topic_id, log, &error))
 		return error;
 	home = log_manager_preferred_take(manager, name);
 	if (home == NULL)
 		home = dir_choose(manager, place);
-	if (home == NULL)
+	if (home == NULL || (place->again && home->lacks))
 		return KP_KAFKA_STORAGE_ERROR;
-	lost = lost_find(manager, name);
-	if (lost != NULL) {
-		*log = lost_load(manager, lost, topic_id, settings);
-		return *log == NULL ? KP_KAFKA_STORAGE_ERROR : KP_NONE;
-	}
 	if (name_is_stale(manager, name) && stale_names_drop(manager) < 0)
 		return KP_KAFKA_STORAGE_ERROR;
 	*log = log_add(manager, home, topic, partition, topic_id, settings);
@@ -567,6 +520,8 @@ void
 log_manager_dir_error(
     struct log_manager *manager, struct managed_dir *home, int error)
 {
-	if (!disk_is_short(error))
+	if (disk_is_short(error))
+		log_manager_lack(manager, home, "write", "files", error);
+	else
 		log_manager_dir_fail(manager, home, strerror(error));
 }

@@ -68,10 +68,11 @@ struct log_manager_hooks {
 	void *context;
 
 	/*
-	 * While loading, on several threads: is this partition ours, and with
-	 * which settings?  false makes the directory a stray.  Where *topic_id
-	 * is zero the directory does not say whose it is: any topic of that
-	 * name will do, and its id goes there.
+	 * While loading, on several threads, and later on the background
+	 * thread: is this partition ours, and with which settings?  false
+	 * makes the directory a stray.  Where *topic_id is zero the directory
+	 * does not say whose it is: any topic of that name will do, and its id
+	 * goes there.
 	 */
 	bool (*wanted)(void *context, struct slice topic, int32_t partition,
 	    struct uuid *topic_id, struct log_settings *settings);
@@ -93,6 +94,13 @@ struct log_manager_hooks {
 	 */
 	void (*directory_failed)(void *context, const char *path,
 	    struct uuid directory_id, size_t remaining);
+
+	/*
+	 * Call log_manager_create again for what it could not make: there may
+	 * be room now, or what could not be loaded may be loaded.  On the
+	 * background thread.  May be NULL.
+	 */
+	void (*retry)(void *context);
 };
 
 /* Kafka's defaults; disk, flusher and directories are the caller's to set. */
@@ -139,7 +147,8 @@ int log_manager_check_empty(struct log_manager *manager) WARN_UNUSED;
  * Open all logs, in parallel.  hooks is copied.  A directory with an error of
  * I/O goes offline.  0, or -1 after a logged line where what is in one makes
  * no sense.  A partition whose log cannot be opened is offline: after a logged
- * line log_manager_create refuses it, or loads it where it had found no room.
+ * line log_manager_create refuses it.  Where it only found no room, the
+ * background thread loads it once there is some.
  *
  * Where partition.metadata is lost or damaged, but there are records, some of
  * them below a recovery point, and the metadata has a topic of that name, the
@@ -150,6 +159,12 @@ int log_manager_load(struct log_manager *manager,
 
 /* Start the background thread and the cleaner. */
 void log_manager_start(struct log_manager *manager);
+
+/*
+ * Stop the background thread, where it runs: `wanted` and `retry` are not
+ * called any more.  log_manager_stop does it, too.
+ */
+void log_manager_background_stop(struct log_manager *manager);
 
 /*
  * The orderly stop: nobody holds a log any more.  Stops the background thread,
@@ -170,6 +185,8 @@ struct log_manager_place {
 	 * said, any that is offline.
 	 */
 	bool is_new;
+	/* It is tried again: not where there still was no room just now. */
+	bool again;
 };
 
 /*
@@ -178,8 +195,9 @@ struct log_manager_place {
  * partition that could not be loaded is not made anew.
  *
  * place says where it belongs.  settings is copied.  *log is held for the
- * caller.  KP_NONE, or KP_KAFKA_STORAGE_ERROR after a logged line, or where
- * the directory of the place does not work.
+ * caller.  KP_NONE, or KP_KAFKA_STORAGE_ERROR where the directory of the place
+ * does not work, or after a line that is logged once until the hook `retry` was
+ * of use.
  */
 enum kp_error log_manager_create(struct log_manager *manager,
     struct slice topic, int32_t partition, struct uuid topic_id,

@@ -61,6 +61,7 @@ log_manager_due_init(struct log_manager *manager)
 		    log_manager_after(now, s->producer_check_interval_ms),
 		.flush_ms = log_manager_after(now, flush_interval(s)),
 		.doomed_ms = now,
+		.room_ms = INT64_MAX,
 	};
 }
 
@@ -522,6 +523,7 @@ log_manager_tick(struct log_manager *manager)
 		&due->high_watermarks_ms, now, s->high_watermark_interval_ms))
 		high_watermarks_run(manager);
 	log_manager_doomed_tend(manager, now);
+	log_manager_room_tend(manager, now);
 }
 
 static int64_t
@@ -531,7 +533,7 @@ due_next(const struct log_manager_due *due)
 
 	next = MIN(next, MIN(due->producers_ms, due->flush_ms));
 	next = MIN(next, MIN(due->checkpoints_ms, due->high_watermarks_ms));
-	return MIN(next, due->doomed_ms);
+	return MIN(next, MIN(due->doomed_ms, due->room_ms));
 }
 
 /* Sleep until a job is due or somebody kicks; false to end. */

@@ -29,6 +29,8 @@ struct managed_dir {
 	atomic_bool offline;     /* an I/O error: nothing is written any more */
 	atomic_bool names_dirty; /* a rename in it was not synced yet */
 	bool leftovers;          /* lock; of what was found, in checkpoints */
+	atomic_bool lacks; /* something found no room since the last look */
+	atomic_bool told;  /* it was said that something did */
 };
 
 /*
@@ -68,9 +70,8 @@ struct lost_log {
 	char *topic; /* owned */
 	int32_t partition;
 	int64_t offsets[LOG_DIR_CHECKPOINTS]; /* -1: no line */
-	bool heals;  /* it found no room: log_manager_create tries again */
-	bool loaded; /* upkeep; it did, and is lost no more */
-	bool told; /* log_manager_create's, that it was refused */
+	bool heals;  /* the background thread's; it found no room */
+	bool loaded; /* upkeep and lock; it did, and is lost no more */
 };
 
 /* A partition that is being moved to another directory. */
@@ -110,6 +111,7 @@ struct log_manager_due {
 	int64_t producers_ms;
 	int64_t flush_ms;
 	int64_t doomed_ms;
+	int64_t room_ms; /* INT64_MAX: nothing lacks room */
 };
 
 struct log_manager {
@@ -142,6 +144,8 @@ struct log_manager {
 	struct worker *mover; /* lock; owned; NULL until there is a move */
 	atomic_bool moves_stop;
 
+	atomic_bool retry_wanted; /* of what could not be made */
+
 	pthread_mutex_t upkeep;
 
 	/* wake_lock */
@@ -170,7 +174,7 @@ void log_manager_view_release(
 
 /*
  * Rename the directory at path, a partition's that nobody wants, to one of a
- * stray.  -1 with errno after a logged line.
+ * stray.  -1 with errno; logged.
  */
 int log_manager_set_aside(struct log_manager *manager,
     struct managed_dir *home, struct slice topic, int32_t partition,
@@ -215,14 +219,14 @@ void log_manager_entry_free(
 
 /*
  * Write all checkpoints of a directory, whose stale names are gone then.
- *  -1 with errno after a logged line.  upkeep.
+ *  -1 with errno; logged unless disk_is_short.  upkeep.
  */
 int log_manager_checkpoint(struct log_manager *manager,
     struct managed_dir *home, struct log_manager_view *view) WARN_UNUSED;
 
 /*
- * Load what found no room at the start; NULL after a logged line.  The log is
- * in no table yet.
+ * Load what found no room at the start; NULL with errno after a logged line.
+ * The log is in no table yet.
  */
 struct log *log_manager_lost_open(struct log_manager *manager,
     const struct lost_log *lost, const struct log_settings *settings);
@@ -238,8 +242,19 @@ void log_manager_doomed_tend(struct log_manager *manager, int64_t now_ms);
 /* Wake the background thread. */
 void log_manager_kick(struct log_manager *manager);
 
-/* Stop the background thread, if it runs. */
-void log_manager_background_stop(struct log_manager *manager);
+/*
+ * Something could not be done in home that may be possible later, mostly for
+ * want of room: "create" "a-0", error is an errno.  Said once, until there was
+ * room for a while; log_manager_room_tend tries again.  Any thread.
+ */
+void log_manager_lack(struct log_manager *manager, struct managed_dir *home,
+    const char *verb, const char *name, int error);
+
+/* What could not be made may be possible now.  Any thread. */
+void log_manager_retry_soon(struct log_manager *manager);
+
+/* Try again what lacked room, where it is time. */
+void log_manager_room_tend(struct log_manager *manager, int64_t now_ms);
 
 /*
  * Is it somebody's mistake, or does it heal by itself?  Then the start is
@@ -255,8 +270,8 @@ void log_manager_dir_fail(
     struct log_manager *manager, struct managed_dir *home, const char *reason);
 
 /*
- * The same, unless it heals by itself: a full disk, a lack of descriptors.
- * error is an errno.
+ * The same, unless it heals by itself (a full disk, a lack of descriptors):
+ * that is log_manager_lack's.  error is an errno.
  */
 void log_manager_dir_error(
     struct log_manager *manager, struct managed_dir *home, int error);

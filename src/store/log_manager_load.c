@@ -164,6 +164,9 @@ partition_open(struct load *load, struct load_item *item, const char *path,
 	item->log = log_open(&open);
 	item->failed = item->log == NULL;
 	item->heals = item->failed && disk_is_full(errno);
+	if (item->heals)
+		log_manager_lack(load->manager, item->home, "load",
+		    item->found->name, errno);
 }
 
 static void
@@ -338,11 +341,13 @@ log_manager_lost_open(struct log_manager *manager,
 		.now_ms = clock_wall_ms(),
 	};
 	struct log *log = log_open(&open);
+	int error = errno;
 
 	if (log != NULL)
 		offsets_set(log, lost->offsets[LOG_DIR_HIGH_WATERMARKS],
 		    lost->offsets[LOG_DIR_CLEANER_POINTS]);
 	free(path);
+	errno = error;
 	return log;
 }
 
@@ -448,13 +453,18 @@ static int
 dir_write(struct log_manager *manager, struct managed_dir *home,
     struct log_manager_view *view)
 {
+	int error;
+
 	if (log_manager_checkpoint(manager, home, view) == 0)
 		return 0;
-	if (disk_is_full(errno)) {
+	error = errno;
+	if (disk_is_short(error))
+		log_manager_lack(manager, home, "write", "checkpoints", error);
+	if (disk_is_full(error)) {
 		home->leftovers = true;
 		return 0;
 	}
-	if (log_manager_must_refuse(errno))
+	if (log_manager_must_refuse(error))
 		return -1;
 	log_manager_dir_fail(
 	    manager, home, "its checkpoints cannot be written");

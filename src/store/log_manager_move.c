@@ -152,6 +152,8 @@ rename_durably(
 	if (log_rename(log, path) == 0 &&
 	    disk_sync_dir(manager->settings.disk, home->dir->path) == 0)
 		return 0;
+	log_error(LOG_MANAGER_LOGGER, "Cannot rename %s to %s for good: %s",
+	    log_name(log), path, strerror(errno));
 	log_manager_dir_fail(manager, home, "a move's rename failed");
 	return -1;
 }
@@ -307,11 +309,15 @@ copy_discard(struct managed_move *move)
 		log_manager_dir_fail(
 		    manager, move->to, "the copy of a moving log failed");
 	if (move->to->offline || move->named ||
-	    atomic_load(&manager->moves_stop) ||
-	    log_rename(move->copy, path) != 0)
+	    atomic_load(&manager->moves_stop)) {
 		free(path);
-	else
+	} else if (log_rename(move->copy, path) != 0) {
+		log_warn(LOG_MANAGER_LOGGER, "Cannot rename a copy to %s: %s",
+		    path, strerror(errno));
+		free(path);
+	} else {
 		log_manager_doom_path(manager, move->to, path);
+	}
 	log_free(move->copy);
 }
 
@@ -518,6 +524,9 @@ log_manager_move(struct log_manager *manager, struct slice topic,
 	else
 		free(name);
 	pthread_mutex_unlock(&manager->lock);
+	/* It may be one whose directory is missing. */
+	if (error == KP_NOT_LEADER_OR_FOLLOWER)
+		log_manager_retry_soon(manager);
 	return entry == NULL ? error : move_start(manager, entry, to);
 }
 

@@ -8,9 +8,12 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "store/checkpoint.h"
+#include "store/disk.h"
 #include "store/flusher.h"
 #include "store/log.h"
 #include "store/log_clean.h"
+
+#include <errno.h>
 
 /*
  * Closing waits for the disk nearly all the time, and a journal commits what
@@ -103,7 +106,7 @@ dir_checkpoint(const struct log_manager *manager, struct managed_dir *home,
     const struct stop_item *items, size_t count)
 {
 	struct checkpoint checkpoints[LOG_DIR_CHECKPOINTS];
-	int result = 0;
+	int result = 0, error = 0;
 
 	for (int which = 0; which < LOG_DIR_CHECKPOINTS; which++)
 		checkpoint_init(&checkpoints[which]);
@@ -130,8 +133,11 @@ dir_checkpoint(const struct log_manager *manager, struct managed_dir *home,
 		if (result == 0)
 			result = log_dir_checkpoint_write(
 			    home->dir, which, &checkpoints[which]);
+		if (result != 0 && error == 0)
+			error = errno;
 		checkpoint_fini(&checkpoints[which]);
 	}
+	errno = error;
 	return result;
 }
 
@@ -187,6 +193,10 @@ dir_stop(const struct log_manager *manager, struct managed_dir *home,
 	} else if (dir_checkpoint(manager, home, items, count) == 0) {
 		dir_closed_write(home, items, count);
 		result = log_dir_mark_clean(home->dir, broker_epoch);
+	} else if (disk_is_short(errno)) {
+		log_error(LOG_MANAGER_LOGGER,
+		    "Cannot write the checkpoints of log directory %s: %s",
+		    home->dir->path, strerror(errno));
 	}
 	log_dir_unlock(home->dir);
 	return result;

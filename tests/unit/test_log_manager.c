@@ -2,6 +2,7 @@
 #include "unit/unit.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/flusher.h"
 #include "store/log_manager.h"
 #include "store/log_manager_internal.h"
@@ -12,6 +13,7 @@
 #include <dirent.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #define HOUR_MS (60 * 60 * 1000)
 
@@ -38,6 +40,7 @@ struct rig {
 	atomic_size_t failed_count;	/* told on any thread */
 	atomic_size_t failed_remaining;
 	struct uuid assigned; /* where the metadata has a-0 */
+	int retried_count;
 };
 
 /* --- the rig ------------------------------------------------------------- */
@@ -60,6 +63,20 @@ rig_pass(struct rig *rig, int64_t ms)
 	rig->wall_ms += ms;
 	rig->monotonic_ms += ms;
 	log_manager_tick(rig->manager);
+}
+
+/* As long as it takes until the background thread tries again. */
+static void
+rig_retry(struct rig *rig)
+{
+	rig_pass(rig, 0);
+	rig_pass(rig, 2000);
+}
+
+static void
+rig_retried(void *context)
+{
+	((struct rig *)context)->retried_count++;
 }
 
 static bool
@@ -126,6 +143,7 @@ rig_start(struct rig *rig)
 		.assigned = rig_assigned,
 		.moved = rig_moved,
 		.directory_failed = rig_directory_failed,
+		.retry = rig_retried,
 	};
 
 	rig->manager = log_manager_new(&rig->settings);
@@ -1141,7 +1159,12 @@ a_partition_that_found_no_room_is_loaded_later(void **state UNUSED)
 	assert_int_equal(log_manager_create(rig->manager, slice_str("a"), 0,
 			     topic_a, &anywhere, &rig->log_settings, &log),
 	    KP_KAFKA_STORAGE_ERROR);
+	rig_retry(rig);
+	assert_int_equal(rig->retried_count, 1);
 	assert_true(disk_fault_clear(&rig->fault) > 1);
+	assert_null(find(rig, "a", 0));
+	rig_retry(rig);
+	assert_int_equal(rig->retried_count, 2);
 	log = create(rig, "a", 0);
 	assert_int_equal(end_of(log), 3);
 	log_lock(log);
@@ -1583,6 +1606,94 @@ a_full_disk_delays_the_checkpoints_of_a_start(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* How often text is in the file of a descriptor. */
+static int
+lines_with(int fd, const char *text)
+{
+	char *lines = xcalloc(1, 65536);
+	int count = 0;
+
+	assert_true(pread(fd, lines, 65535, 0) >= 0);
+	for (const char *at = lines; (at = strstr(at, text)) != NULL; at++)
+		count++;
+	free(lines);
+	return count;
+}
+
+static void
+create_many(struct rig *rig, enum kp_error expected)
+{
+	for (int32_t i = 0; i < 100; i++) {
+		struct log *log;
+
+		assert_int_equal(log_manager_create(rig->manager,
+				     slice_str("a"), i, topic_a, &anywhere,
+				     &rig->log_settings, &log),
+		    expected);
+		if (expected == KP_NONE)
+			log_manager_release(rig->manager, log);
+	}
+}
+
+/* Whatever clients do, and however long it lasts. */
+static void
+a_full_disk_is_said_once(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	int lines = memfd_create("lines", MFD_CLOEXEC);
+
+	assert_true(lines >= 0);
+	log_set_output(lines);
+	for (int episode = 1; episode <= 2; episode++) {
+		disk_fault_fail_all(&rig->fault, DISK_MKDIR, NULL, 0, ENOSPC);
+		create_many(rig, KP_KAFKA_STORAGE_ERROR);
+		rig_retry(rig);
+		create_many(rig, KP_KAFKA_STORAGE_ERROR);
+		disk_fault_clear(&rig->fault);
+		disk_fault_fail_all(
+		    &rig->fault, DISK_PWRITE, "checkpoint", 0, ENOSPC);
+		log_manager_release(rig->manager, create(rig, "b", episode));
+		for (int i = 0; i < 10; i++)
+			rig_pass(rig, 60000);
+		assert_int_equal(
+		    lines_with(lines, "No space left on device"), episode);
+		assert_true(disk_fault_clear(&rig->fault) > 9);
+		assert_int_equal(
+		    lines_with(lines, "has room again"), episode - 1);
+		for (int i = 0; i < 3; i++)
+			rig_pass(rig, 60000);
+		assert_int_equal(lines_with(lines, "has room again"), episode);
+	}
+	log_set_output(STDOUT_FILENO);
+	close(lines);
+	rig_free(rig);
+}
+
+/* What is tried again does not try where another has just failed. */
+static void
+one_try_at_a_time_is_enough(void **state UNUSED)
+{
+	static const struct log_manager_place again = { .again = true };
+	struct rig *rig = rig_new(1);
+	struct log *log;
+
+	disk_fault_fail_all(&rig->fault, DISK_MKDIR, NULL, 0, ENOSPC);
+	create_many(rig, KP_KAFKA_STORAGE_ERROR);
+	rig_retry(rig);
+	assert_int_equal(rig->retried_count, 1);
+	assert_int_equal(disk_fault_clear(&rig->fault), 100);
+	disk_fault_fail_all(&rig->fault, DISK_MKDIR, NULL, 0, ENOSPC);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(log_manager_create(rig->manager,
+				     slice_str("a"), i, topic_a, &again,
+				     &rig->log_settings, &log),
+		    KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(disk_fault_clear(&rig->fault), 1);
+	/* What is new tries, and there is room. */
+	create_many(rig, KP_NONE);
+	rig_free(rig);
+}
+
 /* Too many clients are no damage: nothing goes offline for them. */
 static void
 a_lack_of_descriptors_delays_only(void **state UNUSED)
@@ -1800,6 +1911,8 @@ main(void)
 		    high_watermarks_are_checkpointed_when_they_change),
 		cmocka_unit_test(recovery_points_are_what_was_flushed),
 		cmocka_unit_test(a_full_disk_delays_checkpoints_only),
+		cmocka_unit_test(a_full_disk_is_said_once),
+		cmocka_unit_test(one_try_at_a_time_is_enough),
 		cmocka_unit_test(a_full_disk_delays_the_checkpoints_of_a_start),
 		cmocka_unit_test(a_lack_of_descriptors_delays_only),
 		cmocka_unit_test(flush_ms_is_kept),
