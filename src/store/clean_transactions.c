@@ -8,7 +8,7 @@ struct producer_txn {
 	const struct txn_index_entry *aborted;	/* NULL: not aborted */
 	bool aborted_data;	/* data of the aborted one was met */
 	bool committed_data;	/* data of one that was not aborted was met */
-	bool old_data;		/* the same, below the log's start */
+	bool old_data;		/* of either, which only a start knows of */
 };
 
 void
@@ -91,6 +91,13 @@ advance(struct clean_transactions *transactions, int64_t offset)
 			txn->aborted = entry;
 		transactions->next++;
 	}
+}
+
+void
+clean_transactions_begun(
+    struct clean_transactions *transactions, int64_t producer_id)
+{
+	obtain(transactions, producer_id)->old_data = true;
 }
 
 bool

@@ -44,6 +44,14 @@ void clean_transactions_fini(struct clean_transactions *transactions);
 /* Sort by first offset. */
 void clean_transactions_sort(struct txn_index *aborted);
 
+/*
+ * Of this producer a transaction is open where a segment begins, says the
+ * snapshot that a start goes on from: its marker stays, or that start would
+ * never see it end.
+ */
+void clean_transactions_begun(
+    struct clean_transactions *transactions, int64_t producer_id);
+
 /* A batch of data: is it part of an aborted transaction? */
 bool clean_transactions_data(
     struct clean_transactions *transactions, const struct batch *batch);

@@ -9,6 +9,7 @@
 #include "store/disk.h"
 #include "store/log_clean_internal.h"
 #include "store/log_internal.h"
+#include "store/producer_snapshot.h"
 
 #include <errno.h>
 
@@ -443,13 +444,39 @@ loses_nothing(const struct log_cleaning *cleaning, const struct group *group)
 	    segment->size_bytes;
 }
 
+/* Which transactions does a start find open that begins with this group? */
+static int
+note_begun(const struct writing *writing)
+{
+	const struct log_cleaning *cleaning = writing->cleaning;
+	struct producer_state state;
+	int result;
+
+	producer_state_init(&state);
+	result = producer_snapshot_read(&state, cleaning->log->disk,
+	    cleaning->path, sources(writing)[0]->base_offset, 0, INT64_MAX);
+	/* A start cannot go on from it then. */
+	if (result != 0 && (errno == ENOENT || errno == EBADMSG))
+		result = 0;
+	for (size_t i = 0; i < state.count; i++)
+		if (state.producers[i]->txn_first_offset >= 0)
+			clean_transactions_begun(
+			    &writing->filter->transactions,
+			    state.producers[i]->id);
+	producer_state_fini(&state);
+	return result;
+}
+
 static int
 write_group(struct writing *writing)
 {
-	struct batch_filter_producer *producers = copy_producers(
-	    writing->cleaning->log, &writing->filter->producer_count);
+	struct batch_filter_producer *producers;
 	int result;
 
+	if (note_begun(writing) != 0)
+		return -1;
+	producers = copy_producers(
+	    writing->cleaning->log, &writing->filter->producer_count);
 	writing->filter->producers = producers;
 	need_last_batches(writing);
 	result = open_cleaned(writing);

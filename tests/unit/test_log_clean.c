@@ -784,6 +784,36 @@ markers_outlive_their_data(void **state)
 	check_complete(model);
 }
 
+/*
+ * A start that goes on from the snapshot at a segment's base, where the
+ * transaction was open, has to find its end.
+ */
+static void
+markers_end_what_a_snapshot_has_open(void **state)
+{
+	struct model *model = *state;
+	struct log *log = model->fixture.log;
+	int64_t open;
+
+	append_transactional(model, 5, 1, 0);
+	roll(model);
+	append_marker(model, 5, true);
+	append_key(model, 1);
+	roll(model);
+	assert_int_equal(log_delete_records(log, 1), KP_NONE);
+	assert_int_equal(log_retain(log, model->now_ms), 1);
+	for (int round = 0; round < 3; round++) {
+		append_key(model, 3);
+		roll(model);
+		assert_int_equal(clean(model), LOG_CLEAN_DONE);
+		model->now_ms += RETENTION_MS;
+	}
+	open = model->end_offset;
+	append_transactional(model, 5, 2, 1);
+	fixture_kill(&model->fixture, 2);
+	assert_int_equal(log_last_stable_offset(model->fixture.log), open);
+}
+
 /* The aborted transactions that a reader of everything is told of. */
 static size_t
 count_aborted(struct model *model)
@@ -1494,6 +1524,7 @@ main(void)
 		TEST(modified_time_stays),
 		TEST(producers_stay),
 		TEST(markers_outlive_their_data),
+		TEST(markers_end_what_a_snapshot_has_open),
 		TEST(aborted_data_goes),
 		TEST(markers_are_looked_for_behind_it),
 		TEST(open_transactions_bound_it),
