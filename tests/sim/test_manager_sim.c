@@ -189,7 +189,7 @@ create(struct sim *sim, struct topic *topic)
 	log_settings_init(&settings);
 	error = log_manager_create(sim->manager, slice_str(topic->name), 0,
 	    uuid_of(topic->id), &place, &settings, &topic->log);
-	/* What a start could not read, of a deleted topic too, stays offline. */
+	/* What a start could not read stays offline, deleted or not. */
 	CHECK(error == KP_NONE || sim->disk.struck || sim->start_struck);
 	if (error != KP_NONE)
 		topic->log = NULL;
