@@ -4,8 +4,8 @@ KAFKA_VERSION=4.3.1
 MAVEN_DEPENDENCY_PLUGIN=3.8.1
 LOG4J_VERSION=2.25.4
 
+# kafka_pom GROUP:ARTIFACT:VERSION[:CLASSIFIER]...
 kafka_pom() {
-	local artifact
 	cat <<-END
 	<project xmlns="http://maven.apache.org/POM/4.0.0">
 	<modelVersion>4.0.0</modelVersion>
@@ -13,15 +13,12 @@ kafka_pom() {
 	<version>1</version><packaging>pom</packaging>
 	<dependencies>
 	END
-	for artifact in \
-		org.apache.kafka:kafka_2.13:$KAFKA_VERSION \
-		org.apache.kafka:kafka-tools:$KAFKA_VERSION \
-		org.apache.logging.log4j:log4j-slf4j-impl:$LOG4J_VERSION; do
-		echo "$artifact" | awk -F: '{
-			print "<dependency><groupId>" $1 "</groupId>"
-			print "<artifactId>" $2 "</artifactId>"
-			print "<version>" $3 "</version></dependency>" }'
-	done
+	printf '%s\n' "$@" | awk -F: '{
+		print "<dependency><groupId>" $1 "</groupId>"
+		print "<artifactId>" $2 "</artifactId>"
+		print "<version>" $3 "</version>"
+		if ($4) print "<classifier>" $4 "</classifier>"
+		print "</dependency>" }'
 	echo '</dependencies></project>'
 }
 
@@ -50,17 +47,32 @@ kafka_script() {
 	chmod +x "$1/bin/$2"
 }
 
-kafka_make() {
+KAFKA_TOOLS=(
+	org.apache.kafka:kafka_2.13:$KAFKA_VERSION
+	org.apache.kafka:kafka-tools:$KAFKA_VERSION
+	org.apache.logging.log4j:log4j-slf4j-impl:$LOG4J_VERSION
+)
+
+# kafka_assemble DIRECTORY ARTIFACT...: their jars, and scripts to run them
+kafka_assemble() {
+	local directory=$1
+	shift
 	need mvn maven
 	need java default-jre-headless
-	kafka_pom >"$1/pom.xml"
-	mvn -q -B -f "$1/pom.xml" -DoutputDirectory="$1/libs" \
+	kafka_pom "$@" >"$directory/pom.xml"
+	mvn -q -B -f "$directory/pom.xml" -DoutputDirectory="$directory/libs" \
 		org.apache.maven.plugins:maven-dependency-plugin:$MAVEN_DEPENDENCY_PLUGIN:copy-dependencies
-	kafka_log4j >"$1/log4j2.properties"
-	mkdir "$1/bin"
-	kafka_script "$1" kafka-run-class.sh ''
-	kafka_script "$1" kafka-topics.sh org.apache.kafka.tools.TopicCommand
-	kafka_script "$1" kafka-acls.sh org.apache.kafka.tools.AclCommand
+	kafka_log4j >"$directory/log4j2.properties"
+	mkdir "$directory/bin"
+	kafka_script "$directory" kafka-run-class.sh ''
+	kafka_script "$directory" kafka-topics.sh \
+		org.apache.kafka.tools.TopicCommand
+	kafka_script "$directory" kafka-acls.sh \
+		org.apache.kafka.tools.AclCommand
+}
+
+kafka_make() {
+	kafka_assemble "$1" "${KAFKA_TOOLS[@]}"
 }
 
 # kafka_home: the directory with libs/ and bin/

@@ -1,0 +1,172 @@
+#!/bin/bash
+# Apache Kafka's programs that check themselves: those of Kafka Streams, and
+# some that write and read on purpose.  Each has a broker of its own, some of
+# them one that is killed under their hands.
+. "$(cd "$(dirname "$0")" && pwd)/../lib.sh"
+. "$HERE/broker.sh"
+LIMIT=600
+JOBS=1
+
+programs_make() {
+	kafka_assemble "$1" "${KAFKA_TOOLS[@]}" \
+		org.apache.kafka:kafka-streams:$KAFKA_VERSION \
+		org.apache.kafka:kafka-streams:$KAFKA_VERSION:test \
+		org.apache.kafka:kafka-clients:$KAFKA_VERSION:test
+}
+
+prepare() {
+	cached "kafka-programs-$KAFKA_VERSION" programs_make >/dev/null
+	[ "$BROKER" = klamm ] || kafka_home >/dev/null
+}
+
+# program CLASS ARGUMENT...: of Apache Kafka
+program() {
+	local home
+	home=$(cached "kafka-programs-$KAFKA_VERSION" programs_make)
+	KAFKA_OPTS='-Xmx512m -XX:+UseSerialGC' \
+		"$home/bin/kafka-run-class.sh" "org.apache.kafka.$@"
+}
+
+# serve: a broker of this test
+serve() {
+	WORK=$PWD
+	broker_properties "$HERE/programs/broker.properties" >server.properties
+	trap 'broker_kill; kill $(jobs -p) 2>/dev/null || :' EXIT
+	broker_serve
+}
+
+# killed TIMES PID: the broker, while a program runs
+killed() {
+	local i pid
+	for i in $(seq "$1"); do
+		sleep $((2 + RANDOM % 5))
+		kill -0 "$2" 2>/dev/null || fail "$i kills were too many"
+		pid=$broker_pid
+		broker_kill
+		wait "$pid" 2>/dev/null || :
+		broker_serve
+	done
+}
+
+# create TOPIC PARTITIONS
+create() {
+	program tools.TopicCommand --bootstrap-server "$BOOTSTRAP" --create \
+		--topic "$1" --partitions "$2"
+}
+
+# create_all PARTITIONS TOPIC...: three at a time
+create_all() {
+	local partitions=$1 topic made=()
+	shift
+	for topic; do
+		create "$topic" "$partitions" &
+		made+=($!)
+		[ ${#made[@]} -lt 3 ] || {
+			wait "${made[@]}"
+			made=()
+		}
+	done
+	[ ${#made[@]} = 0 ] || wait "${made[@]}"
+}
+
+# committed TOPIC: its records, as read_committed readers see them
+committed() {
+	program tools.consumer.ConsoleConsumer --bootstrap-server "$BOOTSTRAP" \
+		--topic "$1" --from-beginning --isolation-level read_committed \
+		--timeout-ms 5000 2>/dev/null
+}
+
+# --- Kafka Streams ------------------------------------------------------------
+
+SMOKE_TOPICS='data echo max min min-suppressed min-raw sum sws-raw
+	sws-suppressed dif cnt avg tagg fk'
+
+# smoke GUARANTEE [KILLS]
+smoke() {
+	local driver
+	serve
+	create_all 5 $SMOKE_TOPICS
+	cat >smoke.properties <<-END
+	bootstrap.servers=$BOOTSTRAP
+	processing.guarantee=$1
+	state.dir=$PWD/state
+	END
+	program streams.tests.StreamsSmokeTest smoke.properties process \
+		>process.out 2>&1 &
+	program streams.tests.StreamsSmokeTest smoke.properties run \
+		>run.out 2>&1 &
+	driver=$!
+	[ -z "${2:-}" ] || killed "$2" $driver
+	wait $driver || {
+		tail -30 run.out
+		fail 'the driver failed'
+	}
+	has result '^SUCCESS' <(tail -3 run.out)
+}
+
+test_streams_at_least_once() { smoke at_least_once; }
+test_streams_exactly_once() { smoke exactly_once_v2; }
+test_streams_at_least_once_killed() { smoke at_least_once 5; }
+test_streams_exactly_once_killed() { smoke exactly_once_v2 5; }
+
+relational() {
+	serve
+	create_all 4 in-article in-comment out-augmented-article \
+		out-augmented-comment
+	program streams.tests.RelationalSmokeTest application "$BOOTSTRAP" \
+		relational "$1" "$PWD/state" "$2" >application.out 2>&1 &
+	program streams.tests.RelationalSmokeTest driver "$BOOTSTRAP" \
+		>driver.out 2>&1
+	has result 'Smoke test complete: passed' driver.out
+}
+
+test_relational() { relational exactly_once_v2 classic; }
+
+# --- transactions ---------------------------------------------------------------
+
+# copy FROM TO OPTION...: the broker is killed meanwhile
+copy() {
+	local copier
+	program tools.TransactionalMessageCopier --broker-list "$BOOTSTRAP" \
+		--transactional-id "copy-$2" --consumer-group "copy-$2" \
+		--input-topic "$1" --input-partition 0 --output-topic "$2" \
+		--transaction-size 20 --enable-random-aborts "${@:3}" \
+		>"$2.out" 2>&1 &
+	copier=$!
+	killed 3 $copier
+	wait $copier || {
+		tail -20 "$2.out"
+		fail "the copier of $1 failed"
+	}
+}
+
+# What two copiers in a row leave is what there was, in its order.
+test_copiers_killed() {
+	serve
+	create_all 1 in middle out
+	program tools.VerifiableProducer --bootstrap-server "$BOOTSTRAP" \
+		--topic in --max-messages 50000 --throughput -1 >produce.out
+	committed in >in
+	same records 50000 "$(wc -l <in)"
+	copy in middle
+	committed middle >middle
+	cmp in middle
+	copy middle out --group-mode --use-group-metadata
+	committed out >out
+	cmp in out
+}
+
+# --- compaction -------------------------------------------------------------------
+
+test_compaction() {
+	serve
+	program tools.LogCompactionTester --bootstrap-server "$BOOTSTRAP" \
+		--messages 200000 --duplicates 10 --percent-deletes 10 \
+		--topics 2 --sleep 10 >out 2>&1 || {
+		tail -20 out
+		fail 'the tester failed'
+	}
+	has result 'Data verification is completed' out
+}
+
+main "$@"
