@@ -24,6 +24,8 @@
 /* Bytes behind the body, which Kafka ignores, that are not worth a copy. */
 #define SURPLUS_BYTES_MAX 1024
 
+extern const struct api api_add_offsets_to_txn;
+extern const struct api api_add_partitions_to_txn;
 extern const struct api api_alter_configs;
 extern const struct api api_alter_partition_reassignments;
 extern const struct api api_alter_replica_log_dirs;
@@ -37,7 +39,10 @@ extern const struct api api_describe_cluster;
 extern const struct api api_describe_configs;
 extern const struct api api_describe_groups;
 extern const struct api api_describe_log_dirs;
+extern const struct api api_describe_producers;
 extern const struct api api_describe_topic_partitions;
+extern const struct api api_describe_transactions;
+extern const struct api api_end_txn;
 extern const struct api api_fetch;
 extern const struct api api_find_coordinator;
 extern const struct api api_heartbeat;
@@ -55,6 +60,8 @@ extern const struct api api_offset_fetch;
 extern const struct api api_offset_for_leader_epoch;
 extern const struct api api_produce;
 extern const struct api api_sync_group;
+extern const struct api api_txn_offset_commit;
+extern const struct api api_write_txn_markers;
 
 /* In the order of their keys. */
 static const struct api *const rows[] = {
@@ -77,6 +84,11 @@ static const struct api *const rows[] = {
 	&api_delete_records,
 	&api_init_producer_id,
 	&api_offset_for_leader_epoch,
+	&api_add_partitions_to_txn,
+	&api_add_offsets_to_txn,
+	&api_end_txn,
+	&api_write_txn_markers,
+	&api_txn_offset_commit,
 	&api_describe_configs,
 	&api_alter_configs,
 	&api_alter_replica_log_dirs,
@@ -88,6 +100,8 @@ static const struct api *const rows[] = {
 	&api_list_partition_reassignments,
 	&api_offset_delete,
 	&api_describe_cluster,
+	&api_describe_producers,
+	&api_describe_transactions,
 	&api_describe_topic_partitions,
 };
 

@@ -1,10 +1,5 @@
 #include "api/coordinated.h"
 
-struct call {
-	struct group_call group;
-	struct coordinated *coordinated;
-};
-
 struct coordinated *
 coordinated_new(
     struct request *request, void (*answer)(struct request *request))
@@ -26,29 +21,47 @@ coordinated_wait(struct coordinated *coordinated)
 }
 
 static void
-done(struct shard_call *shard_call)
+done(struct shard_call *call)
 {
-	struct call *call = CONTAINER_OF(shard_call, struct call, group.call);
+	coordinated_wait(call->context);
+}
 
-	coordinated_wait(call->coordinated);
+void
+coordinated_join(struct coordinated *coordinated, struct shard_call *call)
+{
+	call->error = KP_NONE;
+	call->done = done;
+	call->context = coordinated;
+	atomic_fetch_add(&coordinated->pending, 1);
 }
 
 struct group_call *
 coordinated_call(struct coordinated *coordinated)
 {
 	struct request *request = coordinated->request;
-	struct call *call = arena_xcalloc(&request->arena, 1, sizeof(*call));
+	struct group_call *call =
+	    arena_xcalloc(&request->arena, 1, sizeof(*call));
 
-	call->coordinated = coordinated;
-	call->group.call.done = done;
-	call->group.arena = &request->arena;
-	call->group.node_id = request->node_id;
-	call->group.version = request->version;
-	call->group.client_id = request->client_id;
-	call->group.client_host = arena_printf(&request->arena, "/%s",
+	coordinated_join(coordinated, &call->call);
+	call->arena = &request->arena;
+	call->node_id = request->node_id;
+	call->version = request->version;
+	call->client_id = request->client_id;
+	call->client_host = arena_printf(&request->arena, "/%s",
 	    connection_peer_host(request->exchange.connection));
-	atomic_fetch_add(&coordinated->pending, 1);
-	return &call->group;
+	return call;
+}
+
+void
+coordinated_join_txn(struct coordinated *coordinated, struct txn_call *call,
+    struct slice transactional_id)
+{
+	const struct request *request = coordinated->request;
+
+	coordinated_join(coordinated, &call->call);
+	call->transactional_id = transactional_id;
+	call->node_id = request->node_id;
+	call->version = request->version;
 }
 
 bool
@@ -56,4 +69,12 @@ coordinated_allowed(const struct request *request, enum acl_operation operation,
     struct slice group_id)
 {
 	return request_allows(request, operation, ACL_RESOURCE_GROUP, group_id);
+}
+
+bool
+coordinated_txn_allowed(const struct request *request,
+    enum acl_operation operation, struct slice transactional_id)
+{
+	return request_allows(request, operation, ACL_RESOURCE_TRANSACTIONAL_ID,
+	    transactional_id);
 }

@@ -1,6 +1,6 @@
 /*
- * Coordinated: what a request has asked of the group coordinator, whose calls
- * end on any thread and perhaps much later.
+ * Coordinated: what a request has asked of a coordinator, whose calls end on
+ * any thread and perhaps much later.
  *
  *	struct coordinated *all = coordinated_new(request, answer);
  *
@@ -16,6 +16,7 @@
 
 #include "api/request.h"
 #include "coord/group_coordinator.h"
+#include "coord/txn_coordinator.h"
 
 #include <stdatomic.h>
 
@@ -32,6 +33,15 @@ struct coordinated *coordinated_new(struct request *request,
 struct group_call *coordinated_call(struct coordinated *coordinated);
 
 /*
+ * One more call of any kind; its done and context are set.  join_txn fills in
+ * what every call about a transactional id has.
+ */
+void coordinated_join(struct coordinated *coordinated,
+    struct shard_call *call);
+void coordinated_join_txn(struct coordinated *coordinated,
+    struct txn_call *call, struct slice transactional_id);
+
+/*
  * All calls have been made.  The last thing that the handler does: the request
  * may be gone on return.
  */
@@ -40,5 +50,9 @@ void coordinated_wait(struct coordinated *coordinated);
 /* May the request's principal do operation on the group? */
 bool coordinated_allowed(const struct request *request,
     enum acl_operation operation, struct slice group_id);
+
+/* The same on the transactional id. */
+bool coordinated_txn_allowed(const struct request *request,
+    enum acl_operation operation, struct slice transactional_id);
 
 #endif

@@ -1,22 +1,21 @@
 /*
- * FindCoordinator, versions 0-6: who looks after groups; from version 4 on
- * for several at once.
+ * FindCoordinator, versions 0-6: who looks after groups and transactional ids;
+ * from version 4 on for several at once.
  *
- * The first call for a group makes __consumer_offsets and is answered when
- * its coordinators serve, where Kafka answers COORDINATOR_NOT_AVAILABLE until
- * then.  Transactional ids and share partitions have no coordinator yet: the
- * answer is COORDINATOR_NOT_AVAILABLE.
+ * The first call makes __consumer_offsets, or __transaction_state, and is
+ * answered when its coordinators serve, where Kafka answers
+ * COORDINATOR_NOT_AVAILABLE until then.  Share partitions have no coordinator
+ * yet: the answer is COORDINATOR_NOT_AVAILABLE.
  */
 #include "api/api.h"
 #include "api/brokers.h"
 #include "api/partitions.h"
 #include "coord/group_coordinator.h"
+#include "coord/txn_coordinator.h"
 #include "wire/generated/find_coordinator.h"
 
 #define VERSION_BATCH 4
 #define VERSION_SHARE 6
-
-#define OFFSETS_TOPIC SLICE_LITERAL("__consumer_offsets")
 
 enum key_type { KEY_GROUP, KEY_TRANSACTION, KEY_SHARE };
 
@@ -61,10 +60,10 @@ fill_unknown(
 
 /* The broker that leads the partition, or -1.  Image locked. */
 static int32_t
-leader_of(const struct request *request, int32_t index)
+leader_of(const struct request *request, const char *name, int32_t index)
 {
 	const struct topic_image *topic =
-	    image_topic(request->server->image, OFFSETS_TOPIC);
+	    image_topic(request->server->image, slice_str(name));
 	const struct partition_image *partition =
 	    topic == NULL ? NULL : topic_image_partition(topic, index);
 
@@ -73,8 +72,9 @@ leader_of(const struct request *request, int32_t index)
 	return partition->leader;
 }
 
+/* The leader of a partition of a coordinators' topic. */
 static enum kp_error
-find_group(struct finding *finding, struct slice key,
+find_leader(struct finding *finding, const char *topic, int32_t index,
     struct kp_find_coordinator_response_coordinator *entry)
 {
 	struct request *request = finding->request;
@@ -84,8 +84,7 @@ find_group(struct finding *finding, struct slice key,
 	if (finding->prepared != KP_NONE)
 		return KP_COORDINATOR_NOT_AVAILABLE;
 	image_read_lock(request->server->image);
-	leader = leader_of(request,
-	    group_coordinator_partition(request->server->groups, key));
+	leader = leader_of(request, topic, index);
 	image_read_unlock(request->server->image);
 	endpoint = partitions_leader_add(request, &finding->leaders, leader);
 	if (endpoint == NULL)
@@ -123,6 +122,7 @@ find(struct finding *finding, struct slice key,
     struct kp_find_coordinator_response_coordinator *entry)
 {
 	struct request *request = finding->request;
+	const struct server *server = request->server;
 	const struct kp_find_coordinator_request *body = request->body;
 
 	switch (body->key_type) {
@@ -130,12 +130,14 @@ find(struct finding *finding, struct slice key,
 		if (!request_allows(
 			request, ACL_DESCRIBE, ACL_RESOURCE_GROUP, key))
 			return KP_GROUP_AUTHORIZATION_FAILED;
-		return find_group(finding, key, entry);
+		return find_leader(finding, GROUP_COORDINATOR_TOPIC,
+		    group_coordinator_partition(server->groups, key), entry);
 	case KEY_TRANSACTION:
 		if (!request_allows(request, ACL_DESCRIBE,
 			ACL_RESOURCE_TRANSACTIONAL_ID, key))
 			return KP_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-		return KP_COORDINATOR_NOT_AVAILABLE;
+		return find_leader(finding, TXN_COORDINATOR_TOPIC,
+		    txn_coordinator_partition(server->txns, key), entry);
 	case KEY_SHARE:
 		if (request->version < VERSION_SHARE || !share_key_valid(key))
 			return KP_INVALID_REQUEST;
@@ -216,20 +218,28 @@ ready(void *context, enum kp_error error)
 	request_post(state->request, answer);
 }
 
-/* Is there a key that the request may ask a group's coordinator for? */
+/* The resource that a key of the type is. */
+static enum acl_resource_type
+resource_of(int8_t key_type)
+{
+	return key_type == KEY_GROUP ? ACL_RESOURCE_GROUP :
+				       ACL_RESOURCE_TRANSACTIONAL_ID;
+}
+
+/* Is there a key whose coordinator the request may ask for? */
 static bool
-wants_group(const struct request *request)
+wants_topic(const struct request *request)
 {
 	const struct kp_find_coordinator_request *body = request->body;
+	enum acl_resource_type type = resource_of(body->key_type);
 
-	if (body->key_type != KEY_GROUP)
+	if (body->key_type != KEY_GROUP && body->key_type != KEY_TRANSACTION)
 		return false;
 	if (request->version < VERSION_BATCH)
-		return request_allows(
-		    request, ACL_DESCRIBE, ACL_RESOURCE_GROUP, body->key);
+		return request_allows(request, ACL_DESCRIBE, type, body->key);
 	for (int32_t i = 0; i < body->coordinator_keys_count; i++)
-		if (request_allows(request, ACL_DESCRIBE, ACL_RESOURCE_GROUP,
-			body->coordinator_keys[i]))
+		if (request_allows(
+			request, ACL_DESCRIBE, type, body->coordinator_keys[i]))
 			return true;
 	return false;
 }
@@ -238,20 +248,24 @@ static void
 handle_find_coordinator(struct request *request)
 {
 	const struct kp_find_coordinator_request *body = request->body;
+	const struct server *server = request->server;
 	struct state *state;
 
 	if (body->coordinator_keys_count > KEYS_MAX) {
 		request_close(request, "a lookup of too many coordinators");
 		return;
 	}
-	if (!wants_group(request)) {
+	if (!wants_topic(request)) {
 		reply(request, KP_NONE);
 		return;
 	}
 	state = arena_xcalloc(&request->arena, 1, sizeof(*state));
 	state->request = request;
 	request->state = state;
-	group_coordinator_prepare(request->server->groups, ready, state);
+	if (body->key_type == KEY_GROUP)
+		group_coordinator_prepare(server->groups, ready, state);
+	else
+		txn_coordinator_prepare(server->txns, ready, state);
 }
 
 const struct api api_find_coordinator = API_ROW(find_coordinator, API_ENTRIES);

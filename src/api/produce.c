@@ -4,13 +4,16 @@
  *
  * The frame's bytes are patched in place and appended before the handler
  * returns.  With acks=-1, or where flush.messages asks for a sync, the answer
- * then waits for the high watermark, at most timeout_ms.  Transactional
- * batches are refused with INVALID_PRODUCER_ID_MAPPING: no transactional id is
- * known to us.
+ * then waits for the high watermark, at most timeout_ms.
+ *
+ * In a transaction partitions are verified before (produce_txn.h), which may
+ * take a while: then the frame is copied, and the connection's next requests
+ * wait, so that batches stay in their order.
  */
 #include "api/api.h"
 #include "api/partition_index.h"
 #include "api/partitions.h"
+#include "api/produce_txn.h"
 #include "net/loop.h"
 #include "net/timer.h"
 #include "wire/generated/produce.h"
@@ -48,9 +51,13 @@ struct produce {
 	struct request *request;
 	const struct kp_produce_request *body;
 	struct kp_produce_response *response;
-	enum kp_error refused; /* all of the request */
-	bool failed;           /* some partition did */
-	int32_t record_errors; /* told so far */
+	enum kp_error refused;        /* all of the request */
+	struct slice refused_message; /* null: none */
+	struct produce_txn *txn;      /* NULL: not transactional */
+	size_t at;                    /* the partition that is looked at */
+	bool kept;                    /* the body is ours */
+	bool failed;                  /* some partition did */
+	int32_t record_errors;        /* told so far */
 	struct partitions_leaders leaders;
 	struct timer timer;
 	size_t total;               /* of partitions */
@@ -317,8 +324,9 @@ must_wait(const struct produce *produce, const struct partition_append *append)
 }
 
 static void
-records_append(struct produce *produce, struct partition *partition,
-    struct slice records, struct kp_produce_response_partition *answer)
+records_append(struct produce *produce, const struct produce_check *check,
+    struct partition *partition, struct slice records,
+    struct kp_produce_response_partition *answer)
 {
 	struct partition_append append = {
 		.node_id = produce->request->node_id,
@@ -330,6 +338,8 @@ records_append(struct produce *produce, struct partition *partition,
 		.transaction_named =
 		    !slice_is_null(produce->body->transactional_id),
 		.all_replicas = produce->body->acks == ACKS_ALL,
+		.guarded = produce->txn != NULL && produce->txn->guarded,
+		.guard = check->guard,
 		.arena = &produce->request->arena,
 	};
 	enum kp_error error = partition_append(partition, &append);
@@ -362,67 +372,63 @@ partition_refuse(
 	return KP_NONE;
 }
 
+/* Find the partition, and see whether the records may go into it. */
+static enum kp_error
+partition_prepare(const struct produce *produce,
+    const struct partitions_key *key, struct slice records,
+    struct partitions_found *found)
+{
+	enum kp_error error = produce->refused;
+
+	*found = (struct partitions_found){ .leader = { -1, -1 } };
+	if (error == KP_NONE)
+		error =
+		    partitions_find(produce->request, key, ACL_WRITE, found);
+	if (error == KP_NONE)
+		error = records_check(records, produce->request->version);
+	if (error == KP_NONE)
+		error = partition_refuse(produce, found->partition);
+	return error;
+}
+
 static void
 partition_produce(struct produce *produce, const struct partitions_key *key,
     struct slice records, struct kp_produce_response_partition *answer)
 {
-	struct partitions_found found = { .leader = { -1, -1 } };
-	enum kp_error error = produce->refused;
+	static const struct produce_check fine;
+	const struct produce_check *check =
+	    produce->txn == NULL ? &fine : &produce->txn->checks[produce->at];
+	struct partitions_found found;
+	enum kp_error error = partition_prepare(produce, key, records, &found);
 
-	if (error == KP_NONE)
-		error =
-		    partitions_find(produce->request, key, ACL_WRITE, &found);
-	if (error == KP_NONE)
-		error = records_check(records, produce->request->version);
-	if (error == KP_NONE)
-		error = partition_refuse(produce, found.partition);
+	answer->error_message = produce->refused_message;
 	if (error == KP_NONE) {
-		records_append(produce, found.partition, records, answer);
+		error = check->error;
+		answer->error_message = check->message;
+	}
+	if (error == KP_NONE) {
+		records_append(
+		    produce, check, found.partition, records, answer);
 		return;
 	}
 	partition_unref(found.partition);
 	answer_fail(produce, error, found.leader, answer);
 }
 
+/* The same before anything is appended: is there something to be asked? */
+static void
+partition_take(struct produce *produce, const struct partitions_key *key,
+    struct slice records)
+{
+	struct partitions_found found;
+
+	if (partition_prepare(produce, key, records, &found) == KP_NONE)
+		produce_txn_take(
+		    produce->txn, produce->at, found.partition, records);
+	partition_unref(found.partition);
+}
+
 /* --- The whole request ------------------------------------------------- */
-
-static bool
-records_transactional(struct slice records)
-{
-	struct batch batch;
-
-	return !slice_is_null(records) && batch_read(records, &batch) == 0 &&
-	    batch.magic == BATCH_MAGIC && batch_is_transactional(&batch);
-}
-
-static bool
-body_transactional(const struct kp_produce_request *body)
-{
-	for (int32_t i = 0; i < body->topic_data_count; i++) {
-		const struct kp_produce_request_topic *topic =
-		    &body->topic_data[i];
-
-		for (int32_t j = 0; j < topic->partition_data_count; j++)
-			if (records_transactional(
-				topic->partition_data[j].records.bytes))
-				return true;
-	}
-	return false;
-}
-
-/* What stands against all of the request. */
-static enum kp_error
-request_refuse(
-    const struct request *request, const struct kp_produce_request *body)
-{
-	if (!body_transactional(body))
-		return KP_NONE;
-	if (slice_is_null(body->transactional_id) ||
-	    !request_allows(request, ACL_WRITE, ACL_RESOURCE_TRANSACTIONAL_ID,
-		body->transactional_id))
-		return KP_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-	return KP_INVALID_PRODUCER_ID_MAPPING;
-}
 
 static int64_t
 partitions_total(const struct kp_produce_request *body)
@@ -470,16 +476,23 @@ body_dedupe(struct request *request, const struct kp_produce_request *body)
 	partition_index_fini(&index);
 }
 
+static struct partitions_key
+key_of(
+    const struct produce *produce, const struct kp_produce_request_topic *topic)
+{
+	return (struct partitions_key){
+		.topic = topic->name,
+		.topic_id = topic->topic_id,
+		.by_id = produce->request->version >= VERSION_TOPIC_IDS,
+	};
+}
+
 static void
 topic_produce(struct produce *produce,
     const struct kp_produce_request_topic *topic,
     struct kp_produce_response_topic *answer)
 {
-	struct partitions_key key = {
-		.topic = topic->name,
-		.topic_id = topic->topic_id,
-		.by_id = produce->request->version >= VERSION_TOPIC_IDS,
-	};
+	struct partitions_key key = key_of(produce, topic);
 
 	answer->name = topic->name;
 	answer->topic_id = topic->topic_id;
@@ -487,12 +500,13 @@ topic_produce(struct produce *produce,
 	    &kp_produce_response_partition_struct,
 	    MAX(topic->partition_data_count, 0));
 	assert(answer->partition_responses != NULL);
-	for (int32_t i = 0; i < topic->partition_data_count; i++) {
+	for (int32_t i = 0; i < topic->partition_data_count;
+	    i++, produce->at++) {
 		const struct kp_produce_request_partition *partition =
 		    &topic->partition_data[i];
 		struct kp_produce_response_partition *part =
-		    &answer->partition_responses
-			 [answer->partition_responses_count];
+		    &answer->partition_responses[answer
+			    ->partition_responses_count];
 
 		if (partition->index == INDEX_SUPERSEDED)
 			continue;
@@ -518,6 +532,157 @@ topics_produce(struct produce *produce)
 		    &produce->response->responses[i]);
 }
 
+/* --- In a transaction ---------------------------------------------------- */
+
+/*
+ * The frame goes away, and with it names and records.  Later requests wait, so
+ * that what comes behind does not overtake.
+ */
+static void
+body_keep(struct produce *produce)
+{
+	struct arena *arena = &produce->request->arena;
+
+	if (produce->kept)
+		return;
+	produce->kept = true;
+	exchange_set_exclusive(&produce->request->exchange, true);
+
+	for (int32_t i = 0; i < produce->body->topic_data_count; i++) {
+		struct kp_produce_request_topic *topic =
+		    &produce->body->topic_data[i];
+
+		topic->name = arena_copy(arena, topic->name);
+		for (int32_t j = 0; j < topic->partition_data_count; j++)
+			topic->partition_data[j].records.bytes = arena_copy(
+			    arena, topic->partition_data[j].records.bytes);
+	}
+}
+
+static void
+topic_take(
+    struct produce *produce, const struct kp_produce_request_topic *topic)
+{
+	struct partitions_key key = key_of(produce, topic);
+
+	for (int32_t i = 0; i < topic->partition_data_count;
+	    i++, produce->at++) {
+		const struct kp_produce_request_partition *partition =
+		    &topic->partition_data[i];
+
+		key.index = partition->index;
+		if (partition->index != INDEX_SUPERSEDED)
+			partition_take(produce, &key, partition->records.bytes);
+	}
+}
+
+static void on_backoff(struct timer *timer);
+
+static void
+backoff_start(struct produce *produce)
+{
+	const struct request *request = produce->request;
+
+	timer_init(&produce->timer, on_backoff);
+	timer_start(request_loop(request), &produce->timer,
+	    request->server->settings->add_partitions_backoff_ms);
+}
+
+static void
+produce_go_on(struct produce *produce)
+{
+	produce->at = 0;
+	topics_produce(produce);
+	exchange_set_exclusive(&produce->request->exchange, false);
+	produce_wait(produce);
+}
+
+/* Is there something to be asked, or to be asked again? */
+static bool
+body_take(struct produce *produce)
+{
+	produce->at = 0;
+	produce_txn_reset(produce->txn);
+	for (int32_t i = 0; i < produce->body->topic_data_count; i++)
+		topic_take(produce, &produce->body->topic_data[i]);
+	return produce_txn_asks(produce->txn) && produce->txn->stale;
+}
+
+/* True: all is said that there is to say, and the partitions know it. */
+static bool
+answer_take(struct produce *produce)
+{
+	struct produce_txn *txn = produce->txn;
+
+	if (produce_txn_accepted(txn))
+		return !body_take(produce);
+	produce_txn_settle(txn);
+	return true;
+}
+
+/* Ask until there is an answer; false: it comes later. */
+static bool
+produce_ask(struct produce *produce)
+{
+	struct txn_question *question = &produce->txn->question;
+
+	do {
+		if (!txn_question_ask(question)) {
+			body_keep(produce);
+			if (!txn_question_wait(question))
+				return false;
+		}
+		if (produce_txn_is_patient(produce->txn)) {
+			body_keep(produce);
+			backoff_start(produce);
+			return false;
+		}
+	} while (!answer_take(produce));
+	return true;
+}
+
+/* Ask the coordinator what has to be asked, then append. */
+static void
+produce_verified(struct produce *produce)
+{
+	if (!body_take(produce) || produce_ask(produce))
+		produce_go_on(produce);
+}
+
+static void
+on_answered(struct txn_question *question)
+{
+	struct produce *produce =
+	    CONTAINER_OF(question, struct produce_txn, question)->context;
+
+	if (produce_txn_is_patient(produce->txn))
+		backoff_start(produce);
+	else if (answer_take(produce) || produce_ask(produce))
+		produce_go_on(produce);
+}
+
+static void
+on_backoff(struct timer *timer)
+{
+	struct produce *produce = CONTAINER_OF(timer, struct produce, timer);
+
+	timer_init(&produce->timer, on_timeout);
+	/* The guards are new ones where the marker has come meanwhile. */
+	if (body_take(produce) || produce_txn_asks(produce->txn)) {
+		if (!produce_ask(produce))
+			return;
+	}
+	produce_go_on(produce);
+}
+
+static void
+txn_begin(struct produce *produce)
+{
+	produce->txn = produce_txn_new(produce->request, produce->total);
+	produce->txn->context = produce;
+	produce->txn->question.answered = on_answered;
+}
+
 static struct produce *
 produce_new(struct request *request, int64_t total)
 {
@@ -527,8 +692,13 @@ produce_new(struct request *request, int64_t total)
 	produce->request = request;
 	produce->body = request->body;
 	produce->response = request_response_new(request);
-	produce->refused = request_refuse(request, produce->body);
 	produce->total = (size_t)total;
+	if (produce_txn_is(produce->body)) {
+		produce->refused = produce_txn_refuse(
+		    request, produce->body, &produce->refused_message);
+		if (produce->refused == KP_NONE)
+			txn_begin(produce);
+	}
 	timer_init(&produce->timer, on_timeout);
 	return produce;
 }
@@ -546,8 +716,12 @@ handle_produce(struct request *request)
 	if (total > 1)
 		body_dedupe(request, request->body);
 	produce = produce_new(request, total);
-	topics_produce(produce);
-	produce_wait(produce);
+	if (produce->txn != NULL) {
+		produce_verified(produce);
+	} else {
+		topics_produce(produce);
+		produce_wait(produce);
+	}
 }
 
 const struct api api_produce = API_ROW(produce, API_ENTRIES,

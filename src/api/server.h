@@ -20,6 +20,7 @@ struct image;
 struct log_manager;
 struct partition_manager;
 struct producer_ids;
+struct txn_coordinator;
 struct worker_pool;
 struct api_settings;
 
@@ -36,6 +37,7 @@ struct server {
 	struct worker_pool *cold_reads;
 	struct fetch_sessions *fetch_sessions;
 	struct group_coordinator *groups;
+	struct txn_coordinator *txns;
 };
 
 /* Settings that handlers themselves need, Kafka's keys in the comments. */
@@ -44,6 +46,9 @@ struct api_settings {
 	int32_t fetch_bytes_max;	/* fetch.max.bytes */
 	int32_t request_partitions_max; /* max.request.partition.size.limit */
 	int32_t node_id;		/* node.id */
+	/* add.partitions.to.txn.retry.backoff.ms and .max.ms */
+	int32_t add_partitions_backoff_ms;
+	int32_t add_partitions_backoff_max_ms;
 };
 
 #endif

@@ -88,6 +88,9 @@ struct partition_append {
 	int16_t produce_version;	/* of LOG_CLIENT: Produce's version */
 	bool transaction_named;	/* the request has a transactional id */
 	bool all_replicas;	/* acks=-1: min.insync.replicas counts */
+	bool guarded;		/* see struct log_append, as the next two */
+	uint64_t guard;
+	int16_t transaction_version;
 	struct arena *arena;	/* for record errors */
 
 	/* out, set also on errors */
@@ -113,6 +116,22 @@ struct partition_append {
  */
 enum kp_error partition_append(struct partition *partition,
     struct partition_append *append) WARN_UNUSED;
+
+/*
+ * Must the transaction's coordinator be asked before a batch is appended?  As
+ * log_verify, and what is wrong with the partition.
+ */
+enum kp_error partition_verify(struct partition *partition, int32_t node_id,
+    const struct verification_start *start, uint64_t *guard) WARN_UNUSED;
+
+/* What the partition knows of producers, copied into arena, by id. */
+struct partition_producers {
+	const struct producer *producers;
+	size_t count;
+};
+enum kp_error partition_describe_producers(struct partition *partition,
+    int32_t node_id, struct arena *arena, struct partition_producers *found)
+    WARN_UNUSED;
 
 struct partition_read {
 	/* in */

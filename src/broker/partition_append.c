@@ -175,6 +175,9 @@ bytes_append(struct partition *partition, struct partition_append *append,
 		.leader_epoch = partition->leader_epoch,
 		.origin = append->origin,
 		.now_ms = clock_wall_ms(),
+		.guarded = append->guarded,
+		.guard = append->guard,
+		.transaction_version = append->transaction_version,
 	};
 	enum kp_error error = log_append(partition->log, &bytes);
 

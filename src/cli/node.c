@@ -20,6 +20,7 @@
 #include "cli/settings.h"
 #include "coord/coordinator.h"
 #include "coord/group_coordinator.h"
+#include "coord/txn_coordinator.h"
 #include "meta/broker_ops.h"
 #include "meta/controller.h"
 #include "meta/directory_ops.h"
@@ -57,6 +58,7 @@ struct node {
 	struct producer_ids *producer_ids;
 	struct fetch_sessions *fetch_sessions;
 	struct group_coordinator *groups;
+	struct txn_coordinator *txns;
 	struct worker_pool *cold_reads;
 	struct loop_group *loops;
 	struct network *network;
@@ -394,6 +396,7 @@ static void
 open_services(struct node *node)
 {
 	struct group_settings group_settings;
+	struct txn_settings txn_settings;
 	const struct coordinator_services services = {
 		.image = node->image,
 		.controller = node->controller,
@@ -404,10 +407,13 @@ open_services(struct node *node)
 	};
 
 	settings_group(node->configs, &group_settings);
+	settings_txn(node->configs, &txn_settings);
 	settings_api(node->configs, &node->api_settings);
 	node->groups = group_coordinator_new(&group_settings, &services);
 	node->producer_ids =
 	    producer_ids_new(node->controller, node->configs->node_id);
+	node->txns = txn_coordinator_new(
+	    &txn_settings, &services, node->producer_ids, node->groups);
 	node->fetch_sessions = fetch_sessions_new(
 	    (int32_t)configs_broker_int64(node->configs,
 		"max.incremental.fetch.session.cache.slots"),
@@ -417,6 +423,7 @@ open_services(struct node *node)
 		.configs = node->configs,
 		.network = node->network,
 		.groups = node->groups,
+		.txns = node->txns,
 		.logs = node->logs,
 	};
 	node->server = (struct server){
@@ -430,6 +437,7 @@ open_services(struct node *node)
 		.producer_ids = node->producer_ids,
 		.fetch_sessions = node->fetch_sessions,
 		.groups = node->groups,
+		.txns = node->txns,
 		.cold_reads = node->cold_reads,
 	};
 }
@@ -658,6 +666,8 @@ node_start(struct node *node)
 	controller_subscribe(
 	    node->controller, group_coordinator_apply, node->groups);
 	controller_subscribe(
+	    node->controller, txn_coordinator_apply, node->txns);
+	controller_subscribe(
 	    node->controller, reconfigure_apply, &node->reconfigure);
 	if (controller_start(node->controller) != 0)
 		return -1;
@@ -667,6 +677,7 @@ node_start(struct node *node)
 	tell_early_failures(node);
 	node->started = true;
 	group_coordinator_start(node->groups);
+	txn_coordinator_start(node->txns);
 	log_manager_start(node->logs);
 	for (size_t i = 0; i < node->listeners_count; i++)
 		listener_accept(node->listeners[i]);
@@ -693,6 +704,8 @@ stop_serving(struct node *node)
 {
 	if (node->groups != NULL)
 		group_coordinator_stop(node->groups);
+	if (node->txns != NULL)
+		txn_coordinator_stop(node->txns);
 	if (node->network != NULL && node->loops_run &&
 	    network_stop(node->network, DRAIN_MS) != 0)
 		log_warn(LOGGER, "some requests were not answered");
@@ -744,6 +757,7 @@ node_stop(struct node *node)
 	int result;
 
 	stop_serving(node);
+	txn_coordinator_free(node->txns);
 	group_coordinator_free(node->groups);
 	producer_ids_free(node->producer_ids);
 	fetch_sessions_free(node->fetch_sessions);

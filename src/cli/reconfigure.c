@@ -2,6 +2,7 @@
 
 #include "cli/settings.h"
 #include "coord/group_coordinator.h"
+#include "coord/txn_coordinator.h"
 #include "meta/delta.h"
 
 static bool
@@ -32,6 +33,7 @@ reconfigure_apply(void *context, const struct delta *delta)
 	const struct reconfigure *to = context;
 	struct log_manager_settings logs;
 	struct group_settings groups;
+	struct txn_settings txns;
 
 	if (!concerns_brokers(delta))
 		return;
@@ -40,4 +42,6 @@ reconfigure_apply(void *context, const struct delta *delta)
 	log_manager_configure(to->logs, &logs);
 	settings_group(to->configs, &groups);
 	group_coordinator_set_batch_bytes(to->groups, groups.batch_bytes_max);
+	settings_txn(to->configs, &txns);
+	txn_coordinator_configure(to->txns, &txns);
 }

@@ -12,12 +12,14 @@ struct delta;
 struct group_coordinator;
 struct log_manager;
 struct network;
+struct txn_coordinator;
 
 /* Borrowed, and there as long as deltas come. */
 struct reconfigure {
 	const struct configs *configs;
 	struct network *network;
 	struct group_coordinator *groups;
+	struct txn_coordinator *txns;
 	struct log_manager *logs;
 };
 

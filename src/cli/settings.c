@@ -29,6 +29,12 @@ settings_api(const struct configs *configs, struct api_settings *settings)
 	settings->request_partitions_max =
 	    int32_of(configs, "max.request.partition.size.limit");
 	settings->node_id = configs->node_id;
+	settings->add_partitions_backoff_ms =
+	    int32_of(configs, "add.partitions.to.txn.retry.backoff.ms");
+	settings->add_partitions_backoff_max_ms =
+	    MIN(int32_of(configs, "request.timeout.ms"),
+		int32_of(configs,
+		    "add.partitions.to.txn.retry.backoff.max.ms"));
 }
 
 void
@@ -59,6 +65,33 @@ settings_group(const struct configs *configs, struct group_settings *settings)
 	settings->topic_compression =
 	    int32_of(configs, "offsets.topic.compression.codec");
 	settings->batch_bytes_max = int32_of(configs, "message.max.bytes");
+}
+
+void
+settings_txn(const struct configs *configs, struct txn_settings *settings)
+{
+	settings->timeout_max_ms =
+	    int32_of(configs, "transaction.max.timeout.ms");
+	settings->timeout_check_ms = int32_of(configs,
+	    "transaction.abort.timed.out.transaction.cleanup.interval.ms");
+	settings->expiration_ms =
+	    int32_of(configs, "transactional.id.expiration.ms");
+	settings->expiration_check_ms = int32_of(configs,
+	    "transaction.remove.expired.transaction.cleanup.interval.ms");
+	settings->load_bytes =
+	    int32_of(configs, "transaction.state.log.load.buffer.size");
+	settings->commit_timeout_ms = int32_of(configs, "request.timeout.ms");
+	settings->topic_partitions =
+	    int32_of(configs, "transaction.state.log.num.partitions");
+	settings->topic_replication_factor = (int16_t)int32_of(configs,
+	    "transaction.state.log.replication.factor");
+	settings->topic_segment_bytes =
+	    int32_of(configs, "transaction.state.log.segment.bytes");
+	settings->topic_min_isr =
+	    int32_of(configs, "transaction.state.log.min.isr");
+	settings->batch_bytes_max = int32_of(configs, "message.max.bytes");
+	settings->verifies = configs_broker_bool(configs,
+	    "transaction.partition.verification.enable");
 }
 
 /* Clients get the descriptors that the store leaves, and no more. */

@@ -140,7 +140,7 @@ coordinator_find_partition(
 
 	pthread_mutex_lock(&coordinator->mutex);
 	tenure = tenure_at(coordinator, index);
-	if (tenure != NULL && tenure->leader != node_id)
+	if (tenure != NULL && node_id >= 0 && tenure->leader != node_id)
 		tenure = NULL;
 	if (tenure != NULL)
 		tenure_ref(tenure);

@@ -129,8 +129,8 @@ int32_t coordinator_partition(
     struct coordinator *coordinator, struct slice key);
 
 /*
- * The tenure of the partition, if node_id leads it, referenced; else NULL.
- * coordinator_find is for the one that looks after key.
+ * The tenure of the partition, if node_id (-1: one of this process's) leads it,
+ * referenced; else NULL.  coordinator_find is for the one that looks after key.
  */
 struct tenure *coordinator_find_partition(
     struct coordinator *coordinator, int32_t index, int32_t node_id);

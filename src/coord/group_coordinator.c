@@ -45,7 +45,7 @@ group_coordinator_new(const struct group_settings *settings,
 	struct group_coordinator *coordinator =
 	    xcalloc(1, sizeof(*coordinator));
 	const struct coordinator_topic topic = {
-		.name = "__consumer_offsets",
+		.name = GROUP_COORDINATOR_TOPIC,
 		.partitions = settings->topic_partitions,
 		.replication_factor = settings->topic_replication_factor,
 		.replication_key = "offsets.topic.replication.factor",

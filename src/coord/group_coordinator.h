@@ -43,6 +43,8 @@ struct kp_sync_group_request;
 struct kp_sync_group_response;
 struct delta;
 
+#define GROUP_COORDINATOR_TOPIC "__consumer_offsets"
+
 struct group_call {
 	struct shard_call call;		/* set call.done before */
 	struct arena *arena;		/* for the response */
@@ -141,6 +143,8 @@ struct group_commit {
 	struct slice member_id;
 	struct slice instance_id;	/* may be null */
 	int64_t retention_ms;		/* -1 for the broker's own */
+	/* NULL outside of a transaction, whose marker makes it visible */
+	const struct shard_transaction *transaction;
 	struct group_topic *topics;
 	int32_t topics_count;
 };
@@ -148,6 +152,21 @@ struct group_commit {
 /* Commit; the offsets' errors are set where the call has none. */
 void group_coordinator_commit(struct group_coordinator *coordinator,
     struct group_call *call, struct group_commit *commit);
+
+/*
+ * Append the marker that ends a producer's transaction to a partition of
+ * __consumer_offsets: its offsets become visible, or vanish, with it.  Errors:
+ * the coordinator's, and those of an append.
+ */
+struct group_marker {
+	int32_t partition;
+	struct control_record_marker marker;
+	int16_t transaction_version;	/* as struct log_append has it */
+};
+
+void group_coordinator_end_transaction(struct group_coordinator *coordinator,
+    struct shard_call *call, int32_t node_id,
+    const struct group_marker *marker);
 
 struct group_fetch {
 	struct slice group_id;

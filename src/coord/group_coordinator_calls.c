@@ -96,6 +96,23 @@ group_coordinator_commit(struct group_coordinator *coordinator,
 }
 
 void
+group_coordinator_end_transaction(struct group_coordinator *coordinator,
+    struct shard_call *call, int32_t node_id, const struct group_marker *marker)
+{
+	struct tenure *tenure = coordinator_find_partition(
+	    &coordinator->base, marker->partition, node_id);
+
+	if (tenure == NULL) {
+		call->error = KP_NOT_COORDINATOR;
+		call->done(call);
+		return;
+	}
+	group_shard_end_transaction(
+	    &group_tenure_of(tenure)->shard, call, marker);
+	tenure_unref(tenure);
+}
+
+void
 group_coordinator_fetch(struct group_coordinator *coordinator,
     struct group_call *call, struct group_fetch *fetch)
 {

@@ -359,15 +359,17 @@ check_commit(const struct group *group, const struct group_commit *commit)
 		return KP_NONE;
 	if (commit->generation_id < 0 && commit->member_id.len == 0 &&
 	    slice_is_null(commit->instance_id))
-		return KP_UNKNOWN_MEMBER_ID;
+		return commit->transaction != NULL ? KP_NONE :
+						     KP_UNKNOWN_MEMBER_ID;
 	error = group_check_member(group, commit->member_id,
 	    commit->instance_id, &member);
 	if (error != KP_NONE)
 		return error;
 	if (commit->generation_id != group->generation)
 		return KP_ILLEGAL_GENERATION;
-	return group->state == GROUP_COMPLETING ? KP_REBALANCE_IN_PROGRESS :
-						  KP_NONE;
+	return group->state == GROUP_COMPLETING && commit->transaction == NULL ?
+	    KP_REBALANCE_IN_PROGRESS :
+	    KP_NONE;
 }
 
 /* From this version on a group that is not there has a name of its own. */
@@ -382,7 +384,8 @@ find_for_commit(struct group_shard *shard, const struct group_call *call,
 		return check_commit(*group, commit);
 	if (commit->generation_id < 0)
 		return KP_NONE;	/* the record will make it */
-	return call->version >= VERSION_GROUP_NOT_FOUND ?
+	return call->version >= VERSION_GROUP_NOT_FOUND &&
+		commit->transaction == NULL ?
 	    KP_GROUP_ID_NOT_FOUND :
 	    KP_ILLEGAL_GENERATION;
 }
@@ -461,12 +464,32 @@ group_shard_commit(struct group_shard *shard, struct group_call *call,
 	}
 	error = find_for_commit(shard, call, commit, &group);
 	if (error == KP_NONE) {
-		if (group != NULL)
+		if (group != NULL && commit->transaction == NULL)
 			touch(group, commit->member_id);
 		emit_all(shard, commit);
-		error = shard_append(&shard->shard);
+		error = commit->transaction == NULL ?
+		    shard_append(&shard->shard) :
+		    shard_append_transactional(
+			&shard->shard, commit->transaction);
 	}
 	shard_reply(&shard->shard, &call->call, error);
+	shard_leave(&shard->shard);
+}
+
+void
+group_shard_end_transaction(struct group_shard *shard, struct shard_call *call,
+    const struct group_marker *marker)
+{
+	enum kp_error error = shard_enter(&shard->shard);
+
+	if (error != KP_NONE) {
+		call->error = error;
+		call->done(call);
+		return;
+	}
+	error = shard_append_marker(
+	    &shard->shard, &marker->marker, marker->transaction_version);
+	shard_reply(&shard->shard, call, error);
 	shard_leave(&shard->shard);
 }
 

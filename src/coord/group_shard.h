@@ -54,6 +54,8 @@ void group_shard_leave(struct group_shard *shard, struct group_call *call,
     struct kp_leave_group_response *response);
 void group_shard_commit(struct group_shard *shard, struct group_call *call,
     struct group_commit *commit);
+void group_shard_end_transaction(struct group_shard *shard,
+    struct shard_call *call, const struct group_marker *marker);
 void group_shard_fetch(struct group_shard *shard, struct group_call *call,
     struct group_fetch *fetch);
 void group_shard_delete_offsets(struct group_shard *shard,

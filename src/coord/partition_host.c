@@ -17,20 +17,22 @@ host_of(struct shard_host *host)
 /* --- The log ------------------------------------------------------------- */
 
 static enum kp_error
-host_append(
-    struct shard_host *base, uint8_t *data, size_t len, int64_t *end_offset)
+host_append(struct shard_host *base, struct shard_append *batch)
 {
 	struct partition_append append = {
 		.node_id = PARTITION_ANY_NODE,
 		.origin = LOG_COORDINATOR,
-		.data = data,
-		.len = len,
+		.data = batch->data,
+		.len = batch->len,
+		.guarded = batch->guarded,
+		.guard = batch->guard,
+		.transaction_version = batch->transaction_version,
 	};
 	enum kp_error error =
 	    partition_append(host_of(base)->partition, &append);
 
 	if (error == KP_NONE)
-		*end_offset = append.last_offset + 1;
+		batch->end_offset = append.last_offset + 1;
 	return error;
 }
 

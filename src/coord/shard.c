@@ -14,7 +14,7 @@
 struct emitted {
 	struct list_node node;
 	struct shard_record record;
-	struct slice key;		/* with the type, as in the log */
+	struct slice key; /* with the type, as in the log */
 	bool applied;
 };
 
@@ -96,10 +96,10 @@ wait_timer_fired(struct shard_timer *timer, struct shard *shard)
 	int64_t now_ms = clock_monotonic_ms();
 	struct shard_wait *wait;
 
-	while ((wait = wait_first(shard)) != NULL &&
-	    wait->deadline_ms <= now_ms)
-		wait_end(shard, wait,
-		    shard->kind->answer_for(KP_REQUEST_TIMED_OUT));
+	while (
+	    (wait = wait_first(shard)) != NULL && wait->deadline_ms <= now_ms)
+		wait_end(
+		    shard, wait, shard->kind->answer_for(KP_REQUEST_TIMED_OUT));
 	if (wait != NULL)
 		shard_timers_set(&shard->timers, timer, wait->deadline_ms);
 }
@@ -113,8 +113,8 @@ shard_await(struct shard *shard, struct shard_wait *wait)
 	list_append(&shard->waits, &wait->node);
 	if (wait->offset > shard->committed_offset &&
 	    !shard_timer_running(&shard->wait_timer))
-		shard_timers_set(&shard->timers, &shard->wait_timer,
-		    wait->deadline_ms);
+		shard_timers_set(
+		    &shard->timers, &shard->wait_timer, wait->deadline_ms);
 }
 
 static void
@@ -156,8 +156,8 @@ shard_enter(struct shard *shard)
 	if (state == SHARD_ACTIVE)
 		return KP_NONE;
 	pthread_mutex_unlock(&shard->mutex);
-	return state == SHARD_LOADING ? KP_COORDINATOR_LOAD_IN_PROGRESS
-				      : KP_NOT_COORDINATOR;
+	return state == SHARD_LOADING ? KP_COORDINATOR_LOAD_IN_PROGRESS :
+					KP_NOT_COORDINATOR;
 }
 
 /* What the host has to be asked for, decided under the lock. */
@@ -238,9 +238,9 @@ message_encode(struct arena *arena, int16_t prefix,
 }
 
 static void
-emit(struct shard *shard, const struct kp_message *key_message,
-    const void *key, const struct kp_message *value_message,
-    const void *value, int16_t value_version, bool applied)
+emit(struct shard *shard, const struct kp_message *key_message, const void *key,
+    const struct kp_message *value_message, const void *value,
+    int16_t value_version, bool applied)
 {
 	struct arena *arena = &shard->emitted_arena;
 	struct emitted *emitted = arena_calloc(arena, 1, sizeof(*emitted));
@@ -251,16 +251,14 @@ emit(struct shard *shard, const struct kp_message *key_message,
 	emitted->key =
 	    message_encode(arena, key_message->key, key_message, 0, key);
 	if (value != NULL)
-		emitted->record.value = message_encode(arena, value_version,
-		    value_message, value_version, value);
+		emitted->record.value = message_encode(
+		    arena, value_version, value_message, value_version, value);
 	if (slice_is_null(emitted->key) ||
 	    (value != NULL && slice_is_null(emitted->record.value)))
 		return;
 	emitted->record.type = key_message->key;
 	emitted->record.key =
 	    slice_of(emitted->key.data + 2, emitted->key.len - 2);
-	emitted->record.producer_id = BATCH_NO_PRODUCER;
-	emitted->record.producer_epoch = BATCH_NO_EPOCH;
 	emitted->applied = applied;
 	list_append(&shard->emitted, &emitted->node);
 	shard->emitted_count++;
@@ -269,8 +267,8 @@ emit(struct shard *shard, const struct kp_message *key_message,
 
 void
 shard_emit(struct shard *shard, const struct kp_message *key_message,
-    const void *key, const struct kp_message *value_message,
-    const void *value, int16_t value_version)
+    const void *key, const struct kp_message *value_message, const void *value,
+    int16_t value_version)
 {
 	if (!shard->emitted_failed)
 		emit(shard, key_message, key, value_message, value,
@@ -279,8 +277,8 @@ shard_emit(struct shard *shard, const struct kp_message *key_message,
 
 void
 shard_emit_applied(struct shard *shard, const struct kp_message *key_message,
-    const void *key, const struct kp_message *value_message,
-    const void *value, int16_t value_version)
+    const void *key, const struct kp_message *value_message, const void *value,
+    int16_t value_version)
 {
 	if (!shard->emitted_failed)
 		emit(shard, key_message, key, value_message, value,
@@ -302,25 +300,35 @@ shard_discard(struct shard *shard)
 	shard->emitted_failed = false;
 }
 
+/* Records outside of transactions. */
+static const struct shard_transaction no_transaction = {
+	.producer_id = BATCH_NO_PRODUCER,
+	.producer_epoch = BATCH_NO_EPOCH,
+};
+
 /*
  * Build a batch from the first of what was emitted, as much as fits.  The
  * number of records in it, which is 0 where not even one fits.
  */
 static int32_t
-batch_build(struct shard *shard, struct buf *out)
+batch_build(struct shard *shard, const struct shard_transaction *transaction,
+    struct buf *out)
 {
 	struct batch_options options = BATCH_OPTIONS_DEFAULT;
 	int64_t now_ms = clock_wall_ms();
 	struct batch_builder builder;
 
 	options.codec = (enum compression)shard->settings->compression;
-	options.base_sequence = 0;	/* as Kafka's coordinators have it */
+	options.base_sequence = 0; /* as Kafka's coordinators have it */
+	options.producer_id = transaction->producer_id;
+	options.producer_epoch = transaction->producer_epoch;
+	options.transactional = transaction->producer_id >= 0;
 	batch_builder_init(&builder, &options, out);
 	LIST_FOR_EACH (node, &shard->emitted) {
 		struct emitted *e = LIST_ENTRY(node, struct emitted, node);
 
-		if (batch_builder_add(&builder, now_ms, e->key,
-			e->record.value) != 0)
+		if (batch_builder_add(
+			&builder, now_ms, e->key, e->record.value) != 0)
 			break;
 	}
 	if (builder.record_count == 0) {
@@ -332,16 +340,18 @@ batch_build(struct shard *shard, struct buf *out)
 
 /* The first count of what was emitted are in the log, from base_offset on. */
 static void
-emitted_replay(struct shard *shard, int32_t count, int64_t base_offset)
+emitted_replay(struct shard *shard, const struct shard_transaction *transaction,
+    int32_t count, int64_t base_offset)
 {
 	for (int32_t i = 0; i < count; i++) {
-		struct emitted *e = LIST_ENTRY(
-		    list_pop(&shard->emitted), struct emitted, node);
+		struct emitted *e =
+		    LIST_ENTRY(list_pop(&shard->emitted), struct emitted, node);
 
 		shard->emitted_count--;
 		e->record.offset = base_offset + i;
-		if (!e->applied &&
-		    shard->kind->replay(shard, &e->record) != 0)
+		e->record.producer_id = transaction->producer_id;
+		e->record.producer_epoch = transaction->producer_epoch;
+		if (!e->applied && shard->kind->replay(shard, &e->record) != 0)
 			assert(!"a record of our own is malformed");
 	}
 }
@@ -351,28 +361,35 @@ committed_update(struct shard *shard)
 {
 	int64_t high_watermark = shard->host->high_watermark(shard->host);
 
-	shard->committed_offset =
-	    MAX(shard->committed_offset, high_watermark);
+	shard->committed_offset = MAX(shard->committed_offset, high_watermark);
 }
 
 /* Append and replay one batch of at least count_min of what was emitted. */
 static enum kp_error
-batch_append(struct shard *shard, int32_t count_min)
+batch_append(struct shard *shard, const struct shard_transaction *transaction,
+    int32_t count_min)
 {
 	struct shard_host *host = shard->host;
 	enum kp_error error = KP_MESSAGE_TOO_LARGE;
+	struct shard_append batch;
 	struct buf out;
-	int64_t end_offset;
 	int32_t count;
 
 	buf_init(&out, (size_t)shard->settings->batch_bytes_max);
-	count = batch_build(shard, &out);
+	count = batch_build(shard, transaction, &out);
+	batch = (struct shard_append){
+		.data = out.data,
+		.len = out.len,
+		.guarded = transaction->guarded,
+		.guard = transaction->guard,
+	};
 	if (count >= count_min)
-		error = host->append(host, out.data, out.len, &end_offset);
+		error = host->append(host, &batch);
 	if (error == KP_NONE) {
-		assert(end_offset >= shard->end_offset + count);
-		shard->end_offset = end_offset;
-		emitted_replay(shard, count, end_offset - count);
+		assert(batch.end_offset >= shard->end_offset + count);
+		shard->end_offset = batch.end_offset;
+		emitted_replay(
+		    shard, transaction, count, batch.end_offset - count);
 		committed_update(shard);
 	}
 	buf_fini(&out);
@@ -380,14 +397,16 @@ batch_append(struct shard *shard, int32_t count_min)
 }
 
 static enum kp_error
-append(struct shard *shard, bool bulk)
+append(
+    struct shard *shard, const struct shard_transaction *transaction, bool bulk)
 {
 	enum kp_error error = KP_NONE;
 
 	if (shard->emitted_failed)
 		error = KP_MESSAGE_TOO_LARGE;
 	while (error == KP_NONE && shard->emitted_count != 0)
-		error = batch_append(shard, bulk ? 1 : shard->emitted_count);
+		error = batch_append(
+		    shard, transaction, bulk ? 1 : shard->emitted_count);
 	shard_discard(shard);
 	return error == KP_NONE ? KP_NONE : shard->kind->answer_for(error);
 }
@@ -395,20 +414,58 @@ append(struct shard *shard, bool bulk)
 enum kp_error
 shard_append(struct shard *shard)
 {
-	return append(shard, false);
+	return append(shard, &no_transaction, false);
 }
 
 enum kp_error
 shard_append_bulk(struct shard *shard)
 {
-	return append(shard, true);
+	return append(shard, &no_transaction, true);
+}
+
+enum kp_error
+shard_append_transactional(
+    struct shard *shard, const struct shard_transaction *transaction)
+{
+	assert(transaction->producer_id >= 0);
+	return append(shard, transaction, false);
+}
+
+/* A batch with one marker takes 78 bytes. */
+#define MARKER_BYTES_MAX 128
+
+enum kp_error
+shard_append_marker(struct shard *shard,
+    const struct control_record_marker *marker, int16_t transaction_version)
+{
+	struct shard_append batch = { .transaction_version =
+					  transaction_version };
+	enum kp_error error;
+	struct buf out;
+	int built;
+
+	assert(list_empty(&shard->emitted));
+	buf_init(&out, MARKER_BYTES_MAX);
+	built = control_record_marker_append(
+	    marker, 0, BATCH_NO_EPOCH, clock_wall_ms(), &out);
+	assert(built == 0);
+	batch.data = out.data;
+	batch.len = out.len;
+	error = shard->host->append(shard->host, &batch);
+	buf_fini(&out);
+	if (error != KP_NONE)
+		return shard->kind->answer_for(error);
+	shard->end_offset = batch.end_offset;
+	shard->kind->replay_end(shard, marker->producer_id, marker->commit);
+	committed_update(shard);
+	return KP_NONE;
 }
 
 /* --- Timers -------------------------------------------------------------- */
 
 void
-shard_timer_start(struct shard *shard, struct shard_timer *timer,
-    int64_t delay_ms)
+shard_timer_start(
+    struct shard *shard, struct shard_timer *timer, int64_t delay_ms)
 {
 	shard_timers_set(
 	    &shard->timers, timer, clock_monotonic_ms() + MAX(delay_ms, 1));
@@ -444,8 +501,8 @@ shard_tick(struct shard *shard)
 static void
 unload(struct shard *shard, enum shard_state state, enum kp_error error)
 {
-	bool loaded = shard->state == SHARD_ACTIVE ||
-	    shard->state == SHARD_LOADING;
+	bool loaded =
+	    shard->state == SHARD_ACTIVE || shard->state == SHARD_LOADING;
 
 	shard->state = state;
 	if (!loaded)

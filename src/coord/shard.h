@@ -34,6 +34,7 @@
 #include "base/list.h"
 #include "coord/shard_host.h"
 #include "coord/shard_timer.h"
+#include "wire/control_record.h"
 #include "wire/error.h"
 #include "wire/message.h"
 
@@ -94,6 +95,15 @@ struct shard_call {
 	struct shard_wait wait;
 	enum kp_error error;
 	void (*done)(struct shard_call *call);
+	void *context;			/* the caller's */
+};
+
+/* The transaction that a batch of records stands in. */
+struct shard_transaction {
+	int64_t producer_id;
+	int16_t producer_epoch;
+	bool guarded;			/* see struct log_append */
+	uint64_t guard;
 };
 
 struct shard_settings {
@@ -194,8 +204,23 @@ void shard_emit_applied(struct shard *shard,
 enum kp_error shard_append(struct shard *shard) WARN_UNUSED;
 
 /*
- * The same, in as many batches as it takes: for clean-ups, where each record
- * stands for itself.  Stops at the first error.
+ * The same as part of a transaction: the records are replayed with its
+ * producer's id.
+ */
+enum kp_error shard_append_transactional(struct shard *shard,
+    const struct shard_transaction *transaction) WARN_UNUSED;
+
+/*
+ * Append the marker that ends a producer's transaction, and replay the end.
+ * transaction_version is as in struct log_append.  Nothing is emitted.
+ */
+enum kp_error shard_append_marker(struct shard *shard,
+    const struct control_record_marker *marker, int16_t transaction_version)
+    WARN_UNUSED;
+
+/*
+ * As shard_append, in as many batches as it takes: for clean-ups, where each
+ * record stands for itself.  Stops at the first error.
  */
 enum kp_error shard_append_bulk(struct shard *shard) WARN_UNUSED;
 

@@ -13,14 +13,22 @@
 #include "base/buf.h"
 #include "wire/error.h"
 
+/* One record batch on its way into the log. */
+struct shard_append {
+	/* in */
+	uint8_t *data;		/* offsets and epoch are set in place */
+	size_t len;
+	bool guarded;		/* as struct log_append has the three */
+	uint64_t guard;
+	int16_t transaction_version;
+	/* out */
+	int64_t end_offset;	/* behind the batch */
+};
+
 struct shard_host {
-	/*
-	 * Append the one record batch at data and report the offset behind
-	 * it.  Offsets and epoch are set in place.  On error nothing of it
-	 * is in the log.
-	 */
-	enum kp_error (*append)(struct shard_host *host, uint8_t *data,
-	    size_t len, int64_t *end_offset);
+	/* Append.  On error nothing of it is in the log. */
+	enum kp_error (*append)(
+	    struct shard_host *host, struct shard_append *append);
 
 	/*
 	 * Append batches from the one that holds offset on to buf, about

@@ -4,13 +4,14 @@
 #include "wire/generated/metadata_partition_change_record.h"
 
 /*
- * What we serve.  The features of groups, transactions, shares and streams
- * join when their protocols are served; until then they are not advertised.
+ * What we serve.  The features of groups, shares and streams join when their
+ * protocols are served; until then they are not advertised.
  */
 static const struct broker_ops_feature features[] = {
 	{ "kraft.version", 0, 1, 0 },
 	{ "metadata.version", BROKER_OPS_METADATA_VERSION_MIN,
 	    BROKER_OPS_METADATA_VERSION, BROKER_OPS_METADATA_VERSION },
+	{ "transaction.version", 0, 2, 2 },
 };
 
 /* What else Kafka 4.3 may have finalized in a directory that it wrote. */
@@ -19,7 +20,6 @@ static const struct broker_ops_feature tolerated[] = {
 	{ "group.version", 0, 1, 0 },
 	{ "share.version", 0, 1, 0 },
 	{ "streams.version", 0, 1, 0 },
-	{ "transaction.version", 0, 2, 0 },
 };
 
 const struct broker_ops_feature *

@@ -15,6 +15,20 @@ exchange_begin(struct connection *c, struct exchange *exchange)
 }
 
 void
+exchange_set_exclusive(struct exchange *exchange, bool exclusive)
+{
+	struct connection *c = exchange->connection;
+
+	assert(exchange->state == EXCHANGE_PENDING);
+	assert(loop_current() == c->set->loop);
+	c->exclusives += exclusive;
+	c->exclusives -= exchange->exclusive;
+	exchange->exclusive = exclusive;
+	if (!exclusive && !c->gone)
+		connection_resume(c);
+}
+
+void
 exchange_complete(struct exchange *exchange, bool reply)
 {
 	struct connection *c = exchange->connection;

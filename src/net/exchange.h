@@ -62,6 +62,12 @@ struct exchange {
 void exchange_begin(struct connection *connection, struct exchange *exchange);
 
 /*
+ * Make it exclusive after it has begun, or no longer.  Not after it was
+ * completed.
+ */
+void exchange_set_exclusive(struct exchange *exchange, bool exclusive);
+
+/*
  * The request has been carried out, with reply: output leaves when all earlier
  * replies have.  Without a reply, or when the connection is gone, release is
  * called before this returns.  It may free the connection as well.

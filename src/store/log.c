@@ -44,6 +44,7 @@ log_new(const struct log_open *open)
 	log->uncleanable_at = -1;
 	producer_state_init(&log->producers);
 	open_txns_init(&log->txns);
+	verification_all_init(&log->verifications);
 	list_init(&log->removals);
 	return log;
 }
@@ -92,6 +93,7 @@ log_free(struct log *log)
 	leader_epochs_fini(&log->epochs);
 	producer_state_fini(&log->producers);
 	open_txns_fini(&log->txns);
+	verification_all_fini(&log->verifications);
 	pthread_cond_destroy(&log->flush_ended);
 	pthread_mutex_destroy(&log->mutex);
 	free(log->segments);
@@ -609,8 +611,26 @@ log_leader_epoch_begin(struct log *log, int32_t leader_epoch)
 void
 log_producers_expire(struct log *log, int64_t now_ms)
 {
-	producer_state_expire(
-	    &log->producers, now_ms, log->settings.producer_id_expiration_ms);
+	int64_t expiration_ms = log->settings.producer_id_expiration_ms;
+
+	producer_state_expire(&log->producers, now_ms, expiration_ms);
+	verification_all_expire(&log->verifications, now_ms, expiration_ms);
+}
+
+enum kp_error
+log_verify(struct log *log, const struct verification_start *start,
+    uint64_t *guard)
+{
+	const struct producer *producer =
+	    producer_state_find(&log->producers, start->producer_id);
+
+	*guard = VERIFICATION_NONE;
+	if (producer != NULL && start->producer_epoch < producer->epoch)
+		return KP_INVALID_PRODUCER_EPOCH;
+	if (producer == NULL || producer->txn_first_offset < 0 ||
+	    producer->epoch != start->producer_epoch)
+		*guard = verification_begin(&log->verifications, start);
+	return KP_NONE;
 }
 
 bool

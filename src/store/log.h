@@ -39,6 +39,7 @@ struct flush_link;
 struct log;
 struct segment;
 struct txn_index;
+struct verification_start;
 
 /* --- Life --------------------------------------------------------------- */
 
@@ -198,6 +199,15 @@ void log_leader_epoch_begin(struct log *log, int32_t leader_epoch);
 /* Forget the producers that expired (producer.id.expiration.ms).  Locked. */
 void log_producers_expire(struct log *log, int64_t now_ms);
 
+/*
+ * A transactional batch is about to be appended: must the coordinator be asked
+ * before?  Then *guard is what the append has to bring, and else
+ * VERIFICATION_NONE: its transaction is open.  KP_INVALID_PRODUCER_EPOCH where
+ * the producer is known with a higher epoch.  Locked.
+ */
+enum kp_error log_verify(struct log *log,
+    const struct verification_start *start, uint64_t *guard) WARN_UNUSED;
+
 /* --- Append ------------------------------------------------------------- */
 
 /* Who made the batches: what is checked, and who sets offsets, follows. */
@@ -218,6 +228,14 @@ struct log_append {
 	int32_t leader_epoch;	/* not looked at for REPLICATION */
 	enum log_origin origin;
 	int64_t now_ms;		/* wall clock */
+	/*
+	 * A transactional batch outside of an open transaction needs the guard
+	 * that log_verify gave; false where nobody checks that.
+	 */
+	bool guarded;
+	uint64_t guard;
+	/* Of markers: from 2 on each transaction has an epoch (KIP-1228). */
+	int16_t transaction_version;
 
 	/* Set where the result is KP_NONE. */
 	int64_t base_offset;	/* of the first batch, or of the duplicate */
@@ -230,9 +248,11 @@ struct log_append {
 /*
  * Append, in one write.  Errors: KP_CORRUPT_MESSAGE where data is not whole
  * batches of magic 2, KP_RECORD_LIST_TOO_LARGE beyond segment.bytes or 2^31
- * offsets, those of producer_state_check (CLIENT), KP_OFFSET_OUT_OF_RANGE
- * where kept offsets go back, KP_KAFKA_STORAGE_ERROR.  After an error nothing
- * was appended.  Locked.
+ * offsets, those of producer_state_check (CLIENT), KP_INVALID_TXN_STATE where
+ * the guard is not the right one, those of producer_state_check_marker and
+ * KP_INVALID_PRODUCER_EPOCH (COORDINATOR), KP_OFFSET_OUT_OF_RANGE where kept
+ * offsets go back, KP_KAFKA_STORAGE_ERROR.  After an error nothing was
+ * appended.  Locked.
  */
 enum kp_error log_append(struct log *log, struct log_append *append)
     WARN_UNUSED;

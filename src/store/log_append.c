@@ -147,31 +147,132 @@ answer_duplicate(const struct producer_batch *before, struct log_append *append)
 	return true;
 }
 
+/* May the batch begin a transaction, or is it part of an open one? */
+static bool
+verified(const struct log *log, const struct log_append *append,
+    const struct producer_append *batch)
+{
+	const struct producer *producer;
+	const struct verification *verification;
+
+	if (!append->guarded || !batch->transactional)
+		return true;
+	producer = producer_state_find(&log->producers, batch->producer_id);
+	if (producer != NULL && producer->txn_first_offset >= 0 &&
+	    producer->epoch == batch->producer_epoch)
+		return true;
+	verification =
+	    verification_find(&log->verifications, batch->producer_id);
+	return append->guard != VERIFICATION_NONE && verification != NULL &&
+	    verification->guard == append->guard;
+}
+
 /*
- * Check the sequences of a client's batches.  A Produce request has one batch
- * a partition, so that a duplicate answers for all of it.
+ * A sequence above the lowest one that was asked for is out of order; so is a
+ * beginning in the middle, of a producer whose epochs are its transactions'.
  */
+static bool
+sequence_follows(const struct log *log, const struct producer_append *batch)
+{
+	const struct verification *verification =
+	    verification_find(&log->verifications, batch->producer_id);
+	const struct producer *producer;
+
+	if (verification == NULL)
+		return true;
+	producer = producer_state_find(&log->producers, batch->producer_id);
+	if (verification->supports_epoch_bump && batch->base_sequence != 0 &&
+	    (producer == NULL || producer->batch_count == 0))
+		return false;
+	return batch->base_sequence <= verification->lowest_sequence;
+}
+
+/*
+ * A client's batch.  A Produce request has one batch a partition, so that a
+ * duplicate answers for all of it.
+ */
+static enum kp_error
+check_client(const struct log *log, struct log_append *append,
+    const struct producer_append *batch)
+{
+	const struct producer_batch *before = NULL;
+	enum kp_error error =
+	    producer_state_check(&log->producers, batch, &before);
+
+	if (answer_duplicate(before, append))
+		return KP_NONE;
+	if (!verified(log, append, batch))
+		return KP_INVALID_TXN_STATE;
+	if (error == KP_NONE && !sequence_follows(log, batch))
+		return KP_OUT_OF_ORDER_SEQUENCE_NUMBER;
+	return error;
+}
+
+/* Coordinators' batches have no sequences to speak of. */
+static enum kp_error
+check_coordinator(const struct log *log, const struct log_append *append,
+    const struct producer_append *batch)
+{
+	const struct producer *producer =
+	    producer_state_find(&log->producers, batch->producer_id);
+
+	if (!verified(log, append, batch))
+		return KP_INVALID_TXN_STATE;
+	return producer != NULL && batch->producer_epoch < producer->epoch ?
+	    KP_INVALID_PRODUCER_EPOCH :
+	    KP_NONE;
+}
+
+/* Control batches that are no markers are not about producers. */
+static enum kp_error
+check_marker(const struct log *log, const struct log_append *append,
+    const struct batch *batch, struct slice bytes)
+{
+	struct producer_marker marker = {
+		.producer_id = batch->producer_id,
+		.timestamp_ms = batch->max_timestamp,
+		.producer_epoch = batch->producer_epoch,
+	};
+	bool abort;
+
+	if (log_marker_read(bytes, &abort, &marker.coordinator_epoch) != 0)
+		return KP_NONE;
+	return producer_state_check_marker(
+	    &log->producers, &marker, append->transaction_version >= 2);
+}
+
+static enum kp_error
+check_producer(const struct log *log, struct log_append *append,
+    const struct batch *batch, struct slice bytes)
+{
+	struct producer_append producer;
+
+	if (batch->producer_id < 0)
+		return KP_NONE;
+	if (batch_is_control(batch))
+		return check_marker(log, append, batch, bytes);
+	log_producers_describe(batch, &producer);
+	return append->origin == LOG_CLIENT ?
+	    check_client(log, append, &producer) :
+	    check_coordinator(log, append, &producer);
+}
+
 static enum kp_error
 check_producers(const struct log *log, struct log_append *append)
 {
 	struct slice left = slice_of(append->data, append->len);
-	const struct producer_batch *before = NULL;
-	struct producer_append producer;
-	enum kp_error error;
+	enum kp_error error = KP_NONE;
 	struct batch batch;
 
-	while (left.len > 0 && next_batch(&left, &batch)) {
-		if (batch.producer_id < 0)
-			continue;
-		log_producers_describe(&batch, &producer);
-		error =
-		    producer_state_check(&log->producers, &producer, &before);
-		if (error != KP_NONE)
-			return error;
-		if (answer_duplicate(before, append))
+	while (error == KP_NONE && !append->duplicate && left.len > 0) {
+		const uint8_t *data = left.data;
+
+		if (!next_batch(&left, &batch))
 			break;
+		error = check_producer(
+		    log, append, &batch, slice_of(data, batch.size_bytes));
 	}
-	return KP_NONE;
+	return error;
 }
 
 /* --- Write -------------------------------------------------------------- */
@@ -257,7 +358,7 @@ log_append(struct log *log, struct log_append *append)
 	error = place(log, append, &sum);
 	if (error != KP_NONE)
 		return error;
-	if (sum.has_producer && append->origin == LOG_CLIENT) {
+	if (sum.has_producer && append->origin <= LOG_COORDINATOR) {
 		error = check_producers(log, append);
 		if (error != KP_NONE || append->duplicate)
 			return error;

@@ -20,6 +20,7 @@
 #include "store/log_tail.h"
 #include "store/open_txns.h"
 #include "store/segment.h"
+#include "store/verification.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -87,6 +88,7 @@ struct log {
 	struct leader_epoch recovered_epoch; /* of the last batch read */
 	struct producer_state producers;
 	struct open_txns txns;
+	struct verifications verifications;
 	struct log_damage *damages;	/* by first_offset */
 	size_t damage_count;
 	bool damages_dirty;		/* the file lacks a change */

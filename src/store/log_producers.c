@@ -97,6 +97,7 @@ note_marker(struct log *log, const struct batch *batch, struct slice bytes,
 
 	if (log_marker_read(bytes, &abort, &marker.coordinator_epoch) != 0)
 		return;
+	verification_end(&log->verifications, batch->producer_id);
 	producer_state_update_marker(&log->producers, &marker);
 	if (open_txns_end(&log->txns, batch->producer_id, batch->last_offset,
 		&first_offset) &&
@@ -126,9 +127,11 @@ log_producers_note(struct log *log, const struct batch *batch,
 		return;
 	}
 	log_producers_describe(batch, &append);
-	if (append.transactional && !has_open_txn(log, append.producer_id))
+	if (append.transactional && !has_open_txn(log, append.producer_id)) {
+		verification_end(&log->verifications, append.producer_id);
 		open_txns_begin(
 		    &log->txns, append.producer_id, append.base_offset);
+	}
 	producer_state_update(&log->producers, &append);
 }
 

@@ -182,6 +182,33 @@ producer_state_check(const struct producer_state *state,
 	return KP_NONE;
 }
 
+/* An epoch that is used up cannot be told apart by a higher one. */
+static bool
+marker_epoch_valid(const struct producer *producer,
+    const struct producer_marker *marker, bool epoch_each)
+{
+	if (!epoch_each || marker->producer_epoch != producer->epoch)
+		return marker->producer_epoch >= producer->epoch;
+	return producer->txn_first_offset < 0 ||
+	    marker->producer_epoch == INT16_MAX;
+}
+
+enum kp_error
+producer_state_check_marker(const struct producer_state *state,
+    const struct producer_marker *marker, bool epoch_each)
+{
+	const struct producer *producer =
+	    producer_state_find(state, marker->producer_id);
+
+	if (producer == NULL)
+		return KP_NONE;
+	if (!marker_epoch_valid(producer, marker, epoch_each))
+		return KP_INVALID_PRODUCER_EPOCH;
+	return marker->coordinator_epoch < producer->coordinator_epoch ?
+	    KP_TRANSACTION_COORDINATOR_FENCED :
+	    KP_NONE;
+}
+
 /* --- updates ------------------------------------------------------------- */
 
 /* A new epoch forgets the batches of the one before. */

@@ -91,6 +91,15 @@ enum kp_error producer_state_check(const struct producer_state *state,
     const struct producer_batch **duplicate) WARN_UNUSED;
 
 /*
+ * May the coordinator append this marker?  KP_INVALID_PRODUCER_EPOCH where its
+ * epoch is too low: below the producer's, or, where each transaction has a new
+ * epoch, not above that of an open one.  KP_TRANSACTION_COORDINATOR_FENCED
+ * where a newer coordinator has written one.  (KIP-98, KIP-1228.)
+ */
+enum kp_error producer_state_check_marker(const struct producer_state *state,
+    const struct producer_marker *marker, bool epoch_each) WARN_UNUSED;
+
+/*
  * Note a batch that was appended, or that recovery or a follower found in the
  * log: no check, the log is right.
  */

@@ -40,9 +40,10 @@ a_first_start_makes_a_cluster(void **state)
 	broker = image_broker(rig->image, META_RIG_NODE);
 	assert_non_null(broker);
 	assert_false(broker->fenced);
-	/* LeaderChange, Begin, FeatureLevel, End, RegisterBroker, change. */
-	assert_int_equal(broker->record.broker_epoch, 4);
-	assert_int_equal(image_offset(rig->image), 5);
+	assert_int_equal(image_feature(rig->image, "transaction.version"), 2);
+	/* LeaderChange, Begin, 2 FeatureLevel, End, RegisterBroker, change. */
+	assert_int_equal(broker->record.broker_epoch, 5);
+	assert_int_equal(image_offset(rig->image), 6);
 	assert_int_equal(controller_kraft_version(rig->controller), 1);
 }
 

@@ -56,19 +56,19 @@ world_monotonic_us(void *context)
 }
 
 static enum kp_error
-host_append(struct shard_host *host, uint8_t *data, size_t len,
-    int64_t *end_offset)
+host_append(struct shard_host *host, struct shard_append *append)
 {
 	struct world *world = CONTAINER_OF(host, struct world, host);
 	struct batch batch;
 
 	if (world->append_error != KP_NONE)
 		return world->append_error;
-	batch_patch(data, world->end_offset, world->epoch);
-	assert_int_equal(batch_read(slice_of(data, len), &batch), 0);
-	assert_int_equal(batch.size_bytes, len);
-	assert_int_equal(buf_append(&world->log, data, len), 0);
-	*end_offset = world->end_offset = batch.last_offset + 1;
+	batch_patch(append->data, world->end_offset, world->epoch);
+	assert_int_equal(
+	    batch_read(slice_of(append->data, append->len), &batch), 0);
+	assert_int_equal(batch.size_bytes, append->len);
+	assert_int_equal(buf_append(&world->log, append->data, append->len), 0);
+	append->end_offset = world->end_offset = batch.last_offset + 1;
 	world->appends_count++;
 	if (!world->holds_back)
 		world->high_watermark = world->end_offset;

@@ -192,20 +192,38 @@ internal_topics_are_refused(void **state)
 }
 
 static void
-transactional_batches_are_refused(void **state)
+transactional_batches_need_an_id_and_one_producer(void **state)
 {
 	struct setting *setting = *state;
-	struct buf batch;
+	struct kp_produce_request_partition partitions[2];
+	const struct kp_produce_response *response;
+	struct buf batch, other;
 
 	buf_init(&batch, 1 << 20);
+	buf_init(&other, 1 << 20);
 	batch_make(&batch, 1, 5, true);
+	batch_make(&other, 1, 6, true);
 	setting->partition.records.bytes = buf_slice(&batch);
 	assert_int_equal(produce_at(setting, 9)->error_code,
 	    KP_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
 	setting->body.transactional_id = slice_str("t");
-	assert_int_equal(
-	    produce_at(setting, 9)->error_code, KP_INVALID_PRODUCER_ID_MAPPING);
+	partitions[0] = partitions[1] = setting->partition;
+	partitions[1].index = 1;
+	partitions[1].records.bytes = buf_slice(&other);
+	setting->topic.partition_data = partitions;
+	setting->topic.partition_data_count = 2;
+	response = api_client_call(
+	    &setting->client, KP_PRODUCE_KEY, 9, &setting->body);
+	for (int i = 0; i < 2; i++) {
+		const struct kp_produce_response_partition *partition =
+		    &response->responses[0].partition_responses[i];
+
+		assert_int_equal(
+		    partition->error_code, KP_INVALID_PRODUCER_ID_MAPPING);
+		assert_false(slice_is_null(partition->error_message));
+	}
 	buf_fini(&batch);
+	buf_fini(&other);
 }
 
 /* The same partition twice: the last one counts, and is answered once. */
@@ -450,7 +468,7 @@ main(void)
 		TEST_OS(errors_of_partitions),
 		TEST_OS(topic_ids_from_13),
 		TEST_OS(internal_topics_are_refused),
-		TEST_OS(transactional_batches_are_refused),
+		TEST_OS(transactional_batches_need_an_id_and_one_producer),
 		TEST_OS(duplicates_answer_once),
 		TEST_OS(no_topics_no_answers),
 		TEST_OS(acks_0_answers_nothing),

@@ -153,7 +153,7 @@ coordinators_are_found_for_so_many(void **state)
 	struct kp_find_coordinator_response *response;
 
 	kp_defaults(&kp_find_coordinator_request, &body);
-	body.key_type = 1;
+	body.key_type = 2;
 	body.coordinator_keys =
 	    xcalloc(KEYS, sizeof(*body.coordinator_keys));
 	for (int32_t i = 0; i < KEYS; i++)

@@ -163,16 +163,15 @@ log_append(struct world *world, uint8_t *data, size_t len)
 }
 
 static enum kp_error
-host_append(
-    struct shard_host *host, uint8_t *data, size_t len, int64_t *end_offset)
+host_append(struct shard_host *host, struct shard_append *append)
 {
 	struct world *world = world_of_host(host);
 
 	if (world->append_error != KP_NONE)
 		return world->append_error;
-	log_append(world, data, len);
+	log_append(world, append->data, append->len);
 	world->appends_count++;
-	*end_offset = world->end_offset;
+	append->end_offset = world->end_offset;
 	return KP_NONE;
 }
 
