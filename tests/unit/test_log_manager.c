@@ -1043,7 +1043,7 @@ what_the_metadata_does_not_have_is_set_aside(void **state UNUSED)
 	rig_free(rig);
 }
 
-static struct log *
+static void
 fill_and_stop(struct rig *rig)
 {
 	struct log *log = create(rig, "a", 0);
@@ -1051,7 +1051,6 @@ fill_and_stop(struct rig *rig)
 	fill(rig, log, 3);
 	log_manager_release(rig->manager, log);
 	assert_int_equal(rig_stop(rig, 1), 0);
-	return NULL;
 }
 
 /* Have the next start look into the files, however orderly the stop was. */
