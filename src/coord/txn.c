@@ -96,7 +96,9 @@ txn_become(struct txn *txn, const struct txn_values *values,
 	}
 	if (list_node_linked(&txn->ongoing))
 		list_remove(&txn->ongoing);
-	if (values->state == TXN_ONGOING)
+	if (values->state == TXN_ONGOING) {
 		list_append(&txn->shard->ongoing, &txn->ongoing);
+		txn_shard_watch_timeouts(txn->shard);
+	}
 	weigh(txn);
 }

@@ -89,10 +89,9 @@ settle(struct part *part)
 	case KP_TRANSACTION_COORDINATOR_FENCED:
 		give_up(sending, &part->mark);
 		break;
-	case KP_UNKNOWN_TOPIC_OR_PARTITION:
-		part->marked = !in_metadata(sending, &part->mark);
-		break;
 	default:
+		/* With its topic its part of the transaction is over. */
+		part->marked = !in_metadata(sending, &part->mark);
 		break;
 	}
 	sending->left -= part->marked;

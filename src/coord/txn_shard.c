@@ -103,8 +103,19 @@ timeouts_fired(struct shard_timer *timer, struct shard *base)
 		if (timed_out(txn, now_ms))
 			timeout_begin(txn);
 	}
-	shard_timer_start(
-	    base, timer, shard->environment->settings->timeout_check_ms);
+	if (!list_empty(&shard->ongoing))
+		shard_timer_start(base, timer,
+		    shard->environment->settings->timeout_check_ms);
+}
+
+/* While it loads nobody knows yet what is Ongoing in the end. */
+void
+txn_shard_watch_timeouts(struct txn_shard *shard)
+{
+	if (shard->shard.state == SHARD_ACTIVE &&
+	    !shard_timer_running(&shard->timeouts))
+		shard_timer_start(&shard->shard, &shard->timeouts,
+		    shard->environment->settings->timeout_check_ms);
 }
 
 /* --- Expiry -------------------------------------------------------------- */
@@ -178,8 +189,8 @@ loaded(struct shard *base)
 		if (txn_is_ending(txn))
 			txn_ending_begin(txn);
 	}
-	shard_timer_start(base, &shard->timeouts,
-	    shard->environment->settings->timeout_check_ms);
+	if (!list_empty(&shard->ongoing))
+		txn_shard_watch_timeouts(shard);
 	shard_timer_start(base, &shard->expiry,
 	    shard->environment->settings->expiration_check_ms);
 }

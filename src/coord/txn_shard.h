@@ -58,10 +58,10 @@ struct txn_shard {
 	/* guarded by the shard's lock */
 	struct map txns;		/* struct txn, by id */
 	struct list list;		/* all of them */
-	struct list ongoing;		/* those Ongoing, oldest first */
+	struct list ongoing;		/* those Ongoing */
 	uint64_t life;			/* how often the state was dropped */
 	struct txn *expiry_next;	/* where expiry goes on; NULL: done */
-	struct shard_timer timeouts;	/* of transactions */
+	struct shard_timer timeouts;	/* runs while some are */
 	struct shard_timer expiry;	/* of transactional ids */
 };
 
@@ -98,6 +98,9 @@ void txn_shard_list(struct txn_shard *shard, struct shard_call *call,
     struct txn_list *list);
 
 /* --- Among the files of the shard: the lock is held ----------------------- */
+
+/* A transaction is Ongoing: look after its time from now on. */
+void txn_shard_watch_timeouts(struct txn_shard *shard);
 
 /*
  * Abort a transaction from within, so that its producer is fenced.  fresh_id
