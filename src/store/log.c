@@ -77,15 +77,22 @@ log_create(const struct log_open *open, struct uuid topic_id)
 }
 
 void
+log_drop_segments(struct log *log)
+{
+	assert(!log->flushing && !log->cleaning);
+	for (size_t i = 0; i < log->segment_count; i++)
+		segment_unref(log->segments[i]);
+	log->segment_count = 0;
+}
+
+void
 log_free(struct log *log)
 {
 	struct list_node *node;
 
 	if (log == NULL)
 		return;
-	assert(!log->flushing && !log->cleaning);
-	for (size_t i = 0; i < log->segment_count; i++)
-		segment_unref(log->segments[i]);
+	log_drop_segments(log);
 	segment_unref(log->unsettled);
 	while ((node = list_pop(&log->removals)) != NULL)
 		free(LIST_ENTRY(node, struct log_removal, node));

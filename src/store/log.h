@@ -437,6 +437,12 @@ int log_truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 int log_truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
     WARN_UNUSED;
 
+/*
+ * Close the files of a log that was removed.  Nobody else uses it any more, and
+ * all that is left to do with it is log_name and log_free.
+ */
+void log_drop_segments(struct log *log);
+
 /* Begin a new segment now, unless the active one is empty.  Locked. */
 int log_roll(struct log *log, int64_t now_ms) WARN_UNUSED;
 

@@ -463,6 +463,24 @@ doomed_keep(
 	return keep;
 }
 
+/*
+ * Open descriptors keep the room of what was unlinked, and a full disk keeps
+ * the name in the checkpoints, and so the log, until it has some.
+ */
+static void
+doomed_release(struct log_manager *manager, struct managed_log *entry)
+{
+	bool held;
+
+	pthread_mutex_lock(&manager->lock);
+	held = entry->holds > 0;
+	pthread_mutex_unlock(&manager->lock);
+	if (held || entry->log == NULL)
+		return;
+	flusher_forget(manager->settings.flusher, entry->log);
+	log_drop_segments(entry->log);
+}
+
 void
 log_manager_doomed_tend(struct log_manager *manager, int64_t now_ms)
 {
@@ -480,6 +498,8 @@ log_manager_doomed_tend(struct log_manager *manager, int64_t now_ms)
 			doomed_remove(manager, entry, now_ms);
 		if (entry->doomed_path != NULL)
 			next = MIN(next, entry->remove_at_ms);
+		else
+			doomed_release(manager, entry);
 		if (!doomed_keep(manager, entry, now_ms))
 			log_manager_entry_free(manager, entry);
 	}

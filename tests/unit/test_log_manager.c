@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/fd_cache.h"
 #include "store/flusher.h"
 #include "store/log_manager.h"
 #include "store/log_manager_internal.h"
@@ -1344,6 +1345,31 @@ a_stray_that_finds_no_room_frees_the_name(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* Its name may be in checkpoints that a full disk cannot replace. */
+static void
+a_deleted_log_gives_its_room_back_on_a_full_disk(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	struct log *log = create(rig, "a", 0);
+
+	fill(rig, log, 2);
+	rig_pass(rig, 60000);
+	assert_int_equal(log_manager_delete(rig->manager, log), KP_NONE);
+	log_manager_release(rig->manager, log);
+	assert_true(fd_cache_count(rig->manager->files) > 0);
+	disk_fault_fail_all(
+	    &rig->fault, DISK_PWRITE, "checkpoint", 0, ENOSPC);
+	rig_pass(rig, 60000);
+	assert_int_equal(names_with(rig->paths[0], "-delete"), 0);
+	assert_int_equal(fd_cache_count(rig->manager->files), 0);
+	assert_false(list_empty(&rig->manager->doomed));
+	disk_fault_clear(&rig->fault);
+	rig_pass(rig, 60000);
+	rig_pass(rig, 60000);
+	assert_true(list_empty(&rig->manager->doomed));
+	rig_free(rig);
+}
+
 /* The old log's start and recovery point must not become the new one's. */
 static void
 a_name_used_again_begins_at_zero_after_a_kill(void **state UNUSED)
@@ -1899,6 +1925,8 @@ main(void)
 		cmocka_unit_test(
 		    a_rename_that_fails_takes_the_directory_offline),
 		cmocka_unit_test(a_rename_that_found_no_room_frees_the_name),
+		cmocka_unit_test(
+		    a_deleted_log_gives_its_room_back_on_a_full_disk),
 		cmocka_unit_test(a_stray_that_finds_no_room_frees_the_name),
 		cmocka_unit_test(
 		    a_name_used_again_begins_at_zero_after_a_kill),
