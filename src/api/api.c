@@ -40,8 +40,10 @@ extern const struct api api_describe_configs;
 extern const struct api api_describe_groups;
 extern const struct api api_describe_log_dirs;
 extern const struct api api_describe_producers;
+extern const struct api api_describe_quorum;
 extern const struct api api_describe_topic_partitions;
 extern const struct api api_describe_transactions;
+extern const struct api api_elect_leaders;
 extern const struct api api_end_txn;
 extern const struct api api_fetch;
 extern const struct api api_find_coordinator;
@@ -50,6 +52,7 @@ extern const struct api api_incremental_alter_configs;
 extern const struct api api_init_producer_id;
 extern const struct api api_join_group;
 extern const struct api api_leave_group;
+extern const struct api api_list_config_resources;
 extern const struct api api_list_groups;
 extern const struct api api_list_offsets;
 extern const struct api api_list_partition_reassignments;
@@ -95,13 +98,16 @@ static const struct api *const rows[] = {
 	&api_describe_log_dirs,
 	&api_create_partitions,
 	&api_delete_groups,
+	&api_elect_leaders,
 	&api_incremental_alter_configs,
 	&api_alter_partition_reassignments,
 	&api_list_partition_reassignments,
 	&api_offset_delete,
+	&api_describe_quorum,
 	&api_describe_cluster,
 	&api_describe_producers,
 	&api_describe_transactions,
+	&api_list_config_resources,
 	&api_describe_topic_partitions,
 };
 

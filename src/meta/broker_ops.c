@@ -63,9 +63,8 @@ register_broker_op_init(struct register_broker_op *op)
 
 /* --- Unfencing ----------------------------------------------------------- */
 
-/* Does broker have a replica in a directory that works? */
-static bool
-has_replica(const struct broker_image *broker,
+bool
+broker_ops_has_replica(const struct broker_image *broker,
     const struct partition_image *partition)
 {
 	struct uuid directory;
@@ -81,7 +80,7 @@ may_lead(const struct partition_image *partition,
 {
 	int32_t id = broker->id;
 
-	if (!has_replica(broker, partition))
+	if (!broker_ops_has_replica(broker, partition))
 		return false;
 	return partition->replicas.count == 1 ||
 	    partition_image_ids_contain(partition->isr, id) ||
@@ -103,28 +102,27 @@ must_lead(const struct unfence_broker_op *op,
 		partition->isr.count != 1 || op->unclean);
 }
 
-static void
-elect(struct controller *controller, const struct unfence_broker_op *op,
+void
+broker_ops_elect(struct controller *controller, int32_t broker_id,
     struct uuid topic_id, int32_t index,
     const struct partition_image *partition)
 {
-	int32_t us = op->broker_id;
 	struct kp_partition_change_record change;
 
 	kp_defaults(&kp_partition_change_record, &change);
 	change.topic_id = topic_id;
 	change.partition_id = index;
-	change.leader = us;
-	change.isr = &us;
+	change.leader = broker_id;
+	change.isr = &broker_id;
 	change.isr_count = 1;
 	if (partition->leader_recovery_state != 0)
 		change.leader_recovery_state = 0;
 	if (partition->elr.count > 0) {
-		change.eligible_leader_replicas = &us;
+		change.eligible_leader_replicas = &broker_id;
 		change.eligible_leader_replicas_count = 0;
 	}
 	if (partition->last_known_elr.count > 0) {
-		change.last_known_elr = &us;
+		change.last_known_elr = &broker_id;
 		change.last_known_elr_count = 0;
 	}
 	controller_emit(controller, METADATA_RECORD_PARTITION_CHANGE,
@@ -161,10 +159,11 @@ elect_all(struct controller *controller, const struct unfence_broker_op *op)
 	for (size_t at = 0; (topic = image_topic_next(image, &at)) != NULL;)
 		for (int32_t i = 0; i < topic->partitions_count; i++)
 			if (must_lead(op, broker, topic->partitions[i]))
-				elect(controller, op, topic->id, i,
-				    topic->partitions[i]);
+				broker_ops_elect(controller, broker->id,
+				    topic->id, i, topic->partitions[i]);
 			else if (topic->partitions[i]->leader == broker->id &&
-			    !has_replica(broker, topic->partitions[i]))
+			    !broker_ops_has_replica(
+				broker, topic->partitions[i]))
 				broker_ops_depose(controller, topic->id, i);
 }
 

@@ -34,6 +34,21 @@ struct unfence_broker_op {
 void register_broker_op_init(struct register_broker_op *op);
 void unfence_broker_op_init(struct unfence_broker_op *op);
 
+/*
+ * For the run functions of ops.  Has broker a replica in a directory that
+ * works?
+ */
+bool broker_ops_has_replica(const struct broker_image *broker,
+    const struct partition_image *partition);
+
+/*
+ * For the run functions of ops: broker leads the partition, with nobody
+ * beside it in sync.
+ */
+void broker_ops_elect(struct controller *controller, int32_t broker_id,
+    struct uuid topic_id, int32_t index,
+    const struct partition_image *partition);
+
 /* For the run functions of ops: nobody leads the partition any more. */
 void broker_ops_depose(struct controller *controller, struct uuid topic_id,
     int32_t index);

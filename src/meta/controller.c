@@ -493,6 +493,20 @@ controller_kraft_version(const struct controller *controller)
 	return metadata_log_kraft_version(controller->settings.log);
 }
 
+struct controller_quorum
+controller_quorum(const struct controller *controller)
+{
+	const struct metadata_log *log = controller->settings.log;
+	struct controller_quorum quorum = {
+		.leader_id = controller->settings.node_id,
+		.leader_epoch = metadata_log_epoch(log),
+	};
+
+	if (metadata_log_kraft_version(log) > 0)
+		quorum.directory_id = metadata_log_directory_id(log);
+	return quorum;
+}
+
 /* --- For operations ------------------------------------------------------ */
 
 const struct delta *

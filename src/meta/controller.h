@@ -109,6 +109,18 @@ void controller_free(struct controller *controller);
 /* kraft.version of the metadata log, 0 or 1; fixed from the load on. */
 int16_t controller_kraft_version(const struct controller *controller);
 
+/*
+ * The quorum of one, fixed from controller_start on: its leader and voter, and
+ * the voter's directory, which is zero with kraft.version 0.  Any thread.
+ */
+struct controller_quorum {
+	int32_t leader_id;
+	int32_t leader_epoch;
+	struct uuid directory_id;
+};
+struct controller_quorum controller_quorum(
+    const struct controller *controller);
+
 /* --- for the run functions of operations ------------------------------- */
 
 /* The metadata as it will be. */

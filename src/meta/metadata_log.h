@@ -101,6 +101,8 @@ bool metadata_log_failed(const struct metadata_log *log);
 bool metadata_log_empty(const struct metadata_log *log);
 /* 0 or 1: kraft.version. */
 int16_t metadata_log_kraft_version(const struct metadata_log *log);
+/* Of the directory that it was opened in. */
+struct uuid metadata_log_directory_id(const struct metadata_log *log);
 
 /* Has enough been written since the last snapshot to make another? */
 bool metadata_log_snapshot_due(const struct metadata_log *log,

@@ -2,7 +2,8 @@
  * The APIs that ask for and change metadata, over connections, at several
  * versions: ApiVersions, Metadata, DescribeCluster, DescribeTopicPartitions,
  * CreateTopics, DeleteTopics, CreatePartitions, DescribeConfigs,
- * IncrementalAlterConfigs.
+ * IncrementalAlterConfigs, ListConfigResources, ElectLeaders,
+ * DescribeQuorum.
  */
 #include "unit/api_rig.h"
 
@@ -22,10 +23,14 @@
 #include "wire/generated/delete_topics.h"
 #include "wire/generated/describe_cluster.h"
 #include "wire/generated/describe_configs.h"
+#include "wire/generated/describe_quorum.h"
 #include "wire/generated/describe_topic_partitions.h"
+#include "wire/generated/elect_leaders.h"
 #include "wire/generated/incremental_alter_configs.h"
+#include "wire/generated/list_config_resources.h"
 #include "wire/generated/metadata.h"
 #include "wire/generated/metadata_feature_level_record.h"
+#include "wire/generated/metadata_partition_change_record.h"
 #include "wire/generated/metadata_register_broker_record.h"
 
 /* A broker without logs: metadata, a controller, and the network. */
@@ -761,6 +766,224 @@ loggers_and_stored_configs_go_together(void **state)
 	assert_int_equal(r->responses[0].error_code, KP_INVALID_CONFIG);
 }
 
+/* --- ListConfigResources -------------------------------------------------- */
+
+/* "type name, …" of what is listed, or the error's name. */
+static const char *
+config_resources(struct setting *s, int16_t version, const int8_t *types,
+    int32_t count)
+{
+	const struct kp_list_config_resources_request body = {
+		.resource_types = (int8_t *)(uintptr_t)types,
+		.resource_types_count = count,
+	};
+	const struct kp_list_config_resources_response *r = api_client_call(
+	    &s->client, KP_LIST_CONFIG_RESOURCES_KEY, version, &body);
+	static char text[1000];
+	int len = 0;
+
+	if (r->error_code != KP_NONE)
+		return kp_error_name(r->error_code);
+	text[0] = '\0';
+	for (int32_t i = 0; i < r->config_resources_count; i++)
+		len += snprintf(text + len, sizeof(text) - (size_t)len,
+		    "%s%d %.*s", i > 0 ? ", " : "",
+		    r->config_resources[i].resource_type,
+		    SLICE_ARG(r->config_resources[i].resource_name));
+	return text;
+}
+
+static void
+set_config(struct setting *s, int8_t type, const char *name, const char *key,
+    const char *value)
+{
+	struct kp_incremental_alter_configs_request_config config = {
+		.name = slice_str(key),
+		.value = slice_str(value),
+	};
+	struct kp_incremental_alter_configs_request_resource resource = {
+		type, slice_str(name), &config, 1,
+	};
+	const struct kp_incremental_alter_configs_request body = {
+		.resources = &resource,
+		.resources_count = 1,
+	};
+	const struct kp_incremental_alter_configs_response *r =
+	    api_client_call(&s->client, KP_INCREMENTAL_ALTER_CONFIGS_KEY, 1,
+		&body);
+
+	assert_int_equal(r->responses[0].error_code, KP_NONE);
+}
+
+static void
+resources_with_configs_are_listed(void **state)
+{
+	static const int8_t topics_and_brokers[] = { 2, 4, 4 };
+	static const int8_t unknown[] = { 2, 3 };
+	static const int8_t negative[] = { -128 };
+	struct setting *s = *state;
+
+	meta_rig_topic(&s->meta, "t", 1);
+	set_config(s, 32, "readers", "consumer.session.timeout.ms", "50000");
+	set_config(s, 16, "metrics", "interval.ms", "1000");
+	assert_string_equal(config_resources(s, 1, NULL, 0),
+	    "32 readers, 16 metrics, 8 1, 4 1, 2 t");
+	assert_string_equal(
+	    config_resources(s, 1, topics_and_brokers, 3), "4 1, 2 t");
+	assert_string_equal(
+	    config_resources(s, 1, unknown, 2), "UNSUPPORTED_VERSION");
+	assert_string_equal(
+	    config_resources(s, 1, negative, 1), "UNSUPPORTED_VERSION");
+	/* Version 0 knows nothing but metrics. */
+	assert_string_equal(config_resources(s, 0, NULL, 0), "16 metrics");
+}
+
+/* --- ElectLeaders --------------------------------------------------------- */
+
+/* "topic: partition error, …; …", or the error's name in front. */
+static const char *
+elections(struct setting *s, int16_t version, int8_t type, const char *topic,
+    int32_t partition)
+{
+	struct kp_elect_leaders_request_topic_partition one = {
+		.topic = slice_str(topic),
+		.partitions = &partition,
+		.partitions_count = 1,
+	};
+	const struct kp_elect_leaders_request body = {
+		.election_type = type,
+		.topic_partitions = topic == NULL ? NULL : &one,
+		.topic_partitions_count = topic == NULL ? -1 : 1,
+		.timeout_ms = 60000,
+	};
+	const struct kp_elect_leaders_response *r = api_client_call(
+	    &s->client, KP_ELECT_LEADERS_KEY, version, &body);
+	static char text[1000];
+	int len = r->error_code == KP_NONE ?
+	    0 :
+	    snprintf(text, sizeof(text), "%s ", kp_error_name(r->error_code));
+
+	text[len] = '\0';
+	for (int32_t i = 0; i < r->replica_election_results_count; i++) {
+		const struct kp_elect_leaders_response_topic *entry =
+		    &r->replica_election_results[i];
+
+		len += snprintf(text + len, sizeof(text) - (size_t)len,
+		    "%.*s:", SLICE_ARG(entry->topic));
+		for (int32_t j = 0; j < entry->partition_result_count; j++)
+			len += snprintf(text + len,
+			    sizeof(text) - (size_t)len, " %d %s",
+			    entry->partition_result[j].partition_id,
+			    kp_error_name(
+				entry->partition_result[j].error_code));
+	}
+	return text;
+}
+
+/* Another broker, which is gone, was the partition's last in sync. */
+static void
+leave_to_another(struct setting *s, const char *topic, int32_t partition)
+{
+	int32_t another = 2;
+	struct kp_partition_change_record change;
+
+	kp_defaults(&kp_partition_change_record, &change);
+	change.topic_id = meta_rig_find(&s->meta, topic)->id;
+	change.partition_id = partition;
+	change.isr = &another;
+	change.isr_count = 1;
+	change.leader = -1;
+	assert_int_equal(meta_rig_emit(&s->meta,
+			     METADATA_RECORD_PARTITION_CHANGE, &change),
+	    KP_NONE);
+}
+
+static void
+leaders_are_elected(void **state)
+{
+	struct setting *s = *state;
+	const struct partition_image *partition;
+
+	meta_rig_topic(&s->meta, "t", 2);
+	for (int16_t version = 0; version <= 2; version++)
+		assert_string_equal(elections(s, version, 0, "t", 1),
+		    "t: 1 ELECTION_NOT_NEEDED");
+	assert_string_equal(
+	    elections(s, 2, 1, "t", 0), "t: 0 ELECTION_NOT_NEEDED");
+	assert_string_equal(elections(s, 2, 0, "t", 2),
+	    "t: 2 UNKNOWN_TOPIC_OR_PARTITION");
+	assert_string_equal(elections(s, 2, 0, "u", 0),
+	    "u: 0 UNKNOWN_TOPIC_OR_PARTITION");
+	assert_string_equal(elections(s, 2, 2, "t", 0),
+	    "INVALID_REQUEST t: 0 INVALID_REQUEST");
+	/* Of all partitions those are told that need one. */
+	assert_string_equal(elections(s, 2, 0, NULL, 0), "t:");
+	leave_to_another(s, "t", 1);
+	assert_string_equal(elections(s, 2, 0, NULL, 0),
+	    "t: 1 PREFERRED_LEADER_NOT_AVAILABLE");
+	assert_string_equal(elections(s, 2, 1, NULL, 0), "t: 1 NONE");
+	partition =
+	    topic_image_partition(meta_rig_find(&s->meta, "t"), 1);
+	assert_int_equal(partition->leader, META_RIG_NODE);
+	assert_int_equal(partition->isr.count, 1);
+	assert_int_equal(partition->isr.ids[0], META_RIG_NODE);
+}
+
+static void
+nobody_who_is_gone_is_elected(void **state)
+{
+	struct setting *s = *state;
+
+	meta_rig_topic(&s->meta, "t", 1);
+	leave_to_another(s, "t", 0);
+	register_listener(s, META_RIG_NODE, "PLAINTEXT", true);
+	assert_string_equal(elections(s, 2, 1, "t", 0),
+	    "t: 0 ELIGIBLE_LEADERS_NOT_AVAILABLE");
+}
+
+/* --- DescribeQuorum ------------------------------------------------------- */
+
+static void
+the_quorum_is_this_node(void **state)
+{
+	struct setting *s = *state;
+	struct kp_describe_quorum_request_partition partitions[] = {
+		{ 0 }, { 1 },
+	};
+	struct kp_describe_quorum_request_topic topics[] = {
+		{ slice_str("__cluster_metadata"), partitions, 2 },
+		{ slice_str("t"), partitions, 1 },
+	};
+	const struct kp_describe_quorum_request body = { topics, 2 };
+
+	for (int16_t version = 0; version <= 2; version++) {
+		const struct kp_describe_quorum_response *r = api_client_call(
+		    &s->client, KP_DESCRIBE_QUORUM_KEY, version, &body);
+		const struct kp_describe_quorum_response_partition *p;
+
+		assert_int_equal(r->error_code, KP_NONE);
+		assert_int_equal(r->topics_count, 2);
+		p = r->topics[0].partitions;
+		assert_int_equal(p[0].error_code, KP_NONE);
+		assert_int_equal(p[0].leader_id, META_RIG_NODE);
+		assert_int_equal(
+		    p[0].leader_epoch, metadata_log_epoch(s->meta.log));
+		assert_int_equal(
+		    p[0].high_watermark, image_offset(s->meta.image) + 1);
+		assert_int_equal(p[0].current_voters_count, 1);
+		assert_int_equal(
+		    p[0].current_voters[0].replica_id, META_RIG_NODE);
+		assert_int_equal(p[0].current_voters[0].log_end_offset,
+		    p[0].high_watermark);
+		assert_int_equal(p[0].observers_count, 0);
+		assert_int_equal(
+		    p[1].error_code, KP_UNKNOWN_TOPIC_OR_PARTITION);
+		assert_int_equal(r->topics[1].partitions[0].error_code,
+		    KP_UNKNOWN_TOPIC_OR_PARTITION);
+		assert_int_equal(r->nodes_count, version >= 2);
+	}
+}
+
 int
 main(void)
 {
@@ -785,6 +1008,10 @@ main(void)
 		TEST(a_short_request_for_too_much_is_dropped),
 		TEST(answers_are_sized_before_they_are_made),
 		TEST(loggers_and_stored_configs_go_together),
+		TEST(resources_with_configs_are_listed),
+		TEST(leaders_are_elected),
+		TEST(nobody_who_is_gone_is_elected),
+		TEST(the_quorum_is_this_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
