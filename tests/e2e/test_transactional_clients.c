@@ -35,7 +35,6 @@ producer_new(void)
 #define PERSIST(error, call)                                                  \
 	do {                                                                  \
 		int64_t started_ms = clock_monotonic_ms();                    \
-                                                                              \
 		while (((error) = (call)) != NULL &&                          \
 		    rd_kafka_error_is_retriable(error)) {                     \
 			rd_kafka_error_destroy(error);                        \

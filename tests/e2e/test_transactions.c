@@ -5,13 +5,12 @@
 #include "unit/unit.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "e2e/broker_process.h"
 #include "e2e/raw_client.h"
 #include "e2e/raw_topic.h"
-#include "wire/batch_builder.h"
+#include "e2e/raw_txn.h"
 #include "wire/error.h"
 #include "wire/generated/add_offsets_to_txn.h"
 #include "wire/generated/add_partitions_to_txn.h"
@@ -31,34 +30,7 @@
 #include "wire/generated/txn_offset_commit.h"
 #include "wire/generated/write_txn_markers.h"
 
-#define TOPIC "t"
-#define PARTITIONS 3
-#define TIMEOUT_MS 60000
-#define DEADLINE_MS 30000
-#define RETRY_US 5000
-
-/* Clients whose epochs last, and those with one for each transaction. */
-#define PRODUCE_OLD 11
-#define PRODUCE_EACH 12
-#define END_OLD 4
-#define END_EACH 5
-
 static struct broker_process broker;
-
-/* A client with a transactional id of its own. */
-struct producer {
-	struct raw_client client;
-	char id[32];
-	int64_t producer_id;
-	int16_t epoch;
-	int32_t timeout_ms;
-	int32_t sequences[PARTITIONS];
-};
-
-#define call(producer, NAME, name, version, request)                  \
-	((const struct kp_##name##_response *)raw_client_call(        \
-	    &(producer)->client, KP_##NAME##_KEY, (int16_t)(version), \
-	    request))
 
 static int
 start_with(const char *flush)
@@ -71,7 +43,7 @@ start_with(const char *flush)
 	    "transaction.abort.timed.out.transaction.cleanup.interval.ms=50",
 	    "--override", "transaction.max.timeout.ms=70000", NULL);
 	raw_client_init(&client, &broker);
-	raw_topic_create(&client, TOPIC, PARTITIONS);
+	raw_topic_create(&client, RAW_TXN_TOPIC, RAW_TXN_PARTITIONS);
 	for (int8_t type = 0; type < 2; type++) {
 		request.key_type = type;
 		raw_client_call(&client, KP_FIND_COORDINATOR_KEY, 3, &request);
@@ -103,383 +75,15 @@ stop_broker(void **state UNUSED)
 static int
 make_producer(void **state)
 {
-	static int number;
-	struct producer *producer = xcalloc(1, sizeof(*producer));
-
-	raw_client_init(&producer->client, &broker);
-	snprintf(producer->id, sizeof(producer->id), "id-%d", number++);
-	producer->producer_id = -1;
-	producer->epoch = -1;
-	producer->timeout_ms = TIMEOUT_MS;
-	*state = producer;
+	*state = raw_txn_new(&broker);
 	return 0;
 }
 
 static int
 free_producer(void **state)
 {
-	struct producer *producer = *state;
-
-	raw_client_fini(&producer->client);
-	free(producer);
+	raw_txn_free(*state);
 	return 0;
-}
-
-static void
-pause_for(int64_t started_ms)
-{
-	assert_true(clock_monotonic_ms() - started_ms < DEADLINE_MS);
-	usleep(RETRY_US);
-}
-
-/* --- Calls --------------------------------------------------------------- */
-
-static enum kp_error
-init(struct producer *producer, int version, int64_t producer_id, int epoch)
-{
-	struct kp_init_producer_id_request request = {
-		.transactional_id = slice_str(producer->id),
-		.transaction_timeout_ms = producer->timeout_ms,
-		.producer_id = producer_id,
-		.producer_epoch = (int16_t)epoch,
-	};
-	const struct kp_init_producer_id_response *response = call(
-	    producer, INIT_PRODUCER_ID, init_producer_id, version, &request);
-
-	if (response->error_code != KP_NONE) {
-		assert_int_equal(response->producer_id, -1);
-		assert_int_equal(response->producer_epoch, -1);
-		return (enum kp_error)response->error_code;
-	}
-	producer->producer_id = response->producer_id;
-	producer->epoch = response->producer_epoch;
-	memset(producer->sequences, 0, sizeof(producer->sequences));
-	return KP_NONE;
-}
-
-static void
-begin(struct producer *producer)
-{
-	assert_int_equal(init(producer, 5, -1, -1), KP_NONE);
-}
-
-/* Again and again while a transaction ends. */
-static enum kp_error
-init_patiently(struct producer *producer, int64_t producer_id, int epoch)
-{
-	int64_t started_ms = clock_monotonic_ms();
-	enum kp_error error;
-
-	while ((error = init(producer, 5, producer_id, epoch)) ==
-	    KP_CONCURRENT_TRANSACTIONS)
-		pause_for(started_ms);
-	return error;
-}
-
-static enum kp_error
-add_as(struct producer *producer, int version, int64_t producer_id, int epoch,
-    const char *topic, int32_t partition)
-{
-	int32_t partitions[] = { partition };
-	struct kp_add_partitions_to_txn_request_topic topics[] = {
-		{ slice_str(topic), partitions, 1 },
-	};
-	struct kp_add_partitions_to_txn_request request = {
-		.v3_and_below_transactional_id = slice_str(producer->id),
-		.v3_and_below_producer_id = producer_id,
-		.v3_and_below_producer_epoch = (int16_t)epoch,
-		.v3_and_below_topics = topics,
-		.v3_and_below_topics_count = 1,
-	};
-	const struct kp_add_partitions_to_txn_response *response =
-	    call(producer, ADD_PARTITIONS_TO_TXN, add_partitions_to_txn,
-		version, &request);
-
-	assert_int_equal(response->results_by_topic_v3_and_below_count, 1);
-	return (enum kp_error)response->results_by_topic_v3_and_below[0]
-	    .results_by_partition[0]
-	    .partition_error_code;
-}
-
-static enum kp_error
-add(struct producer *producer, int32_t partition)
-{
-	int64_t started_ms = clock_monotonic_ms();
-	enum kp_error error;
-
-	while (
-	    (error = add_as(producer, 3, producer->producer_id, producer->epoch,
-		 TOPIC, partition)) == KP_CONCURRENT_TRANSACTIONS)
-		pause_for(started_ms);
-	return error;
-}
-
-/* One record in a batch of the producer, transactional or not. */
-static struct slice
-batch_of(struct producer *producer, int32_t sequence, bool transactional)
-{
-	struct batch_options options = BATCH_OPTIONS_DEFAULT;
-	struct batch_builder builder;
-	struct slice batch;
-	struct buf out;
-
-	options.producer_id = producer->producer_id;
-	options.producer_epoch = producer->epoch;
-	options.base_sequence = sequence;
-	options.transactional = transactional;
-	buf_init(&out, 1024);
-	batch_builder_init(&builder, &options, &out);
-	assert_int_equal(batch_builder_add(&builder, clock_wall_ms(),
-			     SLICE_NULL, slice_str(producer->id)),
-	    0);
-	assert_int_equal(batch_builder_finish(&builder), 0);
-	batch = arena_copy(&producer->client.arena, buf_slice(&out));
-	buf_fini(&out);
-	return batch;
-}
-
-static enum kp_error
-send_batch(struct producer *producer, int version, int32_t partition,
-    struct slice id, struct slice batch)
-{
-	struct kp_produce_request_partition partitions[] = {
-		{ partition, { .bytes = batch, .len = batch.len } },
-	};
-	struct kp_produce_request_topic topics[] = {
-		{ .name = slice_str(TOPIC),
-		    .partition_data = partitions,
-		    .partition_data_count = 1 },
-	};
-	struct kp_produce_request request = {
-		.transactional_id = id,
-		.acks = -1,
-		.timeout_ms = 30000,
-		.topic_data = topics,
-		.topic_data_count = 1,
-	};
-	const struct kp_produce_response *response =
-	    call(producer, PRODUCE, produce, version, &request);
-
-	return (enum kp_error)response->responses[0]
-	    .partition_responses[0]
-	    .error_code;
-}
-
-static enum kp_error
-produce_sequence(
-    struct producer *producer, int version, int32_t partition, int32_t sequence)
-{
-	return send_batch(producer, version, partition, slice_str(producer->id),
-	    batch_of(producer, sequence, true));
-}
-
-static enum kp_error
-produce(struct producer *producer, int version, int32_t partition)
-{
-	enum kp_error error = produce_sequence(
-	    producer, version, partition, producer->sequences[partition]);
-
-	producer->sequences[partition] += error == KP_NONE;
-	return error;
-}
-
-static enum kp_error
-end_as(struct producer *producer, int version, int64_t producer_id, int epoch,
-    bool commit)
-{
-	struct kp_end_txn_request request = {
-		.transactional_id = slice_str(producer->id),
-		.producer_id = producer_id,
-		.producer_epoch = (int16_t)epoch,
-		.committed = commit,
-	};
-	const struct kp_end_txn_response *response =
-	    call(producer, END_TXN, end_txn, version, &request);
-
-	if (response->error_code == KP_NONE && version >= END_EACH) {
-		if (response->producer_epoch != producer->epoch)
-			memset(producer->sequences, 0,
-			    sizeof(producer->sequences));
-		producer->producer_id = response->producer_id;
-		producer->epoch = response->producer_epoch;
-	}
-	return (enum kp_error)response->error_code;
-}
-
-static enum kp_error
-end(struct producer *producer, int version, bool commit)
-{
-	return end_as(
-	    producer, version, producer->producer_id, producer->epoch, commit);
-}
-
-/* Again and again while markers are written. */
-static enum kp_error
-end_patiently(struct producer *producer, int version, int64_t producer_id,
-    int epoch, bool commit)
-{
-	int64_t started_ms = clock_monotonic_ms();
-	enum kp_error error;
-
-	while ((error = end_as(producer, version, producer_id, epoch,
-		    commit)) == KP_CONCURRENT_TRANSACTIONS)
-		pause_for(started_ms);
-	return error;
-}
-
-static const struct kp_describe_transactions_response_transaction_state *
-describe(struct producer *producer)
-{
-	struct slice ids[] = { slice_str(producer->id) };
-	struct kp_describe_transactions_request request = { ids, 1 };
-	const struct kp_describe_transactions_response *response =
-	    call(producer, DESCRIBE_TRANSACTIONS, describe_transactions, 0,
-		&request);
-
-	assert_int_equal(response->transaction_states_count, 1);
-	return &response->transaction_states[0];
-}
-
-static bool
-is_in(struct producer *producer, const char *name)
-{
-	return slice_equal_str(describe(producer)->transaction_state, name);
-}
-
-static void
-expect_state(struct producer *producer, const char *name)
-{
-	int64_t started_ms = clock_monotonic_ms();
-
-	while (!is_in(producer, name))
-		pause_for(started_ms);
-}
-
-static int
-partitions_in(struct producer *producer)
-{
-	const struct kp_describe_transactions_response_transaction_state *told =
-	    describe(producer);
-	int count = 0;
-
-	for (int32_t i = 0; i < told->topics_count; i++)
-		count += told->topics[i].partitions_count;
-	return count;
-}
-
-/* The end of a partition, or of what is stable in it. */
-static int64_t
-end_offset(struct producer *producer, int32_t partition, int8_t isolation)
-{
-	struct kp_list_offsets_request_partition partitions[] = {
-		{ partition, -1, -1 },
-	};
-	struct kp_list_offsets_request_topic topics[] = {
-		{ slice_str(TOPIC), partitions, 1 },
-	};
-	struct kp_list_offsets_request request = {
-		.replica_id = -1,
-		.isolation_level = isolation,
-		.topics = topics,
-		.topics_count = 1,
-	};
-	const struct kp_list_offsets_response *response =
-	    call(producer, LIST_OFFSETS, list_offsets, 4, &request);
-
-	assert_int_equal(response->topics[0].partitions[0].error_code, KP_NONE);
-	return response->topics[0].partitions[0].offset;
-}
-
-static int64_t
-log_end(struct producer *producer, int32_t partition)
-{
-	return end_offset(producer, partition, 0);
-}
-
-static int64_t
-stable_end(struct producer *producer, int32_t partition)
-{
-	return end_offset(producer, partition, 1);
-}
-
-static const struct kp_fetch_response_partition *
-fetch(struct producer *producer, int32_t partition, int64_t offset,
-    int8_t isolation)
-{
-	struct kp_fetch_request_partition partitions[] = {
-		{ .partition = partition,
-		    .current_leader_epoch = -1,
-		    .fetch_offset = offset,
-		    .last_fetched_epoch = -1,
-		    .partition_max_bytes = 1 << 20 },
-	};
-	struct kp_fetch_request_topic topics[] = {
-		{ .topic = slice_str(TOPIC),
-		    .partitions = partitions,
-		    .partitions_count = 1 },
-	};
-	struct kp_fetch_request request = {
-		.replica_id = -1,
-		.max_bytes = 1 << 20,
-		.isolation_level = isolation,
-		.session_epoch = -1,
-		.topics = topics,
-		.topics_count = 1,
-		.rack_id = slice_str(""),
-	};
-	const struct kp_fetch_response *response =
-	    call(producer, FETCH, fetch, 12, &request);
-
-	return &response->responses[0].partitions[0];
-}
-
-static const struct kp_describe_producers_response_active_producer *
-known_producer(
-    struct producer *producer, int32_t partition, int64_t producer_id)
-{
-	int32_t indexes[] = { partition };
-	struct kp_describe_producers_request_topic topics[] = {
-		{ slice_str(TOPIC), indexes, 1 },
-	};
-	struct kp_describe_producers_request request = { topics, 1 };
-	const struct kp_describe_producers_response *response =
-	    call(producer, DESCRIBE_PRODUCERS, describe_producers, 0, &request);
-	const struct kp_describe_producers_response_partition *told =
-	    &response->topics[0].partitions[0];
-
-	assert_int_equal(told->error_code, KP_NONE);
-	for (int32_t i = 0; i < told->active_producers_count; i++)
-		if (told->active_producers[i].producer_id == producer_id)
-			return &told->active_producers[i];
-	return NULL;
-}
-
-static enum kp_error
-mark(struct producer *producer, int version, int32_t partition,
-    int64_t producer_id, int epoch, int32_t coordinator_epoch)
-{
-	int32_t indexes[] = { partition };
-	struct kp_write_txn_markers_request_topic topics[] = {
-		{ slice_str(TOPIC), indexes, 1 },
-	};
-	struct kp_write_txn_markers_request_marker markers[] = {
-		{ .producer_id = producer_id,
-		    .producer_epoch = (int16_t)epoch,
-		    .topics = topics,
-		    .topics_count = 1,
-		    .coordinator_epoch = coordinator_epoch,
-		    .transaction_version = 2 },
-	};
-	struct kp_write_txn_markers_request request = { markers, 1 };
-	const struct kp_write_txn_markers_response *response = call(
-	    producer, WRITE_TXN_MARKERS, write_txn_markers, version, &request);
-
-	assert_int_equal(response->markers_count, 1);
-	assert_int_equal(response->markers[0].producer_id, producer_id);
-	return (enum kp_error)response->markers[0]
-	    .topics[0]
-	    .partitions[0]
-	    .error_code;
 }
 
 /* --- InitProducerId (1, 2, 14, 15) ---------------------------------------- */
@@ -487,30 +91,31 @@ mark(struct producer *producer, int version, int32_t partition,
 static void
 epochs_go_up_with_each_beginning(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int64_t producer_id;
 
-	begin(producer);
+	raw_txn_begin(producer);
 	assert_int_equal(producer->epoch, 0);
 	producer_id = producer->producer_id;
-	begin(producer);
+	raw_txn_begin(producer);
 	assert_int_equal(producer->producer_id, producer_id);
 	assert_int_equal(producer->epoch, 1);
-	assert_int_equal(init(producer, 5, producer_id, 1), KP_NONE);
+	assert_int_equal(raw_txn_init(producer, 5, producer_id, 1), KP_NONE);
 	assert_int_equal(producer->epoch, 2);
-	assert_int_equal(init(producer, 5, producer_id, 1), KP_NONE);
+	assert_int_equal(raw_txn_init(producer, 5, producer_id, 1), KP_NONE);
 	assert_int_equal(producer->epoch, 2);
-	assert_int_equal(init(producer, 5, producer_id, 0), KP_PRODUCER_FENCED);
 	assert_int_equal(
-	    init(producer, 3, producer_id, 0), KP_INVALID_PRODUCER_EPOCH);
+	    raw_txn_init(producer, 5, producer_id, 0), KP_PRODUCER_FENCED);
+	assert_int_equal(raw_txn_init(producer, 3, producer_id, 0),
+	    KP_INVALID_PRODUCER_EPOCH);
 	assert_int_equal(
-	    init(producer, 5, producer_id + 1, 2), KP_PRODUCER_FENCED);
+	    raw_txn_init(producer, 5, producer_id + 1, 2), KP_PRODUCER_FENCED);
 }
 
 static void
 beginnings_that_are_refused(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	struct kp_init_producer_id_request request = {
 		.transactional_id = slice_str(""),
 		.transaction_timeout_ms = 1,
@@ -518,101 +123,80 @@ beginnings_that_are_refused(void **state)
 		.producer_epoch = -1,
 	};
 
-	assert_int_equal(init(producer, 5, 1, -1), KP_INVALID_REQUEST);
-	assert_int_equal(init(producer, 5, -1, 1), KP_INVALID_REQUEST);
+	assert_int_equal(raw_txn_init(producer, 5, 1, -1), KP_INVALID_REQUEST);
+	assert_int_equal(raw_txn_init(producer, 5, -1, 1), KP_INVALID_REQUEST);
 	producer->timeout_ms = 0;
 	assert_int_equal(
-	    init(producer, 5, -1, -1), KP_INVALID_TRANSACTION_TIMEOUT);
+	    raw_txn_init(producer, 5, -1, -1), KP_INVALID_TRANSACTION_TIMEOUT);
 	producer->timeout_ms = 70001;
 	assert_int_equal(
-	    init(producer, 5, -1, -1), KP_INVALID_TRANSACTION_TIMEOUT);
-	assert_int_equal(
-	    call(producer, INIT_PRODUCER_ID, init_producer_id, 5, &request)
-		->error_code,
+	    raw_txn_init(producer, 5, -1, -1), KP_INVALID_TRANSACTION_TIMEOUT);
+	assert_int_equal(raw_txn_call(producer, INIT_PRODUCER_ID,
+			     init_producer_id, 5, &request)
+			     ->error_code,
 	    KP_INVALID_REQUEST);
 	request.transactional_id = SLICE_NULL;
 	request.transaction_timeout_ms = -5;
-	assert_int_equal(
-	    call(producer, INIT_PRODUCER_ID, init_producer_id, 5, &request)
-		->error_code,
+	assert_int_equal(raw_txn_call(producer, INIT_PRODUCER_ID,
+			     init_producer_id, 5, &request)
+			     ->error_code,
 	    KP_NONE);
-}
-
-static enum kp_error
-commit_offsets(struct producer *producer, int version, const char *group,
-    int32_t generation, int64_t offset)
-{
-	struct kp_txn_offset_commit_request_partition partitions[] = {
-		{ 0, offset, -1, SLICE_NULL },
-	};
-	struct kp_txn_offset_commit_request_topic topics[] = {
-		{ slice_str(TOPIC), partitions, 1 },
-	};
-	struct kp_txn_offset_commit_request request = {
-		.transactional_id = slice_str(producer->id),
-		.group_id = slice_str(group),
-		.producer_id = producer->producer_id,
-		.producer_epoch = producer->epoch,
-		.generation_id = generation,
-		.member_id = slice_str(""),
-		.topics = topics,
-		.topics_count = 1,
-	};
-	const struct kp_txn_offset_commit_response *response = call(
-	    producer, TXN_OFFSET_COMMIT, txn_offset_commit, version, &request);
-
-	return (enum kp_error)response->topics[0].partitions[0].error_code;
 }
 
 static void
 another_instance_fences(void **state)
 {
-	struct producer *producer = *state, zombie;
-	int64_t begun = log_end(producer, 0);
+	struct raw_txn *producer = *state, zombie;
+	int64_t begun = raw_txn_log_end(producer, 0);
 
-	begin(producer);
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	raw_txn_begin(producer);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
 	zombie = *producer;
-	assert_int_equal(init(producer, 5, -1, -1), KP_CONCURRENT_TRANSACTIONS);
-	assert_int_equal(init_patiently(producer, -1, -1), KP_NONE);
+	assert_int_equal(
+	    raw_txn_init(producer, 5, -1, -1), KP_CONCURRENT_TRANSACTIONS);
+	assert_int_equal(raw_txn_init_patiently(producer, -1, -1), KP_NONE);
 	assert_int_equal(producer->producer_id, zombie.producer_id);
 	assert_int_equal(producer->epoch, zombie.epoch + 2);
-	assert_int_equal(stable_end(producer, 0), begun + 2);
-	assert_int_equal(
-	    known_producer(producer, 0, zombie.producer_id)->producer_epoch,
+	assert_int_equal(raw_txn_stable_end(producer, 0), begun + 2);
+	assert_int_equal(raw_txn_known_producer(producer, 0, zombie.producer_id)
+			     ->producer_epoch,
 	    zombie.epoch + 1);
-	assert_int_equal(
-	    produce(&zombie, PRODUCE_OLD, 0), KP_INVALID_PRODUCER_EPOCH);
-	assert_int_equal(
-	    produce(&zombie, PRODUCE_EACH, 0), KP_INVALID_PRODUCER_EPOCH);
-	assert_int_equal(end(&zombie, END_EACH, true), KP_PRODUCER_FENCED);
-	assert_int_equal(end(&zombie, 1, true), KP_INVALID_PRODUCER_EPOCH);
-	assert_int_equal(commit_offsets(&zombie, 5, "zombie", -1, 1),
+	assert_int_equal(raw_txn_produce(&zombie, PRODUCE_OLD, 0),
 	    KP_INVALID_PRODUCER_EPOCH);
-	assert_int_equal(commit_offsets(&zombie, 3, "zombie", -1, 1),
+	assert_int_equal(raw_txn_produce(&zombie, PRODUCE_EACH, 0),
+	    KP_INVALID_PRODUCER_EPOCH);
+	assert_int_equal(
+	    raw_txn_end(&zombie, END_EACH, true), KP_PRODUCER_FENCED);
+	assert_int_equal(
+	    raw_txn_end(&zombie, 1, true), KP_INVALID_PRODUCER_EPOCH);
+	assert_int_equal(raw_txn_commit_offsets(&zombie, 5, "zombie", -1, 1),
+	    KP_INVALID_PRODUCER_EPOCH);
+	assert_int_equal(raw_txn_commit_offsets(&zombie, 3, "zombie", -1, 1),
 	    KP_INVALID_PRODUCER_EPOCH);
 }
 
 static void
 a_producer_comes_back_to_its_own(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int64_t producer_id;
 
-	begin(producer);
+	raw_txn_begin(producer);
 	producer_id = producer->producer_id;
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	assert_int_equal(raw_txn_init(producer, 5, producer_id, 0),
+	    KP_CONCURRENT_TRANSACTIONS);
 	assert_int_equal(
-	    init(producer, 5, producer_id, 0), KP_CONCURRENT_TRANSACTIONS);
-	assert_int_equal(init_patiently(producer, producer_id, 0), KP_NONE);
+	    raw_txn_init_patiently(producer, producer_id, 0), KP_NONE);
 	assert_int_equal(producer->epoch, 1);
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
 	/* A stale one is told so only when the transaction is aborted. */
-	assert_int_equal(
-	    init(producer, 5, producer_id, 0), KP_CONCURRENT_TRANSACTIONS);
-	expect_state(producer, "CompleteAbort");
+	assert_int_equal(raw_txn_init(producer, 5, producer_id, 0),
+	    KP_CONCURRENT_TRANSACTIONS);
+	raw_txn_expect_state(producer, "CompleteAbort");
 	producer->epoch = 5;
-	assert_int_equal(init(producer, 5, producer_id, 5), KP_PRODUCER_FENCED);
+	assert_int_equal(
+	    raw_txn_init(producer, 5, producer_id, 5), KP_PRODUCER_FENCED);
 }
 
 /* --- Rounds (3 to 13) ----------------------------------------------------- */
@@ -620,47 +204,52 @@ a_producer_comes_back_to_its_own(void **state)
 static void
 old_clients_keep_their_epoch(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 
-	begin(producer);
+	raw_txn_begin(producer);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(add(producer, 0), KP_NONE);
-		assert_int_equal(produce(producer, PRODUCE_OLD, 0), KP_NONE);
-		assert_int_equal(end(producer, END_OLD, i != 1), KP_NONE);
-		assert_int_equal(end_patiently(producer, END_OLD,
+		assert_int_equal(raw_txn_add(producer, 0), KP_NONE);
+		assert_int_equal(
+		    raw_txn_produce(producer, PRODUCE_OLD, 0), KP_NONE);
+		assert_int_equal(
+		    raw_txn_end(producer, END_OLD, i != 1), KP_NONE);
+		assert_int_equal(raw_txn_end_patiently(producer, END_OLD,
 				     producer->producer_id, 0, i != 1),
 		    KP_NONE);
-		assert_int_equal(
-		    end(producer, END_OLD, i == 1), KP_INVALID_TXN_STATE);
-		assert_true(is_in(
+		assert_int_equal(raw_txn_end(producer, END_OLD, i == 1),
+		    KP_INVALID_TXN_STATE);
+		assert_true(raw_txn_is_in(
 		    producer, i != 1 ? "CompleteCommit" : "CompleteAbort"));
-		assert_int_equal(describe(producer)->producer_epoch, 0);
+		assert_int_equal(raw_txn_describe(producer)->producer_epoch, 0);
 	}
 }
 
 static void
 nothing_was_begun(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 
-	begin(producer);
-	assert_int_equal(end(producer, END_OLD, true), KP_INVALID_TXN_STATE);
-	assert_int_equal(end(producer, END_OLD, false), KP_INVALID_TXN_STATE);
-	assert_int_equal(produce(producer, 9, 0), KP_INVALID_TXN_STATE);
-	assert_int_equal(produce(producer, 10, 0), KP_INVALID_TXN_STATE);
+	raw_txn_begin(producer);
 	assert_int_equal(
-	    produce(producer, PRODUCE_OLD, 0), KP_TRANSACTION_ABORTABLE);
-	assert_true(is_in(producer, "Empty"));
-	assert_int_equal(partitions_in(producer), 0);
+	    raw_txn_end(producer, END_OLD, true), KP_INVALID_TXN_STATE);
+	assert_int_equal(
+	    raw_txn_end(producer, END_OLD, false), KP_INVALID_TXN_STATE);
+	assert_int_equal(raw_txn_produce(producer, 9, 0), KP_INVALID_TXN_STATE);
+	assert_int_equal(
+	    raw_txn_produce(producer, 10, 0), KP_INVALID_TXN_STATE);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_OLD, 0),
+	    KP_TRANSACTION_ABORTABLE);
+	assert_true(raw_txn_is_in(producer, "Empty"));
+	assert_int_equal(raw_txn_partitions_in(producer), 0);
 }
 
 static void
 all_partitions_or_none_are_added(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int32_t here[] = { 0, 9 }, none[] = { 0 };
 	struct kp_add_partitions_to_txn_request_topic topics[] = {
-		{ slice_str(TOPIC), here, 2 },
+		{ slice_str(RAW_TXN_TOPIC), here, 2 },
 		{ slice_str("none"), none, 1 },
 	};
 	struct kp_add_partitions_to_txn_request request = {
@@ -670,9 +259,9 @@ all_partitions_or_none_are_added(void **state)
 	};
 	const struct kp_add_partitions_to_txn_response_topic *told;
 
-	begin(producer);
+	raw_txn_begin(producer);
 	request.v3_and_below_producer_id = producer->producer_id;
-	told = call(
+	told = raw_txn_call(
 	    producer, ADD_PARTITIONS_TO_TXN, add_partitions_to_txn, 3, &request)
 		   ->results_by_topic_v3_and_below;
 	assert_int_equal(told[0].results_by_partition[0].partition_error_code,
@@ -681,150 +270,129 @@ all_partitions_or_none_are_added(void **state)
 	    KP_UNKNOWN_TOPIC_OR_PARTITION);
 	assert_int_equal(told[1].results_by_partition[0].partition_error_code,
 	    KP_UNKNOWN_TOPIC_OR_PARTITION);
-	assert_true(is_in(producer, "Empty"));
-	assert_int_equal(add_as(producer, 3, producer->producer_id, 0,
+	assert_true(raw_txn_is_in(producer, "Empty"));
+	assert_int_equal(raw_txn_add_as(producer, 3, producer->producer_id, 0,
 			     "__consumer_offsets", 0),
 	    KP_TOPIC_AUTHORIZATION_FAILED);
-}
-
-static enum kp_error
-add_offsets(
-    struct producer *producer, int version, int epoch, const char *group)
-{
-	struct kp_add_offsets_to_txn_request request = {
-		.transactional_id = slice_str(producer->id),
-		.producer_id = producer->producer_id,
-		.producer_epoch = (int16_t)epoch,
-		.group_id = slice_str(group),
-	};
-
-	return (enum kp_error)call(
-	    producer, ADD_OFFSETS_TO_TXN, add_offsets_to_txn, version, &request)
-	    ->error_code;
 }
 
 static void
 other_epochs_are_fenced(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int64_t id;
 
-	begin(producer);
-	begin(producer);
+	raw_txn_begin(producer);
+	raw_txn_begin(producer);
 	id = producer->producer_id;
 	for (int epoch = 0; epoch <= 2; epoch += 2) {
-		assert_int_equal(add_as(producer, 1, id, epoch, TOPIC, 0),
+		assert_int_equal(
+		    raw_txn_add_as(producer, 1, id, epoch, RAW_TXN_TOPIC, 0),
 		    KP_INVALID_PRODUCER_EPOCH);
-		assert_int_equal(add_as(producer, 2, id, epoch, TOPIC, 0),
+		assert_int_equal(
+		    raw_txn_add_as(producer, 2, id, epoch, RAW_TXN_TOPIC, 0),
 		    KP_PRODUCER_FENCED);
-		assert_int_equal(end_as(producer, 1, id, epoch, true),
+		assert_int_equal(raw_txn_end_as(producer, 1, id, epoch, true),
 		    KP_INVALID_PRODUCER_EPOCH);
-		assert_int_equal(
-		    end_as(producer, 2, id, epoch, true), KP_PRODUCER_FENCED);
-		assert_int_equal(add_offsets(producer, 1, epoch, "g"),
+		assert_int_equal(raw_txn_end_as(producer, 2, id, epoch, true),
+		    KP_PRODUCER_FENCED);
+		assert_int_equal(raw_txn_add_offsets(producer, 1, epoch, "g"),
 		    KP_INVALID_PRODUCER_EPOCH);
-		assert_int_equal(
-		    add_offsets(producer, 2, epoch, "g"), KP_PRODUCER_FENCED);
+		assert_int_equal(raw_txn_add_offsets(producer, 2, epoch, "g"),
+		    KP_PRODUCER_FENCED);
 	}
-	assert_int_equal(add_as(producer, 3, id + 1000000, 1, TOPIC, 0),
+	assert_int_equal(
+	    raw_txn_add_as(producer, 3, id + 1000000, 1, RAW_TXN_TOPIC, 0),
 	    KP_INVALID_PRODUCER_ID_MAPPING);
-	assert_int_equal(end_as(producer, 4, id + 1000000, 1, true),
+	assert_int_equal(raw_txn_end_as(producer, 4, id + 1000000, 1, true),
 	    KP_INVALID_PRODUCER_ID_MAPPING);
 	strcpy(producer->id, "nobody's");
-	assert_int_equal(
-	    end(producer, END_EACH, true), KP_INVALID_PRODUCER_ID_MAPPING);
-	assert_int_equal(
-	    produce(producer, PRODUCE_EACH, 0), KP_INVALID_PRODUCER_ID_MAPPING);
+	assert_int_equal(raw_txn_end(producer, END_EACH, true),
+	    KP_INVALID_PRODUCER_ID_MAPPING);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0),
+	    KP_INVALID_PRODUCER_ID_MAPPING);
 }
 
 static void
 batches_add_their_partitions(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int64_t id;
 
-	begin(producer);
+	raw_txn_begin(producer);
 	id = producer->producer_id;
-	for (int32_t i = 0; i < PARTITIONS; i++)
-		assert_int_equal(produce(producer, PRODUCE_EACH, i), KP_NONE);
-	assert_int_equal(partitions_in(producer), PARTITIONS);
-	assert_true(is_in(producer, "Ongoing"));
-	assert_int_equal(end(producer, END_EACH, true), KP_NONE);
+	for (int32_t i = 0; i < RAW_TXN_PARTITIONS; i++)
+		assert_int_equal(
+		    raw_txn_produce(producer, PRODUCE_EACH, i), KP_NONE);
+	assert_int_equal(raw_txn_partitions_in(producer), RAW_TXN_PARTITIONS);
+	assert_true(raw_txn_is_in(producer, "Ongoing"));
+	assert_int_equal(raw_txn_end(producer, END_EACH, true), KP_NONE);
 	assert_int_equal(producer->producer_id, id);
 	assert_int_equal(producer->epoch, 1);
-	expect_state(producer, "CompleteCommit");
+	raw_txn_expect_state(producer, "CompleteCommit");
 	/* The same once more, as after a lost answer. */
-	assert_int_equal(end_as(producer, END_EACH, id, 0, true), KP_NONE);
+	assert_int_equal(
+	    raw_txn_end_as(producer, END_EACH, id, 0, true), KP_NONE);
 	assert_int_equal(producer->epoch, 1);
+	assert_int_equal(raw_txn_end_as(producer, END_EACH, id, 0, false),
+	    KP_INVALID_TXN_STATE);
+	assert_int_equal(raw_txn_end_as(producer, END_EACH, id, 1, true),
+	    KP_INVALID_TXN_STATE);
 	assert_int_equal(
-	    end_as(producer, END_EACH, id, 0, false), KP_INVALID_TXN_STATE);
-	assert_int_equal(
-	    end_as(producer, END_EACH, id, 1, true), KP_INVALID_TXN_STATE);
-	assert_int_equal(end_as(producer, END_EACH, id, 1, false), KP_NONE);
+	    raw_txn_end_as(producer, END_EACH, id, 1, false), KP_NONE);
 	assert_int_equal(producer->epoch, 2);
 }
 
 static void
 an_abort_of_nothing_raises_the_epoch(void **state)
 {
-	struct producer *producer = *state;
-	int64_t ends[PARTITIONS];
+	struct raw_txn *producer = *state;
+	int64_t ends[RAW_TXN_PARTITIONS];
 
-	begin(producer);
-	for (int32_t i = 0; i < PARTITIONS; i++)
-		ends[i] = log_end(producer, i);
-	assert_int_equal(end(producer, END_EACH, true), KP_INVALID_TXN_STATE);
-	assert_int_equal(end(producer, END_EACH, false), KP_NONE);
+	raw_txn_begin(producer);
+	for (int32_t i = 0; i < RAW_TXN_PARTITIONS; i++)
+		ends[i] = raw_txn_log_end(producer, i);
+	assert_int_equal(
+	    raw_txn_end(producer, END_EACH, true), KP_INVALID_TXN_STATE);
+	assert_int_equal(raw_txn_end(producer, END_EACH, false), KP_NONE);
 	assert_int_equal(producer->epoch, 1);
-	expect_state(producer, "CompleteAbort");
-	for (int32_t i = 0; i < PARTITIONS; i++)
-		assert_int_equal(log_end(producer, i), ends[i]);
-}
-
-/* The broker waits a little for the end, and a slow disk may take longer. */
-static void
-produce_patiently(struct producer *producer, int32_t partition)
-{
-	int64_t started_ms = clock_monotonic_ms();
-	enum kp_error error;
-
-	while ((error = produce(producer, PRODUCE_EACH, partition)) ==
-	    KP_CONCURRENT_TRANSACTIONS)
-		pause_for(started_ms);
-	assert_int_equal(error, KP_NONE);
+	raw_txn_expect_state(producer, "CompleteAbort");
+	for (int32_t i = 0; i < RAW_TXN_PARTITIONS; i++)
+		assert_int_equal(raw_txn_log_end(producer, i), ends[i]);
 }
 
 static void
 a_batch_right_behind_the_end_waits(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	enum kp_error error;
 
-	begin(producer);
+	raw_txn_begin(producer);
 	for (int i = 0; i < 20; i++) {
-		for (int32_t p = 0; p < PARTITIONS; p++)
-			produce_patiently(producer, p);
-		assert_int_equal(end(producer, END_EACH, true), KP_NONE);
+		for (int32_t p = 0; p < RAW_TXN_PARTITIONS; p++)
+			raw_txn_produce_patiently(producer, p);
+		assert_int_equal(
+		    raw_txn_end(producer, END_EACH, true), KP_NONE);
 	}
-	produce_patiently(producer, 0);
-	assert_int_equal(end(producer, END_EACH, false), KP_NONE);
-	error = commit_offsets(producer, 5, "behind", -1, 1);
+	raw_txn_produce_patiently(producer, 0);
+	assert_int_equal(raw_txn_end(producer, END_EACH, false), KP_NONE);
+	error = raw_txn_commit_offsets(producer, 5, "behind", -1, 1);
 	assert_true(error == KP_NONE || error == KP_CONCURRENT_TRANSACTIONS);
 }
 
 static void
 a_beginning_in_the_middle_is_out_of_order(void **state)
 {
-	struct producer *producer = *state;
-	int64_t begun = log_end(producer, 2);
+	struct raw_txn *producer = *state;
+	int64_t begun = raw_txn_log_end(producer, 2);
 
-	begin(producer);
-	assert_int_equal(produce_sequence(producer, PRODUCE_EACH, 2, 5),
+	raw_txn_begin(producer);
+	assert_int_equal(raw_txn_produce_sequence(producer, PRODUCE_EACH, 2, 5),
 	    KP_OUT_OF_ORDER_SEQUENCE_NUMBER);
-	assert_int_equal(partitions_in(producer), 1);
-	assert_int_equal(end(producer, END_EACH, true), KP_NONE);
-	expect_state(producer, "CompleteCommit");
-	assert_int_equal(log_end(producer, 2), begun + 1);
+	assert_int_equal(raw_txn_partitions_in(producer), 1);
+	assert_int_equal(raw_txn_end(producer, END_EACH, true), KP_NONE);
+	raw_txn_expect_state(producer, "CompleteCommit");
+	assert_int_equal(raw_txn_log_end(producer, 2), begun + 1);
 }
 
 /* --- Epochs run out (16 to 18) -------------------------------------------- */
@@ -833,11 +401,11 @@ a_beginning_in_the_middle_is_out_of_order(void **state)
 
 /* Raise the epoch so often, without waiting for each answer. */
 static void
-epochs_raise(struct producer *producer, int count)
+epochs_raise(struct raw_txn *producer, int count)
 {
 	struct kp_init_producer_id_request request = {
 		.transactional_id = slice_str(producer->id),
-		.transaction_timeout_ms = TIMEOUT_MS,
+		.transaction_timeout_ms = RAW_TXN_TIMEOUT_MS,
 		.producer_id = -1,
 		.producer_epoch = -1,
 	};
@@ -855,9 +423,9 @@ epochs_raise(struct producer *producer, int count)
 }
 
 static void
-epochs_use_up(struct producer *producer)
+epochs_use_up(struct raw_txn *producer)
 {
-	begin(producer);
+	raw_txn_begin(producer);
 	while (producer->epoch < 32765)
 		epochs_raise(producer, MIN(AT_ONCE, 32765 - producer->epoch));
 	assert_int_equal(producer->epoch, 32765);
@@ -866,47 +434,48 @@ epochs_use_up(struct producer *producer)
 static void
 an_exhausted_producer_gets_another_id(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int64_t old, next;
 
 	epochs_use_up(producer);
 	old = producer->producer_id;
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
-	assert_int_equal(end(producer, END_EACH, true), KP_NONE);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	assert_int_equal(raw_txn_end(producer, END_EACH, true), KP_NONE);
 	assert_int_equal(producer->producer_id, old);
 	assert_int_equal(producer->epoch, 32766);
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
-	assert_int_equal(end(producer, END_EACH, true), KP_NONE);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	assert_int_equal(raw_txn_end(producer, END_EACH, true), KP_NONE);
 	next = producer->producer_id;
 	assert_int_not_equal(next, old);
 	assert_int_equal(producer->epoch, 0);
 	assert_int_equal(
-	    end_patiently(producer, END_EACH, old, 32766, true), KP_NONE);
+	    raw_txn_end_patiently(producer, END_EACH, old, 32766, true),
+	    KP_NONE);
 	assert_int_equal(producer->producer_id, next);
 	assert_int_equal(producer->epoch, 0);
 	assert_int_equal(
-	    known_producer(producer, 0, old)->producer_epoch, 32767);
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
-	assert_int_equal(end_as(producer, END_EACH, old, 32766, true),
+	    raw_txn_known_producer(producer, 0, old)->producer_epoch, 32767);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	assert_int_equal(raw_txn_end_as(producer, END_EACH, old, 32766, true),
 	    KP_INVALID_PRODUCER_ID_MAPPING);
-	assert_int_equal(end(producer, END_EACH, true), KP_NONE);
+	assert_int_equal(raw_txn_end(producer, END_EACH, true), KP_NONE);
 }
 
 static void
 an_exhausted_producer_begins_anew(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int64_t old, next;
 
 	epochs_use_up(producer);
-	begin(producer);
+	raw_txn_begin(producer);
 	old = producer->producer_id;
 	assert_int_equal(producer->epoch, 32766);
-	assert_int_equal(init(producer, 5, old, 32766), KP_NONE);
+	assert_int_equal(raw_txn_init(producer, 5, old, 32766), KP_NONE);
 	next = producer->producer_id;
 	assert_int_not_equal(next, old);
 	assert_int_equal(producer->epoch, 0);
-	assert_int_equal(init(producer, 5, old, 32766), KP_NONE);
+	assert_int_equal(raw_txn_init(producer, 5, old, 32766), KP_NONE);
 	assert_int_equal(producer->producer_id, next);
 	assert_int_equal(producer->epoch, 0);
 }
@@ -914,17 +483,18 @@ an_exhausted_producer_begins_anew(void **state)
 static void
 an_exhausted_producer_is_fenced(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int64_t old;
 
 	epochs_use_up(producer);
-	begin(producer);
+	raw_txn_begin(producer);
 	old = producer->producer_id;
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
-	assert_int_equal(init_patiently(producer, -1, -1), KP_NONE);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	assert_int_equal(raw_txn_init_patiently(producer, -1, -1), KP_NONE);
 	assert_int_not_equal(producer->producer_id, old);
 	assert_int_equal(producer->epoch, 1);
-	assert_int_equal(init(producer, 5, old, 32766), KP_PRODUCER_FENCED);
+	assert_int_equal(
+	    raw_txn_init(producer, 5, old, 32766), KP_PRODUCER_FENCED);
 }
 
 /* --- Timeouts (19, 20) ---------------------------------------------------- */
@@ -932,16 +502,17 @@ an_exhausted_producer_is_fenced(void **state)
 static void
 a_transaction_times_out(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int64_t id;
 
 	producer->timeout_ms = 100;
-	begin(producer);
+	raw_txn_begin(producer);
 	id = producer->producer_id;
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
-	expect_state(producer, "CompleteAbort");
-	assert_int_equal(end(producer, END_EACH, true), KP_INVALID_TXN_STATE);
-	assert_int_equal(end(producer, END_EACH, false), KP_NONE);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	raw_txn_expect_state(producer, "CompleteAbort");
+	assert_int_equal(
+	    raw_txn_end(producer, END_EACH, true), KP_INVALID_TXN_STATE);
+	assert_int_equal(raw_txn_end(producer, END_EACH, false), KP_NONE);
 	assert_int_equal(producer->producer_id, id);
 	assert_int_equal(producer->epoch, 1);
 }
@@ -949,26 +520,29 @@ a_transaction_times_out(void **state)
 static void
 an_old_client_times_out(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 
 	producer->timeout_ms = 100;
-	begin(producer);
-	assert_int_equal(add(producer, 0), KP_NONE);
-	expect_state(producer, "CompleteAbort");
-	assert_int_equal(end(producer, END_OLD, true), KP_PRODUCER_FENCED);
-	assert_int_equal(end(producer, 1, true), KP_INVALID_PRODUCER_EPOCH);
-	assert_int_equal(init(producer, 5, producer->producer_id, 0), KP_NONE);
+	raw_txn_begin(producer);
+	assert_int_equal(raw_txn_add(producer, 0), KP_NONE);
+	raw_txn_expect_state(producer, "CompleteAbort");
+	assert_int_equal(
+	    raw_txn_end(producer, END_OLD, true), KP_PRODUCER_FENCED);
+	assert_int_equal(
+	    raw_txn_end(producer, 1, true), KP_INVALID_PRODUCER_EPOCH);
+	assert_int_equal(
+	    raw_txn_init(producer, 5, producer->producer_id, 0), KP_NONE);
 	assert_int_equal(producer->epoch, 1);
 }
 
 /* --- Offsets (21 to 24) --------------------------------------------------- */
 
 static const struct kp_offset_fetch_response_partition *
-fetch_offset(struct producer *producer, const char *group, bool stable)
+fetch_offset(struct raw_txn *producer, const char *group, bool stable)
 {
 	int32_t indexes[] = { 0 };
 	struct kp_offset_fetch_request_topic topics[] = {
-		{ slice_str(TOPIC), indexes, 1 },
+		{ slice_str(RAW_TXN_TOPIC), indexes, 1 },
 	};
 	struct kp_offset_fetch_request request = {
 		.group_id = slice_str(group),
@@ -977,7 +551,7 @@ fetch_offset(struct producer *producer, const char *group, bool stable)
 		.require_stable = stable,
 	};
 	const struct kp_offset_fetch_response *response =
-	    call(producer, OFFSET_FETCH, offset_fetch, 7, &request);
+	    raw_txn_call(producer, OFFSET_FETCH, offset_fetch, 7, &request);
 
 	return &response->topics[0].partitions[0];
 }
@@ -985,22 +559,23 @@ fetch_offset(struct producer *producer, const char *group, bool stable)
 static void
 offsets_wait_for_the_end(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	char group[64];
 
 	for (int commit = 0; commit < 2; commit++) {
 		snprintf(group, sizeof(group), "%s-%d", producer->id, commit);
-		begin(producer);
+		raw_txn_begin(producer);
 		assert_int_equal(
-		    commit_offsets(producer, 5, group, -1, 5), KP_NONE);
-		assert_int_equal(partitions_in(producer), 1);
+		    raw_txn_commit_offsets(producer, 5, group, -1, 5), KP_NONE);
+		assert_int_equal(raw_txn_partitions_in(producer), 1);
 		assert_int_equal(
 		    fetch_offset(producer, group, true)->error_code,
 		    KP_UNSTABLE_OFFSET_COMMIT);
 		assert_int_equal(
 		    fetch_offset(producer, group, false)->committed_offset, -1);
-		assert_int_equal(end(producer, END_EACH, commit), KP_NONE);
-		expect_state(
+		assert_int_equal(
+		    raw_txn_end(producer, END_EACH, commit), KP_NONE);
+		raw_txn_expect_state(
 		    producer, commit ? "CompleteCommit" : "CompleteAbort");
 		assert_int_equal(
 		    fetch_offset(producer, group, true)->committed_offset,
@@ -1011,19 +586,20 @@ offsets_wait_for_the_end(void **state)
 static void
 offsets_need_their_partition_in_the_transaction(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	const char *group = producer->id;
 
-	begin(producer);
-	assert_int_equal(
-	    commit_offsets(producer, 3, group, -1, 1), KP_INVALID_TXN_STATE);
-	assert_int_equal(commit_offsets(producer, 4, group, -1, 1),
+	raw_txn_begin(producer);
+	assert_int_equal(raw_txn_commit_offsets(producer, 3, group, -1, 1),
+	    KP_INVALID_TXN_STATE);
+	assert_int_equal(raw_txn_commit_offsets(producer, 4, group, -1, 1),
 	    KP_TRANSACTION_ABORTABLE);
 	assert_int_equal(
-	    add_offsets(producer, 3, producer->epoch, group), KP_NONE);
-	assert_int_equal(commit_offsets(producer, 3, group, -1, 1), KP_NONE);
-	assert_int_equal(end(producer, END_OLD, true), KP_NONE);
-	expect_state(producer, "CompleteCommit");
+	    raw_txn_add_offsets(producer, 3, producer->epoch, group), KP_NONE);
+	assert_int_equal(
+	    raw_txn_commit_offsets(producer, 3, group, -1, 1), KP_NONE);
+	assert_int_equal(raw_txn_end(producer, END_OLD, true), KP_NONE);
+	raw_txn_expect_state(producer, "CompleteCommit");
 	assert_int_equal(
 	    fetch_offset(producer, group, true)->committed_offset, 1);
 }
@@ -1031,24 +607,25 @@ offsets_need_their_partition_in_the_transaction(void **state)
 static void
 a_group_that_refuses_is_in_the_transaction(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 
-	begin(producer);
-	assert_int_equal(commit_offsets(producer, 5, producer->id, 3, 1),
+	raw_txn_begin(producer);
+	assert_int_equal(
+	    raw_txn_commit_offsets(producer, 5, producer->id, 3, 1),
 	    KP_ILLEGAL_GENERATION);
-	assert_true(is_in(producer, "Ongoing"));
-	assert_int_equal(end(producer, END_EACH, false), KP_NONE);
+	assert_true(raw_txn_is_in(producer, "Ongoing"));
+	assert_int_equal(raw_txn_end(producer, END_EACH, false), KP_NONE);
 }
 
 static void
 the_later_commit_wins(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	struct kp_offset_commit_request_partition partitions[] = {
 		{ 0, 99, -1, SLICE_NULL },
 	};
 	struct kp_offset_commit_request_topic topics[] = {
-		{ .name = slice_str(TOPIC),
+		{ .name = slice_str(RAW_TXN_TOPIC),
 		    .partitions = partitions,
 		    .partitions_count = 1 },
 	};
@@ -1061,17 +638,17 @@ the_later_commit_wins(void **state)
 		.topics_count = 1,
 	};
 
-	begin(producer);
+	raw_txn_begin(producer);
 	assert_int_equal(
-	    commit_offsets(producer, 5, producer->id, -1, 5), KP_NONE);
+	    raw_txn_commit_offsets(producer, 5, producer->id, -1, 5), KP_NONE);
 	assert_int_equal(
-	    call(producer, OFFSET_COMMIT, offset_commit, 8, &request)
+	    raw_txn_call(producer, OFFSET_COMMIT, offset_commit, 8, &request)
 		->topics[0]
 		.partitions[0]
 		.error_code,
 	    KP_NONE);
-	assert_int_equal(end(producer, END_EACH, true), KP_NONE);
-	expect_state(producer, "CompleteCommit");
+	assert_int_equal(raw_txn_end(producer, END_EACH, true), KP_NONE);
+	raw_txn_expect_state(producer, "CompleteCommit");
 	assert_int_equal(
 	    fetch_offset(producer, producer->id, true)->committed_offset, 99);
 }
@@ -1079,20 +656,20 @@ the_later_commit_wins(void **state)
 static void
 a_deleted_group_stays_deleted(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	struct slice groups[] = { slice_str(producer->id) };
 	struct kp_delete_groups_request request = { groups, 1 };
 
-	begin(producer);
+	raw_txn_begin(producer);
 	assert_int_equal(
-	    commit_offsets(producer, 5, producer->id, -1, 5), KP_NONE);
+	    raw_txn_commit_offsets(producer, 5, producer->id, -1, 5), KP_NONE);
 	assert_int_equal(
-	    call(producer, DELETE_GROUPS, delete_groups, 1, &request)
+	    raw_txn_call(producer, DELETE_GROUPS, delete_groups, 1, &request)
 		->results[0]
 		.error_code,
 	    KP_NONE);
-	assert_int_equal(end(producer, END_EACH, true), KP_NONE);
-	expect_state(producer, "CompleteCommit");
+	assert_int_equal(raw_txn_end(producer, END_EACH, true), KP_NONE);
+	raw_txn_expect_state(producer, "CompleteCommit");
 	assert_int_equal(
 	    fetch_offset(producer, producer->id, true)->committed_offset, -1);
 }
@@ -1102,34 +679,34 @@ a_deleted_group_stays_deleted(void **state)
 static void
 readers_stop_at_the_oldest_open_transaction(void **state)
 {
-	struct producer *older = *state, *newer;
+	struct raw_txn *older = *state, *newer;
 	const struct kp_fetch_response_partition *found;
 	int64_t begun;
 	void *other;
 
 	make_producer(&other);
 	newer = other;
-	begin(older);
-	begin(newer);
-	begun = log_end(older, 1);
-	assert_int_equal(stable_end(older, 1), begun);
-	assert_int_equal(produce(older, PRODUCE_EACH, 1), KP_NONE);
-	assert_int_equal(produce(newer, PRODUCE_EACH, 1), KP_NONE);
-	assert_int_equal(end(newer, END_EACH, true), KP_NONE);
-	expect_state(newer, "CompleteCommit");
-	assert_int_equal(log_end(older, 1), begun + 3);
-	assert_int_equal(stable_end(older, 1), begun);
-	found = fetch(older, 1, begun, 1);
+	raw_txn_begin(older);
+	raw_txn_begin(newer);
+	begun = raw_txn_log_end(older, 1);
+	assert_int_equal(raw_txn_stable_end(older, 1), begun);
+	assert_int_equal(raw_txn_produce(older, PRODUCE_EACH, 1), KP_NONE);
+	assert_int_equal(raw_txn_produce(newer, PRODUCE_EACH, 1), KP_NONE);
+	assert_int_equal(raw_txn_end(newer, END_EACH, true), KP_NONE);
+	raw_txn_expect_state(newer, "CompleteCommit");
+	assert_int_equal(raw_txn_log_end(older, 1), begun + 3);
+	assert_int_equal(raw_txn_stable_end(older, 1), begun);
+	found = raw_txn_fetch(older, 1, begun, 1);
 	assert_int_equal(found->records.len, 0);
 	assert_int_equal(found->last_stable_offset, begun);
-	found = fetch(older, 1, begun + 2, 1);
+	found = raw_txn_fetch(older, 1, begun + 2, 1);
 	assert_int_equal(found->error_code, KP_NONE);
 	assert_int_equal(found->records.len, 0);
-	assert_int_equal(end(older, END_EACH, false), KP_NONE);
-	expect_state(older, "CompleteAbort");
-	assert_int_equal(stable_end(older, 1), begun + 4);
+	assert_int_equal(raw_txn_end(older, END_EACH, false), KP_NONE);
+	raw_txn_expect_state(older, "CompleteAbort");
+	assert_int_equal(raw_txn_stable_end(older, 1), begun + 4);
 	for (int64_t offset = begun; offset <= begun + 3; offset += 3) {
-		found = fetch(older, 1, offset, 1);
+		found = raw_txn_fetch(older, 1, offset, 1);
 		assert_int_equal(found->aborted_transactions_count, 1);
 		assert_int_equal(found->aborted_transactions[0].producer_id,
 		    older->producer_id);
@@ -1137,7 +714,7 @@ readers_stop_at_the_oldest_open_transaction(void **state)
 		    found->aborted_transactions[0].first_offset, begun);
 	}
 	assert_int_equal(
-	    fetch(older, 1, begun, 0)->aborted_transactions_count, -1);
+	    raw_txn_fetch(older, 1, begun, 0)->aborted_transactions_count, -1);
 	free_producer(&other);
 }
 
@@ -1146,47 +723,50 @@ readers_stop_at_the_oldest_open_transaction(void **state)
 static void
 markers_need_a_higher_epoch(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int64_t id, end;
 
-	begin(producer);
-	begin(producer);
+	raw_txn_begin(producer);
+	raw_txn_begin(producer);
 	id = producer->producer_id;
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
 	assert_int_equal(
-	    mark(producer, 2, 0, id, 1, 0), KP_INVALID_PRODUCER_EPOCH);
+	    raw_txn_mark(producer, 2, 0, id, 1, 0), KP_INVALID_PRODUCER_EPOCH);
 	assert_int_equal(
-	    mark(producer, 2, 0, id, 0, 0), KP_INVALID_PRODUCER_EPOCH);
-	assert_int_equal(
-	    mark(producer, 2, 9, id, 5, 0), KP_UNKNOWN_TOPIC_OR_PARTITION);
+	    raw_txn_mark(producer, 2, 0, id, 0, 0), KP_INVALID_PRODUCER_EPOCH);
+	assert_int_equal(raw_txn_mark(producer, 2, 9, id, 5, 0),
+	    KP_UNKNOWN_TOPIC_OR_PARTITION);
 	/* As an administrator ends a transaction that hangs. */
 	assert_int_equal(
-	    known_producer(producer, 0, id)->current_txn_start_offset,
-	    log_end(producer, 0) - 1);
-	assert_int_equal(mark(producer, 1, 0, id, 1, 7), KP_NONE);
+	    raw_txn_known_producer(producer, 0, id)->current_txn_start_offset,
+	    raw_txn_log_end(producer, 0) - 1);
+	assert_int_equal(raw_txn_mark(producer, 1, 0, id, 1, 7), KP_NONE);
 	assert_int_equal(
-	    known_producer(producer, 0, id)->current_txn_start_offset, -1);
-	end = log_end(producer, 0);
-	assert_int_equal(mark(producer, 2, 0, id, 1, 7), KP_NONE);
-	assert_int_equal(log_end(producer, 0), end + 1);
+	    raw_txn_known_producer(producer, 0, id)->current_txn_start_offset,
+	    -1);
+	end = raw_txn_log_end(producer, 0);
+	assert_int_equal(raw_txn_mark(producer, 2, 0, id, 1, 7), KP_NONE);
+	assert_int_equal(raw_txn_log_end(producer, 0), end + 1);
+	assert_int_equal(raw_txn_mark(producer, 1, 0, id, 1, 6),
+	    KP_TRANSACTION_COORDINATOR_FENCED);
 	assert_int_equal(
-	    mark(producer, 1, 0, id, 1, 6), KP_TRANSACTION_COORDINATOR_FENCED);
-	assert_int_equal(known_producer(producer, 0, id)->coordinator_epoch, 7);
+	    raw_txn_known_producer(producer, 0, id)->coordinator_epoch, 7);
 }
 
 static void
 a_marker_makes_its_producer_known(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	const struct kp_describe_producers_response_active_producer *told;
 
-	assert_null(known_producer(producer, 2, 7777777));
-	assert_int_equal(mark(producer, 1, 2, 7777777, 3, 1), KP_NONE);
-	told = known_producer(producer, 2, 7777777);
+	assert_null(raw_txn_known_producer(producer, 2, 7777777));
+	assert_int_equal(raw_txn_mark(producer, 1, 2, 7777777, 3, 1), KP_NONE);
+	told = raw_txn_known_producer(producer, 2, 7777777);
 	assert_non_null(told);
 	assert_int_equal(told->producer_epoch, 3);
 	assert_int_equal(told->last_sequence, -1);
-	assert_int_equal(mark(producer, 1, 2, -1, 3, 1), KP_INVALID_REQUEST);
+	assert_int_equal(
+	    raw_txn_mark(producer, 1, 2, -1, 3, 1), KP_INVALID_REQUEST);
 }
 
 /* --- What else a batch may not do (33) ------------------------------------ */
@@ -1194,20 +774,20 @@ a_marker_makes_its_producer_known(void **state)
 static void
 batches_that_are_refused(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 
-	begin(producer);
-	assert_int_equal(send_batch(producer, PRODUCE_EACH, 0, SLICE_NULL,
-			     batch_of(producer, 0, true)),
+	raw_txn_begin(producer);
+	assert_int_equal(raw_txn_send_batch(producer, PRODUCE_EACH, 0,
+			     SLICE_NULL, raw_txn_batch(producer, 0, true)),
 	    KP_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
-	assert_int_equal(send_batch(producer, PRODUCE_EACH, 0, SLICE_NULL,
-			     batch_of(producer, 1, false)),
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	assert_int_equal(raw_txn_send_batch(producer, PRODUCE_EACH, 0,
+			     SLICE_NULL, raw_txn_batch(producer, 1, false)),
 	    KP_INVALID_TXN_STATE);
-	assert_int_equal(end(producer, END_EACH, false), KP_NONE);
-	expect_state(producer, "CompleteAbort");
-	assert_int_equal(send_batch(producer, PRODUCE_EACH, 0, SLICE_NULL,
-			     batch_of(producer, 0, false)),
+	assert_int_equal(raw_txn_end(producer, END_EACH, false), KP_NONE);
+	raw_txn_expect_state(producer, "CompleteAbort");
+	assert_int_equal(raw_txn_send_batch(producer, PRODUCE_EACH, 0,
+			     SLICE_NULL, raw_txn_batch(producer, 0, false)),
 	    KP_NONE);
 }
 
@@ -1215,16 +795,17 @@ batches_that_are_refused(void **state)
 static void
 a_late_batch_opens_nothing(void **state)
 {
-	struct producer *producer = *state, late;
+	struct raw_txn *producer = *state, late;
 
-	begin(producer);
-	assert_int_equal(add(producer, 0), KP_NONE);
+	raw_txn_begin(producer);
+	assert_int_equal(raw_txn_add(producer, 0), KP_NONE);
 	late = *producer;
-	assert_int_equal(end(producer, END_OLD, false), KP_NONE);
-	expect_state(producer, "CompleteAbort");
+	assert_int_equal(raw_txn_end(producer, END_OLD, false), KP_NONE);
+	raw_txn_expect_state(producer, "CompleteAbort");
 	assert_int_equal(
-	    produce(&late, PRODUCE_OLD, 0), KP_TRANSACTION_ABORTABLE);
-	assert_int_equal(stable_end(producer, 0), log_end(producer, 0));
+	    raw_txn_produce(&late, PRODUCE_OLD, 0), KP_TRANSACTION_ABORTABLE);
+	assert_int_equal(
+	    raw_txn_stable_end(producer, 0), raw_txn_log_end(producer, 0));
 }
 
 /* --- Topics that go ------------------------------------------------------- */
@@ -1232,7 +813,7 @@ a_late_batch_opens_nothing(void **state)
 static void
 a_deleted_topic_does_not_hold_up_the_end(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	struct slice names[] = { slice_str(producer->id) };
 	struct kp_delete_topics_request request = {
 		.topic_names = names,
@@ -1241,18 +822,18 @@ a_deleted_topic_does_not_hold_up_the_end(void **state)
 	};
 
 	raw_topic_create(&producer->client, producer->id, 1);
-	begin(producer);
-	assert_int_equal(add(producer, 0), KP_NONE);
-	assert_int_equal(
-	    add_as(producer, 3, producer->producer_id, 0, producer->id, 0),
+	raw_txn_begin(producer);
+	assert_int_equal(raw_txn_add(producer, 0), KP_NONE);
+	assert_int_equal(raw_txn_add_as(producer, 3, producer->producer_id, 0,
+			     producer->id, 0),
 	    KP_NONE);
 	assert_int_equal(
-	    call(producer, DELETE_TOPICS, delete_topics, 5, &request)
+	    raw_txn_call(producer, DELETE_TOPICS, delete_topics, 5, &request)
 		->responses[0]
 		.error_code,
 	    KP_NONE);
-	assert_int_equal(end(producer, END_OLD, true), KP_NONE);
-	expect_state(producer, "CompleteCommit");
+	assert_int_equal(raw_txn_end(producer, END_OLD, true), KP_NONE);
+	raw_txn_expect_state(producer, "CompleteCommit");
 }
 
 /* --- The feature ---------------------------------------------------------- */
@@ -1260,13 +841,13 @@ a_deleted_topic_does_not_hold_up_the_end(void **state)
 static void
 the_feature_is_told(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	struct kp_api_versions_request request = {
 		.client_software_name = slice_str("test"),
 		.client_software_version = slice_str("1"),
 	};
 	const struct kp_api_versions_response *response =
-	    call(producer, API_VERSIONS, api_versions, 4, &request);
+	    raw_txn_call(producer, API_VERSIONS, api_versions, 4, &request);
 	int16_t level = -1;
 
 	for (int32_t i = 0; i < response->finalized_features_count; i++)
@@ -1280,7 +861,7 @@ the_feature_is_told(void **state)
 /* --- Kills (28, 29); they come last --------------------------------------- */
 
 static void
-reconnect(struct producer *producer)
+reconnect(struct raw_txn *producer)
 {
 	raw_client_fini(&producer->client);
 	raw_client_init(&producer->client, &broker);
@@ -1289,51 +870,53 @@ reconnect(struct producer *producer)
 static void
 an_open_transaction_survives_a_kill(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int64_t started_ms = clock_monotonic_ms();
 	enum kp_error error;
 
-	begin(producer);
-	assert_int_equal(produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	raw_txn_begin(producer);
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
 	broker_process_kill(&broker);
 	broker_process_restart(&broker);
 	reconnect(producer);
-	assert_true(is_in(producer, "Ongoing"));
-	while ((error = produce(producer, PRODUCE_EACH, 0)) ==
+	assert_true(raw_txn_is_in(producer, "Ongoing"));
+	while ((error = raw_txn_produce(producer, PRODUCE_EACH, 0)) ==
 	    KP_NOT_ENOUGH_REPLICAS)
-		pause_for(started_ms);
+		raw_txn_pause(started_ms);
 	assert_int_equal(error, KP_NONE);
-	assert_int_equal(end(producer, END_EACH, true), KP_NONE);
-	expect_state(producer, "CompleteCommit");
-	assert_int_equal(stable_end(producer, 0), log_end(producer, 0));
+	assert_int_equal(raw_txn_end(producer, END_EACH, true), KP_NONE);
+	raw_txn_expect_state(producer, "CompleteCommit");
+	assert_int_equal(
+	    raw_txn_stable_end(producer, 0), raw_txn_log_end(producer, 0));
 }
 
 /* Whatever was written when it ends: the transaction ends as was decided. */
 static void
 a_decided_transaction_ends_after_a_kill(void **state)
 {
-	struct producer *producer = *state;
+	struct raw_txn *producer = *state;
 	int16_t epoch;
 
-	begin(producer);
+	raw_txn_begin(producer);
 	for (int i = 0; i < 6; i++) {
-		for (int32_t p = 0; p < PARTITIONS; p++)
-			produce_patiently(producer, p);
+		for (int32_t p = 0; p < RAW_TXN_PARTITIONS; p++)
+			raw_txn_produce_patiently(producer, p);
 		epoch = producer->epoch;
-		assert_int_equal(end(producer, END_EACH, true), KP_NONE);
+		assert_int_equal(
+		    raw_txn_end(producer, END_EACH, true), KP_NONE);
 		if (i % 2 == 0)
 			broker_process_kill(&broker);
 		else
 			broker_process_stop(&broker);
 		broker_process_restart(&broker);
 		reconnect(producer);
-		assert_int_equal(end_patiently(producer, END_EACH,
+		assert_int_equal(raw_txn_end_patiently(producer, END_EACH,
 				     producer->producer_id, epoch, true),
 		    KP_NONE);
 		assert_int_equal(producer->epoch, epoch + 1);
-		for (int32_t p = 0; p < PARTITIONS; p++)
-			assert_int_equal(
-			    stable_end(producer, p), log_end(producer, p));
+		for (int32_t p = 0; p < RAW_TXN_PARTITIONS; p++)
+			assert_int_equal(raw_txn_stable_end(producer, p),
+			    raw_txn_log_end(producer, p));
 	}
 }
 
