@@ -30,6 +30,8 @@ extern const struct api api_alter_configs;
 extern const struct api api_alter_partition_reassignments;
 extern const struct api api_alter_replica_log_dirs;
 extern const struct api api_api_versions;
+extern const struct api api_consumer_group_describe;
+extern const struct api api_consumer_group_heartbeat;
 extern const struct api api_create_partitions;
 extern const struct api api_create_topics;
 extern const struct api api_delete_groups;
@@ -107,6 +109,8 @@ static const struct api *const rows[] = {
 	&api_describe_cluster,
 	&api_describe_producers,
 	&api_describe_transactions,
+	&api_consumer_group_heartbeat,
+	&api_consumer_group_describe,
 	&api_list_config_resources,
 	&api_describe_topic_partitions,
 };

@@ -46,6 +46,7 @@ coordinated_call(struct coordinated *coordinated)
 	call->arena = &request->arena;
 	call->node_id = request->node_id;
 	call->version = request->version;
+	call->principal = request->principal;
 	call->client_id = request->client_id;
 	call->client_host = arena_printf(&request->arena, "/%s",
 	    connection_peer_host(request->exchange.connection));

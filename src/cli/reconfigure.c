@@ -44,4 +44,6 @@ reconfigure_apply(void *context, const struct delta *delta)
 	group_coordinator_set_batch_bytes(to->groups, groups.batch_bytes_max);
 	settings_txn(to->configs, &txns);
 	txn_coordinator_configure(to->txns, &txns);
+	group_coordinator_set_assignment_interval(
+	    to->groups, groups.consumer.assignment_interval_ms);
 }

@@ -1,5 +1,7 @@
 #include "cli/settings.h"
 
+#include <strings.h>
+
 #include "base/descriptors.h"
 #include "base/slice.h"
 
@@ -37,6 +39,91 @@ settings_api(const struct configs *configs, struct api_settings *settings)
 		    "add.partitions.to.txn.retry.backoff.max.ms"));
 }
 
+/* The assignors by name, or by the name of Kafka's class. */
+static void
+add_assignor(struct consumer_settings *settings, struct slice name)
+{
+	static const struct {
+		const char *names[2];
+		enum consumer_assignor assignor;
+	} known[] = {
+		{ { "uniform",
+		      "org.apache.kafka.coordinator.group.assignor."
+		      "UniformAssignor" },
+		    CONSUMER_ASSIGNOR_UNIFORM },
+		{ { "range",
+		      "org.apache.kafka.coordinator.group.assignor."
+		      "RangeAssignor" },
+		    CONSUMER_ASSIGNOR_RANGE },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(known); i++)
+		if ((slice_equal_str(name, known[i].names[0]) ||
+			slice_equal_str(name, known[i].names[1])) &&
+		    settings->assignors_count < CONSUMER_ASSIGNORS_COUNT)
+			settings->assignors[settings->assignors_count++] =
+			    known[i].assignor;
+}
+
+/* Without one that we have, uniform is it. */
+static void
+settings_assignors(
+    const struct configs *configs, struct consumer_settings *settings)
+{
+	struct slice list = configs_broker(configs, "group.consumer.assignors");
+	struct slice name;
+
+	settings->assignors_count = 0;
+	while (slice_next_word(&list, &name))
+		add_assignor(settings, name);
+	if (settings->assignors_count == 0)
+		add_assignor(settings, slice_str("uniform"));
+}
+
+static bool
+is_policy(struct slice policy, const char *name)
+{
+	return policy.len == strlen(name) &&
+	    strncasecmp((const char *)policy.data, name, policy.len) == 0;
+}
+
+static void
+settings_consumer(
+    const struct configs *configs, struct consumer_settings *settings)
+{
+	struct slice policy =
+	    configs_broker(configs, "group.consumer.migration.policy");
+	bool both = is_policy(policy, "bidirectional");
+
+	settings->session_timeout_ms =
+	    int32_of(configs, "group.consumer.session.timeout.ms");
+	settings->session_timeout_min_ms =
+	    int32_of(configs, "group.consumer.min.session.timeout.ms");
+	settings->session_timeout_max_ms =
+	    int32_of(configs, "group.consumer.max.session.timeout.ms");
+	settings->heartbeat_interval_ms =
+	    int32_of(configs, "group.consumer.heartbeat.interval.ms");
+	settings->heartbeat_interval_min_ms =
+	    int32_of(configs, "group.consumer.min.heartbeat.interval.ms");
+	settings->heartbeat_interval_max_ms =
+	    int32_of(configs, "group.consumer.max.heartbeat.interval.ms");
+	settings->assignment_interval_ms =
+	    int32_of(configs, "group.consumer.assignment.interval.ms");
+	settings->assignment_interval_min_ms =
+	    int32_of(configs, "group.consumer.min.assignment.interval.ms");
+	settings->assignment_interval_max_ms =
+	    int32_of(configs, "group.consumer.max.assignment.interval.ms");
+	settings->regex_refresh_ms =
+	    int32_of(configs, "group.consumer.regex.refresh.interval.ms");
+	settings->members_max = int32_of(configs, "group.consumer.max.size");
+	settings->enabled = slice_list_has(
+	    configs_broker(configs, "group.coordinator.rebalance.protocols"),
+	    slice_str("consumer"));
+	settings->upgrades = both || is_policy(policy, "upgrade");
+	settings->downgrades = both || is_policy(policy, "downgrade");
+	settings_assignors(configs, settings);
+}
+
 void
 settings_group(const struct configs *configs, struct group_settings *settings)
 {
@@ -65,6 +152,7 @@ settings_group(const struct configs *configs, struct group_settings *settings)
 	settings->topic_compression =
 	    int32_of(configs, "offsets.topic.compression.codec");
 	settings->batch_bytes_max = int32_of(configs, "message.max.bytes");
+	settings_consumer(configs, &settings->consumer);
 }
 
 void

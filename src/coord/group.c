@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "coord/consumer_group.h"
 #include "wire/generated/join_group.h"
 
 static void
@@ -71,24 +72,66 @@ group_next(const struct group *group)
 	return group_at(group->shard, group->node.next);
 }
 
-void
-group_free(struct group *group)
+static void
+drop_members(struct group *group)
 {
 	struct group_pending *pending;
 	struct list_node *node;
 
-	assert(!shard_timer_running(&group->join_timer));
-	assert(!shard_timer_running(&group->sync_timer));
 	while ((node = group->members.head.next) != &group->members.head)
 		group_member_remove(
 		    LIST_ENTRY(node, struct group_member, node));
 	for (size_t at = 0; (pending = map_next(&group->pending, &at)) != NULL;)
 		group_pending_remove(pending);
+}
+
+void
+group_become_consumer(struct group *group)
+{
+	if (group->consumer != NULL)
+		return;
+	assert(!shard_timer_running(&group->join_timer));
+	assert(!shard_timer_running(&group->sync_timer));
+	drop_members(group);
+	group->state = GROUP_EMPTY;
+	group->generation = 0;
+	group_own(&group->protocol_type, SLICE_NULL);
+	group_own(&group->protocol, SLICE_NULL);
+	group->consumer = consumer_group_new(group);
+}
+
+void
+group_end_consumer(struct group *group)
+{
+	consumer_group_free(group->consumer);
+	group->consumer = NULL;
+	if (group->offsets.count == 0 && group->transactions.count == 0)
+		group_free(group);
+}
+
+bool
+group_is_deserted(const struct group *group)
+{
+	return group->consumer != NULL ?
+	    consumer_group_count(group->consumer) == 0 :
+	    group->state == GROUP_EMPTY && group->pending.count == 0;
+}
+
+void
+group_free(struct group *group)
+{
+	assert(!shard_timer_running(&group->join_timer));
+	assert(!shard_timer_running(&group->sync_timer));
+	drop_members(group);
+	if (group->consumer != NULL)
+		consumer_group_free(group->consumer);
 	group_offsets_free(group);
 	if (group->shard->expiry_next == group)
 		group->shard->expiry_next = group_next(group);
 	if (group->shard->drop_next == group)
 		group->shard->drop_next = group_next(group);
+	if (group->shard->refresh_next == group)
+		group->shard->refresh_next = group_next(group);
 	list_remove(&group->node);
 	map_remove(&group->shard->groups, group->id);
 	map_fini(&group->members_by_id);
@@ -114,6 +157,13 @@ group_state_name(enum group_state state)
 	};
 
 	return names[state];
+}
+
+const char *
+group_shown_state(const struct group *group)
+{
+	return group->consumer != NULL ? consumer_group_state(group->consumer) :
+					 group_state_name(group->state);
 }
 
 void

@@ -103,6 +103,8 @@ struct group {
 	int64_t delay_left_ms;		/* and what may still be added */
 	struct map offsets;		/* struct group_offset_entry */
 	struct map transactions;	/* struct group_transaction */
+	/* Owned; with it the group is EMPTY as a classic one, and not used. */
+	struct consumer_group *consumer;
 };
 
 /* The group, or NULL. */
@@ -115,11 +117,25 @@ struct group *group_create(struct group_shard *shard, struct slice id);
 struct group *group_first(const struct group_shard *shard);
 struct group *group_next(const struct group *group);
 
+/*
+ * From now on the group is of the consumer protocol, where it is not yet: its
+ * classic members, who have been answered, are gone.  And: it is not any more,
+ * and freed where no offsets keep it.
+ */
+void group_become_consumer(struct group *group);
+void group_end_consumer(struct group *group);
+
+/* Has it no members, of whatever protocol? */
+bool group_is_deserted(const struct group *group);
+
 /* Free it; nobody is parked and no timer runs any more. */
 void group_free(struct group *group);
 
-/* The name of its state, as Kafka's tools show it. */
+/* The name of a classic group's state, as Kafka's tools show it. */
 const char *group_state_name(enum group_state state);
+
+/* The same of a group of either kind. */
+const char *group_shown_state(const struct group *group);
 
 /* Enter state now. */
 void group_enter(struct group *group, enum group_state state);
@@ -232,6 +248,7 @@ struct slice group_vote(const struct group *group);
  * The names are the members': valid while nothing changes.
  */
 struct group_subscription {
+	const struct consumer_group *consumer;	/* NULL: a classic group */
 	struct map topics;
 	bool everything;
 };
@@ -313,7 +330,10 @@ void group_abandon(struct group *group, enum kp_error error);
 /* Emit the group as it is, with the members' assignments from sync NULL. */
 void group_emit(struct group *group);
 
-/* A group without offsets is freed when this has been appended. */
+/*
+ * The end of a group of either kind; one without offsets is freed when this has
+ * been appended.
+ */
 void group_emit_tombstone(struct group *group);
 
 /* Replay a record of either kind; -1 where it is malformed. */

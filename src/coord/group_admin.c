@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/slice.h"
+#include "coord/consumer_group.h"
 #include "coord/group.h"
 #include "wire/generated/describe_groups.h"
 #include "wire/generated/list_groups.h"
@@ -23,12 +24,16 @@ is_named(struct slice wanted, const char *name)
 
 #define STATES_ALL UINT32_MAX
 
+/* Of groups of all kinds. */
+static const char *const states[] = { "Empty", "PreparingRebalance",
+	"CompletingRebalance", "Stable", "Assigning", "Reconciling" };
+
 static uint32_t
 states_named(struct slice wanted)
 {
-	for (int state = GROUP_EMPTY; state <= GROUP_STABLE; state++)
-		if (is_named(wanted, group_state_name((enum group_state)state)))
-			return (uint32_t)1 << state;
+	for (size_t i = 0; i < COUNT_OF(states); i++)
+		if (is_named(wanted, states[i]))
+			return (uint32_t)1 << i;
 	return 0;
 }
 
@@ -38,11 +43,16 @@ group_filter_of(const struct kp_list_groups_request *request)
 {
 	struct group_filter filter = {
 		.classic = request->types_filter_count <= 0,
+		.consumer = request->types_filter_count <= 0,
 		.states = request->states_filter_count <= 0 ? STATES_ALL : 0,
 	};
 
-	for (int32_t i = 0; i < request->types_filter_count; i++)
-		filter.classic |= is_named(request->types_filter[i], "classic");
+	for (int32_t i = 0; i < request->types_filter_count; i++) {
+		struct slice type = request->types_filter[i];
+
+		filter.classic |= is_named(type, "classic");
+		filter.consumer |= is_named(type, "consumer");
+	}
 	for (int32_t i = 0; i < request->states_filter_count; i++)
 		filter.states |= states_named(request->states_filter[i]);
 	return filter;
@@ -84,21 +94,37 @@ list_group(const struct group *group, struct arena *arena,
 	struct kp_list_groups_response_group *entry = add_entry(list, arena);
 
 	entry->group_id = arena_copy(arena, group->id);
+	entry->group_state = slice_str(group_shown_state(group));
+	if (group->consumer != NULL) {
+		entry->protocol_type = slice_str("consumer");
+		entry->group_type = slice_str("consumer");
+		return;
+	}
 	entry->protocol_type = slice_is_null(group->protocol_type) ?
 	    slice_str("") :
 	    arena_copy(arena, group->protocol_type);
-	entry->group_state = slice_str(group_state_name(group->state));
 	entry->group_type = slice_str("classic");
+}
+
+static bool
+passes(const struct group *group, struct group_filter filter)
+{
+	bool kind = group->consumer != NULL ? filter.consumer : filter.classic;
+
+	return kind &&
+	    (filter.states == STATES_ALL ||
+		(filter.states &
+		    states_named(slice_str(group_shown_state(group)))) != 0);
 }
 
 static enum kp_error
 list_groups(const struct group_shard *shard, struct arena *arena,
-    uint32_t states, struct group_list *list)
+    struct group_filter filter, struct group_list *list)
 {
 	const struct group *group;
 
 	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;) {
-		if ((states & (uint32_t)1 << group->state) == 0)
+		if (!passes(group, filter))
 			continue;
 		if (!list_fits(group, arena, list))
 			return KP_UNKNOWN_SERVER_ERROR;
@@ -118,8 +144,7 @@ group_shard_list(struct group_shard *shard, struct shard_call *call,
 		call->done(call);
 		return;
 	}
-	if (filter.classic)
-		error = list_groups(shard, arena, filter.states, list);
+	error = list_groups(shard, arena, filter, list);
 	shard_reply_at_once(&shard->shard, call, error);
 	shard_leave(&shard->shard);
 }
@@ -189,7 +214,7 @@ group_shard_describe(struct group_shard *shard, struct group_call *call,
 		return;
 	}
 	group = group_find(shard, group_id);
-	if (group == NULL)
+	if (group == NULL || group->consumer != NULL)
 		describe_missing(group_id, call->arena, call->version, out);
 	else if (group_fits(group, call->arena))
 		describe(group, call->arena, out);
@@ -235,7 +260,9 @@ group_shard_delete(struct group_shard *shard, struct group_call *call,
 	group = group_find(shard, group_id);
 	if (group == NULL)
 		error = KP_GROUP_ID_NOT_FOUND;
-	else if (group->state != GROUP_EMPTY)
+	else if (group->consumer != NULL ?
+		    consumer_group_count(group->consumer) > 0 :
+		    group->state != GROUP_EMPTY)
 		error = KP_NON_EMPTY_GROUP;
 	else
 		error = delete_group(group);

@@ -24,9 +24,8 @@ make_tenure(struct coordinator *base, struct partition *partition,
 {
 	struct group_coordinator *coordinator = of(base);
 
-	return &group_tenure_new(&coordinator->settings,
-	    &coordinator->shard_settings, &coordinator->memory, partition, loop,
-	    leader)
+	return &group_tenure_new(
+	    &coordinator->common, partition, loop, leader)
 		    ->tenure;
 }
 
@@ -37,6 +36,7 @@ static const struct coordinator_kind kind = {
 
 static void run_drop(struct task *task);
 static void dropped_free(struct list *dropped);
+static void changed_free(struct map *changed);
 
 struct group_coordinator *
 group_coordinator_new(const struct group_settings *settings,
@@ -61,6 +61,16 @@ group_coordinator_new(const struct group_settings *settings,
 		.compression = settings->topic_compression,
 	};
 	budget_init(&coordinator->memory, MEMORY_BYTES_MAX);
+	coordinator->image = group_image_new(&coordinator->settings.consumer);
+	coordinator->resolver.resolve = group_coordinator_resolve;
+	coordinator->common = (struct group_common){
+		.settings = &coordinator->settings,
+		.shard_settings = &coordinator->shard_settings,
+		.memory = &coordinator->memory,
+		.image = coordinator->image,
+		.resolver = &coordinator->resolver,
+	};
+	map_init(&coordinator->changed);
 	list_init(&coordinator->dropped);
 	coordinator->drop_task.run = run_drop;
 	return coordinator;
@@ -72,6 +82,8 @@ group_coordinator_free(struct group_coordinator *coordinator)
 	if (coordinator == NULL)
 		return;
 	dropped_free(&coordinator->dropped);
+	changed_free(&coordinator->changed);
+	group_image_free(coordinator->image);
 	coordinator_fini(&coordinator->base);
 	free(coordinator);
 }
@@ -81,6 +93,16 @@ group_coordinator_set_batch_bytes(
     struct group_coordinator *coordinator, int32_t bytes)
 {
 	coordinator->shard_settings.batch_bytes_max = bytes;
+}
+
+void
+group_coordinator_set_assignment_interval(
+    struct group_coordinator *coordinator, int32_t ms)
+{
+	struct consumer_settings *settings = &coordinator->settings.consumer;
+
+	if (atomic_exchange(&settings->assignment_interval_ms, ms) != ms)
+		group_image_timing_changed(coordinator->image);
 }
 
 static void drop_post(struct group_coordinator *coordinator);
@@ -127,6 +149,58 @@ group_coordinator_find(struct group_coordinator *coordinator,
 	return tenure == NULL ? NULL : group_tenure_of(tenure);
 }
 
+/* --- Topics that have changed -------------------------------------------- */
+
+/* A topic that came, went or changed since the groups were last told. */
+struct changed {
+	struct slice name;		/* owned */
+};
+
+static void
+changed_free(struct map *topics)
+{
+	struct changed *changed;
+
+	for (size_t at = 0; (changed = map_next(topics, &at)) != NULL;) {
+		free((void *)(uintptr_t)changed->name.data);
+		free(changed);
+	}
+	map_fini(topics);
+}
+
+static void
+changed_add(
+    struct group_coordinator *coordinator, const struct topic_image *topic)
+{
+	struct changed *changed;
+
+	pthread_mutex_lock(&coordinator->base.mutex);
+	if (map_get(&coordinator->changed, topic->name) == NULL) {
+		changed = xcalloc(1, sizeof(*changed));
+		changed->name =
+		    slice_of(slice_dup(topic->name), topic->name.len);
+		map_set(&coordinator->changed, changed->name, changed);
+	}
+	pthread_mutex_unlock(&coordinator->base.mutex);
+}
+
+static void
+refresh_everywhere(
+    struct group_coordinator *coordinator, const struct map *names)
+{
+	int32_t count;
+	struct tenure **tenures =
+	    coordinator_tenures(&coordinator->base, &count);
+
+	for (int32_t i = 0; i < count; i++) {
+		if (names->count > 0)
+			group_shard_refresh(
+			    &group_tenure_of(tenures[i])->shard, names);
+		tenure_unref(tenures[i]);
+	}
+	free((void *)tenures);
+}
+
 /* --- Dropping offsets ---------------------------------------------------- */
 
 /* A topic that was deleted. */
@@ -165,7 +239,7 @@ drop_everywhere(
 	free((void *)tenures);
 }
 
-/* All topics that were deleted since the last time, in one go. */
+/* All topics that changed or were deleted since the last time, in one go. */
 static void
 run_drop(struct task *task)
 {
@@ -173,12 +247,17 @@ run_drop(struct task *task)
 	    CONTAINER_OF(task, struct group_coordinator, drop_task);
 	struct group_dropped topics;
 	struct list dropped;
+	struct map changed;
 
 	list_init(&dropped);
 	pthread_mutex_lock(&coordinator->base.mutex);
 	coordinator->dropping = false;
 	list_splice(&dropped, &coordinator->dropped);
+	changed = coordinator->changed;
+	map_init(&coordinator->changed);
 	pthread_mutex_unlock(&coordinator->base.mutex);
+	refresh_everywhere(coordinator, &changed);
+	changed_free(&changed);
 	map_init(&topics.names);
 	map_init(&topics.ids);
 	LIST_FOR_EACH (node, &dropped) {
@@ -187,7 +266,8 @@ run_drop(struct task *task)
 		map_set(&topics.names, topic->name, topic);
 		map_set(&topics.ids, MAP_KEY(topic->id), topic);
 	}
-	drop_everywhere(coordinator, &topics);
+	if (!list_empty(&dropped))
+		drop_everywhere(coordinator, &topics);
 	map_fini(&topics.names);
 	map_fini(&topics.ids);
 	dropped_free(&dropped);
@@ -204,7 +284,8 @@ drop_post(struct group_coordinator *coordinator)
 
 	pthread_mutex_lock(&coordinator->base.mutex);
 	wanted = coordinator->loaded && !coordinator->dropping &&
-	    !list_empty(&coordinator->dropped);
+	    (!list_empty(&coordinator->dropped) ||
+		coordinator->changed.count > 0);
 	coordinator->dropping |= wanted;
 	pthread_mutex_unlock(&coordinator->base.mutex);
 	if (wanted &&
@@ -233,10 +314,15 @@ group_coordinator_apply(void *context, const struct delta *delta)
 {
 	struct group_coordinator *coordinator = context;
 
+	group_image_apply(coordinator->image, delta);
 	coordinator_apply(&coordinator->base, delta);
 	for (size_t i = 0; i < delta->topics_count; i++) {
 		const struct delta_topic *change = delta->topics[i];
 
+		if (change->new != NULL)
+			changed_add(coordinator, change->new);
+		else if (change->old != NULL)
+			changed_add(coordinator, change->old);
 		if (change->old != NULL && change->new == NULL)
 			offsets_drop(coordinator, change->old);
 	}

@@ -24,12 +24,16 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "auth/authorizer.h"
 #include "base/uuid.h"
 #include "coord/group_settings.h"
 #include "coord/shard.h"
 
 struct coordinator_services;
 struct group_coordinator;
+struct kp_consumer_group_describe_response_group;
+struct kp_consumer_group_heartbeat_request;
+struct kp_consumer_group_heartbeat_response;
 struct kp_delete_groups_request;
 struct kp_describe_groups_response_group;
 struct kp_heartbeat_request;
@@ -50,6 +54,7 @@ struct group_call {
 	struct arena *arena;		/* for the response */
 	int32_t node_id;		/* the node that was asked */
 	int16_t version;
+	struct principal principal;
 	struct slice client_id;
 	struct slice client_host;	/* with Java's leading slash */
 };
@@ -74,6 +79,10 @@ void group_coordinator_apply(void *context, const struct delta *delta);
 /* From now on message.max.bytes is bytes.  Any thread. */
 void group_coordinator_set_batch_bytes(struct group_coordinator *coordinator,
     int32_t bytes);
+
+/* From now on group.consumer.assignment.interval.ms is ms.  Any thread. */
+void group_coordinator_set_assignment_interval(
+    struct group_coordinator *coordinator, int32_t ms);
 
 /*
  * Load what has been taken over; later ones are loaded in the background.
@@ -117,6 +126,27 @@ void group_coordinator_heartbeat(struct group_coordinator *coordinator,
 void group_coordinator_leave(struct group_coordinator *coordinator,
     struct group_call *call, const struct kp_leave_group_request *request,
     struct kp_leave_group_response *response);
+
+/* --- Consumer groups ----------------------------------------------------- */
+
+/* Are there consumer groups?  By group.version, and the settings. */
+bool group_coordinator_serves_consumers(
+    const struct group_coordinator *coordinator);
+
+/*
+ * A heartbeat of a consumer group's member.  Where the call has an error the
+ * response has a text for it, or none, and nothing else.
+ */
+void group_coordinator_consumer_heartbeat(
+    struct group_coordinator *coordinator, struct group_call *call,
+    const struct kp_consumer_group_heartbeat_request *request,
+    struct kp_consumer_group_heartbeat_response *response);
+
+/* One consumer group; what is wrong with it is in its error_code. */
+void group_coordinator_consumer_describe(
+    struct group_coordinator *coordinator, struct group_call *call,
+    struct slice group_id,
+    struct kp_consumer_group_describe_response_group *group);
 
 /* --- Offsets ------------------------------------------------------------- */
 

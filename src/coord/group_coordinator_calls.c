@@ -1,5 +1,7 @@
 /* The entry points: each goes to the shard that looks after its group. */
+#include "coord/consumer_heartbeat.h"
 #include "coord/group_coordinator_inner.h"
+#include "wire/generated/consumer_group_heartbeat.h"
 #include "wire/generated/describe_groups.h"
 #include "wire/generated/heartbeat.h"
 #include "wire/generated/join_group.h"
@@ -77,6 +79,52 @@ group_coordinator_leave(struct group_coordinator *coordinator,
 	if (tenure == NULL)
 		return;
 	group_shard_leave(&tenure->shard, call, request, response);
+	group_tenure_unref(tenure);
+}
+
+/* --- Consumer groups ----------------------------------------------------- */
+
+void
+group_coordinator_consumer_heartbeat(struct group_coordinator *coordinator,
+    struct group_call *call,
+    const struct kp_consumer_group_heartbeat_request *request,
+    struct kp_consumer_group_heartbeat_response *response)
+{
+	struct group_tenure *tenure;
+
+	call->call.error = consumer_heartbeat_check(request, call->version,
+	    &coordinator->settings.consumer, call->arena,
+	    &response->error_message);
+	if (call->call.error != KP_NONE) {
+		call->call.done(&call->call);
+		return;
+	}
+	tenure = enter(coordinator, call, request->group_id);
+	if (tenure == NULL)
+		return;
+	group_shard_consumer_heartbeat(
+	    &tenure->shard, call, request, response);
+	group_tenure_unref(tenure);
+}
+
+bool
+group_coordinator_serves_consumers(
+    const struct group_coordinator *coordinator)
+{
+	return coordinator->settings.consumer.enabled &&
+	    group_image_version(coordinator->image) > 0;
+}
+
+void
+group_coordinator_consumer_describe(struct group_coordinator *coordinator,
+    struct group_call *call, struct slice group_id,
+    struct kp_consumer_group_describe_response_group *group)
+{
+	struct group_tenure *tenure = enter(coordinator, call, group_id);
+
+	if (tenure == NULL)
+		return;
+	group_shard_consumer_describe(&tenure->shard, call, group_id, group);
 	group_tenure_unref(tenure);
 }
 

@@ -14,12 +14,16 @@ struct group_coordinator {
 	/* immutable */
 	struct group_settings settings;
 	struct shard_settings shard_settings;
+	struct group_common common;	/* of all of the above */
+	struct group_image *image;	/* owned */
+	struct group_resolver resolver;
 
 	struct budget memory;		/* of all members and pending ids */
 
 	/* guarded by the base's mutex */
 	struct list dropped;		/* topics whose offsets have to go */
 	struct task drop_task;
+	struct map changed;		/* struct changed: topics, by name */
 	bool dropping;			/* drop_task is posted */
 	bool loaded;			/* the start has loaded all there was */
 };
@@ -31,5 +35,10 @@ struct group_coordinator {
 struct group_tenure *group_coordinator_find(
     struct group_coordinator *coordinator, struct slice group_id,
     int32_t node_id);
+
+/* What coordinator->resolver does. */
+void group_coordinator_resolve(struct group_resolver *resolver,
+    struct group_shard *shard, struct slice group_id,
+    const struct principal *principal);
 
 #endif

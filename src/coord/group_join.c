@@ -455,6 +455,27 @@ check_new_group(
 					    KP_GROUP_MAX_SIZE_REACHED;
 }
 
+/*
+ * A consumer group with members keeps those of the classic protocol out; one
+ * without makes room for a classic group, which inherits its offsets.
+ */
+static enum kp_error
+end_consumer_group(struct joining *joining, struct group_shard *shard)
+{
+	struct group *group = joining->group;
+	enum kp_error error = KP_INCONSISTENT_GROUP_PROTOCOL;
+
+	if (!group_is_deserted(group))
+		return error;
+	error = check_new_group(joining, shard);
+	if (error != KP_NONE)
+		return error;
+	group_emit_tombstone(group);
+	error = shard_append(&shard->shard);
+	joining->group = group_find(shard, joining->request->group_id);
+	return error;
+}
+
 void
 group_shard_join(struct group_shard *shard, struct group_call *call,
     const struct kp_join_group_request *request,
@@ -477,6 +498,8 @@ group_shard_join(struct group_shard *shard, struct group_call *call,
 	joining.group = group_find(shard, request->group_id);
 	if (error == KP_NONE && joining.group == NULL)
 		error = check_new_group(&joining, shard);
+	else if (error == KP_NONE && joining.group->consumer != NULL)
+		error = end_consumer_group(&joining, shard);
 	if (error != KP_NONE)
 		shard_reply(&shard->shard, &call->call, error);
 	else if (joining.group == NULL)

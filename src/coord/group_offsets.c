@@ -7,6 +7,7 @@
  */
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "coord/consumer_offsets.h"
 #include "coord/group.h"
 #include "coord/java_hash.h"
 #include "wire/codec.h"
@@ -380,6 +381,9 @@ find_for_commit(struct group_shard *shard, const struct group_call *call,
     const struct group_commit *commit, struct group **group)
 {
 	*group = group_find(shard, commit->group_id);
+	if (*group != NULL && (*group)->consumer != NULL)
+		return consumer_check_commit(
+		    (*group)->consumer, commit, call->version);
 	if (*group != NULL)
 		return check_commit(*group, commit);
 	if (commit->generation_id < 0)
@@ -606,6 +610,17 @@ list_fits(const struct group *group, const struct arena *arena)
 		LISTED_OFFSET_BYTES;
 }
 
+static enum kp_error
+check_fetch(const struct group *group, const struct group_fetch *fetch,
+    const struct arena *arena)
+{
+	if (fetch->all && !list_fits(group, arena))
+		return KP_UNKNOWN_SERVER_ERROR;
+	return group == NULL || group->consumer == NULL ?
+	    KP_NONE :
+	    consumer_check_fetch(group->consumer, fetch);
+}
+
 void
 group_shard_fetch(struct group_shard *shard, struct group_call *call,
     struct group_fetch *fetch)
@@ -619,9 +634,9 @@ group_shard_fetch(struct group_shard *shard, struct group_call *call,
 		return;
 	}
 	group = group_find(shard, fetch->group_id);
-	if (fetch->all && !list_fits(group, call->arena)) {
-		shard_reply(
-		    &shard->shard, &call->call, KP_UNKNOWN_SERVER_ERROR);
+	error = check_fetch(group, fetch, call->arena);
+	if (error != KP_NONE) {
+		shard_reply(&shard->shard, &call->call, error);
 		shard_leave(&shard->shard);
 		return;
 	}
@@ -802,6 +817,10 @@ expiry_base_ms(const struct group *group,
     const struct group_subscription *subscription,
     const struct group_offset_entry *entry)
 {
+	if (group->consumer != NULL)
+		return group_subscription_has(subscription, entry->topic) ?
+		    -1 :
+		    entry->commit_ms;
 	if (slice_is_null(group->protocol_type))
 		return entry->commit_ms;
 	if (group->state == GROUP_EMPTY)
@@ -840,8 +859,7 @@ expired(const struct group *group, const struct group_offset_entry *entry,
 static bool
 deserted(const struct group *group)
 {
-	return group->state == GROUP_EMPTY && group->pending.count == 0 &&
-	    group->transactions.count == 0;
+	return group_is_deserted(group) && group->transactions.count == 0;
 }
 
 bool

@@ -4,6 +4,7 @@
  *
  * Members, protocols and topics may be many, so each is found by its name.
  */
+#include "coord/consumer_group.h"
 #include "coord/group.h"
 #include "wire/codec.h"
 #include "wire/generated/consumer_protocol_subscription.h"
@@ -260,6 +261,7 @@ group_subscription_init(
 {
 	map_init(&subscription->topics);
 	subscription->everything = false;
+	subscription->consumer = group->consumer;
 	if (!slice_equal_str(group->protocol_type, CONSUMER_PROTOCOL))
 		return;
 	if (slice_is_null(group->protocol)) {
@@ -287,6 +289,9 @@ bool
 group_subscription_has(
     const struct group_subscription *subscription, struct slice topic)
 {
+	if (subscription->consumer != NULL)
+		return consumer_group_subscribes(
+		    subscription->consumer, topic);
 	return subscription->everything ||
 	    map_get(&subscription->topics, topic) != NULL;
 }

@@ -3,6 +3,7 @@
  */
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "coord/consumer_record.h"
 #include "coord/group.h"
 #include "wire/codec.h"
 #include "wire/generated/group_group_metadata.h"
@@ -63,8 +64,11 @@ group_emit_tombstone(struct group *group)
 {
 	const struct kp_group_metadata_key key = { .group = group->id };
 
-	shard_emit(&group->shard->shard, &kp_group_metadata_key, &key, NULL,
-	    NULL, 0);
+	if (group->consumer != NULL)
+		consumer_emit_end(group->consumer);
+	else
+		shard_emit(&group->shard->shard, &kp_group_metadata_key, &key,
+		    NULL, NULL, 0);
 }
 
 /* --- Replaying ----------------------------------------------------------- */
@@ -127,7 +131,8 @@ replay_value(struct group *group, const struct kp_group_metadata_value *value)
 static void
 replay_tombstone(struct group *group)
 {
-	if (group == NULL)
+	/* A group that has become a consumer group ended before as this one. */
+	if (group == NULL || group->consumer != NULL)
 		return;
 	if (group->offsets.count == 0 && group->transactions.count == 0) {
 		group_free(group);
@@ -166,6 +171,10 @@ group_replay_metadata(struct group_shard *shard,
 		if (result == 0) {
 			struct group *group = group_find(shard, key.group);
 
+			if (group != NULL && group->consumer != NULL) {
+				group_end_consumer(group);
+				group = group_find(shard, key.group);
+			}
 			if (group == NULL)
 				group = group_create(shard, key.group);
 			replay_value(group, &value);

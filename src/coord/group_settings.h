@@ -7,6 +7,42 @@
 
 #include "base/base.h"
 
+/* The assignors that Kafka brings along. */
+enum consumer_assignor {
+	CONSUMER_ASSIGNOR_UNIFORM,
+	CONSUMER_ASSIGNOR_RANGE,
+};
+
+#define CONSUMER_ASSIGNORS_COUNT 2
+
+/*
+ * Of consumer groups (KIP-848).  Groups have configurations of their own for
+ * the first three, which are kept between the broker's bounds.
+ */
+struct consumer_settings {
+	int32_t session_timeout_ms;	/* group.consumer.session.timeout.ms */
+	int32_t session_timeout_min_ms;	/* ... .min.session.timeout.ms */
+	int32_t session_timeout_max_ms;	/* ... .max.session.timeout.ms */
+	/* group.consumer.heartbeat.interval.ms and its bounds */
+	int32_t heartbeat_interval_ms;
+	int32_t heartbeat_interval_min_ms;
+	int32_t heartbeat_interval_max_ms;
+	/* group.consumer.assignment.interval.ms, which may change */
+	_Atomic int32_t assignment_interval_ms;
+	int32_t assignment_interval_min_ms;
+	int32_t assignment_interval_max_ms;
+	int32_t regex_refresh_ms; /* group.consumer.regex.refresh.interval.ms */
+	int32_t members_max;		/* group.consumer.max.size */
+	/* group.consumer.assignors; the first is the default */
+	enum consumer_assignor assignors[CONSUMER_ASSIGNORS_COUNT];
+	int32_t assignors_count;
+	/* "consumer" is in group.coordinator.rebalance.protocols */
+	bool enabled;
+	/* group.consumer.migration.policy */
+	bool upgrades;
+	bool downgrades;
+};
+
 struct group_settings {
 	int32_t session_timeout_min_ms;	  /* group.min.session.timeout.ms */
 	int32_t session_timeout_max_ms;	  /* group.max.session.timeout.ms */
@@ -23,7 +59,27 @@ struct group_settings {
 	int32_t topic_segment_bytes;	  /* offsets.topic.segment.bytes */
 	int32_t topic_compression;	  /* offsets.topic.compression.codec */
 	int32_t batch_bytes_max;	  /* message.max.bytes, at first */
+	struct consumer_settings consumer;
 };
+
+#define CONSUMER_SETTINGS_DEFAULT                                        \
+	{                                                                \
+		.session_timeout_ms = 45000,                             \
+		.session_timeout_min_ms = 45000,                         \
+		.session_timeout_max_ms = 60000,                         \
+		.heartbeat_interval_ms = 5000,                           \
+		.heartbeat_interval_min_ms = 5000,                       \
+		.heartbeat_interval_max_ms = 15000,                      \
+		.assignment_interval_ms = 1000,                          \
+		.assignment_interval_min_ms = 0,                         \
+		.assignment_interval_max_ms = 15000,                     \
+		.regex_refresh_ms = 600000,                              \
+		.members_max = INT32_MAX,                                \
+		.assignors = { CONSUMER_ASSIGNOR_UNIFORM,                \
+			CONSUMER_ASSIGNOR_RANGE },                       \
+		.assignors_count = CONSUMER_ASSIGNORS_COUNT,             \
+		.enabled = true, .upgrades = true, .downgrades = true,   \
+	}
 
 #define GROUP_SETTINGS_DEFAULT                             \
 	((struct group_settings){                          \
@@ -41,6 +97,7 @@ struct group_settings {
 	    .topic_segment_bytes = 104857600,              \
 	    .topic_compression = 0,                        \
 	    .batch_bytes_max = 1048588,                    \
+	    .consumer = CONSUMER_SETTINGS_DEFAULT,         \
 	})
 
 #endif

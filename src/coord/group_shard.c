@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "coord/consumer_heartbeat.h"
+#include "coord/consumer_record.h"
 #include "coord/group.h"
 #include "wire/generated/group_group_metadata.h"
 #include "wire/generated/group_legacy_offset_commit.h"
@@ -20,6 +22,8 @@ of(struct shard *shard)
 static int
 replay(struct shard *shard, const struct shard_record *record)
 {
+	if (consumer_record_type(record->type))
+		return consumer_record_replay(of(shard), record);
 	switch (record->type) {
 	case KP_OFFSET_COMMIT_TYPE:
 	case KP_LEGACY_OFFSET_COMMIT_TYPE:
@@ -110,6 +114,40 @@ group_shard_drop_topics(
 	}
 }
 
+static void
+refresh_some(struct group_shard *shard, const struct map *names)
+{
+	const struct consumer_topic *topic;
+	size_t count = 0;
+
+	while (shard->refresh_next != NULL && count++ < PIECE_COUNT_MAX) {
+		struct group *group = shard->refresh_next;
+		struct consumer_group *consumer = group->consumer;
+
+		shard->refresh_next = group_next(group);
+		for (size_t at = 0; consumer != NULL && !consumer->refresh &&
+		     (topic = map_next(&consumer->topics, &at)) != NULL;
+		     count++)
+			consumer->refresh = map_get(names, topic->name) !=
+			    NULL;
+	}
+}
+
+void
+group_shard_refresh(struct group_shard *shard, const struct map *names)
+{
+	bool begins = true, goes_on = true;
+
+	while (goes_on && shard_enter(&shard->shard) == KP_NONE) {
+		if (begins)
+			shard->refresh_next = group_first(shard);
+		begins = false;
+		refresh_some(shard, names);
+		goes_on = shard->refresh_next != NULL;
+		shard_leave(&shard->shard);
+	}
+}
+
 /* --- Loading and unloading ----------------------------------------------- */
 
 static void
@@ -119,7 +157,10 @@ loaded(struct shard *base)
 	struct group *group;
 
 	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;)
-		group_start_sessions(group);
+		if (group->consumer != NULL)
+			consumer_group_start_sessions(group->consumer);
+		else
+			group_start_sessions(group);
 	shard->expiry.fired = expiry_fired;
 	shard_timer_start(base, &shard->expiry,
 	    shard->settings->retention_check_ms);
@@ -174,18 +215,17 @@ static const struct shard_kind group_kind = {
 };
 
 void
-group_shard_init(struct group_shard *shard,
-    const struct group_settings *settings,
-    const struct shard_settings *shard_settings, struct budget *memory,
+group_shard_init(struct group_shard *shard, const struct group_common *common,
     struct shard_host *host, int32_t partition)
 {
 	memset(shard, 0, sizeof(*shard));
-	shard->settings = settings;
-	shard->memory = memory;
+	shard->common = common;
+	shard->settings = common->settings;
+	shard->memory = common->memory;
 	map_init(&shard->groups);
 	list_init(&shard->groups_list);
 	map_init(&shard->producers);
-	shard_init(&shard->shard, &group_kind, shard_settings, host,
+	shard_init(&shard->shard, &group_kind, common->shard_settings, host,
 	    partition);
 }
 

@@ -16,11 +16,38 @@
 #include "base/budget.h"
 #include "base/map.h"
 #include "coord/group_coordinator.h"
+#include "coord/group_image.h"
 #include "coord/group_settings.h"
 #include "coord/shard.h"
 
+struct group_shard;
+struct kp_consumer_group_describe_response_group;
+struct kp_consumer_group_heartbeat_request;
+struct kp_consumer_group_heartbeat_response;
+
+/*
+ * Has the regular expressions of a group resolved: calls consumer_regex_run
+ * for it, later and on another thread.  The shard's lock is held; group_id and
+ * principal are borrowed for the call.
+ */
+struct group_resolver {
+	void (*resolve)(struct group_resolver *resolver,
+	    struct group_shard *shard, struct slice group_id,
+	    const struct principal *principal);
+};
+
+/* What all shards of a coordinator have in common; it outlives them. */
+struct group_common {
+	const struct group_settings *settings;
+	const struct shard_settings *shard_settings;
+	struct budget *memory;		/* of members and pending ids */
+	struct group_image *image;
+	struct group_resolver *resolver;
+};
+
 struct group_shard {
 	struct shard shard;
+	const struct group_common *common;
 	const struct group_settings *settings;
 	struct budget *memory;		/* of members and pending ids */
 
@@ -29,15 +56,15 @@ struct group_shard {
 	struct list groups_list;	/* the same, for walks with pauses */
 	struct group *expiry_next;	/* where expiry goes on; NULL: done */
 	struct group *drop_next;	/* the same of dropping topics */
+	struct group *refresh_next;	/* and of topics that have changed */
 	struct map producers;		/* struct group_producer, by id */
 	struct shard_timer expiry;	/* of offsets and empty groups */
 };
 
-/* host, the settings and memory outlive the shard. */
+/* common and host outlive the shard. */
 void group_shard_init(struct group_shard *shard,
-    const struct group_settings *settings,
-    const struct shard_settings *shard_settings, struct budget *memory,
-    struct shard_host *host, int32_t partition);
+    const struct group_common *common, struct shard_host *host,
+    int32_t partition);
 /* The shard is closed. */
 void group_shard_fini(struct group_shard *shard);
 
@@ -64,6 +91,17 @@ void group_shard_delete_offsets(struct group_shard *shard,
 void group_shard_delete(struct group_shard *shard, struct group_call *call,
     struct slice group_id);
 
+void group_shard_consumer_heartbeat(struct group_shard *shard,
+    struct group_call *call,
+    const struct kp_consumer_group_heartbeat_request *request,
+    struct kp_consumer_group_heartbeat_response *response);
+
+/*
+ * Consumer groups that subscribe to one of these names look at the topics
+ * anew.  Takes the lock piece by piece; one thread at a time.
+ */
+void group_shard_refresh(struct group_shard *shard, const struct map *names);
+
 /* Topics that were deleted: sets of their names and of their ids. */
 struct group_dropped {
 	struct map names;
@@ -81,7 +119,8 @@ void group_shard_drop_topics(struct group_shard *shard,
 /* Which groups a ListGroups asks for; the filters may have many names. */
 struct group_filter {
 	bool classic;
-	uint32_t states;		/* 1 << enum group_state */
+	bool consumer;
+	uint32_t states;		/* bits, by the order of their names */
 };
 
 struct group_filter group_filter_of(
@@ -98,6 +137,11 @@ struct group_list {
 };
 void group_shard_list(struct group_shard *shard, struct shard_call *call,
     struct arena *arena, struct group_filter filter, struct group_list *list);
+
+/* Describe a consumer group; what is wrong with it is in the group. */
+void group_shard_consumer_describe(struct group_shard *shard,
+    struct group_call *call, struct slice group_id,
+    struct kp_consumer_group_describe_response_group *group);
 
 /* Describe a classic group; what is wrong with it is in group->error_code. */
 void group_shard_describe(struct group_shard *shard, struct group_call *call,

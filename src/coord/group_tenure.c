@@ -11,15 +11,14 @@ release(struct tenure *base)
 }
 
 struct group_tenure *
-group_tenure_new(const struct group_settings *settings,
-    const struct shard_settings *shard_settings, struct budget *memory,
+group_tenure_new(const struct group_common *common,
     struct partition *partition, struct loop *loop, int32_t leader)
 {
 	struct group_tenure *tenure = xcalloc(1, sizeof(*tenure));
 
 	tenure->tenure.release = release;
-	group_shard_init(&tenure->shard, settings, shard_settings, memory,
-	    &tenure->tenure.host.host, partition_index(partition));
+	group_shard_init(&tenure->shard, common, &tenure->tenure.host.host,
+	    partition_index(partition));
 	tenure_init(
 	    &tenure->tenure, &tenure->shard.shard, partition, loop, leader);
 	return tenure;

@@ -14,12 +14,8 @@ struct group_tenure {
 	struct group_shard shard;
 };
 
-/*
- * A tenure of partition, as tenure_init says.  The settings and memory outlive
- * it.
- */
-struct group_tenure *group_tenure_new(const struct group_settings *settings,
-    const struct shard_settings *shard_settings, struct budget *memory,
+/* A tenure of partition, as tenure_init says.  common outlives it. */
+struct group_tenure *group_tenure_new(const struct group_common *common,
     struct partition *partition, struct loop *loop, int32_t leader);
 
 static inline struct group_tenure *

@@ -41,9 +41,10 @@ a_first_start_makes_a_cluster(void **state)
 	assert_non_null(broker);
 	assert_false(broker->fenced);
 	assert_int_equal(image_feature(rig->image, "transaction.version"), 2);
-	/* LeaderChange, Begin, 2 FeatureLevel, End, RegisterBroker, change. */
-	assert_int_equal(broker->record.broker_epoch, 5);
-	assert_int_equal(image_offset(rig->image), 6);
+	assert_int_equal(image_feature(rig->image, "group.version"), 1);
+	/* LeaderChange, Begin, 3 FeatureLevel, End, RegisterBroker, change. */
+	assert_int_equal(broker->record.broker_epoch, 6);
+	assert_int_equal(image_offset(rig->image), 7);
 	assert_int_equal(controller_kraft_version(rig->controller), 1);
 }
 

@@ -1,0 +1,192 @@
+/*
+ * ConsumerGroupDescribe, versions 0-1: consumer groups with their members and
+ * assignments (KIP-848).
+ */
+#include "api/api.h"
+#include "api/coordinated.h"
+#include "api/partitions.h"
+#include "wire/codec.h"
+#include "wire/generated/consumer_group_describe.h"
+
+struct state {
+	struct kp_consumer_group_describe_response *response;
+	struct group_call **calls; /* NULL: answered without */
+};
+
+/* --- Answers ------------------------------------------------------------- */
+
+/* The entry says nothing but error. */
+static void
+entry_fail(struct kp_consumer_group_describe_response_group *group,
+    enum kp_error error, struct slice message)
+{
+	struct slice group_id = group->group_id;
+
+	kp_defaults_struct(
+	    &kp_consumer_group_describe_response_group_struct, group);
+	group->group_id = group_id;
+	group->error_code = (int16_t)error;
+	group->error_message = message;
+}
+
+static struct kp_consumer_group_describe_response *
+response_of(struct request *request)
+{
+	const struct kp_consumer_group_describe_request *body = request->body;
+	struct kp_consumer_group_describe_response *response =
+	    request_response_new(request);
+	int32_t count = MAX(body->group_ids_count, 0);
+
+	response->groups = kp_array(&request->arena,
+	    &kp_consumer_group_describe_response_group_struct, count);
+	assert(response->groups != NULL);
+	response->groups_count = count;
+	for (int32_t i = 0; i < count; i++)
+		response->groups[i].group_id = body->group_ids[i];
+	return response;
+}
+
+static void
+fail_consumer_group_describe(struct request *request, enum kp_error error)
+{
+	struct kp_consumer_group_describe_response *response =
+	    response_of(request);
+
+	for (int32_t i = 0; i < response->groups_count; i++)
+		response->groups[i].error_code = (int16_t)error;
+	request_reply(request, response);
+}
+
+/* --- Topics that must not be shown ---------------------------------------- */
+
+static bool
+may_describe(const struct request *request, struct slice topic)
+{
+	return request_allows(request, ACL_DESCRIBE, ACL_RESOURCE_TOPIC, topic);
+}
+
+static bool
+assignment_allowed(const struct request *request,
+    const struct kp_consumer_group_describe_response_assignment *assignment)
+{
+	for (int32_t i = 0; i < assignment->topic_partitions_count; i++)
+		if (!may_describe(
+			request, assignment->topic_partitions[i].topic_name))
+			return false;
+	return true;
+}
+
+static bool
+member_allowed(const struct request *request,
+    const struct kp_consumer_group_describe_response_member *member)
+{
+	for (int32_t i = 0; i < member->subscribed_topic_names_count; i++)
+		if (!may_describe(request, member->subscribed_topic_names[i]))
+			return false;
+	return assignment_allowed(request, &member->assignment) &&
+	    assignment_allowed(request, &member->target_assignment);
+}
+
+static bool
+group_allowed(const struct request *request,
+    const struct kp_consumer_group_describe_response_group *group)
+{
+	for (int32_t i = 0; i < group->members_count; i++)
+		if (!member_allowed(request, &group->members[i]))
+			return false;
+	return true;
+}
+
+/* --- The request ---------------------------------------------------------- */
+
+#define MESSAGE_TOPICS                                                        \
+	"The group has described topic(s) that the client is not authorized " \
+	"to describe."
+
+static void
+finish(struct request *request, const struct group_call *call,
+    struct kp_consumer_group_describe_response_group *group)
+{
+	const struct kp_consumer_group_describe_request *body = request->body;
+
+	if (call == NULL)
+		return;
+	if (call->call.error != KP_NONE)
+		entry_fail(group, call->call.error, SLICE_NULL);
+	else if (!group_allowed(request, group))
+		entry_fail(group, KP_TOPIC_AUTHORIZATION_FAILED,
+		    slice_str(MESSAGE_TOPICS));
+	else if (body->include_authorized_operations &&
+	    group->error_code == KP_NONE)
+		group->authorized_operations = request_operations(
+		    request, ACL_RESOURCE_GROUP, group->group_id);
+}
+
+static void
+answer(struct request *request)
+{
+	const struct state *state = request->state;
+	struct kp_consumer_group_describe_response *response = state->response;
+
+	for (int32_t i = 0; i < response->groups_count; i++)
+		finish(request, state->calls[i], &response->groups[i]);
+	request_reply(request, response);
+}
+
+/*
+ * The calls of all groups that may be described.  They are made before the
+ * first group fills the arena.
+ */
+static struct state *
+state_of(struct request *request, struct coordinated *all)
+{
+	struct state *state = arena_xcalloc(&request->arena, 1, sizeof(*state));
+	struct kp_consumer_group_describe_response *response =
+	    response_of(request);
+
+	state->response = response;
+	state->calls = arena_xcalloc(&request->arena,
+	    (size_t)response->groups_count, sizeof(struct group_call *));
+	for (int32_t i = 0; i < response->groups_count; i++) {
+		struct kp_consumer_group_describe_response_group *group =
+		    &response->groups[i];
+
+		if (!coordinated_allowed(
+			request, ACL_DESCRIBE, group->group_id))
+			group->error_code = KP_GROUP_AUTHORIZATION_FAILED;
+		else if (group->group_id.len == 0)
+			group->error_code = KP_INVALID_GROUP_ID;
+		else
+			state->calls[i] = coordinated_call(all);
+	}
+	return state;
+}
+
+static void
+handle_consumer_group_describe(struct request *request)
+{
+	const struct kp_consumer_group_describe_request *body = request->body;
+	struct coordinated *all;
+	struct state *state;
+
+	if (body->group_ids_count > PARTITIONS_MAX) {
+		request_close(request, "a description of too many groups");
+		return;
+	}
+	if (!group_coordinator_serves_consumers(request->server->groups)) {
+		request_fail(request, KP_UNSUPPORTED_VERSION);
+		return;
+	}
+	all = coordinated_new(request, answer);
+	request->state = state = state_of(request, all);
+	for (int32_t i = 0; i < state->response->groups_count; i++)
+		if (state->calls[i] != NULL)
+			group_coordinator_consumer_describe(
+			    request->server->groups, state->calls[i],
+			    state->response->groups[i].group_id,
+			    &state->response->groups[i]);
+	coordinated_wait(all);
+}
+
+const struct api api_consumer_group_describe = API_ROW(
+    consumer_group_describe, API_ENTRIES, .fail = fail_consumer_group_describe);

@@ -1,0 +1,63 @@
+/*
+ * Group image: what coordinators of groups need to know of the cluster's
+ * metadata, under a lock of its own.
+ *
+ * The metadata image's lock is taken before a shard's and is not to be held
+ * while something is appended; but what a consumer group makes of topics
+ * depends on what the shard's lock guards.  So this keeps references to all
+ * topics, and the settings that groups have of their own, as of the last
+ * delta.  Its lock is a leaf.
+ *
+ * Thread: any.
+ */
+#ifndef COORD_GROUP_IMAGE_H
+#define COORD_GROUP_IMAGE_H
+
+#include "base/base.h"
+#include "base/uuid.h"
+#include "coord/group_settings.h"
+
+struct delta;
+struct group_image;
+struct topic_image;
+
+/* Without topics; settings outlives it. */
+struct group_image *group_image_new(const struct consumer_settings *settings);
+void group_image_free(struct group_image *image);
+
+/* The controller's thread: take over what has changed. */
+void group_image_apply(struct group_image *image, const struct delta *delta);
+
+/* The finalized level of group.version. */
+int16_t group_image_version(const struct group_image *image);
+
+/* The topic with a reference for the caller, or NULL. */
+const struct topic_image *group_image_topic(
+    struct group_image *image, struct slice name) WARN_UNUSED;
+const struct topic_image *group_image_topic_by_id(
+    struct group_image *image, struct uuid id) WARN_UNUSED;
+
+/* All topics, each with a reference; the caller frees the array. */
+const struct topic_image **group_image_topics(
+    struct group_image *image, size_t *count) WARN_UNUSED;
+
+/* It grows when topics are created: what names match has to be seen anew. */
+uint64_t group_image_topics_version(const struct group_image *image);
+
+/* What applies to one group, its own settings between the broker's bounds. */
+struct group_timing {
+	int32_t session_timeout_ms;
+	int32_t heartbeat_interval_ms;
+	int32_t assignment_interval_ms;
+};
+
+struct group_timing group_image_timing(
+    struct group_image *image, struct slice group_id);
+
+/* It grows when a group_timing may have changed. */
+uint64_t group_image_timing_version(const struct group_image *image);
+
+/* The broker's own settings have changed. */
+void group_image_timing_changed(struct group_image *image);
+
+#endif

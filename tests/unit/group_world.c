@@ -1,0 +1,292 @@
+#include "unit/group_world.h"
+
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/map.h"
+#include "coord/consumer_regex.h"
+#include "meta/delta.h"
+#include "unit/unit.h"
+#include "wire/batch.h"
+#include "wire/generated/metadata_partition_record.h"
+
+/* --- A clock, a log, a shard --------------------------------------------- */
+
+static int64_t
+world_wall_ms(void *context)
+{
+	return 1700000000000 + ((struct world *)context)->now_ms;
+}
+
+static int64_t
+world_monotonic_us(void *context)
+{
+	return ((struct world *)context)->now_ms * 1000;
+}
+
+static enum kp_error
+host_append(struct shard_host *host, struct shard_append *append)
+{
+	struct world *world = CONTAINER_OF(host, struct world, host);
+	struct batch batch;
+
+	if (world->append_error != KP_NONE)
+		return world->append_error;
+	batch_patch(append->data, world->end_offset, world->epoch);
+	assert_int_equal(
+	    batch_read(slice_of(append->data, append->len), &batch), 0);
+	assert_int_equal(batch.size_bytes, append->len);
+	assert_int_equal(buf_append(&world->log, append->data, append->len), 0);
+	append->end_offset = world->end_offset = batch.last_offset + 1;
+	world->appends_count++;
+	if (!world->holds_back)
+		world->high_watermark = world->end_offset;
+	return KP_NONE;
+}
+
+static enum kp_error
+host_read(struct shard_host *host, int64_t offset, size_t max_bytes UNUSED,
+    struct buf *out)
+{
+	struct world *world = CONTAINER_OF(host, struct world, host);
+	struct batch batch;
+	size_t at = 0;
+
+	while (batch_read(slice_of(world->log.data + at, world->log.len - at),
+		   &batch) == 0 &&
+	    batch.last_offset < offset)
+		at += batch.size_bytes;
+	assert_int_equal(
+	    buf_append(out, world->log.data + at, world->log.len - at), 0);
+	return KP_NONE;
+}
+
+static int64_t
+host_log_start(struct shard_host *host UNUSED)
+{
+	return 0;
+}
+
+static int64_t
+host_high_watermark(struct shard_host *host)
+{
+	return CONTAINER_OF(host, struct world, host)->high_watermark;
+}
+
+static void
+host_watch(struct shard_host *host UNUSED, int64_t offset UNUSED)
+{
+}
+
+static void
+host_wake(struct shard_host *host UNUSED)
+{
+}
+
+void
+world_load(struct world *world)
+{
+	group_shard_init(&world->shard, &world->common, &world->host, 0);
+	assert_true(shard_elect(&world->shard.shard, ++world->epoch));
+	shard_load(&world->shard.shard, world->epoch);
+}
+
+void
+world_unload(struct world *world)
+{
+	shard_resign(&world->shard.shard);
+	group_shard_fini(&world->shard);
+	assert_int_equal(world->memory.used, 0);
+}
+
+static void
+resolve(struct group_resolver *resolver, struct group_shard *shard UNUSED,
+    struct slice group_id, const struct principal *principal UNUSED)
+{
+	struct world *world = CONTAINER_OF(resolver, struct world, resolver);
+
+	assert_true(group_id.len < sizeof(world->resolving));
+	snprintf(world->resolving, sizeof(world->resolving), "%.*s",
+	    SLICE_ARG(group_id));
+}
+
+bool
+world_resolve(struct world *world)
+{
+	const struct principal principal = PRINCIPAL_ANONYMOUS;
+	char group[sizeof(world->resolving)];
+
+	if (world->resolving[0] == '\0')
+		return false;
+	snprintf(group, sizeof(group), "%s", world->resolving);
+	world->resolving[0] = '\0';
+	consumer_regex_run(&world->shard, slice_str(group), &principal, NULL);
+	return true;
+}
+
+void
+world_init(struct world *world)
+{
+	memset(world, 0, sizeof(*world));
+	world->clock =
+	    (struct clock_source){ world_wall_ms, world_monotonic_us, world };
+	clock_install(&world->clock);
+	world->host = (struct shard_host){
+		.append = host_append,
+		.read = host_read,
+		.log_start_offset = host_log_start,
+		.high_watermark = host_high_watermark,
+		.watch = host_watch,
+		.wake = host_wake,
+	};
+	world->settings = GROUP_SETTINGS_DEFAULT;
+	world->settings.rebalance_delay_ms = 0;
+	world->shard_settings = (struct shard_settings){
+		.batch_bytes_max = 1048588,
+		.load_bytes = 5242880,
+		.commit_timeout_ms = 5000,
+	};
+	budget_init(&world->memory, (size_t)64 << 20);
+	world->image = group_image_new(&world->settings.consumer);
+	world->resolver.resolve = resolve;
+	world->common = (struct group_common){
+		.settings = &world->settings,
+		.shard_settings = &world->shard_settings,
+		.memory = &world->memory,
+		.image = world->image,
+		.resolver = &world->resolver,
+	};
+	buf_init(&world->log, SIZE_MAX);
+	arena_init(&world->arena, SIZE_MAX);
+	world_load(world);
+}
+
+void
+world_fini(struct world *world)
+{
+	world_unload(world);
+	group_image_free(world->image);
+	buf_fini(&world->log);
+	arena_reset(&world->arena);
+	clock_install(NULL);
+}
+
+void
+world_restart(struct world *world)
+{
+	world_unload(world);
+	world_load(world);
+}
+
+/* Let time pass, with every timer on the way. */
+void
+world_pass(struct world *world, int64_t ms)
+{
+	int64_t end_ms = world->now_ms + ms, next_ms;
+
+	for (;;) {
+		next_ms = shard_tick(&world->shard.shard);
+		if (next_ms > end_ms)
+			break;
+		world->now_ms = MAX(next_ms, world->now_ms);
+	}
+	world->now_ms = end_ms;
+}
+
+void
+world_commit(struct world *world)
+{
+	world->holds_back = false;
+	world->high_watermark = world->end_offset;
+	shard_advance(&world->shard.shard, KP_NONE);
+}
+
+/* --- Metadata ------------------------------------------------------------ */
+
+static struct topic_image *
+make_topic(const char *name, struct uuid id, int32_t partitions)
+{
+	struct topic_image *topic = topic_image_new(slice_str(name), id);
+	struct kp_partition_record record;
+
+	kp_defaults(&kp_partition_record, &record);
+	record.topic_id = id;
+	for (int32_t i = 0; i < partitions; i++) {
+		record.partition_id = i;
+		assert_int_equal(topic_image_set_partition(
+				     topic, i, partition_image_new(&record)),
+		    0);
+	}
+	return topic;
+}
+
+/* The image, and then the groups, hear of the change. */
+static void
+topic_changed(struct world *world, const char *name,
+    const struct topic_image *old, const struct topic_image *new)
+{
+	struct delta_topic change = {
+		.id = new != NULL ? new->id : old->id,
+		.old = old,
+		.new = new,
+	};
+	struct delta_topic *changes[] = { &change };
+	const struct delta delta = { .topics = changes, .topics_count = 1 };
+	struct map names;
+
+	group_image_apply(world->image, &delta);
+	map_init(&names);
+	map_set(&names, slice_str(name), world);
+	group_shard_refresh(&world->shard, &names);
+	map_fini(&names);
+}
+
+struct uuid
+world_topic(struct world *world, const char *name, int32_t partitions)
+{
+	const struct topic_image *old =
+	    group_image_topic(world->image, slice_str(name));
+	struct uuid id = { { 1 } };
+	struct topic_image *topic;
+
+	be32_put(id.bytes + 12, ++world->topics_count);
+	if (old != NULL)
+		id = old->id;
+	topic = make_topic(name, id, partitions);
+	topic_changed(world, name, old, topic);
+	topic_image_unref(topic);
+	if (old != NULL)
+		topic_image_unref(old);
+	return id;
+}
+
+void
+world_drop_topic(struct world *world, const char *name)
+{
+	const struct topic_image *old =
+	    group_image_topic(world->image, slice_str(name));
+
+	assert_non_null(old);
+	topic_changed(world, name, old, NULL);
+	topic_image_unref(old);
+}
+
+void
+world_group_setting(
+    struct world *world, const char *group, const char *name, const char *text)
+{
+	struct config_set *set = config_set_new();
+	struct delta_configs change = {
+		.type = IMAGE_CONFIG_GROUP,
+		.name = slice_str(group),
+	};
+	struct delta_configs *changes[] = { &change };
+	const struct delta delta = { .configs = changes, .configs_count = 1 };
+
+	if (text != NULL) {
+		config_set_put(set, slice_str(name), slice_str(text));
+		change.new = set;
+	}
+	group_image_apply(world->image, &delta);
+	config_set_unref(set);
+}

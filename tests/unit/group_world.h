@@ -1,0 +1,63 @@
+/*
+ * Group world: a shard of groups whose log is in memory and whose clock is
+ * stepped, with topics that come and go.
+ */
+#ifndef UNIT_GROUP_WORLD_H
+#define UNIT_GROUP_WORLD_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "coord/group_shard.h"
+
+struct world {
+	int64_t now_ms;
+	struct clock_source clock;
+	struct shard_host host;
+	struct buf log;
+	int64_t end_offset;
+	int64_t high_watermark;
+	bool holds_back; /* the high watermark stays where it is */
+	int appends_count;
+	enum kp_error append_error;
+	struct group_settings settings;
+	struct shard_settings shard_settings;
+	struct budget memory;
+	struct group_image *image;
+	struct group_resolver resolver;
+	struct group_common common;
+	struct group_shard shard;
+	int32_t epoch;
+	struct arena arena;
+	uint32_t topics_count; /* that were made, for their ids */
+	char resolving[64];    /* the group that asked for it; "": none */
+};
+
+/* An active shard with an empty log; groups have no initial delay. */
+void world_init(struct world *world);
+void world_fini(struct world *world);
+
+/* Another shard over the same log. */
+void world_restart(struct world *world);
+void world_load(struct world *world);
+void world_unload(struct world *world);
+
+/* Let time pass, with every timer on the way. */
+void world_pass(struct world *world, int64_t ms);
+
+/* What has been appended so far is committed. */
+void world_commit(struct world *world);
+
+/* A topic, new or with so many partitions now; its id. */
+struct uuid world_topic(
+    struct world *world, const char *name, int32_t partitions);
+void world_drop_topic(struct world *world, const char *name);
+
+/* A group's own setting; text NULL removes it. */
+void world_group_setting(
+    struct world *world, const char *group, const char *name, const char *text);
+
+/* Resolve the expressions of the group that has asked for it, if one has. */
+bool world_resolve(struct world *world);
+
+#endif
