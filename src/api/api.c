@@ -58,6 +58,7 @@ extern const struct api api_list_config_resources;
 extern const struct api api_list_groups;
 extern const struct api api_list_offsets;
 extern const struct api api_list_partition_reassignments;
+extern const struct api api_list_transactions;
 extern const struct api api_metadata;
 extern const struct api api_offset_commit;
 extern const struct api api_offset_delete;
@@ -109,6 +110,7 @@ static const struct api *const rows[] = {
 	&api_describe_cluster,
 	&api_describe_producers,
 	&api_describe_transactions,
+	&api_list_transactions,
 	&api_consumer_group_heartbeat,
 	&api_consumer_group_describe,
 	&api_list_config_resources,

@@ -24,6 +24,7 @@
 #include "wire/generated/find_coordinator.h"
 #include "wire/generated/init_producer_id.h"
 #include "wire/generated/list_offsets.h"
+#include "wire/generated/list_transactions.h"
 #include "wire/generated/offset_commit.h"
 #include "wire/generated/offset_fetch.h"
 #include "wire/generated/produce.h"
@@ -718,6 +719,74 @@ readers_stop_at_the_oldest_open_transaction(void **state)
 	free_producer(&other);
 }
 
+/* --- ListTransactions (32) ------------------------------------------------ */
+
+static const struct kp_list_transactions_response *
+list(struct raw_txn *producer, int version,
+    const struct kp_list_transactions_request *request)
+{
+	return raw_txn_call(
+	    producer, LIST_TRANSACTIONS, list_transactions, version, request);
+}
+
+/* Does the list have the producer's id, and nothing that it must not have? */
+static bool
+is_listed(struct raw_txn *producer,
+    const struct kp_list_transactions_request *request)
+{
+	const struct kp_list_transactions_response *response =
+	    list(producer, 2, request);
+
+	assert_int_equal(response->error_code, KP_NONE);
+	for (int32_t i = 0; i < response->transaction_states_count; i++)
+		if (slice_equal_str(
+			response->transaction_states[i].transactional_id,
+			producer->id))
+			return true;
+	return false;
+}
+
+static void
+transactions_are_listed(void **state)
+{
+	struct raw_txn *producer = *state;
+	struct slice states[] = { slice_str("Ongoing"), slice_str("ongoing") };
+	struct kp_list_transactions_request request = { .duration_filter = -1 };
+	const struct kp_list_transactions_response *response;
+
+	raw_txn_begin(producer);
+	assert_true(is_listed(producer, &request));
+	request.state_filters = states;
+	request.state_filters_count = 2;
+	assert_false(is_listed(producer, &request));
+	response = list(producer, 0, &request);
+	assert_int_equal(response->unknown_state_filters_count, 1);
+	assert_true(
+	    slice_equal_str(response->unknown_state_filters[0], "ongoing"));
+	assert_int_equal(raw_txn_produce(producer, PRODUCE_EACH, 0), KP_NONE);
+	assert_true(is_listed(producer, &request));
+	request.state_filters = states + 1;
+	request.state_filters_count = 1;
+	assert_int_equal(
+	    list(producer, 2, &request)->transaction_states_count, 0);
+	request.state_filters_count = 0;
+	request.producer_id_filters = &producer->producer_id;
+	request.producer_id_filters_count = 1;
+	assert_int_equal(
+	    list(producer, 2, &request)->transaction_states_count, 1);
+	request.duration_filter = 1000000;
+	assert_false(is_listed(producer, &request));
+	request.duration_filter = -1;
+	request.transactional_id_pattern = slice_str("id");
+	assert_false(is_listed(producer, &request));
+	request.transactional_id_pattern = slice_str("id-[0-9]+");
+	assert_true(is_listed(producer, &request));
+	request.transactional_id_pattern = slice_str("id-(");
+	assert_int_equal(list(producer, 2, &request)->error_code,
+	    KP_INVALID_REGULAR_EXPRESSION);
+	assert_int_equal(raw_txn_end(producer, END_EACH, false), KP_NONE);
+}
+
 /* --- Markers from outside (26, 27) ---------------------------------------- */
 
 static void
@@ -947,6 +1016,7 @@ main(void)
 		TEST(the_later_commit_wins),
 		TEST(a_deleted_group_stays_deleted),
 		TEST(readers_stop_at_the_oldest_open_transaction),
+		TEST(transactions_are_listed),
 		TEST(markers_need_a_higher_epoch),
 		TEST(a_marker_makes_its_producer_known),
 		TEST(batches_that_are_refused),
