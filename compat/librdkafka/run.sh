@@ -42,16 +42,27 @@ prepare() {
 
 # numbers: of the tests to run.  A number may stand for several tests;
 # NUMBER/NAME is one of the subtests of a number, in a process of its own.
+# PASS/NUMBER is run as `passing` says.
 numbers() {
-	local list=(tests.allow tests.later)
+	local pass list=(tests.allow tests.later)
 	[ -z "${QUICK:-}" ] || list=(tests.quick)
 	sed 's/[[:space:]]*#.*//; /^$/d' "${list[@]}" | while read -r name; do
 		# shellcheck disable=SC2254
-		case $name in @(${ONLY:-*})) 
-			echo "${name%%_*}${name#"${name%%/*}"}"
-			;;
-		esac
+		case $name in @(${ONLY:-*})) ;; *) continue ;; esac
+		pass=
+		[[ $name != [a-z]*/* ]] || pass=${name%%/*}/
+		name=${name#"$pass"}
+		echo "$pass${name%%_*}${name#"${name%%/*}"}"
 	done | sort -u
+}
+
+# passing PASS: how its tests are run, as options and in the environment
+passing() {
+	options=()
+	case $1 in
+	consumer) export TEST_CONSUMER_GROUP_PROTOCOL=consumer ;;
+	idempotent) options=(-P -Q) ;;
+	esac
 }
 
 # runner NUMBER REPORT [OPTIONS]: run it
@@ -92,11 +103,15 @@ why() {
 # number N: its tests' lines of the results.  What fails is run once more: the
 # suite has limits of seconds, and other tests run beside it.
 number() {
-	local try state name begin=$SECONDS
-	local report=$WORK/reports/${1/\//.} log=$WORK/logs/${1/\//.}
+	local try state name begin=$SECONDS pass= options
+	local report=$WORK/reports/${1//\//.} log=$WORK/logs/${1//\//.}
+	[[ $1 != [a-z]*/* ]] || pass=${1%%/*}/
+	set -- "${1#"$pass"}"
+	passing "${pass%/}"
 	for try in 1 2; do
 		rm -f "$report.json"
-		(runner "$1" "$report.json") >"$log.log" 2>&1 </dev/null || :
+		(runner "$1" "$report.json" "${options[@]}") >"$log.log" 2>&1 \
+			</dev/null || :
 		if [ ! -s "$report.json" ]; then
 			printf '%s\tno report\n' "$1"
 		elif states "$1" "$report.json" | grep -q . && ran "$1" "$log.log"
@@ -109,6 +124,7 @@ number() {
 		cp "$log.log" "$log.try$try.log"
 	done
 	while IFS=$'\t' read -r name state; do
+		name=$pass$name
 		case $state in
 		PASSED) printf '%s\tpass\t%s s%s\n' "$name" \
 			$((SECONDS - begin)) "${again[$try]}" ;;
