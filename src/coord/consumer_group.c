@@ -59,6 +59,19 @@ consumer_names_own(struct consumer_names *owned, struct consumer_names value)
 	*owned = copy;
 }
 
+/* What a name takes beside its text, where it is subscribed to as well. */
+#define NAME_BYTES 256
+
+size_t
+consumer_names_bytes(const struct consumer_names *names)
+{
+	size_t bytes = 0;
+
+	for (int32_t i = 0; i < names->count; i++)
+		bytes += NAME_BYTES + names->names[i].len;
+	return bytes;
+}
+
 /* --- The group ----------------------------------------------------------- */
 
 struct consumer_group *
@@ -277,6 +290,20 @@ regex_drop_unused(struct consumer_group *consumer, struct consumer_regex *regex)
 		regex_free(consumer, regex);
 }
 
+static void
+regex_set_names(struct consumer_group *consumer, struct consumer_regex *regex,
+    struct consumer_names names)
+{
+	struct budget *memory = consumer->group->shard->memory;
+	size_t bytes = consumer_names_bytes(&names);
+
+	budget_give(memory, regex->bytes);
+	budget_force(memory, bytes);
+	consumer->bytes += bytes - regex->bytes;
+	regex->bytes = bytes;
+	consumer_names_own(&regex->topics, names);
+}
+
 void
 consumer_regex_resolve(struct consumer_group *consumer, struct slice text,
     struct consumer_names names)
@@ -285,7 +312,7 @@ consumer_regex_resolve(struct consumer_group *consumer, struct slice text,
 
 	topics_count(consumer, &names, 0, 1);
 	topics_count(consumer, &regex->topics, 0, -1);
-	consumer_names_own(&regex->topics, names);
+	regex_set_names(consumer, regex, names);
 	consumer->resolved_count += !regex->resolved;
 	regex->resolved = true;
 }
@@ -298,7 +325,7 @@ consumer_regex_forget(struct consumer_group *consumer, struct slice text)
 	if (regex == NULL)
 		return;
 	topics_count(consumer, &regex->topics, 0, -1);
-	consumer_names_own(&regex->topics, (struct consumer_names){ 0 });
+	regex_set_names(consumer, regex, (struct consumer_names){ 0 });
 	consumer->resolved_count -= regex->resolved;
 	regex->resolved = false;
 	regex_drop_unused(consumer, regex);
@@ -319,11 +346,10 @@ regex_use(struct consumer_group *consumer, struct slice text, int32_t by)
 /* --- What members hold --------------------------------------------------- */
 
 /*
- * What a member, a name and a partition take beside what the client has sent:
+ * What a member and a partition take beside what the client has sent:
  * the partition twice, since somebody has it as a target as well.
  */
 #define MEMBER_BYTES 1024
-#define NAME_BYTES 256
 #define PARTITION_BYTES 256
 #define PROTOCOL_BYTES 64
 
@@ -335,8 +361,7 @@ consumer_member_bytes(const struct consumer_member *member)
 	    member->client_host.len + member->server_assignor.len +
 	    member->regex.len;
 
-	for (int32_t i = 0; i < member->topics.count; i++)
-		bytes += NAME_BYTES + member->topics.names[i].len;
+	bytes += consumer_names_bytes(&member->topics);
 	bytes += PARTITION_BYTES *
 	    (size_t)(member->assigned.count + member->revoking.count);
 	for (int32_t i = 0;

@@ -95,6 +95,7 @@ struct consumer_regex {
 	int32_t members_count; /* that subscribe by it */
 	bool resolved;
 	struct consumer_names topics; /* owned */
+	size_t bytes;                 /* what these hold */
 };
 
 struct consumer_group {
@@ -224,6 +225,9 @@ bool consumer_names_equal(
 /* Replace the owned list, whose names are owned too, with a copy. */
 void consumer_names_own(
     struct consumer_names *owned, struct consumer_names value);
+
+/* The bytes that so many names take, of the memory that members have. */
+size_t consumer_names_bytes(const struct consumer_names *names);
 
 /* --- Regular expressions ------------------------------------------------- */
 

@@ -83,6 +83,7 @@ struct resolution {
 	const struct topic_image **topics;
 	size_t topics_count;
 	uint64_t version; /* of the topics */
+	size_t bytes;     /* what all matches take */
 };
 
 static struct consumer_group *
@@ -146,6 +147,10 @@ match_all(struct resolution *r, struct match *match)
 		if (regex_matches(match->regex, name) && may_describe(r, name))
 			match_add(match, name, &r->arena);
 	}
+	/* What there is no memory for matches nothing. */
+	r->bytes += consumer_names_bytes(&match->names);
+	if (r->bytes > budget_left(r->shard->memory))
+		match->names.count = 0;
 	regex_free(match->regex);
 	consumer_names_sort(&match->names);
 }

@@ -12,14 +12,21 @@ group_shard_consumer_heartbeat(struct group_shard *shard,
     struct kp_consumer_group_heartbeat_response *response)
 {
 	enum kp_error error = shard_enter(&shard->shard);
+	int64_t end_offset;
 
 	if (error != KP_NONE) {
 		call->call.error = error;
 		call->call.done(&call->call);
 		return;
 	}
+	end_offset = shard->shard.end_offset;
 	error = consumer_heartbeat(shard, call, request, response);
-	shard_reply(&shard->shard, &call->call, error);
+	/* Who is told nothing new need not wait for what others wrote. */
+	if (response->assignment == NULL &&
+	    shard->shard.end_offset == end_offset)
+		shard_reply_at_once(&shard->shard, &call->call, error);
+	else
+		shard_reply(&shard->shard, &call->call, error);
 	shard_leave(&shard->shard);
 }
 

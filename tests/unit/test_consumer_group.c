@@ -833,8 +833,8 @@ kinds_of_groups_exclude_each_other(void **state UNUSED)
 
 /* --- Offsets ------------------------------------------------------------- */
 
-static enum kp_error
-commit_by(struct client *client, const char *id, int32_t epoch,
+static void
+start_commit(struct client *client, const char *id, int32_t epoch,
     struct uuid topic_id, int32_t partition, int16_t version)
 {
 	struct group_offset offset = { .partition = partition, .offset = 7 };
@@ -857,6 +857,13 @@ commit_by(struct client *client, const char *id, int32_t epoch,
 	begin(client);
 	client->call.version = version;
 	group_shard_commit(&client->world->shard, &client->call, &commit);
+}
+
+static enum kp_error
+commit_by(struct client *client, const char *id, int32_t epoch,
+    struct uuid topic_id, int32_t partition, int16_t version)
+{
+	start_commit(client, id, epoch, topic_id, partition, version);
 	assert_false(client->pending);
 	return client->call.call.error;
 }
@@ -939,6 +946,52 @@ offsets_are_the_members(void **state UNUSED)
 	assert_int_equal(commit_by(&b, "a", 1, t, 0, 9), KP_STALE_MEMBER_EPOCH);
 	assert_int_equal(leave(&a, CONSUMER_EPOCH_LEAVE), KP_NONE);
 	assert_int_equal(commit_by(&b, "", -1, t, 0, 9), KP_NONE);
+	world_fini(&world);
+}
+
+/* Others' commits may take their time: a member lives on meanwhile. */
+static void
+heartbeats_do_not_wait_for_the_disk(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b;
+	struct uuid t;
+
+	world_init(&world);
+	t = world_topic(&world, "t", 2);
+	client_init(&a, &world, "a", "t");
+	client_init(&b, &world, "b", "t");
+	assert_int_equal(join(&a), KP_NONE);
+	world.holds_back = true;
+	start_commit(&b, "a", 2, t, 0, 9);
+	assert_true(b.pending);
+	assert_int_equal(beat_silently(&a), KP_NONE);
+	world_commit(&world);
+	assert_false(b.pending);
+	world_fini(&world);
+}
+
+/* Nor do the topics that expressions match take more than there is. */
+static void
+expressions_take_no_more_memory_than_there_is(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+	char name[16];
+
+	world_init(&world);
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "t-%d", i);
+		world_topic(&world, name, 1);
+	}
+	world.memory.max = 8 * 1024;
+	client_init(&a, &world, "a", NULL);
+	a.regex = "t-.*";
+	assert_int_equal(join(&a), KP_NONE);
+	assert_true(world_resolve(&world));
+	assert_int_equal(beat_silently(&a), KP_NONE);
+	owns(&a, 0);
+	assert_true(world.memory.used < world.memory.max);
 	world_fini(&world);
 }
 
@@ -1235,6 +1288,9 @@ main(void)
 		cmocka_unit_test(groups_have_settings_of_their_own),
 		cmocka_unit_test(kinds_of_groups_exclude_each_other),
 		cmocka_unit_test(offsets_are_the_members),
+		cmocka_unit_test(heartbeats_do_not_wait_for_the_disk),
+		cmocka_unit_test(
+		    expressions_take_no_more_memory_than_there_is),
 		cmocka_unit_test(groups_are_described_and_deleted),
 		cmocka_unit_test(empty_groups_expire),
 		cmocka_unit_test(a_restart_finds_all_of_it),
