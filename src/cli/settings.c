@@ -1,7 +1,5 @@
 #include "cli/settings.h"
 
-#include <strings.h>
-
 #include "base/descriptors.h"
 #include "base/slice.h"
 
@@ -80,21 +78,10 @@ settings_assignors(
 		add_assignor(settings, slice_str("uniform"));
 }
 
-static bool
-is_policy(struct slice policy, const char *name)
-{
-	return policy.len == strlen(name) &&
-	    strncasecmp((const char *)policy.data, name, policy.len) == 0;
-}
-
 static void
 settings_consumer(
     const struct configs *configs, struct consumer_settings *settings)
 {
-	struct slice policy =
-	    configs_broker(configs, "group.consumer.migration.policy");
-	bool both = is_policy(policy, "bidirectional");
-
 	settings->session_timeout_ms =
 	    int32_of(configs, "group.consumer.session.timeout.ms");
 	settings->session_timeout_min_ms =
@@ -119,8 +106,6 @@ settings_consumer(
 	settings->enabled = slice_list_has(
 	    configs_broker(configs, "group.coordinator.rebalance.protocols"),
 	    slice_str("consumer"));
-	settings->upgrades = both || is_policy(policy, "upgrade");
-	settings->downgrades = both || is_policy(policy, "downgrade");
 	settings_assignors(configs, settings);
 }
 

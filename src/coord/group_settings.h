@@ -38,9 +38,6 @@ struct consumer_settings {
 	int32_t assignors_count;
 	/* "consumer" is in group.coordinator.rebalance.protocols */
 	bool enabled;
-	/* group.consumer.migration.policy */
-	bool upgrades;
-	bool downgrades;
 };
 
 struct group_settings {
@@ -78,7 +75,7 @@ struct group_settings {
 		.assignors = { CONSUMER_ASSIGNOR_UNIFORM,                \
 			CONSUMER_ASSIGNOR_RANGE },                       \
 		.assignors_count = CONSUMER_ASSIGNORS_COUNT,             \
-		.enabled = true, .upgrades = true, .downgrades = true,   \
+		.enabled = true,                                         \
 	}
 
 #define GROUP_SETTINGS_DEFAULT                             \
