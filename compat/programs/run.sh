@@ -19,13 +19,15 @@ prepare() {
 	[ "$BROKER" = klamm ] || kafka_home >/dev/null
 }
 
-# program CLASS ARGUMENT...: of Apache Kafka
-program() {
+# become CLASS ARGUMENT...: a program of Apache Kafka, in place of the shell
+become() {
 	local home
 	home=$(cached "kafka-programs-$KAFKA_VERSION" programs_make)
-	KAFKA_OPTS='-Xmx512m -XX:+UseSerialGC' \
-		"$home/bin/kafka-run-class.sh" "org.apache.kafka.$@"
+	export KAFKA_OPTS='-Xmx512m -XX:+UseSerialGC'
+	exec "$home/bin/kafka-run-class.sh" "org.apache.kafka.$1" "${@:2}"
 }
+
+program() (become "$@")
 
 # serve: a broker of this test
 serve() {
@@ -91,9 +93,9 @@ smoke() {
 	processing.guarantee=$1
 	state.dir=$PWD/state
 	END
-	program streams.tests.StreamsSmokeTest smoke.properties process \
+	become streams.tests.StreamsSmokeTest smoke.properties process \
 		>process.out 2>&1 &
-	program streams.tests.StreamsSmokeTest smoke.properties run \
+	become streams.tests.StreamsSmokeTest smoke.properties run \
 		>run.out 2>&1 &
 	driver=$!
 	[ -z "${2:-}" ] || killed "$2" $driver
@@ -113,7 +115,7 @@ relational() {
 	serve
 	create_all 4 in-article in-comment out-augmented-article \
 		out-augmented-comment
-	program streams.tests.RelationalSmokeTest application "$BOOTSTRAP" \
+	become streams.tests.RelationalSmokeTest application "$BOOTSTRAP" \
 		relational "$1" "$PWD/state" "$2" >application.out 2>&1 &
 	program streams.tests.RelationalSmokeTest driver "$BOOTSTRAP" \
 		>driver.out 2>&1
@@ -127,7 +129,7 @@ test_relational() { relational exactly_once_v2 classic; }
 # copy FROM TO OPTION...: the broker is killed meanwhile
 copy() {
 	local copier
-	program tools.TransactionalMessageCopier --broker-list "$BOOTSTRAP" \
+	become tools.TransactionalMessageCopier --broker-list "$BOOTSTRAP" \
 		--transactional-id "copy-$2" --consumer-group "copy-$2" \
 		--input-topic "$1" --input-partition 0 --output-topic "$2" \
 		--transaction-size 20 "${@:3}" \

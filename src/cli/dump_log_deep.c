@@ -149,8 +149,7 @@ check_producers(struct dump_log_deep *deep, const char *path)
 		return;
 	}
 	producer_state_init(&state);
-	if (producer_snapshot_decode(&state, slice_of(bytes, len), 0,
-		INT64_MAX) != 0)
+	if (producer_snapshot_decode(&state, slice_of(bytes, len)) != 0)
 		dump_log_deep_problem(deep, path, "is no whole snapshot");
 	producer_state_fini(&state);
 	free(bytes);

@@ -51,14 +51,14 @@ has_transactions(const struct producer_state *state)
 	return false;
 }
 
-/* Read a snapshot, in which nobody has expired; -1 with errno. */
+/* Read a snapshot; -1 with errno. */
 static int
 read_snapshot(const struct abort_check *check, int64_t offset,
     struct producer_state *state)
 {
 	producer_state_init(state);
 	return producer_snapshot_read(
-	    state, check->log->disk, check->directory, offset, 0, INT64_MAX);
+	    state, check->log->disk, check->directory, offset);
 }
 
 static void

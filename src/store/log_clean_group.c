@@ -454,7 +454,7 @@ note_begun(const struct writing *writing)
 
 	producer_state_init(&state);
 	result = producer_snapshot_read(&state, cleaning->log->disk,
-	    cleaning->path, sources(writing)[0]->base_offset, 0, INT64_MAX);
+	    cleaning->path, sources(writing)[0]->base_offset);
 	/* A start cannot go on from it then. */
 	if (result != 0 && (errno == ENOENT || errno == EBADMSG))
 		result = 0;

@@ -337,12 +337,11 @@ add_epochs(struct log *log, const struct closed *closed)
 
 /* False where they are unbelievable, or have a transaction open. */
 static bool
-add_producers(struct log *log, struct slice snapshot, int64_t now_ms)
+add_producers(struct log *log, struct slice snapshot)
 {
 	const struct producer_state *state = &log->producers;
 
-	if (producer_snapshot_decode(&log->producers, snapshot, now_ms,
-		log->settings.producer_id_expiration_ms) != 0)
+	if (producer_snapshot_decode(&log->producers, snapshot) != 0)
 		return false;
 	for (size_t i = 0; i < state->count; i++)
 		if (state->producers[i]->txn_first_offset >= 0)
@@ -369,7 +368,7 @@ restore(struct log *log, struct slice description, int64_t now_ms)
 	    segment_activate_noted(log_active(log), closed.offsets,
 		closed.times, get64(closed.header + FIRST_TIMESTAMP_AT),
 		now_ms) == 0 &&
-	    add_producers(log, closed.snapshot, now_ms);
+	    add_producers(log, closed.snapshot);
 }
 
 struct log *
@@ -382,7 +381,7 @@ log_reopen(const struct log_open *open, struct slice description)
 		log_free(log);
 		return NULL;
 	}
-	log_load_end(log, open);
+	log_load_end(log);
 	return log;
 }
 

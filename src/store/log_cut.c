@@ -19,20 +19,20 @@ clamp(int64_t *offset, int64_t max)
 
 /* Snapshots that are in the directory; the log's segments are known. */
 static int
-reload_producers(struct log *log, int64_t now_ms)
+reload_producers(struct log *log)
 {
 	struct log_files files;
 	int result = log_sweep_snapshots(log, &files);
 
 	if (result != 0)
 		return -1;
-	result = log_producers_load(log, &files, log->end_offset, true, now_ms);
+	result = log_producers_load(log, &files, log->end_offset, true);
 	log_files_fini(&files);
 	return result;
 }
 
 static int
-after_cut(struct log *log, int64_t offset, int64_t now_ms)
+after_cut(struct log *log, int64_t offset)
 {
 	log->end_offset = offset;
 	clamp(&log->start_offset, offset);
@@ -43,7 +43,7 @@ after_cut(struct log *log, int64_t offset, int64_t now_ms)
 	log_tail_clear(&log->tail);
 	leader_epochs_truncate_end(&log->epochs, offset);
 	log_damages_truncate(log, offset);
-	return reload_producers(log, now_ms);
+	return reload_producers(log);
 }
 
 /*
@@ -103,7 +103,7 @@ truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 		return -1;
 	if (reopen_last(log, now_ms) != 0 || cut_active(log, offset) != 0)
 		return -1;
-	return after_cut(log, offset, now_ms);
+	return after_cut(log, offset);
 }
 
 static int
@@ -117,7 +117,7 @@ truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
 	log->start_offset = offset;
 	log->recovery_point = offset;
 	log->high_watermark = offset;
-	return after_cut(log, offset, now_ms);
+	return after_cut(log, offset);
 }
 
 /* Nothing is cut yet: an error that passes leaves the log as it was. */

@@ -292,7 +292,7 @@ void log_snapshot_unlink(struct log *log, int64_t offset);
  * -1 with errno.
  */
 int log_producers_load(struct log *log, struct log_files *files,
-    int64_t offset, bool scan_all, int64_t now_ms) WARN_UNUSED;
+    int64_t offset, bool scan_all) WARN_UNUSED;
 
 /*
  * Note a batch that is in the log now, with its bytes.  segment is where it
@@ -342,7 +342,7 @@ int log_damages_write(struct disk *disk, const char *directory,
 void log_load_begin(struct log *log, const struct log_open *open);
 
 /* Make what was loaded fit together; there is a segment. */
-void log_load_end(struct log *log, const struct log_open *open);
+void log_load_end(struct log *log);
 
 /* --- log_closed.c ------------------------------------------------------- */
 

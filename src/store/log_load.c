@@ -181,8 +181,7 @@ load_clean(struct log *log, const struct log_open *open,
 	if (*broken)
 		return 0;
 	log->recovery_point = log->end_offset;
-	return log_producers_load(
-	    log, files, log->end_offset, false, open->now_ms);
+	return log_producers_load(log, files, log->end_offset, false);
 }
 
 /* Offsets from first on up to the active segment's base are gone. */
@@ -248,8 +247,8 @@ load_unclean(struct log *log, const struct log_open *open,
 	/* What the batches say counts: the file may tell of others. */
 	leader_epochs_truncate_end(
 	    &log->epochs, log->segments[at]->base_offset);
-	if (log_producers_load(log, files, log->segments[at]->base_offset, true,
-		open->now_ms) != 0 ||
+	if (log_producers_load(
+		log, files, log->segments[at]->base_offset, true) != 0 ||
 	    recover_from(log, at, open->now_ms) != 0)
 		return -1;
 	log_names_changed(log);
@@ -284,8 +283,8 @@ load_segments(struct log *log, const struct log_open *open,
  * checksum.  A start that was true is not above what is durable, so one that
  * is above the end is a damaged number, and no reason to drop a record.
  */
-static void
-settle(struct log *log)
+void
+log_load_end(struct log *log)
 {
 	int64_t first = log->segments[0]->base_offset;
 
@@ -353,14 +352,6 @@ log_load_begin(struct log *log, const struct log_open *open)
 	log->recovery_point = believable(open->recovery_point);
 }
 
-void
-log_load_end(struct log *log, const struct log_open *open)
-{
-	/* Kafka forgets them with each load, however it learnt of them. */
-	log_producers_expire(log, open->now_ms);
-	settle(log);
-}
-
 static int
 load(struct log *log, const struct log_open *open, struct log_files *files)
 {
@@ -387,14 +378,13 @@ load(struct log *log, const struct log_open *open, struct log_files *files)
 	if (log->damage_count > 0)
 		log->recovery_point = MAX(log->recovery_point,
 		    log->damages[log->damage_count - 1].end_offset);
-	checked = open->clean && !doubtful ?
-	    log->segment_count :
-	    recovery_begin(log, doubtful);
+	checked = open->clean && !doubtful ? log->segment_count :
+					     recovery_begin(log, doubtful);
 	if (log_epochs_load(log, checked) != 0 ||
 	    load_segments(log, open, files, doubtful) != 0)
 		return -1;
 	save_damages(log);
-	log_load_end(log, open);
+	log_load_end(log);
 	return 0;
 }
 

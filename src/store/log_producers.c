@@ -194,10 +194,10 @@ open_txns_restore(struct log *log, int64_t offset)
 }
 
 static int
-read_snapshot(struct log *log, int64_t offset, int64_t now_ms)
+read_snapshot(struct log *log, int64_t offset)
 {
-	if (producer_snapshot_read(&log->producers, log->disk, log->path,
-		offset, now_ms, log->settings.producer_id_expiration_ms) != 0)
+	if (producer_snapshot_read(
+		&log->producers, log->disk, log->path, offset) != 0)
 		return -1;
 	return open_txns_restore(log, offset);
 }
@@ -207,8 +207,7 @@ read_snapshot(struct log *log, int64_t offset, int64_t now_ms)
  * The offset up to which the state is known.
  */
 static int64_t
-load_snapshot(
-    struct log *log, struct log_files *files, int64_t limit, int64_t now_ms)
+load_snapshot(struct log *log, struct log_files *files, int64_t limit)
 {
 	while (files->snapshot_count > 0) {
 		int64_t offset = files->snapshots[files->snapshot_count - 1];
@@ -216,7 +215,7 @@ load_snapshot(
 		if (offset < log->start_offset)
 			break;
 		if (offset <= limit) {
-			if (read_snapshot(log, offset, now_ms) == 0)
+			if (read_snapshot(log, offset) == 0)
 				return offset;
 			log_warn("store",
 			    "%s: producer snapshot %" PRId64 " cannot be used: "
@@ -318,7 +317,7 @@ drop_strays(struct log *log, const struct log_files *files)
 
 int
 log_producers_load(struct log *log, struct log_files *files, int64_t offset,
-    bool scan_all, int64_t now_ms)
+    bool scan_all)
 {
 	int64_t from;
 
@@ -326,7 +325,7 @@ log_producers_load(struct log *log, struct log_files *files, int64_t offset,
 	scan_all |= files->snapshot_count > 0;
 	producer_state_clear(&log->producers);
 	open_txns_clear(&log->txns);
-	from = load_snapshot(log, files, offset, now_ms);
+	from = load_snapshot(log, files, offset);
 	drop_strays(log, files);
 	log->snapshot_offset = from;
 	log->snapshot_dirty &= from >= 0;

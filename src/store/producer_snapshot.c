@@ -107,8 +107,7 @@ entry_decode(const uint8_t *p, struct producer *producer)
 }
 
 int
-producer_snapshot_decode(struct producer_state *state, struct slice bytes,
-    int64_t now_ms, int64_t expiration_ms)
+producer_snapshot_decode(struct producer_state *state, struct slice bytes)
 {
 	struct producer producer;
 
@@ -120,7 +119,7 @@ producer_snapshot_decode(struct producer_state *state, struct slice bytes,
 			producer_state_clear(state);
 			return -1;
 		}
-		producer_state_restore(state, &producer, now_ms, expiration_ms);
+		producer_state_restore(state, &producer);
 	}
 	return 0;
 }
@@ -153,8 +152,7 @@ producer_snapshot_write(const struct producer_state *state, struct disk *disk,
 
 int
 producer_snapshot_read(struct producer_state *state, struct disk *disk,
-    const char *directory, int64_t offset, int64_t now_ms,
-    int64_t expiration_ms)
+    const char *directory, int64_t offset)
 {
 	char *path = snapshot_path(directory, offset);
 	size_t len;
@@ -165,8 +163,7 @@ producer_snapshot_read(struct producer_state *state, struct disk *disk,
 	producer_state_clear(state);
 	if (bytes == NULL)
 		return -1;
-	result = producer_snapshot_decode(
-	    state, slice_of(bytes, len), now_ms, expiration_ms);
+	result = producer_snapshot_decode(state, slice_of(bytes, len));
 	free(bytes);
 	if (result < 0)
 		errno = EBADMSG;

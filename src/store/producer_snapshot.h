@@ -34,12 +34,16 @@ uint8_t *producer_snapshot_encode(
     const struct producer_state *state, size_t *len);
 
 /*
- * Put what a snapshot's bytes say into state, which is empty before.  Entries
- * that expired before now_ms and have no open transaction are left out.  0,
- * or -1 where the bytes are no whole snapshot (state is empty then).
+ * Put what a snapshot's bytes say into state, which is empty before.  0, or -1
+ * where the bytes are no whole snapshot (state is empty then).
+ *
+ * Nobody is left out, however old the last timestamp: it is that of a record,
+ * which a client may have filled in long after the fact, and it would find its
+ * retries appended twice.  Who has expired is forgotten later, by the check
+ * that goes round; Kafka does it here, too (ProducerStateManager).
  */
-int producer_snapshot_decode(struct producer_state *state, struct slice bytes,
-    int64_t now_ms, int64_t expiration_ms) WARN_UNUSED;
+int producer_snapshot_decode(struct producer_state *state, struct slice bytes)
+    WARN_UNUSED;
 
 /*
  * Write state's snapshot at offset into directory, in place.  With sync it is
@@ -56,7 +60,6 @@ int producer_snapshot_write(const struct producer_state *state,
  * deletes it and takes an older one.
  */
 int producer_snapshot_read(struct producer_state *state, struct disk *disk,
-    const char *directory, int64_t offset, int64_t now_ms,
-    int64_t expiration_ms) WARN_UNUSED;
+    const char *directory, int64_t offset) WARN_UNUSED;
 
 #endif

@@ -299,15 +299,9 @@ producer_state_expire(
 
 /* --- snapshots ----------------------------------------------------------- */
 
-bool
-producer_state_restore(struct producer_state *state,
-    const struct producer *producer, int64_t now_ms, int64_t expiration_ms)
+void
+producer_state_restore(
+    struct producer_state *state, const struct producer *producer)
 {
-	struct producer *copy;
-
-	if (is_expired(producer, now_ms, expiration_ms))
-		return false;
-	copy = producer_obtain(state, producer->id);
-	*copy = *producer;
-	return true;
+	*producer_obtain(state, producer->id) = *producer;
 }

@@ -119,9 +119,9 @@ size_t producer_state_expire(
 
 /*
  * Put in a copy of producer, as a snapshot has it, in place of one with the
- * same id; not where it has expired by now_ms.  Whether it was put in.
+ * same id.
  */
-bool producer_state_restore(struct producer_state *state,
-    const struct producer *producer, int64_t now_ms, int64_t expiration_ms);
+void producer_state_restore(
+    struct producer_state *state, const struct producer *producer);
 
 #endif

@@ -20,8 +20,7 @@ check_state(const struct producer_state *state)
 	uint8_t *bytes = producer_snapshot_encode(state, &len), *again_bytes;
 
 	producer_state_init(&again);
-	assert(producer_snapshot_decode(&again, slice_of(bytes, len), 0,
-		   INT64_MAX) == 0);
+	assert(producer_snapshot_decode(&again, slice_of(bytes, len)) == 0);
 	assert(again.count == state->count);
 	again_bytes = producer_snapshot_encode(&again, &again_len);
 	assert(len == again_len && memcmp(bytes, again_bytes, len) == 0);
@@ -38,8 +37,7 @@ check_bytes(const uint8_t *bytes, size_t len)
 	struct producer_state state;
 
 	producer_state_init(&state);
-	if (producer_snapshot_decode(&state, slice_of(bytes, len), 0,
-		INT64_MAX) == 0)
+	if (producer_snapshot_decode(&state, slice_of(bytes, len)) == 0)
 		check_state(&state);
 	else
 		assert(state.count == 0);

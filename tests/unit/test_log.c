@@ -339,6 +339,37 @@ duplicates_are_answered(void **state)
 	assert_int_equal(append.base_offset, 4);
 }
 
+/*
+ * A producer writes records that are older than its state is kept, and a start
+ * comes between a batch and its retry.
+ */
+static void
+producers_of_old_records_survive_starts(void **state)
+{
+	struct fixture *fixture = *state;
+	struct fixture_batch batch = {
+		.has_producer = true,
+		.producer_id = 7,
+		.timestamp_ms = FIXTURE_NOW_MS -
+		    2 * fixture->open.settings.producer_id_expiration_ms,
+	};
+	struct log_append append;
+
+	assert_int_equal(fixture_must_append(fixture, &batch), 0);
+	for (int i = 0; i < 2; i++) {
+		fixture->open.clean = i > 0;
+		fixture_restart(fixture);
+		assert_int_equal(
+		    fixture_append(fixture, &batch, &append), KP_NONE);
+		assert_true(append.duplicate);
+		assert_int_equal(append.base_offset, 0);
+	}
+	/* As long as nobody has looked whether they expired. */
+	log_producers_expire(fixture->log, FIXTURE_NOW_MS);
+	assert_int_equal(fixture_append(fixture, &batch, &append), KP_NONE);
+	assert_false(append.duplicate);
+}
+
 static void
 finds_timestamps(void **state)
 {
@@ -952,6 +983,7 @@ main(void)
 		TEST(replication_keeps_offsets),
 		TEST(replication_may_begin_anywhere),
 		TEST(duplicates_are_answered),
+		TEST(producers_of_old_records_survive_starts),
 		TEST(finds_timestamps),
 		TEST(retention_by_size),
 		TEST(full_disk_does_not_keep_segments),

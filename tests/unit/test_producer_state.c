@@ -243,8 +243,7 @@ a_snapshot_keeps_the_newest_batch(void **state UNUSED)
 			     true),
 	    0);
 	assert_true(temp_dir_has(dir, "00000000000000000051.snapshot"));
-	assert_int_equal(producer_snapshot_read(&back, disk_posix(), dir, 51,
-			     2000, DAY_MS),
+	assert_int_equal(producer_snapshot_read(&back, disk_posix(), dir, 51),
 	    0);
 	assert_int_equal(back.count, 3);
 	repeat(&back, batch(5, 1, 2, 1, 99), 23);
@@ -258,12 +257,6 @@ a_snapshot_keeps_the_newest_batch(void **state UNUSED)
 	assert_int_equal(p->batch_count, 0);
 	assert_int_equal(p->coordinator_epoch, 4);
 	assert_int_equal(p->epoch, 6);
-	/* What expired stays out, unless its transaction is open. */
-	assert_int_equal(producer_snapshot_read(&back, disk_posix(), dir, 51,
-			     1500 + DAY_MS, DAY_MS),
-	    0);
-	assert_int_equal(back.count, 1);
-	assert_int_equal(back.producers[0]->id, 9);
 	producer_state_fini(&s);
 	producer_state_fini(&back);
 	temp_dir_remove(dir);
@@ -298,8 +291,7 @@ kafkas_snapshot_is_read_and_written(void **state UNUSED)
 		bytes[i] = (uint8_t)(digit(kafka_snapshot[2 * i]) << 4 |
 		    digit(kafka_snapshot[2 * i + 1]));
 	producer_state_init(&s);
-	assert_int_equal(producer_snapshot_decode(&s, slice_of(bytes, len), 0,
-			     INT64_MAX),
+	assert_int_equal(producer_snapshot_decode(&s, slice_of(bytes, len)),
 	    0);
 	assert_int_equal(s.count, 3);
 	assert_int_equal(s.producers[0]->id, 2);
@@ -338,26 +330,24 @@ damaged_snapshots_are_refused(void **state UNUSED)
 	bytes = producer_snapshot_encode(&s, &len);
 	for (size_t cut = 0; cut < len; cut++)
 		assert_int_equal(producer_snapshot_decode(&back,
-				     slice_of(bytes, cut), 0, DAY_MS),
+				     slice_of(bytes, cut)),
 		    -1);
 	for (size_t bit = 0; bit < len * 8; bit++) {
 		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_int_equal(producer_snapshot_decode(&back,
-				     slice_of(bytes, len), 0, DAY_MS),
+				     slice_of(bytes, len)),
 		    -1);
 		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	/* A right checksum over what cannot be. */
 	bytes[9] = 1;
 	seal(bytes, len);
-	assert_int_equal(producer_snapshot_decode(&back, slice_of(bytes, len),
-			     0, DAY_MS),
+	assert_int_equal(producer_snapshot_decode(&back, slice_of(bytes, len)),
 	    -1);
 	bytes[9] = 2;
 	be64_put(bytes + 10 + 46, (uint64_t)-1);
 	seal(bytes, len);
-	assert_int_equal(producer_snapshot_decode(&back, slice_of(bytes, len),
-			     0, DAY_MS),
+	assert_int_equal(producer_snapshot_decode(&back, slice_of(bytes, len)),
 	    -1);
 	assert_int_equal(back.count, 0);
 	free(bytes);
@@ -373,20 +363,17 @@ an_empty_file_is_no_snapshot(void **state UNUSED)
 
 	producer_state_init(&s);
 	temp_dir_put(dir, "00000000000000000007.snapshot", "");
-	assert_int_equal(producer_snapshot_read(&s, disk_posix(), dir, 7, 0,
-			     DAY_MS),
+	assert_int_equal(producer_snapshot_read(&s, disk_posix(), dir, 7),
 	    -1);
 	assert_int_equal(errno, EBADMSG);
-	assert_int_equal(producer_snapshot_read(&s, disk_posix(), dir, 8, 0,
-			     DAY_MS),
+	assert_int_equal(producer_snapshot_read(&s, disk_posix(), dir, 8),
 	    -1);
 	assert_int_equal(errno, ENOENT);
 	/* One without entries is whole. */
 	assert_int_equal(producer_snapshot_write(&s, disk_posix(), dir, 7,
 			     false),
 	    0);
-	assert_int_equal(producer_snapshot_read(&s, disk_posix(), dir, 7, 0,
-			     DAY_MS),
+	assert_int_equal(producer_snapshot_read(&s, disk_posix(), dir, 7),
 	    0);
 	producer_state_fini(&s);
 	temp_dir_remove(dir);
