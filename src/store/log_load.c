@@ -94,26 +94,16 @@ drop_from(struct log *log, size_t at)
 	return result == 0 ? disk_sync_dir(log->disk, log->path) : -1;
 }
 
-/*
- * What a roll leaves: index files, and a producer snapshot at the next base.
- * Both can be made again from the batches, so a full disk is no reason not to
- * load a log: it may be the one that has to make room.
- */
+/* What a roll leaves: index files, and a producer snapshot at the next base. */
 static int
 close_recovered(struct log *log, size_t at)
 {
-	struct segment *segment = log->segments[at];
-
 	log->end_offset = log->segments[at + 1]->base_offset;
-	if (segment_save(segment) != 0) {
-		if (!disk_is_full(errno))
-			return -1;
-		segment_forget_indexes(segment);
-	}
-	if (log_snapshot_write(log) != 0 && !disk_is_full(errno))
+	if (segment_save(log->segments[at]) != 0 ||
+	    log_snapshot_write(log) != 0)
 		return -1;
-	segment->open_first = open_txns_first_ongoing(&log->txns);
-	segment_close(segment);
+	log->segments[at]->open_first = open_txns_first_ongoing(&log->txns);
+	segment_close(log->segments[at]);
 	return 0;
 }
 

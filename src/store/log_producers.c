@@ -274,12 +274,10 @@ scan_segment(struct log *log, struct segment *segment, int64_t from, int64_t to,
 static int
 keep_snapshot(struct log *log, int64_t offset)
 {
-	if (!log_has_base(log, offset) ||
-	    producer_snapshot_write(&log->producers, log->disk, log->path,
-		offset, true) == 0)
+	if (!log_has_base(log, offset))
 		return 0;
-	/* It can be made again from the batches. */
-	return disk_is_full(errno) ? 0 : -1;
+	return producer_snapshot_write(
+	    &log->producers, log->disk, log->path, offset, true);
 }
 
 /* Read the batches of [from, to) from the segments that are there. */

@@ -320,22 +320,6 @@ trim(struct segment *segment)
 	return result;
 }
 
-void
-segment_forget_indexes(struct segment *segment)
-{
-	static const char *const files[] = { ".index", ".timeindex" };
-
-	for (size_t i = 0; i < COUNT_OF(files); i++) {
-		char *path = segment_path(segment, files[i]);
-
-		if (disk_unlink(segment->disk, path) != 0 && errno != ENOENT)
-			log_warn("store", "cannot remove %s: %s", path,
-			    strerror(errno));
-		free(path);
-	}
-	segment->indexes_dirty = false;
-}
-
 int
 segment_save(struct segment *segment)
 {

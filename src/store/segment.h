@@ -339,12 +339,6 @@ int segment_may_have_gaps(struct segment *segment) WARN_UNUSED;
 /* Free the indexes of a closed segment that were not used since last time. */
 void segment_relax(struct segment *segment);
 
-/*
- * Take away what segment_save could not write as a whole: the files are made
- * again when somebody misses them.
- */
-void segment_forget_indexes(struct segment *segment);
-
 /* Sync index files and batches, as they are marked dirty; -1 with errno. */
 int segment_sync_indexes(struct segment *segment) WARN_UNUSED;
 

@@ -534,34 +534,6 @@ live(struct fixture *fixture)
 	return log_close(log) == 0 ? end : flushed;
 }
 
-/* A log that could make room has to be there, room or not. */
-static void
-full_disk_does_not_keep_a_log_from_loading(void **state)
-{
-	struct fixture *fixture = *state;
-	int64_t end;
-
-	small_segments(fixture);
-	append_some(fixture, 40);
-	end = log_end_offset(fixture->log);
-	assert_true(log_segment_count(fixture->log) > 3);
-	log_free(fixture->log);
-	fixture->log = NULL;
-	fixture->open.clean = false;
-	fixture->open.recovery_point = 0;
-	disk_fault_fail_all(&fixture->fault, DISK_PWRITE, NULL, 0, ENOSPC);
-	fixture_open(fixture);
-	assert_true(disk_fault_clear(&fixture->fault) > 3);
-	assert_false(log_is_offline(fixture->log));
-	assert_int_equal(log_end_offset(fixture->log), end);
-	assert_int_equal(fixture_count_records(fixture, 0, 1 << 20), end);
-	assert_int_equal(log_flush_all(fixture->log), 0);
-	append_some(fixture, 5);
-	fixture_restart(fixture);
-	assert_int_equal(fixture_count_records(fixture, 0, 1 << 20),
-	    log_end_offset(fixture->log));
-}
-
 /* Whatever fails in its life, nothing that was flushed is lost. */
 static void
 every_call_of_a_life_fails_once(void **state)
@@ -657,7 +629,6 @@ main(void)
 		TEST(not_so_clean),
 		TEST(interrupted_operations),
 		TEST(every_call_of_recovery_fails_once),
-		TEST(full_disk_does_not_keep_a_log_from_loading),
 		TEST(every_call_of_a_life_fails_once),
 		TEST(an_empty_directory_gets_a_log),
 		TEST(damaged_epochs_are_derived),
