@@ -1423,10 +1423,7 @@ run_seed(uint64_t seed)
 	world_pass(&world, 3600 * 1000);
 	for (int j = 0; j < CLIENTS; j++)
 		assert_false(clients[j].pending);
-	world_unload(&world);
-	buf_fini(&world.log);
-	arena_reset(&world.arena);
-	clock_install(NULL);
+	world_fini(&world);
 }
 
 static void
