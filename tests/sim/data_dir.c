@@ -311,10 +311,8 @@ data_dir_formatted(const struct data_dir *dir, struct sim_disk *disk)
 	struct format_result result;
 	bool ours = format(disk, &rng, &result) == 0;
 
-	if (ours) {
-		CHECK(!result.formatted);
-		format_result_fini(&result);
-	}
+	CHECK(!ours || !result.formatted);
+	format_result_fini(&result);
 	return ours;
 }
 
