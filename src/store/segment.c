@@ -369,10 +369,13 @@ segment_truncate(struct segment *segment, int64_t position, int64_t offset)
 	segment->size_bytes = position;
 	segment->cuts++;
 	result = cut(segment, fd);
-	segment_unpin(segment);
 	segment->dirty = true;
 	segment->indexes_dirty = true;
 	segment_indexes_truncate(&segment->indexes, position, offset);
+	if (result == 0)
+		result = segment_indexes_catch_up(
+		    &segment->indexes, segment->disk, fd, position);
+	segment_unpin(segment);
 	txn_index_truncate(&segment->aborts, offset);
 	if (position == 0)
 		segment->first_timestamp_ms = -1;

@@ -147,9 +147,10 @@ segment_indexes_write(const struct segment_indexes *indexes, struct disk *disk,
 	return time_index_write(&indexes->times, disk, times_path);
 }
 
-int
-segment_indexes_rebuild(struct segment_indexes *indexes, struct disk *disk,
-    int fd, int64_t log_size, int32_t interval_bytes)
+/* Take in the batches of [from, to) of a file; -1 with errno. */
+static int
+take_batches(struct segment_indexes *indexes, struct disk *disk, int fd,
+    int64_t from, int64_t to, int32_t interval_bytes)
 {
 	uint8_t *buffer = xmalloc(REBUILD_BUFFER_LEN);
 	struct batch_walk walk;
@@ -158,9 +159,10 @@ segment_indexes_rebuild(struct segment_indexes *indexes, struct disk *disk,
 	int result;
 
 	file_scan_init(
-	    &scan, disk, fd, 0, log_size, buffer, REBUILD_BUFFER_LEN);
+	    &scan, disk, fd, from, to, buffer, REBUILD_BUFFER_LEN);
 	batch_walk_init(&walk, &scan, indexes->base_offset);
 	walk.verify = true;
+	walk.in_middle = from > 0;
 	while ((result = batch_walk_next(&walk, &batch)) > 0) {
 		if (walk.skipped)
 			segment_indexes_want_entry(indexes);
@@ -168,6 +170,28 @@ segment_indexes_rebuild(struct segment_indexes *indexes, struct disk *disk,
 		    indexes, &batch, walk.scan.position, interval_bytes);
 	}
 	free(buffer);
+	return result;
+}
+
+int
+segment_indexes_rebuild(struct segment_indexes *indexes, struct disk *disk,
+    int fd, int64_t log_size, int32_t interval_bytes)
+{
+	int result =
+	    take_batches(indexes, disk, fd, 0, log_size, interval_bytes);
+
 	segment_indexes_finish(indexes);
 	return result;
+}
+
+int
+segment_indexes_catch_up(struct segment_indexes *indexes, struct disk *disk,
+    int fd, int64_t log_size)
+{
+	const struct offset_index *offsets = &indexes->offsets;
+	int64_t from = offsets->count == 0 ?
+	    0 :
+	    offsets->entries[offsets->count - 1].position;
+
+	return take_batches(indexes, disk, fd, from, log_size, INT32_MAX);
 }

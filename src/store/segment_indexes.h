@@ -69,6 +69,13 @@ int segment_indexes_write(const struct segment_indexes *indexes,
     WARN_UNUSED;
 
 /*
+ * After a truncation to log_size: take in the batches of an open file behind
+ * the last entry, whose timestamps are in no entry.  -1 with errno.
+ */
+int segment_indexes_catch_up(struct segment_indexes *indexes,
+    struct disk *disk, int fd, int64_t log_size) WARN_UNUSED;
+
+/*
  * Fill empty indexes from the good batches of an open file, over what is bad
  * between them; interval_bytes as above.  -1 with errno.
  */
