@@ -231,7 +231,8 @@ search_segment(const struct search *search, struct log_position *found)
 		result = segment_lookup_timestamp_closed(
 		    search->segment, search->timestamp_ms, &hint);
 	if (result == 0 && hint.position > 0)
-		result = segment_has_time(search->segment, &hint);
+		result = segment_has_time(
+		    search->segment, &hint, search->end_position);
 	if (result == 0 && hint.position > 0 && !search->active &&
 	    segment_distrust(search->segment) < 0)
 		result = -1;

@@ -255,10 +255,11 @@ int segment_lookup_timestamp_closed(struct segment *segment,
     int64_t timestamp_ms, struct segment_time *found) WARN_UNUSED;
 
 /*
- * Is there such a batch?  1, 0, or -1 with errno.  Reads the file.  Any lock.
+ * Is there such a batch before end_position, which is at most the size?  1, 0,
+ * or -1 with errno.  Reads the file.  Any lock.
  */
-int segment_has_time(struct segment *segment, const struct segment_time *time)
-    WARN_UNUSED;
+int segment_has_time(struct segment *segment, const struct segment_time *time,
+    int64_t end_position) WARN_UNUSED;
 
 /* Where batches are looked for: those that end before both. */
 struct segment_bound {

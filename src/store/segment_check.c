@@ -25,7 +25,8 @@ unlock(struct segment *segment)
 /* --- Times -------------------------------------------------------------- */
 
 int
-segment_has_time(struct segment *segment, const struct segment_time *time)
+segment_has_time(struct segment *segment, const struct segment_time *time,
+    int64_t end_position)
 {
 	uint8_t buffer[HEADER_BUFFER_LEN];
 	int fd = segment_pin(segment);
@@ -37,7 +38,7 @@ segment_has_time(struct segment *segment, const struct segment_time *time)
 	if (fd < 0)
 		return -1;
 	file_scan_init(&scan, segment->disk, fd, time->position,
-	    segment->size_bytes, buffer, sizeof(buffer));
+	    end_position, buffer, sizeof(buffer));
 	batch_walk_init(&walk, &scan, segment->base_offset);
 	walk.in_middle = time->position > 0;
 	do
@@ -65,7 +66,7 @@ segment_times_agree(struct segment *segment)
 	last.position = segment_lookup(segment, last.offset);
 	if (last.position < 0)
 		return -1;
-	return segment_has_time(segment, &last);
+	return segment_has_time(segment, &last, segment->size_bytes);
 }
 
 /* Are the batches behind the last index entry no later than the index says? */
