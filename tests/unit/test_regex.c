@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/regex.c"
+#include "base/regex_tree.c"
 
 struct example {
 	const char *pattern;
@@ -118,7 +119,7 @@ static const char *const refusals[][2] = {
 	{ "(?P<n", BAD_NAME },
 	{ "(?P<a-b>c)", BAD_NAME },
 	{ "(?x:a)", BAD_PERL },
-	{ "((a{1000}){1000}){1000}", TOO_LARGE },
+	{ "((a{1000}){1000}){1000}", REGEX_TOO_LARGE },
 };
 
 static void
@@ -170,7 +171,7 @@ long_expressions_are_fine(void **state UNUSED)
 	regex_free(regex);
 	memset(pattern, 'a', sizeof(pattern));
 	assert_null(regex_new(slice_of(pattern, sizeof(pattern)), &reason));
-	assert_string_equal(reason, TOO_LARGE);
+	assert_string_equal(reason, REGEX_TOO_LARGE);
 }
 
 /* Backtracking would take 2^64 steps for it. */
