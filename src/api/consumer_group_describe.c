@@ -10,7 +10,7 @@
 
 struct state {
 	struct kp_consumer_group_describe_response *response;
-	struct group_call **calls; /* NULL: answered without */
+	struct group_call **calls;
 };
 
 /* --- Answers ------------------------------------------------------------- */
@@ -109,17 +109,14 @@ finish(struct request *request, const struct group_call *call,
 {
 	const struct kp_consumer_group_describe_request *body = request->body;
 
-	if (call == NULL)
-		return;
 	if (call->call.error != KP_NONE)
 		entry_fail(group, call->call.error, SLICE_NULL);
 	else if (!group_allowed(request, group))
 		entry_fail(group, KP_TOPIC_AUTHORIZATION_FAILED,
 		    slice_str(MESSAGE_TOPICS));
-	else if (body->include_authorized_operations &&
-	    group->error_code == KP_NONE)
-		group->authorized_operations = request_operations(
-		    request, ACL_RESOURCE_GROUP, group->group_id);
+	else if (group->error_code == KP_NONE)
+		group->authorized_operations = coordinated_operations(request,
+		    body->include_authorized_operations, group->group_id);
 }
 
 static void
@@ -133,33 +130,15 @@ answer(struct request *request)
 	request_reply(request, response);
 }
 
-/*
- * The calls of all groups that may be described.  They are made before the
- * first group fills the arena.
- */
-static struct state *
-state_of(struct request *request, struct coordinated *all)
+static void
+describe(struct request *request, struct group_call *call,
+    struct kp_consumer_group_describe_response_group *group)
 {
-	struct state *state = arena_xcalloc(&request->arena, 1, sizeof(*state));
-	struct kp_consumer_group_describe_response *response =
-	    response_of(request);
-
-	state->response = response;
-	state->calls = arena_xcalloc(&request->arena,
-	    (size_t)response->groups_count, sizeof(struct group_call *));
-	for (int32_t i = 0; i < response->groups_count; i++) {
-		struct kp_consumer_group_describe_response_group *group =
-		    &response->groups[i];
-
-		if (!coordinated_allowed(
-			request, ACL_DESCRIBE, group->group_id))
-			group->error_code = KP_GROUP_AUTHORIZATION_FAILED;
-		else if (group->group_id.len == 0)
-			group->error_code = KP_INVALID_GROUP_ID;
-		else
-			state->calls[i] = coordinated_call(all);
-	}
-	return state;
+	if (group->group_id.len == 0 && call->call.error == KP_NONE)
+		group->error_code = KP_INVALID_GROUP_ID;
+	else if (call->call.error == KP_NONE)
+		group_coordinator_consumer_describe(
+		    request->server->groups, call, group->group_id, group);
 }
 
 static void
@@ -178,13 +157,13 @@ handle_consumer_group_describe(struct request *request)
 		return;
 	}
 	all = coordinated_new(request, answer);
-	request->state = state = state_of(request, all);
+	state = arena_xcalloc(&request->arena, 1, sizeof(*state));
+	state->response = response_of(request);
+	state->calls = coordinated_describe(
+	    all, body->group_ids, state->response->groups_count);
+	request->state = state;
 	for (int32_t i = 0; i < state->response->groups_count; i++)
-		if (state->calls[i] != NULL)
-			group_coordinator_consumer_describe(
-			    request->server->groups, state->calls[i],
-			    state->response->groups[i].group_id,
-			    &state->response->groups[i]);
+		describe(request, state->calls[i], &state->response->groups[i]);
 	coordinated_wait(all);
 }
 

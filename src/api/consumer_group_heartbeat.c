@@ -6,11 +6,6 @@
 #include "api/coordinated.h"
 #include "wire/generated/consumer_group_heartbeat.h"
 
-struct state {
-	struct group_call *call;
-	struct kp_consumer_group_heartbeat_response *response;
-};
-
 /* Nothing but the error, and its text. */
 static void
 reply_error(struct request *request, enum kp_error error, struct slice message)
@@ -34,13 +29,14 @@ fail_consumer_group_heartbeat(struct request *request, enum kp_error error)
 static void
 answer(struct request *request)
 {
-	const struct state *state = request->state;
-	enum kp_error error = state->call->call.error;
+	const struct coordinated_one *one = request->state;
+	struct kp_consumer_group_heartbeat_response *response = one->response;
+	enum kp_error error = one->call->call.error;
 
 	if (error == KP_NONE)
-		request_reply(request, state->response);
+		request_reply(request, response);
 	else
-		reply_error(request, error, state->response->error_message);
+		reply_error(request, error, response->error_message);
 }
 
 /* Who may not describe a topic may not learn by subscribing that it exists. */
@@ -74,21 +70,16 @@ handle_consumer_group_heartbeat(struct request *request)
 {
 	const struct kp_consumer_group_heartbeat_request *body = request->body;
 	enum kp_error error = check(request);
-	struct coordinated *all;
-	struct state *state;
+	struct coordinated_one *one;
 
 	if (error != KP_NONE) {
 		request_fail(request, error);
 		return;
 	}
-	all = coordinated_new(request, answer);
-	state = arena_xcalloc(&request->arena, 1, sizeof(*state));
-	state->call = coordinated_call(all);
-	state->response = request_response_new(request);
-	request->state = state;
+	one = coordinated_one_new(request, answer);
 	group_coordinator_consumer_heartbeat(
-	    request->server->groups, state->call, body, state->response);
-	coordinated_wait(all);
+	    request->server->groups, one->call, body, one->response);
+	coordinated_wait(one->all);
 }
 
 const struct api api_consumer_group_heartbeat =

@@ -53,6 +53,50 @@ coordinated_call(struct coordinated *coordinated)
 	return call;
 }
 
+struct coordinated_one *
+coordinated_one_new(
+    struct request *request, void (*answer)(struct request *request))
+{
+	struct coordinated_one *one =
+	    arena_xcalloc(&request->arena, 1, sizeof(*one));
+
+	one->all = coordinated_new(request, answer);
+	one->call = coordinated_call(one->all);
+	one->response = request_response_new(request);
+	request->state = one;
+	return one;
+}
+
+struct group_call **
+coordinated_describe(
+    struct coordinated *coordinated, const struct slice *ids, int32_t count)
+{
+	struct request *request = coordinated->request;
+	struct group_call **calls = arena_xcalloc(
+	    &request->arena, (size_t)count, sizeof(struct group_call *));
+
+	for (int32_t i = 0; i < count; i++) {
+		bool allowed =
+		    coordinated_allowed(request, ACL_DESCRIBE, ids[i]);
+
+		calls[i] = allowed ?
+		    coordinated_call(coordinated) :
+		    arena_xcalloc(&request->arena, 1, sizeof(*calls[i]));
+		if (!allowed)
+			calls[i]->call.error = KP_GROUP_AUTHORIZATION_FAILED;
+	}
+	return calls;
+}
+
+int32_t
+coordinated_operations(
+    const struct request *request, bool asked, struct slice group_id)
+{
+	return asked ?
+	    request_operations(request, ACL_RESOURCE_GROUP, group_id) :
+	    COORDINATED_OPERATIONS_NONE;
+}
+
 void
 coordinated_join_txn(struct coordinated *coordinated, struct txn_call *call,
     struct slice transactional_id)
@@ -70,6 +114,14 @@ coordinated_allowed(const struct request *request, enum acl_operation operation,
     struct slice group_id)
 {
 	return request_allows(request, operation, ACL_RESOURCE_GROUP, group_id);
+}
+
+enum kp_error
+coordinated_check(const struct request *request, struct slice group_id)
+{
+	if (!coordinated_allowed(request, ACL_READ, group_id))
+		return KP_GROUP_AUTHORIZATION_FAILED;
+	return group_id.len == 0 ? KP_INVALID_GROUP_ID : KP_NONE;
 }
 
 bool

@@ -7,17 +7,14 @@
 #include "wire/codec.h"
 #include "wire/generated/describe_groups.h"
 
-#define OPERATIONS_NOT_ASKED INT32_MIN
-
 struct state {
 	struct kp_describe_groups_response *response;
-	struct group_call **calls; /* NULL: answered without */
+	struct group_call **calls;
 };
 
 /* The entry says nothing but error. */
 static void
-entry_fail(
-    struct kp_describe_groups_response_group *group, enum kp_error error)
+entry_fail(struct kp_describe_groups_response_group *group, enum kp_error error)
 {
 	group->error_code = (int16_t)error;
 	group->error_message = SLICE_NULL;
@@ -43,7 +40,7 @@ response_of(struct request *request)
 	for (int32_t i = 0; i < count; i++) {
 		response->groups[i].group_id = body->groups[i];
 		response->groups[i].authorized_operations =
-		    OPERATIONS_NOT_ASKED;
+		    COORDINATED_OPERATIONS_NONE;
 	}
 	return response;
 }
@@ -64,14 +61,11 @@ finish(struct request *request, const struct group_call *call,
 {
 	const struct kp_describe_groups_request *body = request->body;
 
-	if (call == NULL)
-		return;
 	if (call->call.error != KP_NONE)
 		entry_fail(group, call->call.error);
-	else if (body->include_authorized_operations &&
-	    group->error_code == KP_NONE)
-		group->authorized_operations = request_operations(
-		    request, ACL_RESOURCE_GROUP, group->group_id);
+	else if (group->error_code == KP_NONE)
+		group->authorized_operations = coordinated_operations(request,
+		    body->include_authorized_operations, group->group_id);
 }
 
 static void
@@ -83,31 +77,6 @@ answer(struct request *request)
 	for (int32_t i = 0; i < response->groups_count; i++)
 		finish(request, state->calls[i], &response->groups[i]);
 	request_reply(request, response);
-}
-
-/*
- * The calls of all groups that may be described.  They are made before the
- * first group fills the arena.
- */
-static struct state *
-state_of(struct request *request, struct coordinated *all)
-{
-	struct state *state = arena_xcalloc(&request->arena, 1, sizeof(*state));
-	struct kp_describe_groups_response *response = response_of(request);
-
-	state->response = response;
-	state->calls = arena_xcalloc(&request->arena,
-	    (size_t)response->groups_count, sizeof(struct group_call *));
-	for (int32_t i = 0; i < response->groups_count; i++) {
-		struct kp_describe_groups_response_group *group =
-		    &response->groups[i];
-
-		if (coordinated_allowed(request, ACL_DESCRIBE, group->group_id))
-			state->calls[i] = coordinated_call(all);
-		else
-			group->error_code = KP_GROUP_AUTHORIZATION_FAILED;
-	}
-	return state;
 }
 
 static void
@@ -122,9 +91,13 @@ handle_describe_groups(struct request *request)
 		return;
 	}
 	all = coordinated_new(request, answer);
-	request->state = state = state_of(request, all);
+	state = arena_xcalloc(&request->arena, 1, sizeof(*state));
+	state->response = response_of(request);
+	state->calls = coordinated_describe(
+	    all, body->groups, state->response->groups_count);
+	request->state = state;
 	for (int32_t i = 0; i < state->response->groups_count; i++)
-		if (state->calls[i] != NULL)
+		if (state->calls[i]->call.error == KP_NONE)
 			group_coordinator_describe(request->server->groups,
 			    state->calls[i],
 			    state->response->groups[i].group_id,

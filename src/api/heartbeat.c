@@ -20,14 +20,11 @@ static void
 handle_heartbeat(struct request *request)
 {
 	const struct kp_heartbeat_request *body = request->body;
+	enum kp_error error = coordinated_check(request, body->group_id);
 	struct coordinated *all;
 
-	if (!coordinated_allowed(request, ACL_READ, body->group_id)) {
-		request_fail(request, KP_GROUP_AUTHORIZATION_FAILED);
-		return;
-	}
-	if (body->group_id.len == 0) {
-		request_fail(request, KP_INVALID_GROUP_ID);
+	if (error != KP_NONE) {
+		request_fail(request, error);
 		return;
 	}
 	all = coordinated_new(request, answer);

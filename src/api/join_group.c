@@ -8,11 +8,6 @@
 /* From here on there is a null for "no protocol". */
 #define VERSION_NULLABLE 7
 
-struct state {
-	struct group_call *call;
-	struct kp_join_group_response *response;
-};
-
 /* Without generation and members; an empty member id after some errors. */
 static void
 clear(const struct request *request, enum kp_error error,
@@ -54,37 +49,29 @@ fail_join_group(struct request *request, enum kp_error error)
 static void
 answer(struct request *request)
 {
-	struct state *state = request->state;
-	enum kp_error error = state->call->call.error;
+	const struct coordinated_one *one = request->state;
+	enum kp_error error = one->call->call.error;
 
 	if (error != KP_NONE)
-		clear(request, error, state->response);
-	reply(request, state->response);
+		clear(request, error, one->response);
+	reply(request, one->response);
 }
 
 static void
 handle_join_group(struct request *request)
 {
 	struct kp_join_group_request *body = request->body;
-	struct coordinated *all;
-	struct state *state;
+	enum kp_error error = coordinated_check(request, body->group_id);
+	struct coordinated_one *one;
 
-	if (!coordinated_allowed(request, ACL_READ, body->group_id)) {
-		request_fail(request, KP_GROUP_AUTHORIZATION_FAILED);
+	if (error != KP_NONE) {
+		request_fail(request, error);
 		return;
 	}
-	if (body->group_id.len == 0) {
-		request_fail(request, KP_INVALID_GROUP_ID);
-		return;
-	}
-	all = coordinated_new(request, answer);
-	state = arena_xcalloc(&request->arena, 1, sizeof(*state));
-	state->call = coordinated_call(all);
-	state->response = request_response_new(request);
-	request->state = state;
+	one = coordinated_one_new(request, answer);
 	group_coordinator_join(
-	    request->server->groups, state->call, body, state->response);
-	coordinated_wait(all);
+	    request->server->groups, one->call, body, one->response);
+	coordinated_wait(one->all);
 }
 
 const struct api api_join_group =

@@ -9,11 +9,6 @@
 /* From here on the protocol must be named. */
 #define VERSION_PROTOCOL 5
 
-struct state {
-	struct group_call *call;
-	struct kp_sync_group_response *response;
-};
-
 static void
 fail_sync_group(struct request *request, enum kp_error error)
 {
@@ -29,13 +24,13 @@ fail_sync_group(struct request *request, enum kp_error error)
 static void
 answer(struct request *request)
 {
-	const struct state *state = request->state;
-	enum kp_error error = state->call->call.error;
+	const struct coordinated_one *one = request->state;
+	enum kp_error error = one->call->call.error;
 
 	if (error != KP_NONE)
 		fail_sync_group(request, error);
 	else
-		request_reply(request, state->response);
+		request_reply(request, one->response);
 }
 
 /* Kafka looks at the protocol before it looks at permissions. */
@@ -48,30 +43,23 @@ check(const struct request *request)
 	    (slice_is_null(body->protocol_type) ||
 		slice_is_null(body->protocol_name)))
 		return KP_INCONSISTENT_GROUP_PROTOCOL;
-	if (!coordinated_allowed(request, ACL_READ, body->group_id))
-		return KP_GROUP_AUTHORIZATION_FAILED;
-	return body->group_id.len == 0 ? KP_INVALID_GROUP_ID : KP_NONE;
+	return coordinated_check(request, body->group_id);
 }
 
 static void
 handle_sync_group(struct request *request)
 {
 	enum kp_error error = check(request);
-	struct coordinated *all;
-	struct state *state;
+	struct coordinated_one *one;
 
 	if (error != KP_NONE) {
 		fail_sync_group(request, error);
 		return;
 	}
-	all = coordinated_new(request, answer);
-	state = arena_xcalloc(&request->arena, 1, sizeof(*state));
-	state->call = coordinated_call(all);
-	state->response = request_response_new(request);
-	request->state = state;
-	group_coordinator_sync(request->server->groups, state->call,
-	    request->body, state->response);
-	coordinated_wait(all);
+	one = coordinated_one_new(request, answer);
+	group_coordinator_sync(
+	    request->server->groups, one->call, request->body, one->response);
+	coordinated_wait(one->all);
 }
 
 const struct api api_sync_group =

@@ -9,21 +9,17 @@
  */
 #include "api/api.h"
 #include "api/coordinated.h"
+#include "api/offset_commits.h"
 #include "api/txn_question.h"
 #include "base/clock.h"
 #include "broker/partition.h"
 #include "broker/partition_manager.h"
-#include "meta/image.h"
-#include "meta/topic_image.h"
 #include "store/verification.h"
 #include "wire/generated/txn_offset_commit.h"
 
 /* Versions whose clients know TRANSACTION_ABORTABLE, and what is newer. */
 #define VERSION_ABORTABLE 4
 #define VERSION_ADDS 5
-
-/* What a partition's code is until the coordinators have spoken. */
-#define UNDECIDED INT16_MAX
 
 struct state {
 	struct txn_question question;
@@ -32,155 +28,91 @@ struct state {
 	uint64_t accepted_guard; /* what the question was answered for */
 	struct group_call *call;
 	struct group_commit commit;
-	struct kp_txn_offset_commit_response *response;
 };
 
-/* --- Answers ------------------------------------------------------------- */
+/* --- The request's offsets, and the answer's ------------------------------ */
 
 static void
-fill_topic(struct request *request,
-    const struct kp_txn_offset_commit_request_topic *asked, int16_t code,
-    struct kp_txn_offset_commit_response_topic *topic)
+take_topic(struct request *request,
+    const struct kp_txn_offset_commit_request_topic *asked,
+    struct group_topic *taken)
 {
-	size_t count = (size_t)MAX(asked->partitions_count, 0);
+	taken->name = asked->name;
+	offset_commits_offsets(request, taken, asked->partitions_count);
+	for (int32_t i = 0; i < taken->offsets_count; i++) {
+		const struct kp_txn_offset_commit_request_partition *partition =
+		    &asked->partitions[i];
 
-	topic->name = asked->name;
-	topic->partitions =
-	    arena_xcalloc(&request->arena, count, sizeof(*topic->partitions));
-	topic->partitions_count = (int32_t)count;
-	for (size_t i = 0; i < count; i++) {
-		topic->partitions[i].partition_index =
-		    asked->partitions[i].partition_index;
-		topic->partitions[i].error_code = code;
+		taken->offsets[i] = offset_commits_offset(
+		    partition->partition_index, partition->committed_offset,
+		    partition->committed_leader_epoch,
+		    partition->committed_metadata);
 	}
 }
 
-/* A response in which every partition has code. */
-static struct kp_txn_offset_commit_response *
-response_of(struct request *request, int16_t code)
+static void
+take(struct request *request, struct state *state)
 {
 	const struct kp_txn_offset_commit_request *body = request->body;
+	struct group_commit *commit = &state->commit;
+
+	state->transaction.producer_id = body->producer_id;
+	state->transaction.producer_epoch = body->producer_epoch;
+	state->transaction.guarded =
+	    txn_coordinator_verifies(request->server->txns);
+	commit->group_id = body->group_id;
+	commit->generation_id = body->generation_id;
+	commit->member_id = body->member_id;
+	commit->instance_id = body->group_instance_id;
+	commit->retention_ms = -1;
+	commit->transaction = &state->transaction;
+	offset_commits_topics(request, commit, body->topics_count);
+	for (int32_t i = 0; i < commit->topics_count; i++)
+		take_topic(request, &body->topics[i], &commit->topics[i]);
+}
+
+static void
+answer_topic(struct request *request, const struct group_topic *committed,
+    struct kp_txn_offset_commit_response_topic *topic)
+{
+	topic->partitions = arena_xcalloc(&request->arena,
+	    (size_t)committed->offsets_count, sizeof(*topic->partitions));
+	topic->partitions_count = committed->offsets_count;
+	for (int32_t i = 0; i < topic->partitions_count; i++) {
+		const struct group_offset *offset = &committed->offsets[i];
+
+		topic->partitions[i].partition_index = offset->partition;
+		topic->partitions[i].error_code = (int16_t)offset->error;
+	}
+}
+
+/* What no error was found for gets this one. */
+static void
+reply(struct request *request, struct state *state, enum kp_error error)
+{
+	const struct kp_txn_offset_commit_request *body = request->body;
+	struct group_commit *commit = &state->commit;
 	struct kp_txn_offset_commit_response *response =
 	    request_response_new(request);
-	size_t count = (size_t)MAX(body->topics_count, 0);
 
-	response->topics =
-	    arena_xcalloc(&request->arena, count, sizeof(*response->topics));
-	response->topics_count = (int32_t)count;
-	for (size_t i = 0; i < count; i++)
-		fill_topic(
-		    request, &body->topics[i], code, &response->topics[i]);
-	return response;
+	offset_commits_fail(commit, error);
+	response->topics = arena_xcalloc(&request->arena,
+	    (size_t)commit->topics_count, sizeof(*response->topics));
+	response->topics_count = commit->topics_count;
+	for (int32_t i = 0; i < response->topics_count; i++) {
+		response->topics[i].name = body->topics[i].name;
+		answer_topic(request, &commit->topics[i], &response->topics[i]);
+	}
+	request_reply(request, response);
 }
 
 static void
 fail_txn_offset_commit(struct request *request, enum kp_error error)
 {
-	request_reply(request, response_of(request, (int16_t)error));
-}
+	struct state state = { 0 };
 
-/* The offsets were taken from the undecided partitions, in their order. */
-static void
-decide(enum kp_error error, const struct group_topic *committed,
-    struct kp_txn_offset_commit_response_topic *topic)
-{
-	const struct group_offset *offset = committed->offsets;
-
-	for (int32_t i = 0; i < topic->partitions_count; i++) {
-		struct kp_txn_offset_commit_response_partition *partition =
-		    &topic->partitions[i];
-
-		if (partition->error_code != UNDECIDED)
-			continue;
-		partition->error_code =
-		    (int16_t)(error != KP_NONE ? error : offset->error);
-		offset++;
-	}
-	assert(offset == committed->offsets + committed->offsets_count);
-}
-
-static void
-reply(struct request *request, const struct state *state, enum kp_error error)
-{
-	struct kp_txn_offset_commit_response *response = state->response;
-
-	for (int32_t i = 0; i < response->topics_count; i++)
-		decide(error, &state->commit.topics[i], &response->topics[i]);
-	request_reply(request, response);
-}
-
-/* --- What can be committed ----------------------------------------------- */
-
-/* Is the topic there, and may it be read?  Image locked. */
-static enum kp_error
-resolve(const struct request *request, struct slice name,
-    const struct topic_image **topic)
-{
-	*topic = image_topic(request->server->image, name);
-	if (!request_allows(request, ACL_READ, ACL_RESOURCE_TOPIC, name))
-		return KP_TOPIC_AUTHORIZATION_FAILED;
-	return *topic == NULL ? KP_UNKNOWN_TOPIC_OR_PARTITION : KP_NONE;
-}
-
-static void
-take_offset(const struct kp_txn_offset_commit_request_partition *asked,
-    struct group_offset *offset)
-{
-	offset->partition = asked->partition_index;
-	offset->offset = asked->committed_offset;
-	offset->leader_epoch = asked->committed_leader_epoch;
-	offset->metadata = slice_is_null(asked->committed_metadata) ?
-	    slice_str("") :
-	    asked->committed_metadata;
-}
-
-/* Decide what can be decided here, and take the rest for the coordinators. */
-static void
-take_topic(struct request *request,
-    const struct kp_txn_offset_commit_request_topic *asked,
-    struct kp_txn_offset_commit_response_topic *answered,
-    struct group_topic *taken)
-{
-	const struct topic_image *topic;
-	enum kp_error error = resolve(request, asked->name, &topic);
-
-	taken->offsets = arena_xcalloc(&request->arena,
-	    (size_t)answered->partitions_count, sizeof(*taken->offsets));
-	taken->name = asked->name;
-	for (int32_t i = 0; i < answered->partitions_count; i++) {
-		int32_t index = asked->partitions[i].partition_index;
-		enum kp_error own = error;
-
-		if (own == KP_NONE &&
-		    topic_image_partition(topic, index) == NULL)
-			own = KP_UNKNOWN_TOPIC_OR_PARTITION;
-		if (own != KP_NONE)
-			answered->partitions[i].error_code = (int16_t)own;
-		else
-			take_offset(&asked->partitions[i],
-			    &taken->offsets[taken->offsets_count++]);
-	}
-}
-
-/* The number of offsets that are to be committed. */
-static int32_t
-take_topics(struct request *request, struct state *state)
-{
-	const struct kp_txn_offset_commit_request *body = request->body;
-	struct group_commit *commit = &state->commit;
-	int32_t count = 0;
-
-	commit->topics_count = state->response->topics_count;
-	commit->topics = arena_xcalloc(&request->arena,
-	    (size_t)commit->topics_count, sizeof(*commit->topics));
-	image_read_lock(request->server->image);
-	for (int32_t i = 0; i < commit->topics_count; i++) {
-		take_topic(request, &body->topics[i],
-		    &state->response->topics[i], &commit->topics[i]);
-		count += commit->topics[i].offsets_count;
-	}
-	image_read_unlock(request->server->image);
-	return count;
+	take(request, &state);
+	reply(request, &state, error);
 }
 
 /* --- The group ----------------------------------------------------------- */
@@ -188,7 +120,7 @@ take_topics(struct request *request, struct state *state)
 static void
 on_committed(struct request *request)
 {
-	const struct state *state = request->state;
+	struct state *state = request->state;
 
 	reply(request, state, state->call->call.error);
 }
@@ -196,16 +128,9 @@ on_committed(struct request *request)
 static void
 commit(struct request *request, struct state *state)
 {
-	const struct kp_txn_offset_commit_request *body = request->body;
 	struct coordinated *all = coordinated_new(request, on_committed);
 
 	state->call = coordinated_call(all);
-	state->commit.group_id = body->group_id;
-	state->commit.generation_id = body->generation_id;
-	state->commit.member_id = body->member_id;
-	state->commit.instance_id = body->group_instance_id;
-	state->commit.retention_ms = -1;
-	state->commit.transaction = &state->transaction;
 	request->state = state;
 	group_coordinator_commit(
 	    request->server->groups, state->call, &state->commit);
@@ -356,15 +281,11 @@ handle_txn_offset_commit(struct request *request)
 		return;
 	}
 	state = arena_xcalloc(&request->arena, 1, sizeof(*state));
-	state->response = response_of(request, UNDECIDED);
-	if (take_topics(request, state) == 0) {
-		request_reply(request, state->response);
+	take(request, state);
+	if (offset_commits_check(request, &state->commit, false) == 0) {
+		reply(request, state, KP_NONE);
 		return;
 	}
-	state->transaction.producer_id = body->producer_id;
-	state->transaction.producer_epoch = body->producer_epoch;
-	state->transaction.guarded =
-	    txn_coordinator_verifies(request->server->txns);
 	error = check(body);
 	if (error != KP_NONE)
 		reply(request, state, error);

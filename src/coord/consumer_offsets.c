@@ -41,7 +41,8 @@ has_all_since(
 		const struct group_topic *topic = &commit->topics[t];
 
 		for (int32_t i = 0; i < topic->offsets_count; i++)
-			if (!has_since(member, topic->id,
+			if (topic->offsets[i].error == KP_NONE &&
+			    !has_since(member, topic->id,
 				topic->offsets[i].partition,
 				commit->generation_id))
 				return false;

@@ -179,7 +179,10 @@ struct group_commit {
 	int32_t topics_count;
 };
 
-/* Commit; the offsets' errors are set where the call has none. */
+/*
+ * Commit, but for offsets that have an error already; the others' errors are
+ * set where the call has none.
+ */
 void group_coordinator_commit(struct group_coordinator *coordinator,
     struct group_call *call, struct group_commit *commit);
 
