@@ -554,7 +554,8 @@ find_group(struct beating *b, struct consumer_group **consumer)
 	}
 	if (b->request->member_epoch != CONSUMER_EPOCH_JOIN)
 		return fail_group(b);
-	if (group != NULL && group->state != GROUP_EMPTY)
+	if (group != NULL &&
+	    (group->kind != NULL || group->state != GROUP_EMPTY))
 		return fail_group(b);
 	if (group != NULL)
 		group_emit_tombstone(group);

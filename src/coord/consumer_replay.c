@@ -53,7 +53,7 @@ replay_group(struct replay *r, const void *keys, const void *values)
 
 	if (r->tombstone) {
 		if (find(r, key->group_id) != NULL)
-			group_end_consumer(group_find(r->shard, key->group_id));
+			group_end_kind(group_find(r->shard, key->group_id));
 		return 0;
 	}
 	consumer = get(r, key->group_id);

@@ -2,7 +2,6 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "coord/consumer_group.h"
 #include "wire/generated/join_group.h"
 
 static void
@@ -86,10 +85,8 @@ drop_members(struct group *group)
 }
 
 void
-group_become_consumer(struct group *group)
+group_become(struct group *group, const struct group_kind *kind)
 {
-	if (group->consumer != NULL)
-		return;
 	assert(!shard_timer_running(&group->join_timer));
 	assert(!shard_timer_running(&group->sync_timer));
 	drop_members(group);
@@ -97,14 +94,16 @@ group_become_consumer(struct group *group)
 	group->generation = 0;
 	group_own(&group->protocol_type, SLICE_NULL);
 	group_own(&group->protocol, SLICE_NULL);
-	group->consumer = consumer_group_new(group);
+	if (group->kind != NULL)
+		group->kind->free(group);
+	group->kind = kind;
 }
 
 void
-group_end_consumer(struct group *group)
+group_end_kind(struct group *group)
 {
-	consumer_group_free(group->consumer);
-	group->consumer = NULL;
+	group->kind->free(group);
+	group->kind = NULL;
 	if (group->offsets.count == 0 && group->transactions.count == 0)
 		group_free(group);
 }
@@ -112,8 +111,8 @@ group_end_consumer(struct group *group)
 bool
 group_is_deserted(const struct group *group)
 {
-	return group->consumer != NULL ?
-	    consumer_group_count(group->consumer) == 0 :
+	return group->kind != NULL ?
+	    group->kind->members_count(group) == 0 :
 	    group->state == GROUP_EMPTY && group->pending.count == 0;
 }
 
@@ -123,8 +122,8 @@ group_free(struct group *group)
 	assert(!shard_timer_running(&group->join_timer));
 	assert(!shard_timer_running(&group->sync_timer));
 	drop_members(group);
-	if (group->consumer != NULL)
-		consumer_group_free(group->consumer);
+	if (group->kind != NULL)
+		group->kind->free(group);
 	group_offsets_free(group);
 	if (group->shard->expiry_next == group)
 		group->shard->expiry_next = group_next(group);
@@ -162,8 +161,8 @@ group_state_name(enum group_state state)
 const char *
 group_shown_state(const struct group *group)
 {
-	return group->consumer != NULL ? consumer_group_state(group->consumer) :
-					 group_state_name(group->state);
+	return group->kind != NULL ? group->kind->state(group) :
+				     group_state_name(group->state);
 }
 
 void

@@ -77,6 +77,38 @@ struct group_pending {
 	struct shard_timer session;
 };
 
+/*
+ * What a group is whose members and assignments are records of their own; a
+ * classic group has no kind.  The functions are given groups of their kind.
+ */
+struct group_kind {
+	const char *name;	/* its type and protocol type, as listed */
+	/*
+	 * Its members commit offsets.  With nobody in it such a group expires
+	 * when it has none left, and makes room for a classic group.
+	 */
+	bool commits;
+	const char *(*state)(const struct group *group);
+	int32_t (*members_count)(const struct group *group);
+	/* May these be committed, or fetched?  NULL where nothing is. */
+	enum kp_error (*check_commit)(const struct group *group,
+	    const struct group_commit *commit, int16_t version);
+	enum kp_error (*check_fetch)(const struct group *group,
+	    const struct group_fetch *fetch);
+	bool (*subscribes)(const struct group *group, struct slice topic);
+	/*
+	 * Topics with these names have changed: look at them anew at the next
+	 * heartbeat.  How many names were compared.
+	 */
+	size_t (*refresh)(struct group *group, const struct map *names);
+	/* All has been loaded: sessions begin anew. */
+	void (*start_sessions)(struct group *group);
+	/* Emit the ends of all that there is of it, but for offsets. */
+	void (*emit_end)(struct group *group);
+	/* Free what makes it one of the kind, members included. */
+	void (*free)(struct group *group);
+};
+
 struct group {
 	struct group_shard *shard;
 	struct list_node node;		/* in the shard's list */
@@ -103,8 +135,9 @@ struct group {
 	int64_t delay_left_ms;		/* and what may still be added */
 	struct map offsets;		/* struct group_offset_entry */
 	struct map transactions;	/* struct group_transaction */
-	/* Owned; with it the group is EMPTY as a classic one, and not used. */
-	struct consumer_group *consumer;
+	/* With one the group is EMPTY as a classic one, and not used so. */
+	const struct group_kind *kind;
+	struct consumer_group *consumer; /* owned; NULL: of another kind */
 };
 
 /* The group, or NULL. */
@@ -118,12 +151,15 @@ struct group *group_first(const struct group_shard *shard);
 struct group *group_next(const struct group *group);
 
 /*
- * From now on the group is of the consumer protocol, where it is not yet: its
- * classic members, who have been answered, are gone.  And: it is not any more,
+ * From now on the group is of the kind, and not of the one it was: its
+ * members, who have been answered, are gone.  And: it is of no kind any more,
  * and freed where no offsets keep it.
  */
+void group_become(struct group *group, const struct group_kind *kind);
+void group_end_kind(struct group *group);
+
+/* The group becomes a consumer group, where it is not one yet. */
 void group_become_consumer(struct group *group);
-void group_end_consumer(struct group *group);
 
 /* Has it no members, of whatever protocol? */
 bool group_is_deserted(const struct group *group);
@@ -134,7 +170,7 @@ void group_free(struct group *group);
 /* The name of a classic group's state, as Kafka's tools show it. */
 const char *group_state_name(enum group_state state);
 
-/* The same of a group of either kind. */
+/* The same of a group of any kind. */
 const char *group_shown_state(const struct group *group);
 
 /* Enter state now. */
@@ -248,7 +284,7 @@ struct slice group_vote(const struct group *group);
  * The names are the members': valid while nothing changes.
  */
 struct group_subscription {
-	const struct consumer_group *consumer;	/* NULL: a classic group */
+	const struct group *group;	/* of a kind; NULL: a classic one */
 	struct map topics;
 	bool everything;
 };
@@ -331,7 +367,7 @@ void group_abandon(struct group *group, enum kp_error error);
 void group_emit(struct group *group);
 
 /*
- * The end of a group of either kind; one without offsets is freed when this has
+ * The end of a group of any kind; one without offsets is freed when this has
  * been appended.
  */
 void group_emit_tombstone(struct group *group);

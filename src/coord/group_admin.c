@@ -4,7 +4,6 @@
 #include <strings.h>
 
 #include "base/slice.h"
-#include "coord/consumer_group.h"
 #include "coord/group.h"
 #include "wire/generated/describe_groups.h"
 #include "wire/generated/list_groups.h"
@@ -22,19 +21,39 @@ is_named(struct slice wanted, const char *name)
 	    strncasecmp((const char *)wanted.data, name, wanted.len) == 0;
 }
 
-#define STATES_ALL UINT32_MAX
+#define FILTER_ALL UINT32_MAX
 
 /* Of groups of all kinds. */
 static const char *const states[] = { "Empty", "PreparingRebalance",
 	"CompletingRebalance", "Stable", "Assigning", "Reconciling" };
+static const char *const types[] = { "classic", "consumer" };
+
+/* The bit of the name, or none. */
+static uint32_t
+bit_of(const char *const *names, size_t count, struct slice wanted)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_named(wanted, names[i]))
+			return (uint32_t)1 << i;
+	return 0;
+}
 
 static uint32_t
 states_named(struct slice wanted)
 {
-	for (size_t i = 0; i < COUNT_OF(states); i++)
-		if (is_named(wanted, states[i]))
-			return (uint32_t)1 << i;
-	return 0;
+	return bit_of(states, COUNT_OF(states), wanted);
+}
+
+static uint32_t
+types_named(struct slice wanted)
+{
+	return bit_of(types, COUNT_OF(types), wanted);
+}
+
+static const char *
+type_of(const struct group *group)
+{
+	return group->kind != NULL ? group->kind->name : "classic";
 }
 
 /* No filter lets everything pass. */
@@ -42,17 +61,12 @@ struct group_filter
 group_filter_of(const struct kp_list_groups_request *request)
 {
 	struct group_filter filter = {
-		.classic = request->types_filter_count <= 0,
-		.consumer = request->types_filter_count <= 0,
-		.states = request->states_filter_count <= 0 ? STATES_ALL : 0,
+		.types = request->types_filter_count <= 0 ? FILTER_ALL : 0,
+		.states = request->states_filter_count <= 0 ? FILTER_ALL : 0,
 	};
 
-	for (int32_t i = 0; i < request->types_filter_count; i++) {
-		struct slice type = request->types_filter[i];
-
-		filter.classic |= is_named(type, "classic");
-		filter.consumer |= is_named(type, "consumer");
-	}
+	for (int32_t i = 0; i < request->types_filter_count; i++)
+		filter.types |= types_named(request->types_filter[i]);
 	for (int32_t i = 0; i < request->states_filter_count; i++)
 		filter.states |= states_named(request->states_filter[i]);
 	return filter;
@@ -95,9 +109,9 @@ list_group(const struct group *group, struct arena *arena,
 
 	entry->group_id = arena_copy(arena, group->id);
 	entry->group_state = slice_str(group_shown_state(group));
-	if (group->consumer != NULL) {
-		entry->protocol_type = slice_str("consumer");
-		entry->group_type = slice_str("consumer");
+	if (group->kind != NULL) {
+		entry->protocol_type = slice_str(group->kind->name);
+		entry->group_type = slice_str(group->kind->name);
 		return;
 	}
 	entry->protocol_type = slice_is_null(group->protocol_type) ?
@@ -109,10 +123,8 @@ list_group(const struct group *group, struct arena *arena,
 static bool
 passes(const struct group *group, struct group_filter filter)
 {
-	bool kind = group->consumer != NULL ? filter.consumer : filter.classic;
-
-	return kind &&
-	    (filter.states == STATES_ALL ||
+	return (filter.types & types_named(slice_str(type_of(group)))) != 0 &&
+	    (filter.states == FILTER_ALL ||
 		(filter.states &
 		    states_named(slice_str(group_shown_state(group)))) != 0);
 }
@@ -214,7 +226,7 @@ group_shard_describe(struct group_shard *shard, struct group_call *call,
 		return;
 	}
 	group = group_find(shard, group_id);
-	if (group == NULL || group->consumer != NULL)
+	if (group == NULL || group->kind != NULL)
 		describe_missing(group_id, call->arena, call->version, out);
 	else if (group_fits(group, call->arena))
 		describe(group, call->arena, out);
@@ -260,9 +272,8 @@ group_shard_delete(struct group_shard *shard, struct group_call *call,
 	group = group_find(shard, group_id);
 	if (group == NULL)
 		error = KP_GROUP_ID_NOT_FOUND;
-	else if (group->consumer != NULL ?
-		    consumer_group_count(group->consumer) > 0 :
-		    group->state != GROUP_EMPTY)
+	else if (group->kind != NULL ? group->kind->members_count(group) > 0 :
+				       group->state != GROUP_EMPTY)
 		error = KP_NON_EMPTY_GROUP;
 	else
 		error = delete_group(group);

@@ -456,16 +456,17 @@ check_new_group(
 }
 
 /*
- * A consumer group with members keeps those of the classic protocol out; one
- * without makes room for a classic group, which inherits its offsets.
+ * A group of a kind keeps members of the classic protocol out.  One whose
+ * members commit makes room for a classic group, which inherits its offsets,
+ * when there are none.
  */
 static enum kp_error
-end_consumer_group(struct joining *joining, struct group_shard *shard)
+end_kind(struct joining *joining, struct group_shard *shard)
 {
 	struct group *group = joining->group;
 	enum kp_error error = KP_INCONSISTENT_GROUP_PROTOCOL;
 
-	if (!group_is_deserted(group))
+	if (!group->kind->commits || !group_is_deserted(group))
 		return error;
 	error = check_new_group(joining, shard);
 	if (error != KP_NONE)
@@ -498,8 +499,8 @@ group_shard_join(struct group_shard *shard, struct group_call *call,
 	joining.group = group_find(shard, request->group_id);
 	if (error == KP_NONE && joining.group == NULL)
 		error = check_new_group(&joining, shard);
-	else if (error == KP_NONE && joining.group->consumer != NULL)
-		error = end_consumer_group(&joining, shard);
+	else if (error == KP_NONE && joining.group->kind != NULL)
+		error = end_kind(&joining, shard);
 	if (error != KP_NONE)
 		shard_reply(&shard->shard, &call->call, error);
 	else if (joining.group == NULL)

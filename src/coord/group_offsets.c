@@ -7,7 +7,6 @@
  */
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "coord/consumer_offsets.h"
 #include "coord/group.h"
 #include "coord/java_hash.h"
 #include "wire/codec.h"
@@ -381,9 +380,11 @@ find_for_commit(struct group_shard *shard, const struct group_call *call,
     const struct group_commit *commit, struct group **group)
 {
 	*group = group_find(shard, commit->group_id);
-	if (*group != NULL && (*group)->consumer != NULL)
-		return consumer_check_commit(
-		    (*group)->consumer, commit, call->version);
+	if (*group != NULL && (*group)->kind != NULL)
+		return (*group)->kind->commits ?
+		    (*group)->kind->check_commit(
+			*group, commit, call->version) :
+		    KP_GROUP_ID_NOT_FOUND;
 	if (*group != NULL)
 		return check_commit(*group, commit);
 	if (commit->generation_id < 0)
@@ -616,9 +617,9 @@ check_fetch(const struct group *group, const struct group_fetch *fetch,
 {
 	if (fetch->all && !list_fits(group, arena))
 		return KP_UNKNOWN_SERVER_ERROR;
-	return group == NULL || group->consumer == NULL ?
+	return group == NULL || group->kind == NULL || !group->kind->commits ?
 	    KP_NONE :
-	    consumer_check_fetch(group->consumer, fetch);
+	    group->kind->check_fetch(group, fetch);
 }
 
 void
@@ -764,7 +765,7 @@ check_delete_offsets(const struct group *group, struct slice group_id)
 {
 	if (group_id.len == 0)
 		return KP_INVALID_GROUP_ID;
-	if (group == NULL)
+	if (group == NULL || (group->kind != NULL && !group->kind->commits))
 		return KP_GROUP_ID_NOT_FOUND;
 	if (!list_empty(&group->members) &&
 	    !slice_equal_str(group->protocol_type, "consumer"))
@@ -817,7 +818,7 @@ expiry_base_ms(const struct group *group,
     const struct group_subscription *subscription,
     const struct group_offset_entry *entry)
 {
-	if (group->consumer != NULL)
+	if (group->kind != NULL)
 		return group_subscription_has(subscription, entry->topic) ?
 		    -1 :
 		    entry->commit_ms;
@@ -855,11 +856,12 @@ expired(const struct group *group, const struct group_offset_entry *entry,
 	    group->shard->settings->retention_ms;
 }
 
-/* Nobody is in it, and nothing waits to be. */
+/* Nobody is in it, nothing waits to be, and it is nothing without offsets. */
 static bool
 deserted(const struct group *group)
 {
-	return group_is_deserted(group) && group->transactions.count == 0;
+	return group_is_deserted(group) && group->transactions.count == 0 &&
+	    (group->kind == NULL || group->kind->commits);
 }
 
 bool

@@ -4,7 +4,6 @@
  *
  * Members, protocols and topics may be many, so each is found by its name.
  */
-#include "coord/consumer_group.h"
 #include "coord/group.h"
 #include "wire/codec.h"
 #include "wire/generated/consumer_protocol_subscription.h"
@@ -261,7 +260,7 @@ group_subscription_init(
 {
 	map_init(&subscription->topics);
 	subscription->everything = false;
-	subscription->consumer = group->consumer;
+	subscription->group = group->kind != NULL ? group : NULL;
 	if (!slice_equal_str(group->protocol_type, CONSUMER_PROTOCOL))
 		return;
 	if (slice_is_null(group->protocol)) {
@@ -289,9 +288,9 @@ bool
 group_subscription_has(
     const struct group_subscription *subscription, struct slice topic)
 {
-	if (subscription->consumer != NULL)
-		return consumer_group_subscribes(
-		    subscription->consumer, topic);
+	if (subscription->group != NULL)
+		return subscription->group->kind->subscribes(
+		    subscription->group, topic);
 	return subscription->everything ||
 	    map_get(&subscription->topics, topic) != NULL;
 }

@@ -3,7 +3,6 @@
  */
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "coord/consumer_record.h"
 #include "coord/group.h"
 #include "wire/codec.h"
 #include "wire/generated/group_group_metadata.h"
@@ -64,8 +63,8 @@ group_emit_tombstone(struct group *group)
 {
 	const struct kp_group_metadata_key key = { .group = group->id };
 
-	if (group->consumer != NULL)
-		consumer_emit_end(group->consumer);
+	if (group->kind != NULL)
+		group->kind->emit_end(group);
 	else
 		shard_emit(&group->shard->shard, &kp_group_metadata_key, &key,
 		    NULL, NULL, 0);
@@ -131,8 +130,8 @@ replay_value(struct group *group, const struct kp_group_metadata_value *value)
 static void
 replay_tombstone(struct group *group)
 {
-	/* A group that has become a consumer group ended before as this one. */
-	if (group == NULL || group->consumer != NULL)
+	/* A group that has become one of a kind ended before as this one. */
+	if (group == NULL || group->kind != NULL)
 		return;
 	if (group->offsets.count == 0 && group->transactions.count == 0) {
 		group_free(group);
@@ -171,8 +170,8 @@ group_replay_metadata(struct group_shard *shard,
 		if (result == 0) {
 			struct group *group = group_find(shard, key.group);
 
-			if (group != NULL && group->consumer != NULL) {
-				group_end_consumer(group);
+			if (group != NULL && group->kind != NULL) {
+				group_end_kind(group);
 				group = group_find(shard, key.group);
 			}
 			if (group == NULL)

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "coord/consumer_heartbeat.h"
 #include "coord/consumer_record.h"
 #include "coord/group.h"
 #include "wire/generated/group_group_metadata.h"
@@ -117,19 +116,14 @@ group_shard_drop_topics(
 static void
 refresh_some(struct group_shard *shard, const struct map *names)
 {
-	const struct consumer_topic *topic;
 	size_t count = 0;
 
 	while (shard->refresh_next != NULL && count++ < PIECE_COUNT_MAX) {
 		struct group *group = shard->refresh_next;
-		struct consumer_group *consumer = group->consumer;
 
 		shard->refresh_next = group_next(group);
-		for (size_t at = 0; consumer != NULL && !consumer->refresh &&
-		     (topic = map_next(&consumer->topics, &at)) != NULL;
-		     count++)
-			consumer->refresh = map_get(names, topic->name) !=
-			    NULL;
+		if (group->kind != NULL)
+			count += group->kind->refresh(group, names);
 	}
 }
 
@@ -157,8 +151,8 @@ loaded(struct shard *base)
 	struct group *group;
 
 	for (size_t at = 0; (group = map_next(&shard->groups, &at)) != NULL;)
-		if (group->consumer != NULL)
-			consumer_group_start_sessions(group->consumer);
+		if (group->kind != NULL)
+			group->kind->start_sessions(group);
 		else
 			group_start_sessions(group);
 	shard->expiry.fired = expiry_fired;

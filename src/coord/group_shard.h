@@ -118,9 +118,8 @@ void group_shard_drop_topics(struct group_shard *shard,
 
 /* Which groups a ListGroups asks for; the filters may have many names. */
 struct group_filter {
-	bool classic;
-	bool consumer;
-	uint32_t states;		/* bits, by the order of their names */
+	uint32_t types;			/* bits, by the order of their names */
+	uint32_t states;		/* the same */
 };
 
 struct group_filter group_filter_of(
