@@ -31,32 +31,13 @@ compare(const void *a, const void *b)
 	return (x->joined > y->joined) - (x->joined < y->joined);
 }
 
-#define BUCKETS_MIN 16
-
-static uint32_t
-buckets_for(int32_t count)
-{
-	uint32_t buckets = BUCKETS_MIN;
-
-	while ((uint64_t)count * 4 > (uint64_t)buckets * 3)
-		buckets *= 2;
-	return buckets;
-}
-
-static uint32_t
-bucket_of(struct slice id, uint32_t buckets)
-{
-	uint32_t hash = (uint32_t)java_hash(id);
-
-	return (hash ^ hash >> 16) & (buckets - 1);
-}
-
 static void
 add(struct ordered *ordered, int32_t *count,
     const struct consumer_member *member, uint32_t buckets)
 {
 	ordered[*count] =
-	    (struct ordered){ member, bucket_of(member->id, buckets), *count };
+	    (struct ordered){ member, java_hash_bucket(member->id, buckets),
+		*count };
 	(*count)++;
 }
 
@@ -68,7 +49,8 @@ members_of(struct consumer_change *change, int32_t *count)
 	int32_t most = consumer_group_count(consumer) + 1;
 	struct ordered *ordered =
 	    arena_xcalloc(&change->arena, (size_t)most, sizeof(*ordered));
-	uint32_t buckets = buckets_for(most - (change->base != NULL));
+	uint32_t buckets = java_hash_buckets(
+	    JAVA_HASH_BUCKETS_DEFAULT, most - (change->base != NULL));
 
 	*count = 0;
 	LIST_FOR_EACH (node, &consumer->members) {

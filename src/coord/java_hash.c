@@ -91,3 +91,58 @@ java_hash_utf16_len(struct slice text)
 		len += code_point_next(&p, end) >= 0x10000 ? 2 : 1;
 	return len;
 }
+
+/* --- Maps ---------------------------------------------------------------- */
+
+uint32_t
+java_hash_buckets(uint32_t initial, int32_t count)
+{
+	uint32_t buckets = 1;
+
+	while (buckets < initial)
+		buckets *= 2;
+	while ((uint64_t)count * 4 > (uint64_t)buckets * 3)
+		buckets *= 2;
+	return buckets;
+}
+
+uint32_t
+java_hash_bucket(struct slice text, uint32_t buckets)
+{
+	uint32_t hash = (uint32_t)java_hash(text);
+
+	return (hash ^ hash >> 16) & (buckets - 1);
+}
+
+struct placed {
+	uint32_t bucket;
+	int32_t index;
+};
+
+static int
+compare_placed(const void *a, const void *b)
+{
+	const struct placed *x = a, *y = b;
+
+	if (x->bucket != y->bucket)
+		return x->bucket < y->bucket ? -1 : 1;
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+int32_t *
+java_hash_order(struct arena *arena, const struct slice *keys, int32_t count,
+    uint32_t buckets)
+{
+	struct placed *placed =
+	    arena_xcalloc(arena, (size_t)count, sizeof(*placed));
+	int32_t *order = arena_xcalloc(arena, (size_t)count, sizeof(*order));
+
+	for (int32_t i = 0; i < count; i++)
+		placed[i] =
+		    (struct placed){ java_hash_bucket(keys[i], buckets), i };
+	if (count > 0)
+		qsort(placed, (size_t)count, sizeof(*placed), compare_placed);
+	for (int32_t i = 0; i < count; i++)
+		order[i] = placed[i].index;
+	return order;
+}
