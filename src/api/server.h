@@ -20,6 +20,7 @@ struct image;
 struct log_manager;
 struct partition_manager;
 struct producer_ids;
+struct share_coordinator;
 struct txn_coordinator;
 struct worker_pool;
 struct api_settings;
@@ -38,6 +39,7 @@ struct server {
 	struct fetch_sessions *fetch_sessions;
 	struct group_coordinator *groups;
 	struct txn_coordinator *txns;
+	struct share_coordinator *shares;
 };
 
 /* Settings that handlers themselves need, Kafka's keys in the comments. */

@@ -20,6 +20,7 @@
 #include "cli/settings.h"
 #include "coord/coordinator.h"
 #include "coord/group_coordinator.h"
+#include "coord/share_coordinator.h"
 #include "coord/txn_coordinator.h"
 #include "meta/broker_ops.h"
 #include "meta/controller.h"
@@ -59,6 +60,7 @@ struct node {
 	struct fetch_sessions *fetch_sessions;
 	struct group_coordinator *groups;
 	struct txn_coordinator *txns;
+	struct share_coordinator *shares;
 	struct worker_pool *cold_reads;
 	struct loop_group *loops;
 	struct network *network;
@@ -397,6 +399,7 @@ open_services(struct node *node)
 {
 	struct group_settings group_settings;
 	struct txn_settings txn_settings;
+	struct share_settings share_settings;
 	const struct coordinator_services services = {
 		.image = node->image,
 		.controller = node->controller,
@@ -408,12 +411,14 @@ open_services(struct node *node)
 
 	settings_group(node->configs, &group_settings);
 	settings_txn(node->configs, &txn_settings);
+	settings_share(node->configs, &share_settings);
 	settings_api(node->configs, &node->api_settings);
 	node->groups = group_coordinator_new(&group_settings, &services);
 	node->producer_ids =
 	    producer_ids_new(node->controller, node->configs->node_id);
 	node->txns = txn_coordinator_new(
 	    &txn_settings, &services, node->producer_ids, node->groups);
+	node->shares = share_coordinator_new(&share_settings, &services);
 	node->fetch_sessions = fetch_sessions_new(
 	    (int32_t)configs_broker_int64(node->configs,
 		"max.incremental.fetch.session.cache.slots"),
@@ -424,6 +429,7 @@ open_services(struct node *node)
 		.network = node->network,
 		.groups = node->groups,
 		.txns = node->txns,
+		.shares = node->shares,
 		.logs = node->logs,
 	};
 	node->server = (struct server){
@@ -438,6 +444,7 @@ open_services(struct node *node)
 		.fetch_sessions = node->fetch_sessions,
 		.groups = node->groups,
 		.txns = node->txns,
+		.shares = node->shares,
 		.cold_reads = node->cold_reads,
 	};
 }
@@ -668,6 +675,8 @@ node_start(struct node *node)
 	controller_subscribe(
 	    node->controller, txn_coordinator_apply, node->txns);
 	controller_subscribe(
+	    node->controller, share_coordinator_apply, node->shares);
+	controller_subscribe(
 	    node->controller, reconfigure_apply, &node->reconfigure);
 	if (controller_start(node->controller) != 0)
 		return -1;
@@ -678,6 +687,7 @@ node_start(struct node *node)
 	node->started = true;
 	group_coordinator_start(node->groups);
 	txn_coordinator_start(node->txns);
+	share_coordinator_start(node->shares);
 	log_manager_start(node->logs);
 	for (size_t i = 0; i < node->listeners_count; i++)
 		listener_accept(node->listeners[i]);
@@ -706,6 +716,8 @@ stop_serving(struct node *node)
 		group_coordinator_stop(node->groups);
 	if (node->txns != NULL)
 		txn_coordinator_stop(node->txns);
+	if (node->shares != NULL)
+		share_coordinator_stop(node->shares);
 	if (node->network != NULL && node->loops_run &&
 	    network_stop(node->network, DRAIN_MS) != 0)
 		log_warn(LOGGER, "some requests were not answered");
@@ -757,6 +769,7 @@ node_stop(struct node *node)
 	int result;
 
 	stop_serving(node);
+	share_coordinator_free(node->shares);
 	txn_coordinator_free(node->txns);
 	group_coordinator_free(node->groups);
 	producer_ids_free(node->producer_ids);

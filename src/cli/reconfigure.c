@@ -2,6 +2,7 @@
 
 #include "cli/settings.h"
 #include "coord/group_coordinator.h"
+#include "coord/share_coordinator.h"
 #include "coord/txn_coordinator.h"
 #include "meta/delta.h"
 
@@ -42,6 +43,7 @@ reconfigure_apply(void *context, const struct delta *delta)
 	log_manager_configure(to->logs, &logs);
 	settings_group(to->configs, &groups);
 	group_coordinator_set_batch_bytes(to->groups, groups.batch_bytes_max);
+	share_coordinator_set_batch_bytes(to->shares, groups.batch_bytes_max);
 	settings_txn(to->configs, &txns);
 	txn_coordinator_configure(to->txns, &txns);
 	group_coordinator_set_assignment_interval(

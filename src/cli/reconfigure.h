@@ -12,6 +12,7 @@ struct delta;
 struct group_coordinator;
 struct log_manager;
 struct network;
+struct share_coordinator;
 struct txn_coordinator;
 
 /* Borrowed, and there as long as deltas come. */
@@ -20,6 +21,7 @@ struct reconfigure {
 	struct network *network;
 	struct group_coordinator *groups;
 	struct txn_coordinator *txns;
+	struct share_coordinator *shares;
 	struct log_manager *logs;
 };
 

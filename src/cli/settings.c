@@ -167,6 +167,32 @@ settings_txn(const struct configs *configs, struct txn_settings *settings)
 	    "transaction.partition.verification.enable");
 }
 
+void
+settings_share(const struct configs *configs, struct share_settings *settings)
+{
+	settings->updates_per_snapshot = int32_of(configs,
+	    "share.coordinator.snapshot.update.records.per.snapshot");
+	settings->cold_interval_ms = int32_of(configs,
+	    "share.coordinator.cold.partition.snapshot.interval.ms");
+	settings->prune_interval_ms = int32_of(configs,
+	    "share.coordinator.state.topic.prune.interval.ms");
+	settings->load_bytes =
+	    int32_of(configs, "share.coordinator.load.buffer.size");
+	settings->commit_timeout_ms =
+	    int32_of(configs, "share.coordinator.write.timeout.ms");
+	settings->topic_partitions =
+	    int32_of(configs, "share.coordinator.state.topic.num.partitions");
+	settings->topic_replication_factor = (int16_t)int32_of(configs,
+	    "share.coordinator.state.topic.replication.factor");
+	settings->topic_segment_bytes =
+	    int32_of(configs, "share.coordinator.state.topic.segment.bytes");
+	settings->topic_min_isr =
+	    int32_of(configs, "share.coordinator.state.topic.min.isr");
+	settings->topic_compression = int32_of(configs,
+	    "share.coordinator.state.topic.compression.codec");
+	settings->batch_bytes_max = int32_of(configs, "message.max.bytes");
+}
+
 /* Clients get the descriptors that the store leaves, and no more. */
 static int32_t
 connections_max(const struct configs *configs)

@@ -9,6 +9,7 @@
 
 #include "api/server.h"
 #include "coord/group_settings.h"
+#include "coord/share_settings.h"
 #include "coord/txn_settings.h"
 #include "meta/configs.h"
 #include "meta/metadata_log.h"
@@ -23,6 +24,8 @@ void settings_api(const struct configs *configs,
     struct api_settings *settings);
 void settings_group(const struct configs *configs,
     struct group_settings *settings);
+void settings_share(const struct configs *configs,
+    struct share_settings *settings);
 void settings_txn(const struct configs *configs,
     struct txn_settings *settings);
 /* The overrides by address live in arena. */

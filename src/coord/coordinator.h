@@ -50,6 +50,7 @@ struct coordinator_topic {
 	int32_t min_insync_replicas;	/* 0: the broker's default */
 	bool uncompressed;	/* compression.type, else "producer" */
 	bool never_unclean;	/* unclean.leader.election.enable=false */
+	bool kept_whole;	/* not compacted, nothing ever expires */
 };
 
 struct coordinator_kind {

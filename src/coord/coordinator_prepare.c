@@ -10,7 +10,7 @@
 #include "wire/generated/create_topics.h"
 
 #define CREATION_BYTES_MAX ((size_t)1 << 20)
-#define CONFIGS_MAX 5
+#define CONFIGS_MAX 6
 
 /* Someone who waits for the topic to be there. */
 struct waiter {
@@ -156,7 +156,8 @@ add_configs(
 	    arena_xcalloc(arena, CONFIGS_MAX, sizeof(*topic->configs));
 	add_config(topic, "compression.type",
 	    slice_str(settings->uncompressed ? "uncompressed" : "producer"));
-	add_config(topic, "cleanup.policy", slice_str("compact"));
+	add_config(topic, "cleanup.policy",
+	    slice_str(settings->kept_whole ? "delete" : "compact"));
 	add_config(
 	    topic, "segment.bytes", number(arena, settings->segment_bytes));
 	if (settings->min_insync_replicas > 0)
@@ -165,6 +166,8 @@ add_configs(
 	if (settings->never_unclean)
 		add_config(topic, "unclean.leader.election.enable",
 		    slice_str("false"));
+	if (settings->kept_whole)
+		add_config(topic, "retention.ms", slice_str("-1"));
 }
 
 static void

@@ -176,36 +176,13 @@ unloaded(struct shard *base, enum kp_error error)
 	map_init(&shard->groups);
 }
 
-/* CoordinatorOperationExceptionHelper of Kafka. */
-static enum kp_error
-log_error_answer(enum kp_error error)
-{
-	switch (error) {
-	case KP_UNKNOWN_TOPIC_OR_PARTITION:
-	case KP_NOT_ENOUGH_REPLICAS:
-	case KP_REQUEST_TIMED_OUT:
-		return KP_COORDINATOR_NOT_AVAILABLE;
-	case KP_NOT_LEADER_OR_FOLLOWER:
-	case KP_KAFKA_STORAGE_ERROR:
-		return KP_NOT_COORDINATOR;
-	case KP_MESSAGE_TOO_LARGE:
-	case KP_RECORD_LIST_TOO_LARGE:
-	case KP_INVALID_FETCH_SIZE:
-		return KP_UNKNOWN_SERVER_ERROR;
-	case KP_NETWORK_EXCEPTION:
-		return KP_COORDINATOR_LOAD_IN_PROGRESS;
-	default:
-		return error;
-	}
-}
-
 static const struct shard_kind group_kind = {
 	.topic = "__consumer_offsets",
 	.replay = replay,
 	.replay_end = replay_end,
 	.loaded = loaded,
 	.unloaded = unloaded,
-	.answer_for = log_error_answer,
+	.answer_for = shard_runtime_answer,
 };
 
 void

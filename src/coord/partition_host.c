@@ -94,6 +94,15 @@ chunk_read(struct partition_host *host, int64_t offset, size_t max_bytes,
 	return error;
 }
 
+static enum kp_error
+host_delete_records(struct shard_host *base, int64_t offset)
+{
+	int64_t log_start;
+
+	return partition_delete_records(host_of(base)->partition,
+	    PARTITION_ANY_NODE, offset, &log_start);
+}
+
 static int64_t
 host_high_watermark(struct shard_host *base)
 {
@@ -300,6 +309,7 @@ partition_host_init(struct partition_host *host, struct partition *partition,
 		.append = host_append,
 		.read = host_read,
 		.log_start_offset = host_log_start_offset,
+		.delete_records = host_delete_records,
 		.high_watermark = host_high_watermark,
 		.watch = host_watch,
 		.wake = host_wake,

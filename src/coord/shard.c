@@ -216,6 +216,30 @@ shard_leave(struct shard *shard)
 	calls_finish(&farewell.finished);
 }
 
+/* --- Answers for the log's errors ---------------------------------------- */
+
+enum kp_error
+shard_runtime_answer(enum kp_error error)
+{
+	switch (error) {
+	case KP_UNKNOWN_TOPIC_OR_PARTITION:
+	case KP_NOT_ENOUGH_REPLICAS:
+	case KP_REQUEST_TIMED_OUT:
+		return KP_COORDINATOR_NOT_AVAILABLE;
+	case KP_NOT_LEADER_OR_FOLLOWER:
+	case KP_KAFKA_STORAGE_ERROR:
+		return KP_NOT_COORDINATOR;
+	case KP_MESSAGE_TOO_LARGE:
+	case KP_RECORD_LIST_TOO_LARGE:
+	case KP_INVALID_FETCH_SIZE:
+		return KP_UNKNOWN_SERVER_ERROR;
+	case KP_NETWORK_EXCEPTION:
+		return KP_COORDINATOR_LOAD_IN_PROGRESS;
+	default:
+		return error;
+	}
+}
+
 /* --- Writing ------------------------------------------------------------- */
 
 /* prefix and then the message, in the arena; null where there is no room. */

@@ -75,6 +75,12 @@ struct shard_kind {
 };
 
 /*
+ * The answer_for of kinds that Kafka's coordinator runtime runs
+ * (CoordinatorOperationExceptionHelper).
+ */
+enum kp_error shard_runtime_answer(enum kp_error error);
+
+/*
  * Something that has to happen once all that has been appended so far is
  * committed.  ready is called under the lock, from shard_leave, with KP_NONE or
  * with the answer for what went wrong; the node is free again then.

@@ -3,8 +3,8 @@
  * partition of an internal topic (partition_host.h), tests have one that
  * holds back the high watermark or fails.
  *
- * append and high_watermark are called with the shard's lock held, the others
- * without it.
+ * append, delete_records and high_watermark are called with the shard's lock
+ * held, the others without it.
  */
 #ifndef COORD_SHARD_HOST_H
 #define COORD_SHARD_HOST_H
@@ -41,6 +41,11 @@ struct shard_host {
 	    size_t max_bytes, struct buf *buf);
 
 	int64_t (*log_start_offset)(struct shard_host *host);
+
+	/* Let the log begin at offset, which is committed. */
+	enum kp_error (*delete_records)(
+	    struct shard_host *host, int64_t offset);
+
 	int64_t (*high_watermark)(struct shard_host *host);
 
 	/*

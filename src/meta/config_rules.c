@@ -305,17 +305,26 @@ fault_of_logs(const struct config_layers *layers)
 	return NULL;
 }
 
-/* offsets.topic.compression.codec has no range, but names a codec. */
+/* Those of internal topics have no range, but name a codec. */
 static bool
-codec_known(const struct config_layers *layers, struct arena *arena,
+codecs_known(const struct config_layers *layers, struct arena *arena,
     struct slice *message)
 {
-	int64_t id = layered_number(layers, "offsets.topic.compression.codec");
+	static const char *const keys[] = {
+		"offsets.topic.compression.codec",
+		"share.coordinator.state.topic.compression.codec",
+	};
 
-	if (id >= 0 && id <= COMPRESSION_ID_MAX)
-		return true;
-	*message = arena_printf(arena, "Unknown compression type id: %ld", id);
-	return false;
+	for (size_t i = 0; i < COUNT_OF(keys); i++) {
+		int64_t id = layered_number(layers, keys[i]);
+
+		if (id >= 0 && id <= COMPRESSION_ID_MAX)
+			continue;
+		*message = arena_printf(
+		    arena, "Unknown compression type id: %ld", id);
+		return false;
+	}
+	return true;
 }
 
 /* Who asks for it would be given new partitions there all the same. */
@@ -344,7 +353,7 @@ config_rules_logs(const struct config_layers *layers, bool running,
 		*message = arena_printf(arena, "requirement failed: %s", fault);
 		return KP_INVALID_REQUEST;
 	}
-	if (!codec_known(layers, arena, message) ||
+	if (!codecs_known(layers, arena, message) ||
 	    !nothing_cordoned(layers, arena, message))
 		return KP_INVALID_REQUEST;
 	if (!running ||
