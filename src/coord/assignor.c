@@ -71,9 +71,9 @@ assignor_list_add(
 	list->numbers[list->count++] = number;
 }
 
-/* The topic that has the number: the last whose first is not above it. */
-static int32_t
-topic_of(const int32_t *first_numbers, int32_t topics_count, int32_t number)
+int32_t
+assignor_topic_of(
+    const int32_t *first_numbers, int32_t topics_count, int32_t number)
 {
 	int32_t low = 0, high = topics_count - 1;
 
@@ -99,7 +99,7 @@ assignor_conclude(struct assignor_job *job, const struct assignor_list *lists,
 		member->assigned =
 		    consumer_assignment_new(job->arena, list->count);
 		for (int32_t i = 0; i < list->count; i++) {
-			int32_t topic = topic_of(
+			int32_t topic = assignor_topic_of(
 			    first_numbers, job->topics_count, list->numbers[i]);
 
 			consumer_assignment_add(&member->assigned,

@@ -1,13 +1,14 @@
 /*
- * Assignor: who of a consumer group's members shall read which partitions.
+ * Assignor: who of a group's members shall read which partitions.
  *
- * The two that Kafka has: uniform, which spreads the partitions evenly and
- * leaves as many as it can where they are, and range, which gives each member
- * a run of each topic and does not care where they were
+ * The two that Kafka has for consumer groups: uniform, which spreads the
+ * partitions evenly and leaves as many as it can where they are, and range,
+ * which gives each member a run of each topic and does not care where they
+ * were; and simple, the one of share groups, where members share partitions
  * (org.apache.kafka.coordinator.group.assignor).
  *
  * A job is an array of topics, and of members with what they subscribe to and
- * had.  Both assignors give assigned to every member.  Members that come first
+ * had.  All assignors give assigned to every member.  Members that come first
  * get what is left over; which order that is decides the caller.
  */
 #ifndef COORD_ASSIGNOR_H
@@ -37,11 +38,14 @@ struct assignor_job {
 	struct assignor_member *members;
 	int32_t members_count; /* above 0 */
 	bool homogeneous;      /* all subscribe to all topics */
+	/* Simple: what can be given at all; NULL: everything. */
+	const struct consumer_assignment *assignable;
 	struct arena *arena;   /* for what is given, and scratch */
 };
 
 void assignor_uniform(struct assignor_job *job);
 void assignor_range(struct assignor_job *job);
+void assignor_simple(struct assignor_job *job);
 
 /* --- For the assignors --------------------------------------------------- */
 
@@ -58,6 +62,10 @@ int32_t assignor_index_find(
  */
 const int32_t *assignor_first_numbers(
     const struct assignor_job *job, int32_t *total);
+
+/* The topic that has the number: the last whose first is not above it. */
+int32_t assignor_topic_of(
+    const int32_t *first_numbers, int32_t topics_count, int32_t number);
 
 /* A list of partitions per member, that grows. */
 struct assignor_list {
