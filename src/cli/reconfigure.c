@@ -46,6 +46,7 @@ reconfigure_apply(void *context, const struct delta *delta)
 	share_coordinator_set_batch_bytes(to->shares, groups.batch_bytes_max);
 	settings_txn(to->configs, &txns);
 	txn_coordinator_configure(to->txns, &txns);
-	group_coordinator_set_assignment_interval(
-	    to->groups, groups.consumer.assignment_interval_ms);
+	group_coordinator_set_assignment_intervals(to->groups,
+	    groups.consumer.assignment_interval_ms,
+	    groups.streams.assignment_interval_ms);
 }

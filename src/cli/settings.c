@@ -109,6 +109,40 @@ settings_consumer(
 	settings_assignors(configs, settings);
 }
 
+static void
+settings_streams(
+    const struct configs *configs, struct streams_settings *settings)
+{
+	settings->session_timeout_ms =
+	    int32_of(configs, "group.streams.session.timeout.ms");
+	settings->session_timeout_min_ms =
+	    int32_of(configs, "group.streams.min.session.timeout.ms");
+	settings->session_timeout_max_ms =
+	    int32_of(configs, "group.streams.max.session.timeout.ms");
+	settings->heartbeat_interval_ms =
+	    int32_of(configs, "group.streams.heartbeat.interval.ms");
+	settings->heartbeat_interval_min_ms =
+	    int32_of(configs, "group.streams.min.heartbeat.interval.ms");
+	settings->heartbeat_interval_max_ms =
+	    int32_of(configs, "group.streams.max.heartbeat.interval.ms");
+	settings->assignment_interval_ms =
+	    int32_of(configs, "group.streams.assignment.interval.ms");
+	settings->assignment_interval_min_ms =
+	    int32_of(configs, "group.streams.min.assignment.interval.ms");
+	settings->assignment_interval_max_ms =
+	    int32_of(configs, "group.streams.max.assignment.interval.ms");
+	settings->rebalance_delay_ms =
+	    int32_of(configs, "group.streams.initial.rebalance.delay.ms");
+	settings->standby_replicas =
+	    int32_of(configs, "group.streams.num.standby.replicas");
+	settings->standby_replicas_max =
+	    int32_of(configs, "group.streams.max.standby.replicas");
+	settings->members_max = int32_of(configs, "group.streams.max.size");
+	settings->enabled = slice_list_has(
+	    configs_broker(configs, "group.coordinator.rebalance.protocols"),
+	    slice_str("streams"));
+}
+
 void
 settings_group(const struct configs *configs, struct group_settings *settings)
 {
@@ -138,6 +172,7 @@ settings_group(const struct configs *configs, struct group_settings *settings)
 	    int32_of(configs, "offsets.topic.compression.codec");
 	settings->batch_bytes_max = int32_of(configs, "message.max.bytes");
 	settings_consumer(configs, &settings->consumer);
+	settings_streams(configs, &settings->streams);
 }
 
 void

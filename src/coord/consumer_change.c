@@ -120,37 +120,15 @@ consumer_change_matched(const struct consumer_change *change, struct slice text)
 
 /* --- The group's epoch --------------------------------------------------- */
 
-/* FNV-1a, and bits of it mixed once more: any function of the bytes will do. */
-static uint64_t
-hash_bytes(uint64_t hash, const void *bytes, size_t len)
-{
-	const uint8_t *p = bytes;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-	return hash ^ hash >> 29;
-}
-
-/*
- * Of the topics that exist: 0 where there is none.  Who finds the hash of
- * another broker there makes one more epoch.
- */
+/* Of the topics that exist: 0 where there is none. */
 static int64_t
 hash_topics(struct consumer_change *change)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = GROUP_IMAGE_HASH_FIRST;
 
 	consumer_change_topics(change);
-	for (int32_t i = 0; i < change->topics_count; i++) {
-		const struct topic_image *topic = change->topics[i]->topic;
-		uint8_t count[4];
-
-		be32_put(count, (uint32_t)topic->partitions_count);
-		hash =
-		    hash_bytes(hash, topic->id.bytes, sizeof(topic->id.bytes));
-		hash = hash_bytes(hash, topic->name.data, topic->name.len);
-		hash = hash_bytes(hash, count, sizeof(count));
-	}
+	for (int32_t i = 0; i < change->topics_count; i++)
+		hash = group_image_hash(hash, change->topics[i]->topic);
 	return change->topics_count == 0 ? 0 : (int64_t)hash;
 }
 

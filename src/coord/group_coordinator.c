@@ -61,7 +61,7 @@ group_coordinator_new(const struct group_settings *settings,
 		.compression = settings->topic_compression,
 	};
 	budget_init(&coordinator->memory, MEMORY_BYTES_MAX);
-	coordinator->image = group_image_new(&coordinator->settings.consumer);
+	coordinator->image = group_image_new(&coordinator->settings);
 	coordinator->resolver.resolve = group_coordinator_resolve;
 	coordinator->common = (struct group_common){
 		.settings = &coordinator->settings,
@@ -96,12 +96,17 @@ group_coordinator_set_batch_bytes(
 }
 
 void
-group_coordinator_set_assignment_interval(
-    struct group_coordinator *coordinator, int32_t ms)
+group_coordinator_set_assignment_intervals(
+    struct group_coordinator *coordinator, int32_t consumer_ms,
+    int32_t streams_ms)
 {
-	struct consumer_settings *settings = &coordinator->settings.consumer;
+	struct group_settings *settings = &coordinator->settings;
+	int32_t consumer_had = atomic_exchange(
+	    &settings->consumer.assignment_interval_ms, consumer_ms);
+	int32_t streams_had = atomic_exchange(
+	    &settings->streams.assignment_interval_ms, streams_ms);
 
-	if (atomic_exchange(&settings->assignment_interval_ms, ms) != ms)
+	if (consumer_had != consumer_ms || streams_had != streams_ms)
 		group_image_timing_changed(coordinator->image);
 }
 

@@ -80,9 +80,13 @@ void group_coordinator_apply(void *context, const struct delta *delta);
 void group_coordinator_set_batch_bytes(struct group_coordinator *coordinator,
     int32_t bytes);
 
-/* From now on group.consumer.assignment.interval.ms is ms.  Any thread. */
-void group_coordinator_set_assignment_interval(
-    struct group_coordinator *coordinator, int32_t ms);
+/*
+ * From now on group.consumer.assignment.interval.ms and that of streams are
+ * so many milliseconds.  Any thread.
+ */
+void group_coordinator_set_assignment_intervals(
+    struct group_coordinator *coordinator, int32_t consumer_ms,
+    int32_t streams_ms);
 
 /*
  * Load what has been taken over; later ones are loaded in the background.

@@ -3,13 +3,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/bytes.h"
 #include "base/map.h"
 #include "meta/config_keys.h"
 #include "meta/delta.h"
 
 struct group_image {
 	/* immutable */
-	const struct consumer_settings *settings;
+	const struct group_settings *settings;
 	pthread_mutex_t mutex;
 
 	/* guarded by mutex */
@@ -21,6 +22,7 @@ struct group_image {
 	_Atomic uint64_t topics_version;
 	_Atomic uint64_t timing_version;
 	_Atomic int16_t group_version; /* the feature's level */
+	_Atomic int16_t streams_version;
 };
 
 /* One group's own settings. */
@@ -30,7 +32,7 @@ struct overrides {
 };
 
 struct group_image *
-group_image_new(const struct consumer_settings *settings)
+group_image_new(const struct group_settings *settings)
 {
 	struct group_image *image = xcalloc(1, sizeof(*image));
 
@@ -126,15 +128,22 @@ configs_change(struct group_image *image, const struct delta_configs *change)
 	map_set(&image->overrides, overrides->group_id, overrides);
 }
 
+static void
+feature_change(struct group_image *image, const struct delta_feature *feature)
+{
+	if (slice_equal_str(feature->name, "group.version"))
+		atomic_store(&image->group_version, feature->level);
+	else if (slice_equal_str(feature->name, "streams.version"))
+		atomic_store(&image->streams_version, feature->level);
+}
+
 void
 group_image_apply(struct group_image *image, const struct delta *delta)
 {
 	bool timing = false;
 
 	for (size_t i = 0; i < delta->features_count; i++)
-		if (slice_equal_str(delta->features[i].name, "group.version"))
-			atomic_store(
-			    &image->group_version, delta->features[i].level);
+		feature_change(image, &delta->features[i]);
 	pthread_mutex_lock(&image->mutex);
 	for (size_t i = 0; i < delta->topics_count; i++)
 		topic_change(image, delta->topics[i]);
@@ -152,6 +161,12 @@ int16_t
 group_image_version(const struct group_image *image)
 {
 	return atomic_load(&image->group_version);
+}
+
+int16_t
+group_image_streams_version(const struct group_image *image)
+{
+	return atomic_load(&image->streams_version);
 }
 
 /* --- Topics -------------------------------------------------------------- */
@@ -201,6 +216,28 @@ group_image_topics_version(const struct group_image *image)
 	return atomic_load(&image->topics_version);
 }
 
+/* FNV-1a, and bits of it mixed once more: any function of the bytes will do. */
+static uint64_t
+hash_bytes(uint64_t hash, const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
+	return hash ^ hash >> 29;
+}
+
+uint64_t
+group_image_hash(uint64_t hash, const struct topic_image *topic)
+{
+	uint8_t count[4];
+
+	be32_put(count, (uint32_t)topic->partitions_count);
+	hash = hash_bytes(hash, topic->id.bytes, sizeof(topic->id.bytes));
+	hash = hash_bytes(hash, topic->name.data, topic->name.len);
+	return hash_bytes(hash, count, sizeof(count));
+}
+
 /* --- Timing -------------------------------------------------------------- */
 
 /* The group's own value, or the broker's, between the bounds. */
@@ -222,7 +259,7 @@ bounded(const struct config_set *own, const char *name, int32_t value,
 struct group_timing
 group_image_timing(struct group_image *image, struct slice group_id)
 {
-	const struct consumer_settings *settings = image->settings;
+	const struct consumer_settings *settings = &image->settings->consumer;
 	struct group_timing timing = {
 		.session_timeout_ms = settings->session_timeout_ms,
 		.heartbeat_interval_ms = settings->heartbeat_interval_ms,
@@ -249,6 +286,52 @@ group_image_timing(struct group_image *image, struct slice group_id)
 			settings->assignment_interval_min_ms,
 			settings->assignment_interval_max_ms);
 	}
+	pthread_mutex_unlock(&image->mutex);
+	return timing;
+}
+
+static void
+override_streams(const struct config_set *own,
+    const struct streams_settings *settings, struct streams_timing *timing)
+{
+	timing->session_timeout_ms = bounded(own, "streams.session.timeout.ms",
+	    timing->session_timeout_ms, settings->session_timeout_min_ms,
+	    settings->session_timeout_max_ms);
+	timing->heartbeat_interval_ms =
+	    bounded(own, "streams.heartbeat.interval.ms",
+		timing->heartbeat_interval_ms,
+		settings->heartbeat_interval_min_ms,
+		settings->heartbeat_interval_max_ms);
+	timing->assignment_interval_ms =
+	    bounded(own, "streams.assignment.interval.ms",
+		timing->assignment_interval_ms,
+		settings->assignment_interval_min_ms,
+		settings->assignment_interval_max_ms);
+	timing->rebalance_delay_ms =
+	    bounded(own, "streams.initial.rebalance.delay.ms",
+		timing->rebalance_delay_ms, 0, INT32_MAX);
+	timing->standby_replicas = bounded(own, "streams.num.standby.replicas",
+	    timing->standby_replicas, 0, settings->standby_replicas_max);
+}
+
+struct streams_timing
+group_image_streams_timing(struct group_image *image, struct slice group_id)
+{
+	const struct streams_settings *settings = &image->settings->streams;
+	struct streams_timing timing = {
+		.session_timeout_ms = settings->session_timeout_ms,
+		.heartbeat_interval_ms = settings->heartbeat_interval_ms,
+		.assignment_interval_ms =
+		    atomic_load(&settings->assignment_interval_ms),
+		.rebalance_delay_ms = settings->rebalance_delay_ms,
+		.standby_replicas = settings->standby_replicas,
+	};
+	const struct overrides *overrides;
+
+	pthread_mutex_lock(&image->mutex);
+	overrides = map_get(&image->overrides, group_id);
+	if (overrides != NULL)
+		override_streams(overrides->set, settings, &timing);
 	pthread_mutex_unlock(&image->mutex);
 	return timing;
 }

@@ -22,20 +22,30 @@ struct group_image;
 struct topic_image;
 
 /* Without topics; settings outlives it. */
-struct group_image *group_image_new(const struct consumer_settings *settings);
+struct group_image *group_image_new(const struct group_settings *settings);
 void group_image_free(struct group_image *image);
 
 /* The controller's thread: take over what has changed. */
 void group_image_apply(struct group_image *image, const struct delta *delta);
 
-/* The finalized level of group.version. */
+/* The finalized levels of group.version, and of streams.version. */
 int16_t group_image_version(const struct group_image *image);
+int16_t group_image_streams_version(const struct group_image *image);
 
 /* The topic with a reference for the caller, or NULL. */
 const struct topic_image *group_image_topic(
     struct group_image *image, struct slice name) WARN_UNUSED;
 const struct topic_image *group_image_topic_by_id(
     struct group_image *image, struct uuid id) WARN_UNUSED;
+
+/*
+ * One more topic in a hash of topics, which begins with
+ * GROUP_IMAGE_HASH_FIRST and is not 0: who finds it changed looks at the topics
+ * anew.  Kafka's hash is another function, so that who takes over its groups
+ * makes one more epoch.
+ */
+#define GROUP_IMAGE_HASH_FIRST UINT64_C(0xcbf29ce484222325)
+uint64_t group_image_hash(uint64_t hash, const struct topic_image *topic);
 
 /* All topics, each with a reference; the caller frees the array. */
 const struct topic_image **group_image_topics(
@@ -54,7 +64,19 @@ struct group_timing {
 struct group_timing group_image_timing(
     struct group_image *image, struct slice group_id);
 
-/* It grows when a group_timing may have changed. */
+/* The same of a streams group. */
+struct streams_timing {
+	int32_t session_timeout_ms;
+	int32_t heartbeat_interval_ms;
+	int32_t assignment_interval_ms;
+	int32_t rebalance_delay_ms;
+	int32_t standby_replicas;
+};
+
+struct streams_timing group_image_streams_timing(
+    struct group_image *image, struct slice group_id);
+
+/* It grows when what applies to a group may have changed. */
 uint64_t group_image_timing_version(const struct group_image *image);
 
 /* The broker's own settings have changed. */

@@ -40,6 +40,30 @@ struct consumer_settings {
 	bool enabled;
 };
 
+/*
+ * Of streams groups (KIP-1071).  Groups have configurations of their own for
+ * the first five, of which all but the delay are kept between the broker's
+ * bounds.
+ */
+struct streams_settings {
+	int32_t session_timeout_ms;	/* group.streams.session.timeout.ms */
+	int32_t session_timeout_min_ms;
+	int32_t session_timeout_max_ms;
+	int32_t heartbeat_interval_ms; /* group.streams.heartbeat.interval.ms */
+	int32_t heartbeat_interval_min_ms;
+	int32_t heartbeat_interval_max_ms;
+	/* group.streams.assignment.interval.ms, which may change */
+	_Atomic int32_t assignment_interval_ms;
+	int32_t assignment_interval_min_ms;
+	int32_t assignment_interval_max_ms;
+	int32_t rebalance_delay_ms; /* ... .initial.rebalance.delay.ms */
+	int32_t standby_replicas;   /* group.streams.num.standby.replicas */
+	int32_t standby_replicas_max;
+	int32_t members_max; /* group.streams.max.size */
+	/* "streams" is in group.coordinator.rebalance.protocols */
+	bool enabled;
+};
+
 struct group_settings {
 	int32_t session_timeout_min_ms;	  /* group.min.session.timeout.ms */
 	int32_t session_timeout_max_ms;	  /* group.max.session.timeout.ms */
@@ -57,6 +81,7 @@ struct group_settings {
 	int32_t topic_compression;	  /* offsets.topic.compression.codec */
 	int32_t batch_bytes_max;	  /* message.max.bytes, at first */
 	struct consumer_settings consumer;
+	struct streams_settings streams;
 };
 
 #define CONSUMER_SETTINGS_DEFAULT                                        \
@@ -78,6 +103,24 @@ struct group_settings {
 		.enabled = true,                                         \
 	}
 
+#define STREAMS_SETTINGS_DEFAULT                      \
+	{                                             \
+		.session_timeout_ms = 45000,          \
+		.session_timeout_min_ms = 45000,      \
+		.session_timeout_max_ms = 60000,      \
+		.heartbeat_interval_ms = 5000,        \
+		.heartbeat_interval_min_ms = 5000,    \
+		.heartbeat_interval_max_ms = 15000,   \
+		.assignment_interval_ms = 1000,       \
+		.assignment_interval_min_ms = 0,      \
+		.assignment_interval_max_ms = 15000,  \
+		.rebalance_delay_ms = 3000,           \
+		.standby_replicas = 0,                \
+		.standby_replicas_max = 2,            \
+		.members_max = INT32_MAX,             \
+		.enabled = true,                      \
+	}
+
 #define GROUP_SETTINGS_DEFAULT                             \
 	((struct group_settings){                          \
 	    .session_timeout_min_ms = 6000,                \
@@ -95,6 +138,7 @@ struct group_settings {
 	    .topic_compression = 0,                        \
 	    .batch_bytes_max = 1048588,                    \
 	    .consumer = CONSUMER_SETTINGS_DEFAULT,         \
+	    .streams = STREAMS_SETTINGS_DEFAULT,           \
 	})
 
 #endif

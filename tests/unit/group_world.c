@@ -147,7 +147,7 @@ world_init(struct world *world)
 		.commit_timeout_ms = 5000,
 	};
 	budget_init(&world->memory, (size_t)64 << 20);
-	world->image = group_image_new(&world->settings.consumer);
+	world->image = group_image_new(&world->settings);
 	world->resolver.resolve = resolve;
 	world->common = (struct group_common){
 		.settings = &world->settings,
