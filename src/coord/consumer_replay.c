@@ -1,6 +1,5 @@
-#include "base/bytes.h"
 #include "coord/consumer_record.h"
-#include "wire/codec.h"
+#include "coord/group_replay.h"
 #include "wire/generated/group_consumer_group_current_member_assignment.h"
 #include "wire/generated/group_consumer_group_member_metadata.h"
 #include "wire/generated/group_consumer_group_metadata.h"
@@ -15,17 +14,10 @@
 #define CURRENT_TOPIC \
 	kp_consumer_group_current_member_assignment_value_topic_partition
 
-/* A record that is being replayed. */
-struct replay {
-	struct group_shard *shard;
-	bool tombstone;
-	struct arena arena;
-};
-
 /* --- Groups -------------------------------------------------------------- */
 
 static struct consumer_group *
-find(const struct replay *r, struct slice group_id)
+find(const struct group_replay *r, struct slice group_id)
 {
 	struct group *group = group_find(r->shard, group_id);
 
@@ -34,7 +26,7 @@ find(const struct replay *r, struct slice group_id)
 
 /* A group that was there with offsets only, or as another kind, becomes one. */
 static struct consumer_group *
-get(const struct replay *r, struct slice group_id)
+get(const struct group_replay *r, struct slice group_id)
 {
 	struct group *group = group_find(r->shard, group_id);
 
@@ -45,7 +37,7 @@ get(const struct replay *r, struct slice group_id)
 }
 
 static int
-replay_group(struct replay *r, const void *keys, const void *values)
+replay_group(struct group_replay *r, const void *keys, const void *values)
 {
 	const struct kp_consumer_group_metadata_key *key = keys;
 	const struct kp_consumer_group_metadata_value *value = values;
@@ -64,7 +56,7 @@ replay_group(struct replay *r, const void *keys, const void *values)
 
 static int
 replay_old_metadata(
-    struct replay *r, const void *keys, const void *values UNUSED)
+    struct group_replay *r, const void *keys, const void *values UNUSED)
 {
 	const struct kp_consumer_group_partition_metadata_key *key = keys;
 	struct consumer_group *consumer =
@@ -76,7 +68,7 @@ replay_old_metadata(
 }
 
 static int
-replay_target_epoch(struct replay *r, const void *keys, const void *values)
+replay_target_epoch(struct group_replay *r, const void *keys, const void *values)
 {
 	const struct kp_consumer_group_target_assignment_metadata_key *key =
 	    keys;
@@ -95,7 +87,7 @@ replay_target_epoch(struct replay *r, const void *keys, const void *values)
 /* --- Members ------------------------------------------------------------- */
 
 static struct consumer_classic *
-classic_of(struct replay *r,
+classic_of(struct group_replay *r,
     const struct kp_consumer_group_member_metadata_value *value)
 {
 	const struct CLASSIC_VALUE *in = value->classic_member_metadata;
@@ -117,7 +109,7 @@ classic_of(struct replay *r,
 }
 
 static int
-replay_member(struct replay *r, const void *keys, const void *values)
+replay_member(struct group_replay *r, const void *keys, const void *values)
 {
 	const struct kp_consumer_group_member_metadata_key *key = keys;
 	const struct kp_consumer_group_member_metadata_value *value = values;
@@ -156,7 +148,7 @@ replay_member(struct replay *r, const void *keys, const void *values)
 /* --- Assignments --------------------------------------------------------- */
 
 static int
-replay_target(struct replay *r, const void *keys, const void *values)
+replay_target(struct group_replay *r, const void *keys, const void *values)
 {
 	const struct kp_consumer_group_target_assignment_member_key *key = keys;
 	const struct kp_consumer_group_target_assignment_member_value *value =
@@ -187,7 +179,7 @@ replay_target(struct replay *r, const void *keys, const void *values)
 
 /* Partitions without epochs were assigned at the member's. */
 static int
-current_set(struct replay *r, const struct CURRENT_TOPIC *topics,
+current_set(struct group_replay *r, const struct CURRENT_TOPIC *topics,
     int32_t topics_count, int32_t member_epoch, struct consumer_assignment *set)
 {
 	int32_t count = 0;
@@ -228,7 +220,7 @@ state_of(int8_t state)
 /* A member that has left has no assignment, and no epoch. */
 static int
 replay_current_end(
-    struct replay *r, struct slice group_id, struct slice member_id)
+    struct group_replay *r, struct slice group_id, struct slice member_id)
 {
 	const struct consumer_member nothing = {
 		.epoch = CONSUMER_EPOCH_LEAVE,
@@ -244,7 +236,7 @@ replay_current_end(
 }
 
 static int
-replay_current(struct replay *r, const void *keys, const void *values)
+replay_current(struct group_replay *r, const void *keys, const void *values)
 {
 	const struct kp_consumer_group_current_member_assignment_key *key =
 	    keys;
@@ -272,7 +264,7 @@ replay_current(struct replay *r, const void *keys, const void *values)
 /* --- Regular expressions ------------------------------------------------- */
 
 static int
-replay_regex(struct replay *r, const void *keys, const void *values)
+replay_regex(struct group_replay *r, const void *keys, const void *values)
 {
 	const struct kp_consumer_group_regular_expression_key *key = keys;
 	const struct kp_consumer_group_regular_expression_value *value = values;
@@ -296,13 +288,7 @@ replay_regex(struct replay *r, const void *keys, const void *values)
 
 /* --- Records ------------------------------------------------------------- */
 
-struct kind {
-	const struct kp_message *key;
-	const struct kp_message *value;
-	int (*replay)(struct replay *r, const void *key, const void *value);
-};
-
-static const struct kind kinds[] = {
+static const struct group_record records[] = {
 	{ &kp_consumer_group_metadata_key, &kp_consumer_group_metadata_value,
 	    replay_group },
 	{ &kp_consumer_group_partition_metadata_key,
@@ -321,59 +307,18 @@ static const struct kind kinds[] = {
 	    &kp_consumer_group_regular_expression_value, replay_regex },
 };
 
-static const struct kind *
-kind_of(int16_t type)
-{
-	for (size_t i = 0; i < COUNT_OF(kinds); i++)
-		if (kinds[i].key->key == type)
-			return &kinds[i];
-	return NULL;
-}
-
 bool
 consumer_record_type(int16_t type)
 {
-	return kind_of(type) != NULL;
+	return group_record_find(records, COUNT_OF(records), type) != NULL;
 }
-
-/* A value has its version in front. */
-static int
-value_decode(
-    struct replay *r, const struct kind *kind, struct slice bytes, void *value)
-{
-	if (bytes.len < sizeof(int16_t))
-		return -1;
-	return kp_decode(kind->value, (int16_t)be16_get(bytes.data),
-	    slice_of(bytes.data + 2, bytes.len - 2), &r->arena, value);
-}
-
-/* What a record takes in memory is bounded by its size in the log. */
-#define ARENA_BYTES_MIN ((size_t)65536)
-#define ARENA_BYTES_FACTOR 64
 
 int
 consumer_record_replay(
     struct group_shard *shard, const struct shard_record *record)
 {
-	const struct kind *kind = kind_of(record->type);
-	struct replay r = {
-		.shard = shard,
-		.tombstone = slice_is_null(record->value),
-	};
-	void *key, *value = NULL;
-	int result;
+	const struct group_record *of =
+	    group_record_find(records, COUNT_OF(records), record->type);
 
-	arena_init(&r.arena,
-	    ARENA_BYTES_MIN +
-		ARENA_BYTES_FACTOR * (record->key.len + record->value.len));
-	key = arena_xalloc(&r.arena, kind->key->body->size);
-	result = kp_decode(kind->key, 0, record->key, &r.arena, key);
-	if (result == 0 && !r.tombstone) {
-		value = arena_xalloc(&r.arena, kind->value->body->size);
-		result = value_decode(&r, kind, record->value, value);
-	}
-	if (result == 0)
-		result = kind->replay(&r, key, value);
-	arena_reset(&r.arena);
-	return result;
+	return group_record_replay(of, shard, record);
 }
