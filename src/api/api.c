@@ -36,6 +36,7 @@ extern const struct api api_create_partitions;
 extern const struct api api_create_topics;
 extern const struct api api_delete_groups;
 extern const struct api api_delete_records;
+extern const struct api api_delete_share_group_state;
 extern const struct api api_delete_topics;
 extern const struct api api_describe_cluster;
 extern const struct api api_describe_configs;
@@ -52,6 +53,7 @@ extern const struct api api_find_coordinator;
 extern const struct api api_heartbeat;
 extern const struct api api_incremental_alter_configs;
 extern const struct api api_init_producer_id;
+extern const struct api api_initialize_share_group_state;
 extern const struct api api_join_group;
 extern const struct api api_leave_group;
 extern const struct api api_list_config_resources;
@@ -65,8 +67,11 @@ extern const struct api api_offset_delete;
 extern const struct api api_offset_fetch;
 extern const struct api api_offset_for_leader_epoch;
 extern const struct api api_produce;
+extern const struct api api_read_share_group_state;
+extern const struct api api_read_share_group_state_summary;
 extern const struct api api_sync_group;
 extern const struct api api_txn_offset_commit;
+extern const struct api api_write_share_group_state;
 extern const struct api api_write_txn_markers;
 
 /* In the order of their keys. */
@@ -115,6 +120,11 @@ static const struct api *const rows[] = {
 	&api_consumer_group_describe,
 	&api_list_config_resources,
 	&api_describe_topic_partitions,
+	&api_initialize_share_group_state,
+	&api_read_share_group_state,
+	&api_write_share_group_state,
+	&api_delete_share_group_state,
+	&api_read_share_group_state_summary,
 };
 
 const struct api *const *

@@ -2,15 +2,15 @@
  * FindCoordinator, versions 0-6: who looks after groups and transactional ids;
  * from version 4 on for several at once.
  *
- * The first call makes __consumer_offsets, or __transaction_state, and is
- * answered when its coordinators serve, where Kafka answers
- * COORDINATOR_NOT_AVAILABLE until then.  Share partitions have no coordinator
- * yet: the answer is COORDINATOR_NOT_AVAILABLE.
+ * The first call makes __consumer_offsets, __transaction_state or
+ * __share_group_state, and is answered when its coordinators serve, where Kafka
+ * answers COORDINATOR_NOT_AVAILABLE until then.
  */
 #include "api/api.h"
 #include "api/brokers.h"
 #include "api/partitions.h"
 #include "coord/group_coordinator.h"
+#include "coord/share_coordinator.h"
 #include "coord/txn_coordinator.h"
 #include "wire/generated/find_coordinator.h"
 
@@ -117,6 +117,50 @@ share_key_valid(struct slice key)
 	return true;
 }
 
+/* May the request ask for the coordinator of the key? */
+static bool
+may_find(const struct request *request, int8_t key_type, struct slice key)
+{
+	switch (key_type) {
+	case KEY_GROUP:
+		return request_allows(
+		    request, ACL_DESCRIBE, ACL_RESOURCE_GROUP, key);
+	case KEY_TRANSACTION:
+		return request_allows(
+		    request, ACL_DESCRIBE, ACL_RESOURCE_TRANSACTIONAL_ID, key);
+	default:
+		return request_allows(request, ACL_CLUSTER_ACTION,
+		    ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME);
+	}
+}
+
+/* Does anybody coordinate such keys? */
+static bool
+type_known(const struct request *request, int8_t key_type)
+{
+	return key_type == KEY_GROUP || key_type == KEY_TRANSACTION ||
+	    (key_type == KEY_SHARE && request->version >= VERSION_SHARE);
+}
+
+static bool
+key_valid(int8_t key_type, struct slice key)
+{
+	return key_type != KEY_SHARE || share_key_valid(key);
+}
+
+static enum kp_error
+refused(int8_t key_type)
+{
+	switch (key_type) {
+	case KEY_GROUP:
+		return KP_GROUP_AUTHORIZATION_FAILED;
+	case KEY_TRANSACTION:
+		return KP_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+	default:
+		return KP_CLUSTER_AUTHORIZATION_FAILED;
+	}
+}
+
 static enum kp_error
 find(struct finding *finding, struct slice key,
     struct kp_find_coordinator_response_coordinator *entry)
@@ -125,28 +169,22 @@ find(struct finding *finding, struct slice key,
 	const struct server *server = request->server;
 	const struct kp_find_coordinator_request *body = request->body;
 
+	if (!type_known(request, body->key_type))
+		return KP_INVALID_REQUEST;
+	if (!may_find(request, body->key_type, key))
+		return refused(body->key_type);
+	if (!key_valid(body->key_type, key))
+		return KP_INVALID_REQUEST;
 	switch (body->key_type) {
 	case KEY_GROUP:
-		if (!request_allows(
-			request, ACL_DESCRIBE, ACL_RESOURCE_GROUP, key))
-			return KP_GROUP_AUTHORIZATION_FAILED;
 		return find_leader(finding, GROUP_COORDINATOR_TOPIC,
 		    group_coordinator_partition(server->groups, key), entry);
 	case KEY_TRANSACTION:
-		if (!request_allows(request, ACL_DESCRIBE,
-			ACL_RESOURCE_TRANSACTIONAL_ID, key))
-			return KP_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 		return find_leader(finding, TXN_COORDINATOR_TOPIC,
 		    txn_coordinator_partition(server->txns, key), entry);
-	case KEY_SHARE:
-		if (request->version < VERSION_SHARE || !share_key_valid(key))
-			return KP_INVALID_REQUEST;
-		if (!request_allows(request, ACL_CLUSTER_ACTION,
-			ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME))
-			return KP_CLUSTER_AUTHORIZATION_FAILED;
-		return KP_COORDINATOR_NOT_AVAILABLE;
 	default:
-		return KP_INVALID_REQUEST;
+		return find_leader(finding, SHARE_COORDINATOR_TOPIC,
+		    share_coordinator_partition(server->shares, key), entry);
 	}
 }
 
@@ -218,28 +256,23 @@ ready(void *context, enum kp_error error)
 	request_post(state->request, answer);
 }
 
-/* The resource that a key of the type is. */
-static enum acl_resource_type
-resource_of(int8_t key_type)
-{
-	return key_type == KEY_GROUP ? ACL_RESOURCE_GROUP :
-				       ACL_RESOURCE_TRANSACTIONAL_ID;
-}
-
 /* Is there a key whose coordinator the request may ask for? */
 static bool
 wants_topic(const struct request *request)
 {
 	const struct kp_find_coordinator_request *body = request->body;
-	enum acl_resource_type type = resource_of(body->key_type);
+	const struct slice *keys = body->coordinator_keys;
+	int32_t count = body->coordinator_keys_count;
 
-	if (body->key_type != KEY_GROUP && body->key_type != KEY_TRANSACTION)
+	if (!type_known(request, body->key_type))
 		return false;
-	if (request->version < VERSION_BATCH)
-		return request_allows(request, ACL_DESCRIBE, type, body->key);
-	for (int32_t i = 0; i < body->coordinator_keys_count; i++)
-		if (request_allows(
-			request, ACL_DESCRIBE, type, body->coordinator_keys[i]))
+	if (request->version < VERSION_BATCH) {
+		keys = &body->key;
+		count = 1;
+	}
+	for (int32_t i = 0; i < count; i++)
+		if (key_valid(body->key_type, keys[i]) &&
+		    may_find(request, body->key_type, keys[i]))
 			return true;
 	return false;
 }
@@ -264,8 +297,10 @@ handle_find_coordinator(struct request *request)
 	request->state = state;
 	if (body->key_type == KEY_GROUP)
 		group_coordinator_prepare(server->groups, ready, state);
-	else
+	else if (body->key_type == KEY_TRANSACTION)
 		txn_coordinator_prepare(server->txns, ready, state);
+	else
+		share_coordinator_prepare(server->shares, ready, state);
 }
 
 const struct api api_find_coordinator = API_ROW(find_coordinator, API_ENTRIES);

@@ -182,8 +182,6 @@ other_kinds_of_keys_have_no_coordinator(void **state)
 {
 	const char *share = "g:AAAAAAAAAAAAAAAAAAAAAQ:0";
 
-	assert_int_equal(
-	    find_error(*state, 6, 2, share), KP_COORDINATOR_NOT_AVAILABLE);
 	assert_int_equal(find_error(*state, 5, 2, share), KP_INVALID_REQUEST);
 	assert_int_equal(find_error(*state, 6, 2, "g"), KP_INVALID_REQUEST);
 	assert_int_equal(find_error(*state, 6, 2, "g:x:0"), KP_INVALID_REQUEST);

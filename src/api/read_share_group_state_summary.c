@@ -1,0 +1,97 @@
+/*
+ * ReadShareGroupStateSummary, versions 0-1: where share partitions begin
+ * (KIP-932).  Version 1 counts what is delivered for good (KIP-1226).
+ */
+#include "api/api.h"
+#include "api/share_state_calls.h"
+#include "wire/generated/read_share_group_state_summary.h"
+
+static void
+fill(const struct share_state_calls *calls, const struct share_state_call *call,
+    struct kp_read_share_group_state_summary_response_partition *told)
+{
+	told->partition = call->key.partition;
+	told->error_code = (int16_t)call->call.error;
+	told->error_message = share_state_calls_message(calls, call);
+	if (call->call.error != KP_NONE)
+		return;
+	told->state_epoch = call->state_epoch;
+	told->leader_epoch = call->leader_epoch;
+	told->start_offset = call->start_offset;
+	told->delivery_complete_count = call->delivery_complete_count;
+}
+
+static void
+fill_topic(struct request *request, const struct share_state_calls_topic *topic,
+    struct kp_read_share_group_state_summary_response_topic *told)
+{
+	const struct share_state_calls *calls = request->state;
+
+	told->topic_id = topic->topic_id;
+	told->partitions_count = topic->count;
+	told->partitions = arena_xcalloc(&request->arena,
+	    (size_t)topic->count, sizeof(*told->partitions));
+	for (int32_t i = 0; i < told->partitions_count; i++) {
+		kp_defaults_struct(
+		    &kp_read_share_group_state_summary_response_partition_struct,
+		    &told->partitions[i]);
+		fill(calls, &topic->calls[i], &told->partitions[i]);
+	}
+}
+
+static void
+answer(struct request *request)
+{
+	const struct share_state_calls *calls = request->state;
+	struct kp_read_share_group_state_summary_response *response =
+	    request_response_new(request);
+
+	response->results_count = calls->topics_count;
+	response->results = arena_xcalloc(&request->arena,
+	    (size_t)calls->topics_count, sizeof(*response->results));
+	for (int32_t i = 0; i < calls->topics_count; i++)
+		fill_topic(
+		    request, &calls->topics[i], &response->results[i]);
+	request_reply(request, response);
+}
+
+static void
+take_topic(struct share_state_calls *calls,
+    const struct kp_read_share_group_state_summary_request_topic *topic)
+{
+	share_state_calls_topic(
+	    calls, topic->topic_id, topic->partitions_count);
+	for (int32_t i = 0; i < topic->partitions_count; i++)
+		share_state_calls_add(calls, topic->partitions[i].partition);
+}
+
+static struct share_state_calls *
+take(struct request *request)
+{
+	const struct kp_read_share_group_state_summary_request *body =
+	    request->body;
+	struct share_state_calls *calls =
+	    share_state_calls_new(request, SHARE_STATE_READ_SUMMARY,
+		body->group_id, body->topics_count, answer);
+
+	for (int32_t i = 0; i < body->topics_count; i++)
+		take_topic(calls, &body->topics[i]);
+	return calls;
+}
+
+static void
+handle_read_share_group_state_summary(struct request *request)
+{
+	share_state_calls_run(take(request));
+}
+
+static void
+fail_read_share_group_state_summary(
+    struct request *request, enum kp_error error)
+{
+	share_state_calls_fail(take(request), error);
+}
+
+const struct api api_read_share_group_state_summary =
+    API_ROW(read_share_group_state_summary, API_CLUSTER(ACL_CLUSTER_ACTION),
+	.fail = fail_read_share_group_state_summary);
