@@ -129,9 +129,10 @@ plan_fault(struct sim *sim, uint64_t attempt)
 			sim_disk_fail(
 			    &sim->disk, SIM_FAULT_POWER, attempt - 1);
 	} else if (attempt < 3 && sim_chance(&sim->rng, 30)) {
-		sim_disk_fail(&sim->disk,
-		    faults[rng_below(&sim->rng, COUNT_OF(faults))],
-		    rng_below(&sim->rng, 60));
+		uint64_t at = rng_below(&sim->rng, 60);
+		uint64_t fault = rng_below(&sim->rng, COUNT_OF(faults));
+
+		sim_disk_fail(&sim->disk, faults[fault], at);
 	}
 }
 

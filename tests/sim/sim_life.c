@@ -14,12 +14,14 @@ void
 sim_life_fault(
     const struct sim_life *life, struct sim_disk *disk, struct rng *rng)
 {
+	uint64_t at, fault;
+
 	if (sim_life_is_cut(life))
 		return;
+	at = rng_below(rng, 60);
+	fault = 1 + rng_below(rng, SIM_FAULTS - 1);
 	(void)sim_disk_heal(disk);
-	sim_disk_fail(disk,
-	    (enum sim_fault)(1 + rng_below(rng, SIM_FAULTS - 1)),
-	    rng_below(rng, 60));
+	sim_disk_fail(disk, (enum sim_fault)fault, at);
 }
 
 void
@@ -32,9 +34,11 @@ sim_life_plan_start(const struct sim_life *life, struct sim_disk *disk,
 		    life->at % 4 == life->seed % 4)
 			sim_disk_fail(disk, SIM_FAULT_POWER, attempt - 1);
 	} else if (attempt < 3 && sim_chance(rng, 30)) {
-		sim_disk_fail(disk,
-		    sim_chance(rng, 70) ? SIM_FAULT_POWER : SIM_FAULT_EIO,
-		    rng_below(rng, 80));
+		uint64_t at = rng_below(rng, 80);
+		bool power = sim_chance(rng, 70);
+
+		sim_disk_fail(
+		    disk, power ? SIM_FAULT_POWER : SIM_FAULT_EIO, at);
 	}
 }
 
