@@ -69,6 +69,12 @@ struct model {
 	struct model_list lost;
 	int64_t start;		/* the log's, as last seen */
 	int64_t start_max;	/* the highest that it ever had */
+	/*
+	 * The highest that a round of compaction saw.  What was deleted may be
+	 * back behind a crash, and such a round has taken out of it what made
+	 * sense without what was below.
+	 */
+	int64_t start_cleaned;
 	int64_t end;
 	int64_t durable;	/* everything below survives */
 

@@ -82,7 +82,8 @@ create(struct sim *sim, const struct log_open *open)
 	if (disk_remove_dir(&sim->disk.disk, SIM_LOG_PATH) == 0)
 		sim->log = log_create(open, topic_id());
 	model->log.count = 0;
-	model->start = model->start_max = model->end = model->durable = 0;
+	model->start = model->start_max = model->start_cleaned = 0;
+	model->end = model->durable = 0;
 	model->tried.count = model->done.count = 0;
 }
 

@@ -338,6 +338,8 @@ step_clean(struct sim *sim)
 
 	if (!sim->settings.cleanup_compact || has_passing_abort(sim))
 		return;
+	sim->model.start_cleaned =
+	    MAX(sim->model.start_cleaned, sim->model.start);
 	model_round_add(&sim->model.tried, &tried);
 	result = log_clean(sim->log, &round, &stats);
 	log_debug("sim", "the round's result is %d", (int)result);
