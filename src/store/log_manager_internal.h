@@ -70,7 +70,7 @@ struct lost_log {
 	char *topic; /* owned */
 	int32_t partition;
 	int64_t offsets[LOG_DIR_CHECKPOINTS]; /* -1: no line */
-	bool heals;  /* the background thread's; it found no room */
+	bool heals;  /* the background thread's; it was short of room */
 	bool loaded; /* upkeep and lock; it did, and is lost no more */
 };
 

@@ -21,7 +21,7 @@ struct load_item {
 	const struct log_dir_entry *found;
 	struct log *log; /* NULL: it was no partition of ours */
 	bool failed;
-	bool heals; /* for want of room */
+	bool heals; /* for want of room or descriptors */
 	bool surplus; /* another directory has it, and the metadata that one */
 	char *future; /* owned: the path of a copy that was not complete */
 };
@@ -155,6 +155,17 @@ partition_reopen(struct load *load, struct load_item *item, const char *path)
 	return item->log != NULL;
 }
 
+/* It could not be loaded; what passes is tried again. */
+static void
+item_fail(struct load *load, struct load_item *item, int error)
+{
+	item->failed = true;
+	item->heals = disk_is_short(error);
+	if (item->heals)
+		log_manager_lack(load->manager, item->home, "load",
+		    item->found->name, error);
+}
+
 static void
 partition_open(struct load *load, struct load_item *item, const char *path,
     const struct log_settings *settings)
@@ -162,11 +173,8 @@ partition_open(struct load *load, struct load_item *item, const char *path,
 	struct log_open open = open_of(load, item, path, settings);
 
 	item->log = log_open(&open);
-	item->failed = item->log == NULL;
-	item->heals = item->failed && disk_is_full(errno);
-	if (item->heals)
-		log_manager_lack(load->manager, item->home, "load",
-		    item->found->name, errno);
+	if (item->log == NULL)
+		item_fail(load, item, errno);
 }
 
 static void
@@ -188,9 +196,11 @@ partition_load(struct load *load, struct load_item *item, const char *path)
 				   path) < 0 &&
 		    !disk_is_full(errno);
 	} else {
+		int error = errno;
+
 		log_error(LOG_MANAGER_LOGGER, "Cannot tell whose %s is: %s",
-		    path, strerror(errno));
-		item->failed = true;
+		    path, strerror(error));
+		item_fail(load, item, error);
 	}
 }
 

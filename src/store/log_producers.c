@@ -203,20 +203,28 @@ read_snapshot(struct log *log, int64_t offset)
 }
 
 /*
- * Load the newest snapshot that can be read, and drop the others on the way.
- * The offset up to which the state is known.
+ * Load the newest snapshot that can be read, and drop the others on the way:
+ * *known becomes the offset up to which the state is known, or -1.  -1 with
+ * errno where descriptors were short: the batches that are left may not tell
+ * of all producers.
  */
-static int64_t
-load_snapshot(struct log *log, struct log_files *files, int64_t limit)
+static int
+load_snapshot(
+    struct log *log, struct log_files *files, int64_t limit, int64_t *known)
 {
+	*known = -1;
 	while (files->snapshot_count > 0) {
 		int64_t offset = files->snapshots[files->snapshot_count - 1];
 
 		if (offset < log->start_offset)
 			break;
 		if (offset <= limit) {
-			if (read_snapshot(log, offset) == 0)
-				return offset;
+			if (read_snapshot(log, offset) == 0) {
+				*known = offset;
+				return 0;
+			}
+			if (disk_is_busy(errno))
+				return -1;
 			log_warn("store",
 			    "%s: producer snapshot %" PRId64 " cannot be used: "
 							     "%s",
@@ -227,7 +235,7 @@ load_snapshot(struct log *log, struct log_files *files, int64_t limit)
 			log_snapshot_unlink(log, offset);
 		files->snapshot_count--;
 	}
-	return -1;
+	return 0;
 }
 
 static int
@@ -323,7 +331,8 @@ log_producers_load(struct log *log, struct log_files *files, int64_t offset,
 	scan_all |= files->snapshot_count > 0;
 	producer_state_clear(&log->producers);
 	open_txns_clear(&log->txns);
-	from = load_snapshot(log, files, offset);
+	if (load_snapshot(log, files, offset, &from) != 0)
+		return -1;
 	drop_strays(log, files);
 	log->snapshot_offset = from;
 	log->snapshot_dirty &= from >= 0;

@@ -486,6 +486,41 @@ every_call_of_recovery_fails_once(void **state)
 	assert_true(failures > 30);
 }
 
+/*
+ * A snapshot that cannot be opened for want of descriptors is good: without it
+ * who produced only to segments that are gone would be forgotten.
+ */
+static void
+a_lack_of_descriptors_forgets_no_producer(void **state)
+{
+	struct fixture *fixture = *state;
+
+	small_segments(fixture);
+	fixture_must_append(fixture,
+	    &(struct fixture_batch){ .has_producer = true,
+		.producer_id = 9,
+		.timestamp_ms = FIXTURE_NOW_MS });
+	append_some(fixture, 20);
+	log_high_watermark_set(fixture->log, 21);
+	assert_int_equal(log_flush_all(fixture->log), 0);
+	fixture->open.settings.retention_bytes = 1000;
+	log_settings_change(fixture->log, &fixture->open.settings);
+	assert_true(log_retain(fixture->log, FIXTURE_NOW_MS) > 0);
+	for (int clean = 0; clean < 2; clean++) {
+		log_free(fixture->log);
+		fixture->log = NULL;
+		fixture->open.clean = clean != 0;
+		fixture->open.recovery_point = 21;
+		disk_fault_fail_all(
+		    &fixture->fault, DISK_OPEN, ".snapshot", 0, EMFILE);
+		assert_null(log_open(&fixture->open));
+		assert_int_equal(errno, EMFILE);
+		assert_int_equal(disk_fault_clear(&fixture->fault), 1);
+		fixture_open(fixture);
+		assert_int_equal(log_producers(fixture->log)->count, 1);
+	}
+}
+
 /* A log's life; what was flushed when it ended, in order or not. */
 static int64_t
 live(struct fixture *fixture)
@@ -629,6 +664,7 @@ main(void)
 		TEST(not_so_clean),
 		TEST(interrupted_operations),
 		TEST(every_call_of_recovery_fails_once),
+		TEST(a_lack_of_descriptors_forgets_no_producer),
 		TEST(every_call_of_a_life_fails_once),
 		TEST(an_empty_directory_gets_a_log),
 		TEST(damaged_epochs_are_derived),
