@@ -32,6 +32,7 @@ log_new(const struct log_open *open)
 	log->appends_synced = open->appends_synced;
 	log->unflushed_since_ms = -1;
 	log->snapshot_offset = -1;
+	log->snapshot_synced = -1;
 	log->stray_offset = -1;
 	log->clean_offset = -1;
 	log->flushed_max = INT64_MAX;
@@ -347,7 +348,6 @@ log_snapshot_write(struct log *log)
 		log->end_offset, false) != 0)
 		return -1;
 	log->snapshot_offset = log->end_offset;
-	log->snapshot_dirty = true;
 	log_names_changed(log);
 	return 0;
 }

@@ -366,7 +366,9 @@ struct log_flush {
 	/* Private. */
 	struct log_flush_file *files;	/* owned, as is path */
 	size_t file_count;
-	char *snapshot;		/* owned: the path of a producer snapshot */
+	int64_t *snapshots;	/* owned: producer snapshots to sync */
+	size_t snapshot_count;
+	int64_t snapshot_offset;	/* of the newest one */
 	char *epochs;		/* owned: the path of staged leader epochs */
 	bool names;		/* sync the directory's names */
 	bool creation;		/* sync partition.metadata and the parent */

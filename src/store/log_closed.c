@@ -364,6 +364,7 @@ restore(struct log *log, struct slice description, int64_t now_ms)
 	    sizeof(log->topic_id.bytes));
 	log->end_offset = get64(closed.header + END_OFFSET_AT);
 	log->snapshot_offset = get64(closed.header + SNAPSHOT_OFFSET_AT);
+	log->snapshot_synced = log->snapshot_offset;
 	return add_epochs(log, &closed) &&
 	    segment_activate_noted(log_active(log), closed.offsets,
 		closed.times, get64(closed.header + FIRST_TIMESTAMP_AT),

@@ -21,12 +21,14 @@ clamp(int64_t *offset, int64_t max)
 static int
 reload_producers(struct log *log)
 {
+	int64_t synced = log->snapshot_synced;
 	struct log_files files;
 	int result = log_sweep_snapshots(log, &files);
 
 	if (result != 0)
 		return -1;
 	result = log_producers_load(log, &files, log->end_offset, true);
+	log->snapshot_synced = MIN(log->snapshot_synced, synced);
 	log_files_fini(&files);
 	return result;
 }

@@ -3,7 +3,6 @@
 #include "store/disk.h"
 #include "store/log_internal.h"
 #include "store/partition_metadata.h"
-#include "store/producer_snapshot.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -79,17 +78,31 @@ take_file(struct log *log, struct log_flush *flush, struct segment *segment)
 	flush->sync_count += (size_t)file->batches + 2 * file->indexes;
 }
 
-/* Once its segments are gone nothing else tells of their producers. */
+/*
+ * The newest snapshot and those at the bases of segments that are not durable:
+ * once the segments before are gone nothing else tells of their producers.
+ */
 static void
-take_snapshot(struct log *log, struct log_flush *flush)
+take_snapshots(struct log *log, struct log_flush *flush)
 {
-	char name[PRODUCER_SNAPSHOT_NAME_SIZE];
+	int64_t newest = log->snapshot_offset;
+	int64_t synced = MAX(log->snapshot_synced, 0);
 
-	if (!log->snapshot_dirty)
+	flush->snapshot_offset = newest;
+	if (newest <= synced)
 		return;
-	producer_snapshot_name(log->snapshot_offset, name);
-	flush->snapshot = xasprintf("%s/%s", log->path, name);
-	flush->sync_count++;
+	flush->snapshots =
+	    xcalloc(log->segment_count + 1, sizeof(*flush->snapshots));
+	flush->snapshots[flush->snapshot_count++] = newest;
+	for (size_t i = log->segment_count; i-- > 0;) {
+		int64_t base = log->segments[i]->base_offset;
+
+		if (base <= synced)
+			break;
+		if (base < newest)
+			flush->snapshots[flush->snapshot_count++] = base;
+	}
+	flush->sync_count += flush->snapshot_count;
 }
 
 static void
@@ -108,7 +121,7 @@ take_names(struct log *log, struct log_flush *flush)
 	flush->names_version = log->names_version;
 	flush->creation = log->creation_dirty;
 	flush->sync_count += (size_t)flush->names + 2 * flush->creation;
-	if (flush->names || flush->creation)
+	if (flush->names || flush->creation || flush->snapshot_count > 0)
 		flush->path = xstrdup(log->path);
 }
 
@@ -125,7 +138,7 @@ take(struct log *log, struct log_flush *flush)
 	flush->files = xcalloc(log->segment_count - at, sizeof(*flush->files));
 	for (; at < log->segment_count; at++)
 		take_file(log, flush, log->segments[at]);
-	take_snapshot(log, flush);
+	take_snapshots(log, flush);
 	take_epochs(log, flush);
 	take_names(log, flush);
 }
@@ -141,12 +154,13 @@ drop(struct log_flush *flush)
 		segment_unref(file->segment);
 	}
 	free(flush->files);
-	free(flush->snapshot);
+	free(flush->snapshots);
 	free(flush->epochs);
 	free(flush->path);
 	flush->files = NULL;
 	flush->file_count = 0;
-	flush->snapshot = NULL;
+	flush->snapshots = NULL;
+	flush->snapshot_count = 0;
 	flush->epochs = NULL;
 	flush->path = NULL;
 }
@@ -213,9 +227,11 @@ sync_all(struct log_flush *flush)
 		if (sync_file(flush, &flush->files[i]) != 0)
 			return -1;
 	}
-	if (flush->snapshot != NULL &&
-	    disk_sync_file(flush->log->disk, flush->snapshot) != 0)
-		return -1;
+	for (size_t i = 0; i < flush->snapshot_count; i++) {
+		if (log_snapshot_sync(
+			flush->log, flush->path, flush->snapshots[i]) != 0)
+			return -1;
+	}
 	if (flush->epochs != NULL &&
 	    disk_sync_file(flush->log->disk, flush->epochs) != 0)
 		return -1;
@@ -267,8 +283,8 @@ mark_clean(struct log *log, const struct log_flush *flush)
 		if (file->indexes)
 			segment->indexes_dirty = false;
 	}
-	if (flush->snapshot != NULL)
-		log->snapshot_dirty = false;
+	log->snapshot_synced =
+	    MAX(log->snapshot_synced, flush->snapshot_offset);
 	if (flush->names && log->names_version == flush->names_version)
 		log->names_dirty = false;
 	if (flush->creation)

@@ -83,6 +83,7 @@ struct log {
 	int64_t high_watermark;
 	int64_t unflushed_since_ms;	/* monotonic; -1: nothing */
 	int64_t snapshot_offset;	/* of the newest producer snapshot */
+	int64_t snapshot_synced;	/* those up to here are durable */
 	struct log_tail tail;
 	struct leader_epochs epochs;
 	struct leader_epoch recovered_epoch; /* of the last batch read */
@@ -97,7 +98,6 @@ struct log {
 	uint64_t names_version;		/* counts changes of names */
 	bool names_dirty;		/* names in path are not synced */
 	bool creation_dirty;		/* nor path's own, nor metadata */
-	bool snapshot_dirty;		/* nor the newest producer snapshot */
 	bool epochs_staged;		/* nor the epochs, as it closes */
 	int64_t stray_offset;		/* of a snapshot to be removed, or -1 */
 	bool closing;			/* a flush takes all that is dirty */

@@ -432,10 +432,10 @@ swap_files(struct log *log, struct log *copy)
 	SWAP(int64_t, recovery_point);
 	SWAP(int64_t, unflushed_since_ms);
 	SWAP(int64_t, snapshot_offset);
+	SWAP(int64_t, snapshot_synced);
 	SWAP(struct log_tail, tail);
 	SWAP(bool, names_dirty);
 	SWAP(bool, creation_dirty);
-	SWAP(bool, snapshot_dirty);
 	SWAP(bool, full);
 	swap_removals(log, copy);
 	/* The copy knows only those that have batches. */

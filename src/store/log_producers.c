@@ -335,7 +335,7 @@ log_producers_load(struct log *log, struct log_files *files, int64_t offset,
 		return -1;
 	drop_strays(log, files);
 	log->snapshot_offset = from;
-	log->snapshot_dirty &= from >= 0;
+	log->snapshot_synced = from;
 	if (from < 0) {
 		if (!scan_all)
 			return 0;

@@ -616,6 +616,55 @@ flush_moves_the_recovery_point(void **state)
 	assert_false(log_flush_begin(fixture->log, &flush));
 }
 
+static void
+append_and_roll(struct fixture *fixture)
+{
+	(void)fixture_must_append(fixture, &(struct fixture_batch){ 0 });
+	log_lock(fixture->log);
+	assert_int_equal(log_roll(fixture->log, FIXTURE_NOW_MS), 0);
+	log_unlock(fixture->log);
+}
+
+/* Does a flush need this file, which cannot be opened? */
+static bool
+flush_needs(struct fixture *fixture, const char *name)
+{
+	int result;
+
+	disk_fault_fail(&fixture->fault, DISK_OPEN, name, 0, EMFILE);
+	result = log_flush_all(fixture->log);
+	assert_int_equal(
+	    disk_fault_clear(&fixture->fault), result == 0 ? 0 : 1);
+	return result != 0;
+}
+
+/*
+ * A truncation, or a start, may go back to any of them, and then the segments
+ * before it may be gone.
+ */
+static void
+flush_syncs_all_snapshots(void **state)
+{
+	static const char first[] = "00000000000000000001.snapshot";
+	static const char second[] = "00000000000000000002.snapshot";
+	static const char third[] = "00000000000000000003.snapshot";
+	struct fixture *fixture = *state;
+	struct log_flush flush;
+
+	append_and_roll(fixture);
+	append_and_roll(fixture);
+	assert_true(flush_needs(fixture, first));
+	assert_true(flush_needs(fixture, second));
+	assert_true(log_flush_begin(fixture->log, &flush));
+	assert_int_equal(log_flush_sync(&flush), 0);
+	/* One that comes meanwhile is the next flush's. */
+	append_and_roll(fixture);
+	log_flush_end(&flush, 0);
+	assert_true(flush_needs(fixture, third));
+	assert_false(flush_needs(fixture, second));
+	assert_false(log_flush_begin(fixture->log, &flush));
+}
+
 struct events {
 	int flushed;
 	int failed;
@@ -991,6 +1040,7 @@ main(void)
 		TEST(delete_records_moves_the_start),
 		TEST(reads_outlive_the_segment),
 		TEST(flush_moves_the_recovery_point),
+		TEST(flush_syncs_all_snapshots),
 		TEST(failed_sync_is_final),
 		TEST(full_disk_heals),
 		TEST(lack_of_descriptors_heals),
