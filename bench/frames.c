@@ -11,6 +11,7 @@
 #include "wire/generated/create_topics.h"
 #include "wire/generated/delete_topics.h"
 #include "wire/generated/fetch.h"
+#include "wire/generated/find_coordinator.h"
 #include "wire/generated/list_offsets.h"
 #include "wire/generated/metadata.h"
 #include "wire/generated/produce.h"
@@ -35,7 +36,7 @@ die(const char *format, ...)
 {
 	va_list arguments;
 
-	fprintf(stderr, "replay: ");
+	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(arguments, format);
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
@@ -276,29 +277,32 @@ ask(int fd, struct buf *request, struct buf *answer)
 	return receive(fd, to, answer->len);
 }
 
+void
+frame_decode(int key, int version, struct slice answer, void *response,
+    struct arena *arena)
+{
+	const struct kp_api *api = kp_api_find(key);
+
+	take(&answer, kp_response_header_version(api, version) > 0 ? 5 : 4);
+	if (kp_decode(api->response, version, arena_copy(arena, answer), arena,
+		response) != 0)
+		die("%s: the answer cannot be read", api->name);
+}
+
 bool
 broker_call(int fd, int key, int version, const void *request, void *response,
     struct arena *arena)
 {
-	const struct kp_api *api = kp_api_find(key);
 	struct buf frame, answer;
-	struct slice bytes;
 	bool alive;
 
 	frame_encode(&frame, key, version, request);
 	buf_init(&answer, FRAME_BYTES_MAX);
 	alive = ask(fd, &frame, &answer);
 	buf_fini(&frame);
-	if (alive) {
-		size_t skip =
-		    kp_response_header_version(api, version) > 0 ? 5 : 4;
-
-		bytes = arena_copy(
-		    arena, slice_of(answer.data + skip, answer.len - skip));
-		if (kp_decode(api->response, version, bytes, arena, response) !=
-		    0)
-			die("%s: the answer cannot be read", api->name);
-	}
+	if (alive)
+		frame_decode(
+		    key, version, buf_slice(&answer), response, arena);
 	buf_fini(&answer);
 	return alive;
 }
@@ -417,6 +421,35 @@ broker_end_offset(int fd, const struct load *load, int partition)
 	offset = response.topics[0].partitions[0].offset;
 	arena_reset(&arena);
 	return offset;
+}
+
+void
+broker_find_coordinator(int fd, const char *key, int8_t key_type)
+{
+	const struct kp_find_coordinator_request request = {
+		.key = slice_str(key), .key_type = key_type
+	};
+	int64_t until_ms = clock_monotonic_ms() + WAIT_S * 1000;
+	struct kp_find_coordinator_response response;
+	struct arena arena;
+
+	do {
+		arena_init(&arena, FRAME_BYTES_MAX);
+		if (!broker_call(fd, KP_FIND_COORDINATOR_KEY, 1, &request,
+			&response, &arena))
+			die("the connection broke");
+		arena_reset(&arena);
+	} while (response.error_code != KP_NONE &&
+	    clock_monotonic_ms() < until_ms);
+	if (response.error_code != KP_NONE)
+		die("%s: no coordinator: error %d", key, response.error_code);
+}
+
+bool
+coordinator_comes(int error)
+{
+	return error == KP_COORDINATOR_LOAD_IN_PROGRESS ||
+	    error == KP_COORDINATOR_NOT_AVAILABLE || error == KP_NOT_COORDINATOR;
 }
 
 void

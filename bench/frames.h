@@ -4,7 +4,8 @@
  * Frames are encoded once and sent as they are; only a fetch's offset
  * changes.  Versions without topic ids and compact fields are used, so that
  * answers can be read at fixed places and the floor server stays small:
- * Produce 7, Fetch 11, ListOffsets 2, Metadata 4, CreateTopics 4.
+ * Produce 7, Fetch 11, ListOffsets 2, Metadata 4, CreateTopics 4.  Other
+ * requests and answers go through the project's codec.
  *
  * What goes wrong while preparing ends the program with one line.
  */
@@ -70,6 +71,13 @@ int broker_connect(const struct broker *broker) WARN_UNUSED;
 int broker_must_connect(const struct broker *broker);
 
 /*
+ * Decode an answer, the frame without its length, into *response; what that
+ * points to is the arena's.
+ */
+void frame_decode(int key, int version, struct slice answer, void *response,
+    struct arena *arena);
+
+/*
  * Encode, ask, decode into *response with what the arena holds; false when
  * the connection broke.
  */
@@ -93,6 +101,15 @@ int broker_produce(int fd, const struct load *load, int partition) WARN_UNUSED;
 
 /* Where the partition ends. */
 int64_t broker_end_offset(int fd, const struct load *load, int partition);
+
+/*
+ * Ask for the coordinator of a group (key type 0) or a transactional id (1)
+ * until there is one: the first question makes its topic.
+ */
+void broker_find_coordinator(int fd, const char *key, int8_t key_type);
+
+/* Is that what a coordinator answers that is on its way? */
+bool coordinator_comes(int error);
 
 /* ApiVersions, to have talked. */
 void broker_greet(int fd);

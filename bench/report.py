@@ -127,4 +127,5 @@ def main(path, brokers):
           [[text] + compared(cell, key) for text, cell, key in STANDING])
 
 
-main(sys.argv[1], sys.argv[2:])
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
