@@ -32,12 +32,15 @@ extern const struct api api_alter_replica_log_dirs;
 extern const struct api api_api_versions;
 extern const struct api api_consumer_group_describe;
 extern const struct api api_consumer_group_heartbeat;
+extern const struct api api_create_acls;
 extern const struct api api_create_partitions;
 extern const struct api api_create_topics;
+extern const struct api api_delete_acls;
 extern const struct api api_delete_groups;
 extern const struct api api_delete_records;
 extern const struct api api_delete_share_group_state;
 extern const struct api api_delete_topics;
+extern const struct api api_describe_acls;
 extern const struct api api_describe_cluster;
 extern const struct api api_describe_configs;
 extern const struct api api_describe_groups;
@@ -100,6 +103,9 @@ static const struct api *const rows[] = {
 	&api_end_txn,
 	&api_write_txn_markers,
 	&api_txn_offset_commit,
+	&api_describe_acls,
+	&api_create_acls,
+	&api_delete_acls,
 	&api_describe_configs,
 	&api_alter_configs,
 	&api_alter_replica_log_dirs,

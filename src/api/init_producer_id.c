@@ -101,7 +101,9 @@ authorize(const struct request *request,
 {
 	if (slice_is_null(body->transactional_id))
 		return request_allows(request, ACL_IDEMPOTENT_WRITE,
-			   ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME) ?
+			   ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME) ||
+			request_allows_some(
+			    request, ACL_WRITE, ACL_RESOURCE_TOPIC) ?
 		    KP_NONE :
 		    KP_CLUSTER_AUTHORIZATION_FAILED;
 	return coordinated_txn_allowed(

@@ -41,6 +41,7 @@ request_new(struct server *server, const struct api *api, int16_t version,
 	request->messages = kp_api_find(api->request->key);
 	request->version = version;
 	request->principal = PRINCIPAL_ANONYMOUS;
+	request->principal.host = slice_str(connection_peer_host(connection));
 	request->node_id = connection_node_id(connection);
 	request->received_us = clock_monotonic_us();
 	arena_init(&request->arena, arena_bytes_max);
@@ -173,6 +174,14 @@ request_allows(const struct request *request, enum acl_operation operation,
 {
 	return authorizer_allows(request->server->authorizer,
 	    &request->principal, operation, type, name);
+}
+
+bool
+request_allows_some(const struct request *request,
+    enum acl_operation operation, enum acl_resource_type type)
+{
+	return authorizer_allows_some(request->server->authorizer,
+	    &request->principal, operation, type);
 }
 
 int32_t

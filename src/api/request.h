@@ -103,6 +103,10 @@ bool request_allows(const struct request *request,
     enum acl_operation operation, enum acl_resource_type type,
     struct slice name);
 
+/* May it on some resource of the type, whichever it is? */
+bool request_allows_some(const struct request *request,
+    enum acl_operation operation, enum acl_resource_type type);
+
 /*
  * The operations on the resource that are allowed to the request's principal,
  * as "authorized operations" fields carry them.

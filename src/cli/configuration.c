@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "cli/access_control.h"
 #include "cli/cluster_role.h"
 #include "cli/environment.h"
 #include "cli/static_config.h"
@@ -9,24 +10,6 @@
 #include "meta/configs.h"
 
 #define DEFAULT_NODE_ID 1
-
-/*
- * Nobody who asks for access control may get a broker without it: keys of
- * security that are not served yet are refused.
- */
-static int
-check_served(const struct properties *properties)
-{
-	const char *authorizer =
-	    properties_get(properties, "authorizer.class.name");
-
-	if (authorizer == NULL || *authorizer == '\0')
-		return 0;
-	fprintf(stderr,
-	    "klamm: authorizer.class.name: authorization is not supported "
-	    "yet\n");
-	return -1;
-}
 
 /* --- who we are ---------------------------------------------------------- */
 
@@ -141,7 +124,7 @@ configuration_load(struct configuration *configuration,
 	memset(configuration, 0, sizeof(*configuration));
 	properties_init(properties);
 	if (static_config_load(properties, options, environ) != 0 ||
-	    check_served(properties) != 0 ||
+	    access_control_check(properties) != 0 ||
 	    read_node_id(properties, &configuration->node_id) != 0 ||
 	    cluster_role_check(properties, configuration->node_id) != 0 ||
 	    data_directories_read(&configuration->directories, properties) !=

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "auth/authorizer.h"
 #include "base/bytes.h"
 #include "base/descriptors.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 #include "broker/fetch_session.h"
 #include "broker/partition.h"
 #include "broker/partition_manager.h"
+#include "cli/access_control.h"
 #include "cli/reconfigure.h"
 #include "cli/settings.h"
 #include "coord/coordinator.h"
@@ -52,6 +54,7 @@ struct node {
 	struct flusher *flusher;
 	struct log_manager *logs;
 	struct metadata_log *metadata_log;
+	struct authorizer *authorizer;	/* NULL: all is allowed */
 	struct controller *controller;
 	struct partition_context partition_context;
 	struct partition_manager *partitions;
@@ -405,6 +408,7 @@ open_services(struct node *node)
 		.controller = node->controller,
 		.partitions = node->partitions,
 		.loops = node->loops,
+		.authorizer = node->authorizer,
 		.nodes = &node->configs->node_id,
 		.nodes_count = 1,
 	};
@@ -437,6 +441,7 @@ open_services(struct node *node)
 		.settings = &node->api_settings,
 		.image = node->image,
 		.configs = node->configs,
+		.authorizer = node->authorizer,
 		.controller = node->controller,
 		.logs = node->logs,
 		.partitions = node->partitions,
@@ -471,6 +476,7 @@ node_new(const struct node_settings *settings)
 	node->image = image_new();
 	node->configs =
 	    configs_new(node->image, settings->id, settings->file);
+	node->authorizer = access_control_authorizer(settings->file);
 	if (open_directories(node, settings->cluster_id) != 0)
 		return give_up(node);
 	node->flusher = flusher_new();
@@ -666,6 +672,9 @@ node_start(struct node *node)
 {
 	if (bind_listeners(node) != 0)
 		return -1;
+	if (node->authorizer != NULL)
+		controller_subscribe(
+		    node->controller, authorizer_apply, node->authorizer);
 	controller_subscribe(node->controller, partition_manager_apply,
 	    node->partitions);
 	controller_subscribe(
@@ -778,6 +787,7 @@ node_stop(struct node *node)
 	result = stop_storing(node);
 	/* A move that ended, or a directory, may have reported until then. */
 	controller_free(node->controller);
+	authorizer_free(node->authorizer);
 	directory_assigner_free(node->assigner);
 	/* The flusher may still have been waking a loop until it was joined. */
 	loop_group_free(node->loops);

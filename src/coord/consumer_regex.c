@@ -76,7 +76,7 @@ struct resolution {
 	struct group_shard *shard;
 	struct slice group_id;
 	const struct principal *principal;
-	const struct authorizer *authorizer;
+	struct authorizer *authorizer;
 	struct arena arena;
 	struct match *matches;
 	int32_t matches_count;
@@ -206,7 +206,7 @@ forget_topics(struct resolution *r)
 
 void
 consumer_regex_run(struct group_shard *shard, struct slice group_id,
-    const struct principal *principal, const struct authorizer *authorizer)
+    const struct principal *principal, struct authorizer *authorizer)
 {
 	struct resolution r = {
 		.shard = shard,

@@ -33,6 +33,6 @@ void consumer_regex_refresh(
  * the shard's lock, twice.  No lock held.
  */
 void consumer_regex_run(struct group_shard *shard, struct slice group_id,
-    const struct principal *principal, const struct authorizer *authorizer);
+    const struct principal *principal, struct authorizer *authorizer);
 
 #endif

@@ -35,7 +35,7 @@ struct coordinator_services {
 	struct controller *controller;
 	struct partition_manager *partitions;
 	struct loop_group *loops;
-	const struct authorizer *authorizer;	/* NULL: all is allowed */
+	struct authorizer *authorizer;	/* NULL: all is allowed */
 	const int32_t *nodes;		/* the brokers that this process is */
 	int32_t nodes_count;
 };

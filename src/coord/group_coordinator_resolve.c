@@ -24,7 +24,7 @@ static void
 resolving_free(struct resolving *resolving)
 {
 	free((void *)(uintptr_t)resolving->group_id.data);
-	free((void *)(uintptr_t)resolving->principal.type.data);
+	free((void *)(uintptr_t)resolving->principal.host.data);
 	free((void *)(uintptr_t)resolving->principal.name.data);
 	free(resolving);
 }
@@ -59,7 +59,7 @@ group_coordinator_resolve(struct group_resolver *resolver,
 	resolving->coordinator = coordinator;
 	resolving->tenure = CONTAINER_OF(shard, struct group_tenure, shard);
 	resolving->group_id = copy_of(group_id);
-	resolving->principal.type = copy_of(principal->type);
+	resolving->principal.host = copy_of(principal->host);
 	resolving->principal.name = copy_of(principal->name);
 	tenure_ref(&resolving->tenure->tenure);
 	if (coordinator_post(&coordinator->base, &resolving->task))

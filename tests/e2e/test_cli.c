@@ -229,8 +229,12 @@ test_security_is_not_ignored(void **state UNUSED)
 	expect_refused(check_config("listeners=SASL_PLAINTEXT://:9093"),
 	    "SASL_PLAINTEXT");
 	expect_refused(check_config("authorizer.class.name="
-	    "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+	    "kafka.security.authorizer.AclAuthorizer"),
 	    "authorizer.class.name");
+	expect_refused(check_config("authorizer.class.name="
+	    "org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
+	    "super.users=admin"),
+	    "super.users");
 }
 
 static void
