@@ -111,14 +111,25 @@ test_streams_exactly_once() { smoke exactly_once_v2; }
 test_streams_at_least_once_killed() { smoke at_least_once 5; }
 test_streams_exactly_once_killed() { smoke exactly_once_v2 5; }
 
+# relational GUARANTEE PROTOCOL
 relational() {
+	local application driver
 	serve
 	create_all 4 in-article in-comment out-augmented-article \
 		out-augmented-comment
 	become streams.tests.RelationalSmokeTest application "$BOOTSTRAP" \
-		relational "$1" "$PWD/state" "$2" >application.out 2>&1 &
-	program streams.tests.RelationalSmokeTest driver "$BOOTSTRAP" \
-		>driver.out 2>&1
+		relational "$1" "$2" "$PWD/state" >application.out 2>&1 &
+	application=$!
+	become streams.tests.RelationalSmokeTest driver "$BOOTSTRAP" \
+		>driver.out 2>&1 &
+	driver=$!
+	while kill -0 $driver 2>/dev/null; do
+		kill -0 $application 2>/dev/null || {
+			tail -20 application.out
+			fail 'the application ended'
+		}
+		sleep 1
+	done
 	has result 'Smoke test complete: passed' driver.out
 }
 
@@ -126,9 +137,9 @@ test_relational() { relational exactly_once_v2 classic; }
 
 # --- transactions ---------------------------------------------------------------
 
-# copy FROM TO OPTION...: the broker is killed meanwhile
+# copy FROM TO OPTION...: a copier, whose process is $copier; the broker is killed
+# three times meanwhile
 copy() {
-	local copier
 	become tools.TransactionalMessageCopier --broker-list "$BOOTSTRAP" \
 		--transactional-id "copy-$2" --consumer-group "copy-$2" \
 		--input-topic "$1" --input-partition 0 --output-topic "$2" \
@@ -136,13 +147,11 @@ copy() {
 		>"$2.out" 2>&1 &
 	copier=$!
 	killed 3 $copier
-	wait $copier || {
-		tail -20 "$2.out"
-		fail "the copier of $1 failed"
-	}
 }
 
-# What two copiers in a row leave is what there was, in its order.
+# What two copiers in a row leave is what there was, in its order.  The second
+# one is a member of a group, and as such waits for as many records as there
+# are offsets, though transactions' ends have offsets, too: it is ended.
 test_copiers_killed() {
 	serve
 	create_all 1 in middle out
@@ -151,10 +160,22 @@ test_copiers_killed() {
 	committed in >in
 	same records 50000 "$(wc -l <in)"
 	copy in middle --enable-random-aborts
+	wait "$copier" || {
+		tail -20 middle.out
+		fail 'the copier of in failed'
+	}
 	committed middle >middle
 	cmp in middle
-	# It would wait for as many records as there are offsets.
-	copy middle out --group-mode --use-group-metadata --max-messages 50000
+	copy middle out --group-mode --use-group-metadata
+	until grep -q '"totalProcessed":50000' out.out; do
+		kill -0 "$copier" || {
+			tail -20 out.out
+			fail 'the copier of middle failed'
+		}
+		sleep 0.2
+	done
+	kill "$copier"
+	wait "$copier" || :
 	committed out >out
 	cmp in out
 }
