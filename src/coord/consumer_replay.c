@@ -68,7 +68,8 @@ replay_old_metadata(
 }
 
 static int
-replay_target_epoch(struct group_replay *r, const void *keys, const void *values)
+replay_target_epoch(
+    struct group_replay *r, const void *keys, const void *values)
 {
 	const struct kp_consumer_group_target_assignment_metadata_key *key =
 	    keys;
