@@ -74,6 +74,7 @@ extern const struct api api_read_share_group_state;
 extern const struct api api_read_share_group_state_summary;
 extern const struct api api_sync_group;
 extern const struct api api_txn_offset_commit;
+extern const struct api api_update_features;
 extern const struct api api_write_share_group_state;
 extern const struct api api_write_txn_markers;
 
@@ -118,6 +119,7 @@ static const struct api *const rows[] = {
 	&api_list_partition_reassignments,
 	&api_offset_delete,
 	&api_describe_quorum,
+	&api_update_features,
 	&api_describe_cluster,
 	&api_describe_producers,
 	&api_describe_transactions,

@@ -1,0 +1,137 @@
+/*
+ * Levels of features by plain frames: a change is seen at once, and after a
+ * restart.
+ */
+#include "unit/unit.h"
+
+#include "e2e/broker_process.h"
+#include "e2e/raw_client.h"
+#include "wire/error.h"
+#include "wire/generated/api_versions.h"
+#include "wire/generated/update_features.h"
+
+enum { UPGRADE = 1, SAFE_DOWNGRADE = 2 };
+
+struct world {
+	struct broker_process broker;
+	struct raw_client client;
+};
+
+static int
+start(void **state)
+{
+	struct world *world = xcalloc(1, sizeof(*world));
+
+	broker_process_start(&world->broker, NULL);
+	raw_client_init(&world->client, &world->broker);
+	*state = world;
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	struct world *world = *state;
+
+	raw_client_fini(&world->client);
+	broker_process_fini(&world->broker);
+	free(world);
+	return 0;
+}
+
+static const struct kp_update_features_response *
+update(struct world *world, int16_t version, const char *feature,
+    int16_t level, int8_t type, bool validate_only)
+{
+	struct kp_update_features_request_feature_update one = {
+		.feature = slice_str(feature),
+		.max_version_level = level,
+		.upgrade_type = type,
+	};
+	const struct kp_update_features_request request = {
+		.timeout_ms = 10000,
+		.feature_updates = &one,
+		.feature_updates_count = 1,
+		.validate_only = validate_only,
+	};
+
+	return raw_client_call(
+	    &world->client, KP_UPDATE_FEATURES_KEY, version, &request);
+}
+
+/* The level that clients are told; 0 where they are told of none. */
+static int16_t
+finalized(struct world *world, const char *feature)
+{
+	const struct kp_api_versions_request request = {
+		.client_software_name = slice_str("t"),
+		.client_software_version = slice_str("1"),
+	};
+	const struct kp_api_versions_response *response = raw_client_call(
+	    &world->client, KP_API_VERSIONS_KEY, 4, &request);
+
+	for (int32_t i = 0; i < response->finalized_features_count; i++)
+		if (slice_equal_str(
+			response->finalized_features[i].name, feature))
+			return response->finalized_features[i]
+			    .max_version_level;
+	return 0;
+}
+
+static void
+a_level_counts_at_once_and_for_good(void **state)
+{
+	struct world *world = *state;
+	const struct kp_update_features_response *response;
+
+	assert_int_equal(finalized(world, "transaction.version"), 2);
+	response = update(
+	    world, 2, "transaction.version", 0, SAFE_DOWNGRADE, true);
+	assert_int_equal(response->error_code, KP_NONE);
+	assert_int_equal(finalized(world, "transaction.version"), 2);
+	response = update(
+	    world, 2, "transaction.version", 0, SAFE_DOWNGRADE, false);
+	assert_int_equal(response->error_code, KP_NONE);
+	assert_true(slice_is_null(response->error_message));
+	assert_int_equal(finalized(world, "transaction.version"), 0);
+	broker_process_kill(&world->broker);
+	broker_process_restart(&world->broker);
+	raw_client_fini(&world->client);
+	raw_client_init(&world->client, &world->broker);
+	assert_int_equal(finalized(world, "transaction.version"), 0);
+	response =
+	    update(world, 1, "transaction.version", 1, UPGRADE, false);
+	assert_int_equal(response->results_count, 1);
+	assert_int_equal(response->results[0].error_code, KP_NONE);
+	assert_int_equal(finalized(world, "transaction.version"), 1);
+}
+
+/* A client of version 0 has no type to say; what it says counts upwards. */
+static void
+version_0_raises_only(void **state)
+{
+	struct world *world = *state;
+	const struct kp_update_features_response *response;
+
+	response = update(world, 0, "group.version", 0, 0, false);
+	assert_int_equal(response->error_code, KP_INVALID_UPDATE_VERSION);
+	assert_int_equal(response->results_count, 0);
+	response = update(world, 0, "group.version", 1, 0, false);
+	assert_int_equal(response->error_code, KP_NONE);
+	assert_int_equal(response->results_count, 1);
+	assert_true(
+	    slice_equal_str(response->results[0].feature, "group.version"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_level_counts_at_once_and_for_good),
+		TEST(version_0_raises_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+/* Levels of features that are raised and lowered: what is refused, and how. */
+#include "unit/unit.h"
+
+#include "meta/update_features_op.h"
+#include "unit/meta_rig.h"
+#include "wire/generated/metadata_feature_level_record.h"
+
+#define FAILED                                                              \
+	"The update failed for all features since the following feature " \
+	"had an error: "
+
+enum { UPGRADE = 1, SAFE = 2, UNSAFE = 3 };
+
+static int
+setup(void **state)
+{
+	int result = meta_rig_setup(state);
+
+	meta_rig_start(*state);
+	return result;
+}
+
+/* As version 2 has it, but for what a test sets in op before. */
+static enum kp_error
+update(struct meta_rig *rig, struct update_features_op *op,
+    struct kp_update_features_request_feature_update *updates, int32_t count,
+    bool validate_only)
+{
+	const struct kp_update_features_request request = {
+		.feature_updates = updates,
+		.feature_updates_count = count,
+		.validate_only = validate_only,
+	};
+	int16_t version = op->version;
+
+	update_features_op_init(op);
+	op->request = &request;
+	op->version = version;
+	op->node_id = META_RIG_NODE;
+	op->arena = &rig->arena;
+	assert_int_equal(meta_rig_call(rig, &op->op), KP_NONE);
+	return (enum kp_error)op->response.error_code;
+}
+
+static void
+expect(struct meta_rig *rig, const char *feature, int level, int type,
+    const char *message)
+{
+	struct kp_update_features_request_feature_update one = {
+		.feature = slice_str(feature),
+		.max_version_level = (int16_t)level,
+		.upgrade_type = (int8_t)type,
+	};
+	int64_t before = image_offset(rig->image);
+	struct update_features_op op = { .version = 2 };
+
+	if (message == NULL) {
+		assert_int_equal(update(rig, &op, &one, 1, false), KP_NONE);
+		assert_true(slice_is_null(op.response.error_message));
+		assert_int_equal(op.response.results_count, 0);
+		return;
+	}
+	assert_int_equal(
+	    update(rig, &op, &one, 1, false), KP_INVALID_UPDATE_VERSION);
+	if (!slice_equal_str(op.response.error_message, message))
+		fail_msg("%.*s", SLICE_ARG(op.response.error_message));
+	assert_int_equal(image_offset(rig->image), before);
+}
+
+static int16_t
+level(struct meta_rig *rig, const char *feature)
+{
+	return image_feature(rig->image, feature);
+}
+
+static void
+set_level(struct meta_rig *rig, const char *feature, int16_t value)
+{
+	const struct kp_feature_level_record record = {
+		.name = slice_str(feature),
+		.feature_level = value,
+	};
+
+	assert_int_equal(
+	    meta_rig_emit(rig, METADATA_RECORD_FEATURE_LEVEL, &record),
+	    KP_NONE);
+}
+
+static void
+levels_go_up_and_down(void **state)
+{
+	struct meta_rig *rig = *state;
+
+	assert_int_equal(level(rig, "transaction.version"), 2);
+	expect(rig, "transaction.version", 0, SAFE, NULL);
+	assert_int_equal(level(rig, "transaction.version"), 0);
+	expect(rig, "transaction.version", 1, UPGRADE, NULL);
+	expect(rig, "transaction.version", 1, UPGRADE, NULL);
+	expect(rig, "group.version", 0, UNSAFE, NULL);
+	meta_rig_stop(rig);
+	meta_rig_start(rig);
+	assert_int_equal(level(rig, "transaction.version"), 1);
+	assert_int_equal(level(rig, "group.version"), 0);
+}
+
+static void
+levels_that_are_refused(void **state)
+{
+	struct meta_rig *rig = *state;
+
+	expect(rig, "transaction.version", 1, UPGRADE,
+	    FAILED "Invalid update version 1 for feature transaction.version. "
+		   "Can't downgrade the version of this feature without "
+		   "setting the upgrade type to either safe or unsafe "
+		   "downgrade.");
+	expect(rig, "transaction.version", 3, UPGRADE,
+	    FAILED "Invalid update version 3 for feature transaction.version. "
+		   "Local controller 1 only supports versions 0-2");
+	expect(rig, "transaction.version", -1, SAFE,
+	    FAILED
+	    "Invalid update version -1 for feature transaction.version. "
+	    "A feature version cannot be less than 0.");
+	expect(rig, "group.version", 1, 0,
+	    FAILED "Invalid update version 1 for feature group.version. "
+		   "The controller does not support the given upgrade type.");
+	expect(rig, "group.version", 1, 4,
+	    FAILED "Invalid update version 1 for feature group.version. "
+		   "The controller does not support the given upgrade type.");
+	expect(rig, "group.version", 0, SAFE, NULL);
+	expect(rig, "group.version", 1, SAFE,
+	    FAILED "Invalid update version 1 for feature group.version. "
+		   "Can't downgrade to a newer version.");
+}
+
+static void
+features_that_are_not_served(void **state)
+{
+	struct meta_rig *rig = *state;
+
+	expect(rig, "x.version", 1, UPGRADE,
+	    FAILED "Invalid update version 1 for feature x.version. "
+		   "Local controller 1 does not support this feature.");
+	expect(rig, "x.version", 0, UPGRADE,
+	    FAILED "Invalid update version 0 for feature x.version. "
+		   "Feature x.version not found.");
+	expect(rig, "eligible.leader.replicas.version", 1, UPGRADE,
+	    FAILED
+	    "Invalid update version 1 for feature "
+	    "eligible.leader.replicas.version. "
+	    "Local controller 1 does not support this feature.");
+	/* What Kafka has left behind can be taken back. */
+	set_level(rig, "eligible.leader.replicas.version", 1);
+	expect(rig, "eligible.leader.replicas.version", 0, SAFE, NULL);
+	assert_int_equal(level(rig, "eligible.leader.replicas.version"), 0);
+}
+
+static void
+metadata_versions(void **state)
+{
+	struct meta_rig *rig = *state;
+
+	expect(rig, "metadata.version", 31, UPGRADE,
+	    FAILED "Invalid update version 31 for feature metadata.version. "
+		   "Local controller 1 only supports versions 7-30");
+	expect(rig, "metadata.version", 29, SAFE,
+	    FAILED "Unsupported metadata.version downgrade from 30 to 29. "
+		   "Refusing to perform the requested downgrade because it "
+		   "might delete metadata information.");
+	expect(rig, "metadata.version", 29, UNSAFE,
+	    FAILED "Unsupported metadata.version downgrade from 30 to 29. "
+		   "Unsafe metadata downgrade is not supported in this "
+		   "version.");
+	set_level(rig, "metadata.version", 29);
+	expect(rig, "metadata.version", 23, SAFE, NULL);
+	expect(rig, "metadata.version", 30, UPGRADE, NULL);
+	assert_int_equal(level(rig, "metadata.version"), 30);
+	set_level(rig, "metadata.version", 16);
+	expect(rig, "metadata.version", 17, UPGRADE,
+	    FAILED "Invalid update version 17 for feature metadata.version. "
+		   "klamm does not raise it past 3.7-IV2, from which on "
+		   "partitions are assigned to directories.");
+}
+
+static void
+the_quorum_stays_as_it_is(void **state)
+{
+	struct meta_rig *rig = *state;
+
+	assert_int_equal(controller_kraft_version(rig->controller), 1);
+	expect(rig, "kraft.version", 1, UPGRADE, NULL);
+	expect(rig, "kraft.version", 0, SAFE,
+	    FAILED "Invalid update version 0 for feature kraft.version. "
+		   "Can't downgrade the version of this feature.");
+}
+
+static void
+it_is_all_or_nothing(void **state)
+{
+	struct meta_rig *rig = *state;
+	struct kp_update_features_request_feature_update updates[] = {
+		{ .feature = slice_str("transaction.version"),
+		    .max_version_level = 1,
+		    .upgrade_type = SAFE },
+		{ .feature = slice_str("group.version"),
+		    .max_version_level = 9,
+		    .upgrade_type = UPGRADE },
+	};
+	struct update_features_op op = { .version = 1 };
+
+	assert_int_equal(
+	    update(rig, &op, updates, 2, false), KP_INVALID_UPDATE_VERSION);
+	assert_int_equal(op.response.results_count, 0);
+	assert_int_equal(level(rig, "transaction.version"), 2);
+	updates[1].max_version_level = 1;
+	assert_int_equal(update(rig, &op, updates, 2, true), KP_NONE);
+	assert_int_equal(level(rig, "transaction.version"), 2);
+	assert_int_equal(update(rig, &op, updates, 2, false), KP_NONE);
+	assert_int_equal(level(rig, "transaction.version"), 1);
+	assert_int_equal(op.response.results_count, 2);
+	assert_true(slice_equal_str(
+	    op.response.results[0].feature, "transaction.version"));
+	assert_true(slice_equal_str(
+	    op.response.results[1].error_message, "NONE"));
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, setup, meta_rig_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(levels_go_up_and_down),
+		TEST(levels_that_are_refused),
+		TEST(features_that_are_not_served),
+		TEST(metadata_versions),
+		TEST(the_quorum_stays_as_it_is),
+		TEST(it_is_all_or_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
