@@ -138,6 +138,7 @@ struct group {
 	/* With one the group is EMPTY as a classic one, and not used so. */
 	const struct group_kind *kind;
 	struct consumer_group *consumer; /* owned; NULL: of another kind */
+	struct streams_group *streams;	 /* the same */
 };
 
 /* The group, or NULL. */
@@ -158,8 +159,9 @@ struct group *group_next(const struct group *group);
 void group_become(struct group *group, const struct group_kind *kind);
 void group_end_kind(struct group *group);
 
-/* The group becomes a consumer group, where it is not one yet. */
+/* The group becomes one of that kind, where it is not one yet. */
 void group_become_consumer(struct group *group);
+void group_become_streams(struct group *group);
 
 /* Has it no members, of whatever protocol? */
 bool group_is_deserted(const struct group *group);

@@ -25,8 +25,9 @@ is_named(struct slice wanted, const char *name)
 
 /* Of groups of all kinds. */
 static const char *const states[] = { "Empty", "PreparingRebalance",
-	"CompletingRebalance", "Stable", "Assigning", "Reconciling" };
-static const char *const types[] = { "classic", "consumer" };
+	"CompletingRebalance", "Stable", "Assigning", "Reconciling",
+	"not_ready" };
+static const char *const types[] = { "classic", "consumer", "streams" };
 
 /* The bit of the name, or none. */
 static uint32_t
@@ -54,6 +55,15 @@ static const char *
 type_of(const struct group *group)
 {
 	return group->kind != NULL ? group->kind->name : "classic";
+}
+
+/* As a filter has it: Kafka's knows one state by another name. */
+static const char *
+filtered_state(const struct group *group)
+{
+	const char *shown = group_shown_state(group);
+
+	return strcmp(shown, "NotReady") == 0 ? "not_ready" : shown;
 }
 
 /* No filter lets everything pass. */
@@ -126,7 +136,7 @@ passes(const struct group *group, struct group_filter filter)
 	return (filter.types & types_named(slice_str(type_of(group)))) != 0 &&
 	    (filter.states == FILTER_ALL ||
 		(filter.states &
-		    states_named(slice_str(group_shown_state(group)))) != 0);
+		    states_named(slice_str(filtered_state(group)))) != 0);
 }
 
 static enum kp_error

@@ -34,6 +34,7 @@ struct group_coordinator;
 struct kp_consumer_group_describe_response_group;
 struct kp_consumer_group_heartbeat_request;
 struct kp_consumer_group_heartbeat_response;
+struct kp_create_topics_request_topic;
 struct kp_delete_groups_request;
 struct kp_describe_groups_response_group;
 struct kp_heartbeat_request;
@@ -44,6 +45,9 @@ struct kp_leave_group_response;
 struct kp_list_groups_request;
 struct kp_list_groups_response;
 struct kp_sync_group_request;
+struct kp_streams_group_describe_response_group;
+struct kp_streams_group_heartbeat_request;
+struct kp_streams_group_heartbeat_response;
 struct kp_sync_group_response;
 struct delta;
 
@@ -151,6 +155,34 @@ void group_coordinator_consumer_describe(
     struct group_coordinator *coordinator, struct group_call *call,
     struct slice group_id,
     struct kp_consumer_group_describe_response_group *group);
+
+/* --- Streams groups ------------------------------------------------------ */
+
+/* Are there streams groups?  By streams.version, and the settings. */
+bool group_coordinator_serves_streams(
+    const struct group_coordinator *coordinator);
+
+/* What a heartbeat gives: an answer, and topics that are to be created. */
+struct group_streams_result {
+	struct kp_streams_group_heartbeat_response *response;	/* in */
+	struct kp_create_topics_request_topic *missing; /* in the call's arena */
+	int32_t missing_count;
+};
+
+/*
+ * A heartbeat of a streams group's member.  Where the call has an error the
+ * response has a text for it, or none, and nothing else.
+ */
+void group_coordinator_streams_heartbeat(
+    struct group_coordinator *coordinator, struct group_call *call,
+    const struct kp_streams_group_heartbeat_request *request,
+    struct group_streams_result *result);
+
+/* One streams group; what is wrong with it is in its error_code. */
+void group_coordinator_streams_describe(
+    struct group_coordinator *coordinator, struct group_call *call,
+    struct slice group_id,
+    struct kp_streams_group_describe_response_group *group);
 
 /* --- Offsets ------------------------------------------------------------- */
 

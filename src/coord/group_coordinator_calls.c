@@ -1,12 +1,14 @@
 /* The entry points: each goes to the shard that looks after its group. */
 #include "coord/consumer_heartbeat.h"
 #include "coord/group_coordinator_inner.h"
+#include "coord/streams_heartbeat.h"
 #include "wire/generated/consumer_group_heartbeat.h"
 #include "wire/generated/describe_groups.h"
 #include "wire/generated/heartbeat.h"
 #include "wire/generated/join_group.h"
 #include "wire/generated/leave_group.h"
 #include "wire/generated/list_groups.h"
+#include "wire/generated/streams_group_heartbeat.h"
 #include "wire/generated/sync_group.h"
 
 /* The tenure for a call; where there is none the call has been answered. */
@@ -125,6 +127,49 @@ group_coordinator_consumer_describe(struct group_coordinator *coordinator,
 	if (tenure == NULL)
 		return;
 	group_shard_consumer_describe(&tenure->shard, call, group_id, group);
+	group_tenure_unref(tenure);
+}
+
+/* --- Streams groups ------------------------------------------------------ */
+
+void
+group_coordinator_streams_heartbeat(struct group_coordinator *coordinator,
+    struct group_call *call,
+    const struct kp_streams_group_heartbeat_request *request,
+    struct group_streams_result *result)
+{
+	struct group_tenure *tenure;
+
+	call->call.error = streams_heartbeat_check(
+	    request, call->arena, &result->response->error_message);
+	if (call->call.error != KP_NONE) {
+		call->call.done(&call->call);
+		return;
+	}
+	tenure = enter(coordinator, call, request->group_id);
+	if (tenure == NULL)
+		return;
+	group_shard_streams_heartbeat(&tenure->shard, call, request, result);
+	group_tenure_unref(tenure);
+}
+
+bool
+group_coordinator_serves_streams(const struct group_coordinator *coordinator)
+{
+	return coordinator->settings.streams.enabled &&
+	    group_image_streams_version(coordinator->image) > 0;
+}
+
+void
+group_coordinator_streams_describe(struct group_coordinator *coordinator,
+    struct group_call *call, struct slice group_id,
+    struct kp_streams_group_describe_response_group *group)
+{
+	struct group_tenure *tenure = enter(coordinator, call, group_id);
+
+	if (tenure == NULL)
+		return;
+	group_shard_streams_describe(&tenure->shard, call, group_id, group);
 	group_tenure_unref(tenure);
 }
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "coord/consumer_record.h"
 #include "coord/group.h"
+#include "coord/streams_record.h"
 #include "wire/generated/group_group_metadata.h"
 #include "wire/generated/group_legacy_offset_commit.h"
 #include "wire/generated/group_offset_commit.h"
@@ -23,6 +24,8 @@ replay(struct shard *shard, const struct shard_record *record)
 {
 	if (consumer_record_type(record->type))
 		return consumer_record_replay(of(shard), record);
+	if (streams_record_type(record->type))
+		return streams_record_replay(of(shard), record);
 	switch (record->type) {
 	case KP_OFFSET_COMMIT_TYPE:
 	case KP_LEGACY_OFFSET_COMMIT_TYPE:

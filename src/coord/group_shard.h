@@ -24,6 +24,7 @@ struct group_shard;
 struct kp_consumer_group_describe_response_group;
 struct kp_consumer_group_heartbeat_request;
 struct kp_consumer_group_heartbeat_response;
+struct kp_streams_group_describe_response_group;
 
 /*
  * Has the regular expressions of a group resolved: calls consumer_regex_run
@@ -96,8 +97,13 @@ void group_shard_consumer_heartbeat(struct group_shard *shard,
     const struct kp_consumer_group_heartbeat_request *request,
     struct kp_consumer_group_heartbeat_response *response);
 
+void group_shard_streams_heartbeat(struct group_shard *shard,
+    struct group_call *call,
+    const struct kp_streams_group_heartbeat_request *request,
+    struct group_streams_result *result);
+
 /*
- * Consumer groups that subscribe to one of these names look at the topics
+ * Groups that subscribe to one of these names look at the topics
  * anew.  Takes the lock piece by piece; one thread at a time.
  */
 void group_shard_refresh(struct group_shard *shard, const struct map *names);
@@ -141,6 +147,11 @@ void group_shard_list(struct group_shard *shard, struct shard_call *call,
 void group_shard_consumer_describe(struct group_shard *shard,
     struct group_call *call, struct slice group_id,
     struct kp_consumer_group_describe_response_group *group);
+
+/* The same of a streams group. */
+void group_shard_streams_describe(struct group_shard *shard,
+    struct group_call *call, struct slice group_id,
+    struct kp_streams_group_describe_response_group *group);
 
 /* Describe a classic group; what is wrong with it is in group->error_code. */
 void group_shard_describe(struct group_shard *shard, struct group_call *call,
