@@ -55,7 +55,7 @@ fill_member(const struct consumer_member *member, struct arena *arena,
     struct kp_consumer_group_describe_response_member *out)
 {
 	const struct consumer_group *consumer = member->consumer;
-	struct group_image *image = consumer->group->shard->common->image;
+	struct group_image *image = consumer->shard->common->image;
 	struct consumer_assignment owned = consumer_assignment_plus(
 	    arena, &member->assigned, &member->revoking);
 	struct consumer_assignment target =
@@ -95,7 +95,7 @@ consumer_group_describe(struct consumer_group *consumer, struct arena *arena,
     struct kp_consumer_group_describe_response_group *out)
 {
 	const struct consumer_settings *settings =
-	    &consumer->group->shard->settings->consumer;
+	    &consumer->shard->settings->consumer;
 
 	if (!fits(consumer, arena))
 		return false;

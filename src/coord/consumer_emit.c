@@ -299,7 +299,7 @@ emit_regex_ends(struct consumer_group *consumer)
 	for (size_t at = 0;
 	    (regex = map_next(&consumer->regexes, &at)) != NULL;)
 		if (regex->resolved)
-			consumer_emit_regex_end(consumer->group->shard,
+			consumer_emit_regex_end(consumer->shard,
 			    consumer->group->id, regex->text);
 }
 
@@ -319,7 +319,7 @@ emit_target_ends(struct consumer_group *consumer)
 
 	for (size_t at = 0;
 	    (target = map_next(&consumer->targets, &at)) != NULL;)
-		consumer_emit_target_end(consumer->group->shard,
+		consumer_emit_target_end(consumer->shard,
 		    consumer->group->id, target->member_id);
 }
 
@@ -327,7 +327,7 @@ emit_target_ends(struct consumer_group *consumer)
 void
 consumer_emit_end(struct consumer_group *consumer)
 {
-	struct group_shard *shard = consumer->group->shard;
+	struct group_shard *shard = consumer->shard;
 	struct slice group_id = consumer->group->id;
 
 	LIST_FOR_EACH (node, &consumer->members)

@@ -75,10 +75,11 @@ consumer_names_bytes(const struct consumer_names *names)
 /* --- The group ----------------------------------------------------------- */
 
 struct consumer_group *
-consumer_group_new(struct group *group)
+consumer_group_new(struct group_shard *shard, struct group *group)
 {
 	struct consumer_group *consumer = xcalloc(1, sizeof(*consumer));
 
+	consumer->shard = shard;
 	consumer->group = group;
 	consumer->epoch = CONSUMER_EPOCH_FIRST;
 	consumer->target_epoch = CONSUMER_EPOCH_FIRST;
@@ -97,7 +98,7 @@ consumer_group_new(struct group *group)
 struct shard *
 consumer_group_shard(const struct consumer_group *consumer)
 {
-	return &consumer->group->shard->shard;
+	return &consumer->shard->shard;
 }
 
 static void regex_free(
@@ -148,7 +149,7 @@ consumer_group_state(const struct consumer_group *consumer)
 struct group_timing
 consumer_group_timing(struct consumer_group *consumer)
 {
-	struct group_image *image = consumer->group->shard->common->image;
+	struct group_image *image = consumer->shard->common->image;
 	uint64_t version = group_image_timing_version(image);
 
 	if (consumer->timing_version != version) {
@@ -294,7 +295,7 @@ static void
 regex_set_names(struct consumer_group *consumer, struct consumer_regex *regex,
     struct consumer_names names)
 {
-	struct budget *memory = consumer->group->shard->memory;
+	struct budget *memory = consumer->shard->memory;
 	size_t bytes = consumer_names_bytes(&names);
 
 	budget_give(memory, regex->bytes);
@@ -377,7 +378,7 @@ static void
 weigh(struct consumer_member *member, size_t bytes)
 {
 	struct consumer_group *consumer = member->consumer;
-	struct budget *memory = consumer->group->shard->memory;
+	struct budget *memory = consumer->shard->memory;
 
 	budget_give(memory, member->bytes);
 	budget_force(memory, bytes);

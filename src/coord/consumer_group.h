@@ -99,7 +99,8 @@ struct consumer_regex {
 };
 
 struct consumer_group {
-	struct group *group;
+	struct group_shard *shard;
+	struct group *group; /* NULL: it is about to be made */
 	int32_t epoch;
 	int64_t metadata_hash; /* of what is subscribed to */
 	int32_t target_epoch;
@@ -127,7 +128,8 @@ struct consumer_group {
 /* --- The group (consumer_group.c) ---------------------------------------- */
 
 /* A group without members; group, which may be NULL, gets no pointer to it. */
-struct consumer_group *consumer_group_new(struct group *group);
+struct consumer_group *consumer_group_new(
+    struct group_shard *shard, struct group *group);
 
 /* All of it, members and timers included. */
 void consumer_group_free(struct consumer_group *consumer);

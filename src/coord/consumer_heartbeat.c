@@ -3,8 +3,8 @@
 #include "base/rng.h"
 #include "base/slice.h"
 #include "base/uuid.h"
-#include "coord/consumer_record.h"
 #include "coord/consumer_regex.h"
+#include "coord/consumer_update.h"
 #include "wire/generated/consumer_group_heartbeat.h"
 
 /* From here on members choose their ids themselves (KIP-1082). */
@@ -23,17 +23,9 @@ struct beating {
 	struct group_call *call;
 	const struct kp_consumer_group_heartbeat_request *request;
 	struct kp_consumer_group_heartbeat_response *response;
-	struct consumer_change change;
-	struct consumer_group *fresh; /* owned; of a group that is made */
+	struct consumer_update update;
 	struct slice id;              /* the member's */
-	struct consumer_member draft;
-	struct consumer_member copy; /* of one that is new, or replaced */
-	const struct consumer_member *known; /* as what it was before */
-	struct consumer_assignment owned;
-	bool owned_known;
-	bool subscribed;    /* its subscription has changed */
-	bool reassigned;    /* what it has, or its epoch */
-	bool assigned_anew; /* what it is to have */
+	struct consumer_group *fresh; /* owned; of a group that is made */
 };
 
 /* --- What does not depend on the group ----------------------------------- */
@@ -154,11 +146,15 @@ fail(struct beating *b, enum kp_error error, struct slice text)
 }
 
 static enum kp_error
-fail_group(struct beating *b)
+fail_group(struct beating *b, const struct group *group)
 {
+	bool leaves = b->request->member_epoch < 0;
+
 	return fail(b, KP_GROUP_ID_NOT_FOUND,
-	    arena_printf(b->call->arena, "Group %.*s not found.",
-		SLICE_ARG(b->request->group_id)));
+	    arena_printf(b->call->arena, "%s %.*s %s.",
+		group == NULL && !leaves ? "Consumer group" : "Group",
+		SLICE_ARG(b->request->group_id),
+		group == NULL ? "not found" : "is not a consumer group"));
 }
 
 static enum kp_error
@@ -183,13 +179,43 @@ fail_epoch(struct beating *b, const char *which, int32_t known)
 }
 
 static enum kp_error
-fail_instance(struct beating *b, enum kp_error error, const char *why)
+fail_unknown_instance(struct beating *b)
 {
-	return fail(b, error,
+	return fail(b, KP_UNKNOWN_MEMBER_ID,
+	    arena_printf(b->call->arena, "Instance id %.*s is unknown.",
+		SLICE_ARG(b->request->instance_id)));
+}
+
+static enum kp_error
+fail_fenced(struct beating *b, const struct consumer_member *by)
+{
+	return fail(b, KP_FENCED_INSTANCE_ID,
 	    arena_printf(b->call->arena,
-		"Static member %.*s with instance id %.*s %s.",
+		"Static member %.*s with instance id %.*s was fenced by member "
+		"%.*s.",
 		SLICE_ARG(b->request->member_id),
-		SLICE_ARG(b->request->instance_id), why));
+		SLICE_ARG(b->request->instance_id), SLICE_ARG(by->id)));
+}
+
+static enum kp_error
+fail_unreleased(struct beating *b, const struct consumer_member *owner)
+{
+	return fail(b, KP_UNRELEASED_INSTANCE_ID,
+	    arena_printf(b->call->arena,
+		"Static member %.*s with instance id %.*s cannot join the "
+		"group because the instance id is owned by %.*s member.",
+		SLICE_ARG(b->id), SLICE_ARG(b->request->instance_id),
+		SLICE_ARG(owner->id)));
+}
+
+static enum kp_error
+fail_full(struct beating *b)
+{
+	return fail(b, KP_GROUP_MAX_SIZE_REACHED,
+	    arena_printf(b->call->arena,
+		"The consumer group has reached its maximum capacity of %d "
+		"members.",
+		b->shard->settings->consumer.members_max));
 }
 
 /* --- Who it is ----------------------------------------------------------- */
@@ -207,76 +233,28 @@ check_epoch(struct beating *b, const struct consumer_member *member)
 		return KP_NONE;
 	if (epoch > member->epoch)
 		return fail_epoch(b, "greater", member->epoch);
-	if (epoch == member->previous_epoch && b->owned_known &&
-	    consumer_assignment_within(&b->owned, &member->assigned))
+	if (epoch == member->previous_epoch && b->update.owned_known &&
+	    consumer_assignment_within(&b->update.owned, &member->assigned))
 		return KP_NONE;
 	return fail_epoch(b, "smaller", member->epoch);
-}
-
-/* A member that is not there yet. */
-static void
-begin_new(struct beating *b, struct slice id)
-{
-	b->copy = (struct consumer_member){
-		.consumer = b->change.consumer,
-		.id = id,
-		.client_id = slice_str(""),
-		.client_host = slice_str(""),
-		.regex = slice_str(""),
-		.rebalance_timeout_ms = -1,
-	};
-	b->known = &b->copy;
-}
-
-static void
-begin_known(struct beating *b, const struct consumer_member *member)
-{
-	b->known = b->change.base = member;
-	b->change.target =
-	    consumer_member_target(b->change.consumer, member->id);
-}
-
-/*
- * A static member that was away is back under another id, which takes the
- * old one's place, and its target.
- */
-static void
-begin_replaced(
-    struct beating *b, const struct consumer_member *member, struct slice id)
-{
-	struct group_shard *shard = b->shard;
-	struct slice group_id = b->request->group_id;
-
-	begin_known(b, member);
-	b->copy = *member;
-	b->copy.id = id;
-	b->copy.epoch = 0;
-	b->copy.previous_epoch = 0;
-	b->known = &b->copy;
-	consumer_emit_current_end(shard, group_id, member->id);
-	consumer_emit_target_end(shard, group_id, member->id);
-	consumer_emit_member_end(shard, group_id, member->id);
-	consumer_emit_member(shard, group_id, &b->copy);
-	consumer_emit_target(shard, group_id, id, &b->change.target);
-	consumer_emit_current(shard, group_id, &b->copy);
 }
 
 static enum kp_error
 find_dynamic(struct beating *b, struct slice id)
 {
 	const struct consumer_member *member =
-	    consumer_member_find(b->change.consumer, id);
+	    consumer_member_find(b->update.change.consumer, id);
 	enum kp_error error;
 
 	if (member == NULL) {
 		if (b->request->member_epoch != CONSUMER_EPOCH_JOIN)
 			return fail_member(b);
-		begin_new(b, id);
+		consumer_update_new(&b->update, id);
 		return KP_NONE;
 	}
 	error = check_epoch(b, member);
 	if (error == KP_NONE)
-		begin_known(b, member);
+		consumer_update_known(&b->update, member);
 	return error;
 }
 
@@ -284,7 +262,7 @@ static enum kp_error
 find_static(struct beating *b, struct slice id)
 {
 	const struct consumer_member *member = consumer_member_by_instance(
-	    b->change.consumer, b->request->instance_id);
+	    b->update.change.consumer, b->request->instance_id);
 	enum kp_error error;
 
 	if (b->request->member_epoch == CONSUMER_EPOCH_JOIN) {
@@ -292,20 +270,17 @@ find_static(struct beating *b, struct slice id)
 			return find_dynamic(b, id);
 		if (member->epoch != CONSUMER_EPOCH_AWAY &&
 		    member->classic == NULL)
-			return fail_instance(b, KP_UNRELEASED_INSTANCE_ID,
-			    "cannot join because another member uses it and "
-			    "has not left");
-		begin_replaced(b, member, id);
+			return fail_unreleased(b, member);
+		consumer_update_replaced(&b->update, member, id);
 		return KP_NONE;
 	}
 	if (member == NULL)
-		return fail_member(b);
+		return fail_unknown_instance(b);
 	if (!slice_equal(member->id, id))
-		return fail_instance(
-		    b, KP_FENCED_INSTANCE_ID, "was fenced by another member");
+		return fail_fenced(b, member);
 	error = check_epoch(b, member);
 	if (error == KP_NONE)
-		begin_known(b, member);
+		consumer_update_known(&b->update, member);
 	return error;
 }
 
@@ -326,105 +301,34 @@ member_id(const struct beating *b)
 
 /* Null says that nothing has changed. */
 static void
-update(struct slice *field, struct slice said)
+take(struct slice *field, struct slice said)
 {
 	if (!slice_is_null(said))
 		*field = said;
 }
 
 static void
-update_draft(struct beating *b)
+take_all(struct beating *b)
 {
 	const struct kp_consumer_group_heartbeat_request *request = b->request;
-	struct consumer_member *draft = &b->draft;
+	struct consumer_member *draft = &b->update.draft;
 
-	*draft = *b->known;
 	draft->classic = NULL;
 	draft->client_id = b->call->client_id;
 	draft->client_host = b->call->client_host;
-	update(&draft->instance_id, request->instance_id);
-	update(&draft->rack_id, request->rack_id);
-	update(&draft->server_assignor, request->server_assignor);
-	update(&draft->regex, request->subscribed_topic_regex);
+	take(&draft->instance_id, request->instance_id);
+	take(&draft->rack_id, request->rack_id);
+	take(&draft->server_assignor, request->server_assignor);
+	take(&draft->regex, request->subscribed_topic_regex);
 	if (request->rebalance_timeout_ms != -1)
 		draft->rebalance_timeout_ms = request->rebalance_timeout_ms;
-	if (request->subscribed_topic_names_count < 0)
-		return;
-	draft->topics.count = request->subscribed_topic_names_count;
-	draft->topics.names = arena_xcalloc(&b->change.arena,
-	    (size_t)draft->topics.count, sizeof(struct slice));
-	for (int32_t i = 0; i < draft->topics.count; i++)
-		draft->topics.names[i] = request->subscribed_topic_names[i];
-	consumer_names_sort(&draft->topics);
-}
-
-static bool
-described_alike(
-    const struct consumer_member *a, const struct consumer_member *b)
-{
-	return a->classic == b->classic &&
-	    a->rebalance_timeout_ms == b->rebalance_timeout_ms &&
-	    slice_equal(a->instance_id, b->instance_id) &&
-	    slice_equal(a->rack_id, b->rack_id) &&
-	    slice_equal(a->client_id, b->client_id) &&
-	    slice_equal(a->client_host, b->client_host) &&
-	    slice_equal(a->server_assignor, b->server_assignor) &&
-	    slice_equal(a->regex, b->regex) &&
-	    consumer_names_equal(&a->topics, &b->topics);
-}
-
-/* The last member that used the expression has another one now. */
-static void
-leave_regex(struct beating *b, const struct consumer_regex *regex)
-{
-	if (regex == NULL || regex->members_count > 1 || !regex->resolved)
-		return;
-	consumer_emit_regex_end(b->shard, b->request->group_id, regex->text);
-	consumer_change_count(&b->change, &regex->topics, 0, -1);
-}
-
-/*
- * What it matches counts once it is known: at once where others use the same
- * expression, else after it has been resolved.
- */
-static bool
-update_regex(struct beating *b)
-{
-	const struct consumer_group *consumer = b->change.consumer;
-	const struct consumer_regex *regex;
-
-	if (slice_equal(b->draft.regex, b->known->regex))
-		return false;
-	b->subscribed = true;
-	leave_regex(b, consumer_regex_find(consumer, b->known->regex));
-	if (b->draft.regex.len == 0)
-		return true;
-	regex = consumer_regex_find(consumer, b->draft.regex);
-	return regex != NULL && regex->resolved && regex->members_count > 0;
-}
-
-/* True where the group gets a new epoch for it. */
-static bool
-update_topics(struct beating *b)
-{
-	if (consumer_names_equal(&b->draft.topics, &b->known->topics))
-		return false;
-	b->subscribed = true;
-	consumer_change_count(&b->change, &b->known->topics, -1, 0);
-	consumer_change_count(&b->change, &b->draft.topics, 1, 0);
-	return true;
+	if (request->subscribed_topic_names_count >= 0)
+		consumer_update_topics(&b->update,
+		    request->subscribed_topic_names,
+		    request->subscribed_topic_names_count);
 }
 
 /* --- Steps --------------------------------------------------------------- */
-
-static bool
-assigned_alike(const struct consumer_member *a, const struct consumer_member *b)
-{
-	return a->epoch == b->epoch && a->previous_epoch == b->previous_epoch &&
-	    a->state == b->state &&
-	    consumer_assignment_equal(&a->assigned, &b->assigned) &&
-	    consumer_assignment_equal(&a->revoking, &b->revoking);
-}
 
 static void
 fill_assignment(struct beating *b, const struct consumer_assignment *set)
@@ -461,33 +365,6 @@ wants_assignment(const struct kp_consumer_group_heartbeat_request *request)
 		request->topic_partitions_count >= 0);
 }
 
-/* Decide all of it, and write it down. */
-static enum kp_error
-take_steps(struct beating *b)
-{
-	struct consumer_change *change = &b->change;
-	struct slice group_id = b->request->group_id;
-	enum kp_error error;
-	bool bump;
-
-	bump = update_topics(b);
-	if (!described_alike(&b->draft, b->known))
-		consumer_emit_member(b->shard, group_id, &b->draft);
-	bump |= update_regex(b);
-	consumer_change_epoch(change, bump);
-	consumer_change_target(change);
-	error = consumer_reconcile(
-	    change, b->owned_known ? &b->owned : NULL, b->subscribed);
-	if (error != KP_NONE)
-		return fail_epoch(b, "different", b->draft.epoch);
-	b->reassigned = !assigned_alike(&b->draft, b->known);
-	b->assigned_anew =
-	    !consumer_assignment_equal(&b->draft.assigned, &b->known->assigned);
-	if (b->reassigned)
-		consumer_emit_current(b->shard, group_id, &b->draft);
-	return consumer_change_append(change);
-}
-
 /*
  * The records have been replayed, and what the draft pointed to may be gone:
  * the member in the group is the draft now.
@@ -499,7 +376,7 @@ conclude(struct beating *b)
 	struct consumer_group *consumer = group->consumer;
 	struct consumer_member *member = consumer_member_find(consumer, b->id);
 
-	if (b->reassigned)
+	if (b->update.reassigned)
 		consumer_member_time_revocation(member);
 	consumer_member_touch(member);
 	consumer_regex_refresh(consumer, &b->call->principal);
@@ -507,16 +384,22 @@ conclude(struct beating *b)
 	b->response->member_epoch = member->epoch;
 	b->response->heartbeat_interval_ms =
 	    consumer->timing.heartbeat_interval_ms;
-	if (b->assigned_anew || wants_assignment(b->request))
+	if (b->update.assigned_anew || wants_assignment(b->request))
 		fill_assignment(b, &member->assigned);
 }
 
-/* What a draft may take more than it had has to be there. */
-static bool
-has_memory(const struct beating *b)
+/* Decide all of it, and write it down. */
+static enum kp_error
+take_steps(struct beating *b)
 {
-	return consumer_member_bytes(&b->draft) <=
-	    b->draft.bytes + budget_left(b->shard->memory);
+	consumer_update_describe(&b->update);
+	consumer_change_target(&b->update.change);
+	if (consumer_update_reconcile(&b->update) != KP_NONE)
+		return fail(b, KP_FENCED_MEMBER_EPOCH,
+		    slice_str("The consumer group member is in a unknown "
+			      "state. The member must abandon all its "
+			      "partitions and rejoin."));
+	return consumer_change_append(&b->update.change);
 }
 
 static enum kp_error
@@ -524,12 +407,11 @@ beat(struct beating *b)
 {
 	enum kp_error error = KP_NONE;
 
-	update_draft(b);
-	b->change.draft = &b->draft;
-	if (!slice_equal(b->draft.regex, b->known->regex))
-		error = consumer_regex_check(b->draft.regex, b->call->arena,
-		    &b->response->error_message);
-	if (error == KP_NONE && !has_memory(b))
+	take_all(b);
+	if (!slice_equal(b->update.draft.regex, b->update.known->regex))
+		error = consumer_regex_check(b->update.draft.regex,
+		    b->call->arena, &b->response->error_message);
+	if (error == KP_NONE && !consumer_update_fits(&b->update))
 		error = fail(b, KP_GROUP_MAX_SIZE_REACHED,
 		    slice_str("There is no memory for the member."));
 	if (error == KP_NONE)
@@ -553,13 +435,13 @@ find_group(struct beating *b, struct consumer_group **consumer)
 		return KP_NONE;
 	}
 	if (b->request->member_epoch != CONSUMER_EPOCH_JOIN)
-		return fail_group(b);
+		return fail_group(b, group);
 	if (group != NULL &&
 	    (group->kind != NULL || group->state != GROUP_EMPTY))
-		return fail_group(b);
+		return fail_group(b, group);
 	if (group != NULL)
 		group_emit_tombstone(group);
-	*consumer = b->fresh = consumer_group_new(NULL);
+	*consumer = b->fresh = consumer_group_new(b->shard, NULL);
 	b->fresh->timing =
 	    group_image_timing(b->shard->common->image, b->request->group_id);
 	return KP_NONE;
@@ -579,16 +461,16 @@ take_owned(struct beating *b)
 {
 	const struct kp_consumer_group_heartbeat_request *request = b->request;
 
-	b->owned_known = request->topic_partitions_count >= 0;
-	b->owned = consumer_assignment_new(
-	    &b->change.arena, (int32_t)owned_count(request));
+	b->update.owned_known = request->topic_partitions_count >= 0;
+	b->update.owned = consumer_assignment_new(
+	    &b->update.change.arena, (int32_t)owned_count(request));
 	for (int32_t t = 0; t < request->topic_partitions_count; t++)
 		for (int32_t i = 0;
 		    i < request->topic_partitions[t].partitions_count; i++)
-			consumer_assignment_add(&b->owned,
+			consumer_assignment_add(&b->update.owned,
 			    request->topic_partitions[t].topic_id,
 			    request->topic_partitions[t].partitions[i], 0);
-	consumer_assignment_sort(&b->owned);
+	consumer_assignment_sort(&b->update.owned);
 }
 
 static enum kp_error
@@ -600,11 +482,9 @@ live_on(struct beating *b)
 	if (error != KP_NONE)
 		return error;
 	if (full(b, consumer))
-		return fail(b, KP_GROUP_MAX_SIZE_REACHED,
-		    slice_str("The consumer group has reached its maximum "
-			      "capacity."));
-	consumer_change_begin(
-	    &b->change, b->shard, consumer, b->request->group_id);
+		return fail_full(b);
+	consumer_update_begin(
+	    &b->update, b->shard, consumer, b->request->group_id);
 	take_owned(b);
 	b->id = member_id(b);
 	error = slice_is_null(b->request->instance_id) ?
@@ -612,7 +492,7 @@ live_on(struct beating *b)
 	    find_static(b, b->id);
 	if (error == KP_NONE)
 		error = beat(b);
-	consumer_change_end(&b->change);
+	consumer_update_end(&b->update);
 	return error;
 }
 
@@ -625,10 +505,9 @@ leave_static(struct beating *b, const struct consumer_group *consumer,
 	*member =
 	    consumer_member_by_instance(consumer, b->request->instance_id);
 	if (*member == NULL)
-		return fail_member(b);
+		return fail_unknown_instance(b);
 	if (!slice_equal((*member)->id, b->request->member_id))
-		return fail_instance(
-		    b, KP_FENCED_INSTANCE_ID, "was fenced by another member");
+		return fail_fenced(b, *member);
 	return KP_NONE;
 }
 
@@ -640,7 +519,7 @@ leave(struct beating *b)
 	enum kp_error error = KP_NONE;
 
 	if (group == NULL || group->consumer == NULL)
-		return fail_group(b);
+		return fail_group(b, group);
 	if (!slice_is_null(b->request->instance_id)) {
 		error = leave_static(b, group->consumer, &member);
 	} else {

@@ -60,7 +60,7 @@ consumer_leave(struct consumer_group *consumer,
 	enum kp_error error;
 
 	consumer_change_begin(
-	    &change, consumer->group->shard, consumer, consumer->group->id);
+	    &change, consumer->shard, consumer, consumer->group->id);
 	for (int32_t i = 0; i < count; i++)
 		emit_member_ends(&change, members[i]);
 	emit_regex_ends(&change, members, count);
@@ -80,7 +80,7 @@ consumer_leave_for_a_while(struct consumer_member *member)
 	enum kp_error error;
 
 	consumer_change_begin(
-	    &change, consumer->group->shard, consumer, consumer->group->id);
+	    &change, consumer->shard, consumer, consumer->group->id);
 	draft.epoch = CONSUMER_EPOCH_AWAY;
 	draft.assigned =
 	    consumer_assignment_at(&change.arena, &member->assigned, 0);

@@ -36,7 +36,7 @@ consumer_regex_check(
 static bool
 due(const struct consumer_group *consumer)
 {
-	const struct group_shard *shard = consumer->group->shard;
+	const struct group_shard *shard = consumer->shard;
 	int64_t age_ms = clock_monotonic_ms() - consumer->resolved_ms;
 
 	if (consumer->regexes.count == 0 || consumer->resolving)
@@ -53,7 +53,7 @@ void
 consumer_regex_refresh(
     struct consumer_group *consumer, const struct principal *principal)
 {
-	struct group_shard *shard = consumer->group->shard;
+	struct group_shard *shard = consumer->shard;
 	struct group_resolver *resolver = shard->common->resolver;
 
 	if (!due(consumer))

@@ -93,7 +93,7 @@ group_become_consumer(struct group *group)
 	if (group->consumer != NULL)
 		return;
 	group_become(group, &kind);
-	group->consumer = consumer_group_new(group);
+	group->consumer = consumer_group_new(group->shard, group);
 }
 
 /* --- Operations ---------------------------------------------------------- */
