@@ -1,5 +1,7 @@
 #include "base/slice.h"
 
+#include <strings.h>
+
 struct slice
 slice_trim(struct slice s)
 {
@@ -8,6 +10,13 @@ slice_trim(struct slice s)
 	while (s.len > 0 && s.data[s.len - 1] <= ' ')
 		s.len--;
 	return s;
+}
+
+bool
+slice_equal_nocase(struct slice a, const char *b)
+{
+	return a.len == strlen(b) &&
+	    strncasecmp((const char *)a.data, b, a.len) == 0;
 }
 
 bool

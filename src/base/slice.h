@@ -12,6 +12,9 @@
  */
 struct slice slice_trim(struct slice s);
 
+/* The same texts but for the case of letters (ASCII). */
+bool slice_equal_nocase(struct slice a, const char *b);
+
 /*
  * Take the next item off a list that commas part, trimmed; false at the end,
  * where *list is null.  The empty text is one empty item, null is none.

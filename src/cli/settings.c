@@ -78,6 +78,19 @@ settings_assignors(
 		add_assignor(settings, slice_str("uniform"));
 }
 
+/* Kafka takes the policy's name in any case. */
+static void
+settings_migration(
+    const struct configs *configs, struct consumer_settings *settings)
+{
+	struct slice policy =
+	    configs_broker(configs, "group.consumer.migration.policy");
+	bool both = slice_equal_nocase(policy, "bidirectional");
+
+	settings->upgrades = both || slice_equal_nocase(policy, "upgrade");
+	settings->downgrades = both || slice_equal_nocase(policy, "downgrade");
+}
+
 static void
 settings_consumer(
     const struct configs *configs, struct consumer_settings *settings)
@@ -107,6 +120,7 @@ settings_consumer(
 	    configs_broker(configs, "group.coordinator.rebalance.protocols"),
 	    slice_str("consumer"));
 	settings_assignors(configs, settings);
+	settings_migration(configs, settings);
 }
 
 static void

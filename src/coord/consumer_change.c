@@ -132,6 +132,18 @@ hash_topics(struct consumer_change *change)
 	return change->topics_count == 0 ? 0 : (int64_t)hash;
 }
 
+int64_t
+consumer_change_hash(struct group_shard *shard, struct consumer_group *consumer)
+{
+	struct consumer_change change;
+	int64_t hash;
+
+	consumer_change_begin(&change, shard, consumer, SLICE_NULL);
+	hash = hash_topics(&change);
+	consumer_change_end(&change);
+	return hash;
+}
+
 static void
 emit_epoch(struct consumer_change *change)
 {

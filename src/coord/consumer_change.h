@@ -79,6 +79,13 @@ void consumer_change_target(struct consumer_change *change);
 enum kp_error consumer_reconcile(struct consumer_change *change,
     const struct consumer_assignment *owned, bool subscribed) WARN_UNUSED;
 
+/*
+ * The hash of the topics that a group, which may not be there yet, subscribes
+ * to.
+ */
+int64_t consumer_change_hash(
+    struct group_shard *shard, struct consumer_group *consumer);
+
 /* Append what was emitted; the group is what the change says then. */
 enum kp_error consumer_change_append(
     struct consumer_change *change) WARN_UNUSED;

@@ -299,8 +299,8 @@ emit_regex_ends(struct consumer_group *consumer)
 	for (size_t at = 0;
 	    (regex = map_next(&consumer->regexes, &at)) != NULL;)
 		if (regex->resolved)
-			consumer_emit_regex_end(consumer->shard,
-			    consumer->group->id, regex->text);
+			consumer_emit_regex_end(
+			    consumer->shard, consumer->group->id, regex->text);
 }
 
 static void
@@ -312,32 +312,42 @@ emit_epoch_end(struct group_shard *shard, struct slice group_id)
 	    NULL, 0);
 }
 
-static void
-emit_target_ends(struct consumer_group *consumer)
+/* The ids of all members, and one after that. */
+static struct slice *
+member_ids(const struct consumer_group *consumer,
+    const struct consumer_member *replaced, struct slice replaced_by)
 {
-	const struct consumer_target *target;
+	struct slice *ids =
+	    xcalloc((size_t)consumer_group_count(consumer) + 1, sizeof(*ids));
+	int32_t count = 0;
 
-	for (size_t at = 0;
-	    (target = map_next(&consumer->targets, &at)) != NULL;)
-		consumer_emit_target_end(consumer->shard,
-		    consumer->group->id, target->member_id);
+	LIST_FOR_EACH (node, &consumer->members) {
+		const struct consumer_member *member =
+		    LIST_ENTRY(node, struct consumer_member, node);
+
+		ids[count++] = member == replaced ? replaced_by : member->id;
+	}
+	return ids;
 }
 
 /* Kafka removes members before regular expressions, and the group last. */
 void
-consumer_emit_end(struct consumer_group *consumer)
+consumer_emit_end(struct consumer_group *consumer,
+    const struct consumer_member *replaced, struct slice replaced_by)
 {
 	struct group_shard *shard = consumer->shard;
 	struct slice group_id = consumer->group->id;
+	int32_t count = consumer_group_count(consumer);
+	struct slice *ids = member_ids(consumer, replaced, replaced_by);
 
-	LIST_FOR_EACH (node, &consumer->members)
-		consumer_emit_current_end(shard, group_id,
-		    LIST_ENTRY(node, struct consumer_member, node)->id);
-	emit_target_ends(consumer);
+	for (int32_t i = 0; i < count; i++)
+		consumer_emit_current_end(shard, group_id, ids[i]);
+	for (int32_t i = 0; i < count; i++)
+		consumer_emit_target_end(shard, group_id, ids[i]);
 	emit_target_epoch_end(shard, group_id);
-	LIST_FOR_EACH (node, &consumer->members)
-		consumer_emit_member_end(shard, group_id,
-		    LIST_ENTRY(node, struct consumer_member, node)->id);
+	for (int32_t i = 0; i < count; i++)
+		consumer_emit_member_end(shard, group_id, ids[i]);
+	free(ids);
 	emit_regex_ends(consumer);
 	consumer_emit_old_metadata_end(shard, group_id);
 	emit_epoch_end(shard, group_id);

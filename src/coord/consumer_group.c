@@ -92,6 +92,7 @@ consumer_group_new(struct group_shard *shard, struct group *group)
 	map_init(&consumer->owners);
 	map_init(&consumer->topics);
 	map_init(&consumer->regexes);
+	map_init(&consumer->supports);
 	return consumer;
 }
 
@@ -122,13 +123,15 @@ consumer_group_free(struct consumer_group *consumer)
 	    (regex = map_next(&consumer->regexes, &at)) != NULL;)
 		consumer_regex_forget(consumer, regex->text);
 	assert(consumer->owners.count == 0 && consumer->topics.count == 0 &&
-	    consumer->regexes.count == 0 && consumer->bytes == 0);
+	    consumer->regexes.count == 0 && consumer->supports.count == 0 &&
+	    consumer->bytes == 0);
 	map_fini(&consumer->members_by_id);
 	map_fini(&consumer->members_by_instance);
 	map_fini(&consumer->targets);
 	map_fini(&consumer->owners);
 	map_fini(&consumer->topics);
 	map_fini(&consumer->regexes);
+	map_fini(&consumer->supports);
 	free(consumer);
 }
 
@@ -496,9 +499,10 @@ consumer_member_get(struct consumer_group *consumer, struct slice id)
 }
 
 static void
-classic_own(struct consumer_classic **owned, const struct consumer_classic *c)
+classic_own(struct consumer_member *member, const struct consumer_classic *c)
 {
-	struct consumer_classic *copy = NULL, *old = *owned;
+	struct map *supports = &member->consumer->supports;
+	struct consumer_classic *copy = NULL, *old = member->classic;
 
 	if (c != NULL) {
 		size_t count = (size_t)MAX(c->protocols_count, 0);
@@ -512,12 +516,14 @@ classic_own(struct consumer_classic **owned, const struct consumer_classic *c)
 			    &copy->protocols[i].name, c->protocols[i].name);
 			group_own(&copy->protocols[i].metadata,
 			    c->protocols[i].metadata);
+			group_support_add(supports, copy->protocols[i].name);
 		}
 	}
-	*owned = copy;
+	member->classic = copy;
 	if (old == NULL)
 		return;
 	for (int32_t i = 0; i < old->protocols_count; i++) {
+		group_support_remove(supports, old->protocols[i].name);
 		group_own(&old->protocols[i].name, SLICE_NULL);
 		group_own(&old->protocols[i].metadata, SLICE_NULL);
 	}
@@ -556,7 +562,7 @@ consumer_member_describe(
 	group_own(&member->server_assignor, said->server_assignor);
 	group_own(&member->regex, said->regex);
 	consumer_names_own(&member->topics, said->topics);
-	classic_own(&member->classic, said->classic);
+	classic_own(member, said->classic);
 	member->rebalance_timeout_ms = said->rebalance_timeout_ms;
 	if (!slice_is_null(member->instance_id))
 		map_set(&consumer->members_by_instance, member->instance_id,

@@ -72,7 +72,7 @@ struct consumer_member {
 	/* soft */
 	size_t bytes; /* what it holds, all in all */
 	struct shard_timer session;
-	struct shard_timer rebalance; /* of unrevoked, or joining, ones */
+	struct shard_timer rebalance; /* to revoke, or to join anew */
 	struct shard_timer sync;      /* of classic members */
 };
 
@@ -114,6 +114,7 @@ struct consumer_group {
 	struct map regexes;     /* struct consumer_regex, by text */
 	int32_t resolved_count; /* of regexes */
 	int32_t classic_count;  /* members of the classic protocol */
+	struct map supports;    /* struct group_support, of these */
 	bool old_metadata;      /* a record of type 4 is in the log */
 	size_t bytes;           /* what the members hold */
 	/* soft */
@@ -147,6 +148,13 @@ struct shard *consumer_group_shard(const struct consumer_group *consumer);
 
 /* What applies to it now. */
 struct group_timing consumer_group_timing(struct consumer_group *consumer);
+
+/*
+ * Is the last target, at now_ms of the wall clock, so old that another may
+ * follow it?  The group's timing is known (consumer_target.c).
+ */
+bool consumer_group_target_due(
+    const struct consumer_group *consumer, int64_t now_ms);
 
 /* Is the topic one that somebody subscribes to? */
 bool consumer_group_subscribes(

@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "base/slice.h"
 #include "base/uuid.h"
+#include "coord/consumer_migration.h"
 #include "coord/consumer_regex.h"
 #include "coord/consumer_update.h"
 #include "wire/generated/consumer_group_heartbeat.h"
@@ -25,6 +26,7 @@ struct beating {
 	struct kp_consumer_group_heartbeat_response *response;
 	struct consumer_update update;
 	struct slice id;              /* the member's */
+	bool was_classic;             /* it was of the classic protocol */
 	struct consumer_group *fresh; /* owned; of a group that is made */
 };
 
@@ -313,6 +315,7 @@ take_all(struct beating *b)
 	const struct kp_consumer_group_heartbeat_request *request = b->request;
 	struct consumer_member *draft = &b->update.draft;
 
+	b->was_classic = draft->classic != NULL;
 	draft->classic = NULL;
 	draft->client_id = b->call->client_id;
 	draft->client_host = b->call->client_host;
@@ -376,8 +379,10 @@ conclude(struct beating *b)
 	struct consumer_group *consumer = group->consumer;
 	struct consumer_member *member = consumer_member_find(consumer, b->id);
 
-	if (b->update.reassigned)
+	if (b->update.reassigned || b->was_classic)
 		consumer_member_time_revocation(member);
+	if (b->fresh != NULL)
+		consumer_group_touch(consumer);
 	consumer_member_touch(member);
 	consumer_regex_refresh(consumer, &b->call->principal);
 	b->response->member_id = b->id;
@@ -423,11 +428,15 @@ beat(struct beating *b)
 
 /* --- The group ----------------------------------------------------------- */
 
-/* A group that was empty, of another kind, ends; its offsets stay. */
+/*
+ * A classic group ends, and its members, where it has some, come along; its
+ * offsets stay.
+ */
 static enum kp_error
 find_group(struct beating *b, struct consumer_group **consumer)
 {
 	struct group *group = group_find(b->shard, b->request->group_id);
+	enum kp_error error = KP_NONE;
 
 	if (group != NULL && group->consumer != NULL) {
 		*consumer = group->consumer;
@@ -436,14 +445,21 @@ find_group(struct beating *b, struct consumer_group **consumer)
 	}
 	if (b->request->member_epoch != CONSUMER_EPOCH_JOIN)
 		return fail_group(b, group);
-	if (group != NULL &&
-	    (group->kind != NULL || group->state != GROUP_EMPTY))
+	if (group != NULL && group->kind != NULL)
 		return fail_group(b, group);
-	if (group != NULL)
-		group_emit_tombstone(group);
-	*consumer = b->fresh = consumer_group_new(b->shard, NULL);
+	if (group != NULL && group->state != GROUP_EMPTY) {
+		error = consumer_upgrade(group, b->call->arena, &b->fresh,
+		    &b->response->error_message);
+	} else {
+		if (group != NULL)
+			group_emit_tombstone(group);
+		b->fresh = consumer_group_new(b->shard, NULL);
+	}
+	if (error != KP_NONE)
+		return error;
 	b->fresh->timing =
 	    group_image_timing(b->shard->common->image, b->request->group_id);
+	*consumer = b->fresh;
 	return KP_NONE;
 }
 

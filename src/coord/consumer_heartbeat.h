@@ -33,7 +33,8 @@ enum kp_error consumer_heartbeat(struct group_shard *shard,
 
 /*
  * These members, which are not none, are out: they are taken off, and the
- * group gets a new epoch.
+ * group gets a new epoch.  Or it is a classic group from now on, where none of
+ * those that stay is of the consumer protocol.
  */
 enum kp_error consumer_leave(struct consumer_group *consumer,
     struct consumer_member *const *members, int32_t count) WARN_UNUSED;
@@ -47,10 +48,27 @@ enum kp_error consumer_leave_for_a_while(
 /* It was heard of: its session begins anew. */
 void consumer_member_touch(struct consumer_member *member);
 
-/* It has been given something to revoke, or not any more. */
+/*
+ * It has been given something to revoke, or not any more.  A member of the
+ * classic protocol is not timed by that.
+ */
 void consumer_member_time_revocation(struct consumer_member *member);
 
-/* After loading: all sessions begin anew. */
+/*
+ * Of members of the classic protocol: it was told to join anew, it has joined
+ * and is to sync, it has synced.
+ */
+void consumer_member_expect_join(struct consumer_member *member);
+void consumer_member_joined(struct consumer_member *member);
+void consumer_member_synced(struct consumer_member *member);
+
+/* All were heard of, in a way. */
+void consumer_group_touch(struct consumer_group *consumer);
+
+/*
+ * After loading: all sessions begin anew, as long as the group's own ones, of
+ * whatever protocol a member is, as Kafka does it.
+ */
 void consumer_group_start_sessions(struct consumer_group *consumer);
 
 #endif

@@ -2,6 +2,7 @@
  * Members of a consumer group that leave, or are taken for dead.
  */
 #include "coord/consumer_heartbeat.h"
+#include "coord/consumer_migration.h"
 #include "coord/consumer_record.h"
 
 /* What could not be written down is tried again after this. */
@@ -52,20 +53,35 @@ emit_regex_ends(struct consumer_change *change,
 	}
 }
 
+/* The others stay as a consumer group. */
+static enum kp_error
+leave(struct consumer_change *change, struct consumer_member *const *members,
+    int32_t count)
+{
+	for (int32_t i = 0; i < count; i++)
+		emit_member_ends(change, members[i]);
+	emit_regex_ends(change, members, count);
+	consumer_change_bump(change);
+	return consumer_change_append(change);
+}
+
 enum kp_error
 consumer_leave(struct consumer_group *consumer,
     struct consumer_member *const *members, int32_t count)
 {
+	const struct consumer_downgrade how = {
+		.leaving = members,
+		.leaving_count = count,
+		.rebalances = true,
+	};
 	struct consumer_change change;
 	enum kp_error error;
 
 	consumer_change_begin(
 	    &change, consumer->shard, consumer, consumer->group->id);
-	for (int32_t i = 0; i < count; i++)
-		emit_member_ends(&change, members[i]);
-	emit_regex_ends(&change, members, count);
-	consumer_change_bump(&change);
-	error = consumer_change_append(&change);
+	error = consumer_downgrades(consumer, members, count) ?
+	    consumer_downgrade(&change, &how) :
+	    leave(&change, members, count);
 	consumer_change_end(&change);
 	return error;
 }
@@ -117,16 +133,35 @@ rebalance_fired(struct shard_timer *timer, struct shard *shard UNUSED)
 	fence(CONTAINER_OF(timer, struct consumer_member, rebalance), timer);
 }
 
+static void
+sync_fired(struct shard_timer *timer, struct shard *shard UNUSED)
+{
+	fence(CONTAINER_OF(timer, struct consumer_member, sync), timer);
+}
+
+static void
+start_session(struct consumer_member *member, int32_t timeout_ms)
+{
+	member->session.fired = session_fired;
+	shard_timer_start(consumer_group_shard(member->consumer),
+	    &member->session, timeout_ms);
+}
+
 void
 consumer_member_touch(struct consumer_member *member)
 {
-	struct consumer_group *consumer = member->consumer;
-
-	member->session.fired = session_fired;
-	shard_timer_start(consumer_group_shard(consumer), &member->session,
+	start_session(member,
 	    member->classic != NULL ?
 		member->classic->session_timeout_ms :
-		consumer_group_timing(consumer).session_timeout_ms);
+		consumer_group_timing(member->consumer).session_timeout_ms);
+}
+
+static void
+start_rebalance(struct consumer_member *member)
+{
+	member->rebalance.fired = rebalance_fired;
+	shard_timer_start(consumer_group_shard(member->consumer),
+	    &member->rebalance, member->rebalance_timeout_ms);
 }
 
 void
@@ -136,24 +171,57 @@ consumer_member_time_revocation(struct consumer_member *member)
 
 	if (member->classic != NULL)
 		return;
+	shard_timer_stop(shard, &member->sync);
 	if (member->state != CONSUMER_UNREVOKED ||
-	    member->epoch == CONSUMER_EPOCH_AWAY) {
+	    member->epoch == CONSUMER_EPOCH_AWAY)
 		shard_timer_stop(shard, &member->rebalance);
-		return;
-	}
-	member->rebalance.fired = rebalance_fired;
-	shard_timer_start(
-	    shard, &member->rebalance, member->rebalance_timeout_ms);
+	else
+		start_rebalance(member);
+}
+
+void
+consumer_member_expect_join(struct consumer_member *member)
+{
+	if (!shard_timer_running(&member->rebalance))
+		start_rebalance(member);
+}
+
+void
+consumer_member_joined(struct consumer_member *member)
+{
+	struct shard *shard = consumer_group_shard(member->consumer);
+
+	shard_timer_stop(shard, &member->rebalance);
+	consumer_member_touch(member);
+	member->sync.fired = sync_fired;
+	shard_timer_start(shard, &member->sync, member->rebalance_timeout_ms);
+}
+
+void
+consumer_member_synced(struct consumer_member *member)
+{
+	shard_timer_stop(consumer_group_shard(member->consumer), &member->sync);
+	consumer_member_touch(member);
+}
+
+void
+consumer_group_touch(struct consumer_group *consumer)
+{
+	LIST_FOR_EACH (node, &consumer->members)
+		consumer_member_touch(
+		    LIST_ENTRY(node, struct consumer_member, node));
 }
 
 void
 consumer_group_start_sessions(struct consumer_group *consumer)
 {
+	int32_t timeout_ms = consumer_group_timing(consumer).session_timeout_ms;
+
 	LIST_FOR_EACH (node, &consumer->members) {
 		struct consumer_member *member =
 		    LIST_ENTRY(node, struct consumer_member, node);
 
-		consumer_member_touch(member);
+		start_session(member, timeout_ms);
 		consumer_member_time_revocation(member);
 	}
 }

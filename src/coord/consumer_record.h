@@ -44,7 +44,11 @@ void consumer_emit_current_end(
 void consumer_emit_regex_end(
     struct group_shard *shard, struct slice group_id, struct slice text);
 
-/* The ends of all that there is of a group, members included. */
-void consumer_emit_end(struct consumer_group *consumer);
+/*
+ * The ends of all that there is of a group, members included.  Where one was
+ * replaced, which has ended before, it is who took its place that ends.
+ */
+void consumer_emit_end(struct consumer_group *consumer,
+    const struct consumer_member *replaced, struct slice replaced_by);
 
 #endif

@@ -35,9 +35,8 @@ static void
 add(struct ordered *ordered, int32_t *count,
     const struct consumer_member *member, uint32_t buckets)
 {
-	ordered[*count] =
-	    (struct ordered){ member, java_hash_bucket(member->id, buckets),
-		*count };
+	ordered[*count] = (struct ordered){ member,
+		java_hash_bucket(member->id, buckets), *count };
 	(*count)++;
 }
 
@@ -250,16 +249,15 @@ emit_targets(struct consumer_change *change, const struct ordered *members,
 	}
 }
 
-/* Not more often than the interval says; at once after an upgrade. */
-static bool
-due(struct consumer_change *change)
+/* At once after an upgrade. */
+bool
+consumer_group_target_due(const struct consumer_group *consumer, int64_t now_ms)
 {
-	const struct consumer_group *consumer = change->consumer;
 	int32_t interval_ms = consumer->timing.assignment_interval_ms;
 
 	return consumer->target_ms == 0 || interval_ms == 0 ||
-	    change->now_ms >= consumer->target_ms + interval_ms ||
-	    change->now_ms < consumer->target_ms;
+	    now_ms >= consumer->target_ms + interval_ms ||
+	    now_ms < consumer->target_ms;
 }
 
 void
@@ -271,7 +269,8 @@ consumer_change_target(struct consumer_change *change)
 	struct ordered *members;
 	int32_t count;
 
-	if (change->epoch <= change->target_epoch || !due(change))
+	if (change->epoch <= change->target_epoch ||
+	    !consumer_group_target_due(change->consumer, change->now_ms))
 		return;
 	members = members_of(change, &count);
 	job = job_of(change, members, count);

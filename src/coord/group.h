@@ -32,6 +32,12 @@ struct group_protocol {
 	struct slice metadata;
 };
 
+/* All that one offers, in its order. */
+struct group_offer {
+	const struct group_protocol *protocols;
+	int32_t count;
+};
+
 /* A parked JoinGroup or SyncGroup; call NULL: none. */
 struct group_join {
 	struct group_call *call;
@@ -243,14 +249,13 @@ void group_member_weigh(struct group_member *member);
 /* Free one that was replaced. */
 void group_member_free(struct group_member *member);
 
-/*
- * Replace what it offers: by what the request has, or by one protocol.  Its
- * group has it.
- */
+/* Replace what it offers.  Its group has it. */
 void group_member_set_protocols(struct group_member *member,
-    const struct kp_join_group_request *request);
-void group_member_set_protocol(struct group_member *member,
-    struct slice name, struct slice metadata);
+    const struct group_offer *offer);
+
+/* What a join offers: borrowed from it, in the arena. */
+struct group_offer group_offer_of(const struct kp_join_group_request *request,
+    struct arena *arena);
 void group_protocols_free(struct group_member *member);
 bool group_member_same_protocols(const struct group_member *member,
     const struct kp_join_group_request *request);
@@ -258,6 +263,9 @@ bool group_member_same_protocols(const struct group_member *member,
 /* Count what it offers in the group, or no longer. */
 void group_supports_add(struct group_member *member);
 void group_supports_remove(struct group_member *member);
+
+/* Does it offer the protocol?  Null is none. */
+bool group_member_offers(const struct group_member *member, struct slice name);
 
 /* What it said with the group's protocol; "" where it has not that. */
 struct slice group_member_metadata(const struct group_member *member);
@@ -278,6 +286,17 @@ bool group_accepts(const struct group *group,
 
 /* The protocol that the members vote for; there are members. */
 struct slice group_vote(const struct group *group);
+
+/*
+ * The same of offers, at least one: the one that all have and most have first;
+ * null where they have none in common.
+ */
+struct slice group_offers_vote(const struct group_offer *offers, int32_t count);
+
+/* How many offer a protocol: maps of struct group_support. */
+void group_support_add(struct map *supports, struct slice name);
+void group_support_remove(struct map *supports, struct slice name);
+int32_t group_support_count(const struct map *supports, struct slice name);
 
 /*
  * What the members subscribe to.  Groups that are not of consumers subscribe
@@ -360,13 +379,24 @@ enum kp_error group_check_member(const struct group *group,
 /* All sessions begin anew: after loading. */
 void group_start_sessions(struct group *group);
 
-/* Answer everybody with error and stop all timers. */
+/* Answer everybody who is parked with error. */
+void group_answer_all(struct group *group, enum kp_error error);
+
+/* Nobody is waited for any more. */
+void group_stop_timers(struct group *group);
+
+/* Both. */
 void group_abandon(struct group *group, enum kp_error error);
 
 /* --- Records (group_record.c) -------------------------------------------- */
 
 /* Emit the group as it is, with the members' assignments from sync NULL. */
 void group_emit(struct group *group);
+
+/* Emit a group that is not there yet: replaying the record makes it. */
+struct kp_group_metadata_value;
+void group_emit_value(struct group_shard *shard, struct slice group_id,
+    const struct kp_group_metadata_value *value);
 
 /*
  * The end of a group of any kind; one without offsets is freed when this has

@@ -1,8 +1,6 @@
 /*
  * Groups as administrators see them: list, describe, delete.
  */
-#include <strings.h>
-
 #include "base/slice.h"
 #include "coord/group.h"
 #include "wire/generated/describe_groups.h"
@@ -16,9 +14,7 @@
 static bool
 is_named(struct slice wanted, const char *name)
 {
-	wanted = slice_trim(wanted);
-	return wanted.len == strlen(name) &&
-	    strncasecmp((const char *)wanted.data, name, wanted.len) == 0;
+	return slice_equal_nocase(slice_trim(wanted), name);
 }
 
 #define FILTER_ALL UINT32_MAX

@@ -63,7 +63,7 @@ start_sessions(struct group *group)
 static void
 emit_end(struct group *group)
 {
-	consumer_emit_end(group->consumer);
+	consumer_emit_end(group->consumer, NULL, SLICE_NULL);
 }
 
 static void

@@ -3,6 +3,7 @@
  */
 #include "base/rng.h"
 #include "base/uuid.h"
+#include "coord/consumer_classic.h"
 #include "coord/group.h"
 #include "wire/generated/join_group.h"
 
@@ -102,7 +103,10 @@ update_member(struct joining *joining, struct group_member *member)
 {
 	const struct kp_join_group_request *request = joining->request;
 
-	group_member_set_protocols(member, request);
+	const struct group_offer offer =
+	    group_offer_of(request, joining->call->arena);
+
+	group_member_set_protocols(member, &offer);
 	member->session_timeout_ms = request->session_timeout_ms;
 	member->rebalance_timeout_ms = rebalance_timeout_of(request);
 	group_member_set_client(member, joining->call->client_id,
@@ -130,12 +134,14 @@ add_member(struct joining *joining, struct slice id)
 	struct group *group = joining->group;
 	const struct kp_join_group_request *request = joining->request;
 	const struct group_member_new new = new_member(joining, id);
+	const struct group_offer offer =
+	    group_offer_of(request, joining->call->arena);
 	struct group_member *member;
 
 	if (list_empty(&group->members))
 		group_own(&group->protocol_type, request->protocol_type);
 	member = group_member_add(group, &new);
-	group_member_set_protocols(member, request);
+	group_member_set_protocols(member, &offer);
 	member->is_new = true;
 	if (group->state == GROUP_PREPARING && group->was_empty)
 		group->member_added = true;
@@ -174,12 +180,14 @@ static struct group_member *
 take_place(struct joining *joining, struct group_member *old, struct slice id)
 {
 	const struct group_member_new new = new_member(joining, id);
+	const struct group_offer offer =
+	    group_offer_of(joining->request, joining->call->arena);
 	struct group_member *member;
 
 	group_answer_join(old, KP_FENCED_INSTANCE_ID);
 	group_answer_sync(old, KP_FENCED_INSTANCE_ID);
 	member = group_member_replace(old, &new);
-	group_member_set_protocols(member, joining->request);
+	group_member_set_protocols(member, &offer);
 	group_member_touch(member);
 	return member;
 }
@@ -456,9 +464,9 @@ check_new_group(
 }
 
 /*
- * A group of a kind keeps members of the classic protocol out.  One whose
- * members commit makes room for a classic group, which inherits its offsets,
- * when there are none.
+ * A group of a kind keeps members of the classic protocol out, but for a
+ * consumer group.  One whose members commit makes room for a classic group,
+ * which inherits its offsets, when there are none.
  */
 static enum kp_error
 end_kind(struct joining *joining, struct group_shard *shard)
@@ -475,6 +483,33 @@ end_kind(struct joining *joining, struct group_shard *shard)
 	error = shard_append(&shard->shard);
 	joining->group = group_find(shard, joining->request->group_id);
 	return error;
+}
+
+/* A group that is there, or is made, of the one or the other protocol. */
+static void
+join_any(struct joining *joining, struct group_shard *shard)
+{
+	struct group *group = group_find(shard, joining->request->group_id);
+	enum kp_error error = KP_NONE;
+
+	joining->group = group;
+	if (group != NULL && group->consumer != NULL &&
+	    !group_is_deserted(group)) {
+		error = consumer_classic_join(group, joining->call,
+		    joining->request, joining->response);
+		shard_reply(&shard->shard, &joining->call->call, error);
+		return;
+	}
+	if (group == NULL)
+		error = check_new_group(joining, shard);
+	else if (group->kind != NULL)
+		error = end_kind(joining, shard);
+	if (error != KP_NONE)
+		shard_reply(&shard->shard, &joining->call->call, error);
+	else if (joining->group == NULL)
+		join_new_group(joining, shard);
+	else
+		join_group(joining);
 }
 
 void
@@ -496,16 +531,9 @@ group_shard_join(struct group_shard *shard, struct group_call *call,
 		return;
 	}
 	error = check_request(shard, request);
-	joining.group = group_find(shard, request->group_id);
-	if (error == KP_NONE && joining.group == NULL)
-		error = check_new_group(&joining, shard);
-	else if (error == KP_NONE && joining.group->kind != NULL)
-		error = end_kind(&joining, shard);
-	if (error != KP_NONE)
-		shard_reply(&shard->shard, &call->call, error);
-	else if (joining.group == NULL)
-		join_new_group(&joining, shard);
+	if (error == KP_NONE)
+		join_any(&joining, shard);
 	else
-		join_group(&joining);
+		shard_reply(&shard->shard, &call->call, error);
 	shard_leave(&shard->shard);
 }

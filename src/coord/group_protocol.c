@@ -43,30 +43,33 @@ add_protocol(
 
 void
 group_member_set_protocols(
-    struct group_member *member, const struct kp_join_group_request *request)
+    struct group_member *member, const struct group_offer *offer)
 {
-	size_t count = (size_t)MAX(request->protocols_count, 0);
+	size_t count = (size_t)MAX(offer->count, 0);
 
 	group_supports_remove(member);
 	group_protocols_free(member);
 	member->protocols = xcalloc(count, sizeof(*member->protocols));
 	for (size_t i = 0; i < count; i++)
-		add_protocol(member, request->protocols[i].name,
-		    request->protocols[i].metadata);
+		add_protocol(member, offer->protocols[i].name,
+		    offer->protocols[i].metadata);
 	group_supports_add(member);
 	group_member_weigh(member);
 }
 
-void
-group_member_set_protocol(
-    struct group_member *member, struct slice name, struct slice metadata)
+struct group_offer
+group_offer_of(
+    const struct kp_join_group_request *request, struct arena *arena)
 {
-	group_supports_remove(member);
-	group_protocols_free(member);
-	member->protocols = xcalloc(1, sizeof(*member->protocols));
-	add_protocol(member, name, metadata);
-	group_supports_add(member);
-	group_member_weigh(member);
+	size_t count = (size_t)MAX(request->protocols_count, 0);
+	struct group_protocol *protocols =
+	    arena_xcalloc(arena, count, sizeof(*protocols));
+
+	for (size_t i = 0; i < count; i++) {
+		protocols[i].name = request->protocols[i].name;
+		protocols[i].metadata = request->protocols[i].metadata;
+	}
+	return (struct group_offer){ protocols, (int32_t)count };
 }
 
 bool
@@ -84,6 +87,13 @@ group_member_same_protocols(const struct group_member *member,
 	return true;
 }
 
+bool
+group_member_offers(const struct group_member *member, struct slice name)
+{
+	return !slice_is_null(name) &&
+	    map_get(&member->protocols_by_name, name) != NULL;
+}
+
 struct slice
 group_member_metadata(const struct group_member *member)
 {
@@ -97,30 +107,38 @@ group_member_metadata(const struct group_member *member)
 
 /* --- All members' -------------------------------------------------------- */
 
-static void
-support_add(struct group *group, struct slice name)
+void
+group_support_add(struct map *supports, struct slice name)
 {
-	struct group_support *support = map_get(&group->supports, name);
+	struct group_support *support = map_get(supports, name);
 
 	if (support == NULL) {
 		support = xcalloc(1, sizeof(*support));
 		group_own(&support->name, name);
-		map_set(&group->supports, support->name, support);
+		map_set(supports, support->name, support);
 	}
 	support->count++;
 }
 
-static void
-support_remove(struct group *group, struct slice name)
+void
+group_support_remove(struct map *supports, struct slice name)
 {
-	struct group_support *support = map_get(&group->supports, name);
+	struct group_support *support = map_get(supports, name);
 
 	assert(support != NULL && support->count > 0);
 	if (--support->count > 0)
 		return;
-	map_remove(&group->supports, name);
+	map_remove(supports, name);
 	group_own(&support->name, SLICE_NULL);
 	free(support);
+}
+
+int32_t
+group_support_count(const struct map *supports, struct slice name)
+{
+	const struct group_support *support = map_get(supports, name);
+
+	return support == NULL ? 0 : support->count;
 }
 
 void
@@ -130,7 +148,7 @@ group_supports_add(struct group_member *member)
 
 	for (size_t at = 0; (protocol = map_next(&member->protocols_by_name,
 				 &at)) != NULL;)
-		support_add(member->group, protocol->name);
+		group_support_add(&member->group->supports, protocol->name);
 }
 
 void
@@ -140,17 +158,15 @@ group_supports_remove(struct group_member *member)
 
 	for (size_t at = 0; (protocol = map_next(&member->protocols_by_name,
 				 &at)) != NULL;)
-		support_remove(member->group, protocol->name);
+		group_support_remove(&member->group->supports, protocol->name);
 }
 
 /* Do all members support the protocol? */
 static bool
 supported(const struct group *group, struct slice name)
 {
-	const struct group_support *support = map_get(&group->supports, name);
-
-	return support != NULL &&
-	    support->count == group_member_count(group);
+	return group_support_count(&group->supports, name) ==
+	    group_member_count(group);
 }
 
 bool
@@ -168,63 +184,98 @@ group_accepts(
 	return false;
 }
 
-/* A protocol that all members support, and the votes for it. */
+/* --- Votes ---------------------------------------------------------------- */
+
+/* A protocol that is offered, by how many, and the votes for it. */
 struct candidate {
-	struct slice name;
+	int32_t last;	/* the offer that it was seen in */
+	int32_t count;
 	int32_t votes;
 };
 
-/* The member's vote goes to the first of its protocols that is one. */
+/* All that are offered; what one offers twice counts once. */
 static void
-vote(const struct group_member *member, const struct map *candidates)
+nominate(const struct group_offer *offers, int32_t count, struct arena *arena,
+    struct map *candidates)
 {
-	for (int32_t i = 0; i < member->protocols_count; i++) {
-		struct candidate *candidate =
-		    map_get(candidates, member->protocols[i].name);
+	for (int32_t m = 0; m < count; m++)
+		for (int32_t i = 0; i < offers[m].count; i++) {
+			const struct slice *name = &offers[m].protocols[i].name;
+			struct candidate *candidate =
+			    map_get(candidates, *name);
 
-		if (candidate == NULL)
+			if (candidate == NULL) {
+				candidate = arena_xcalloc(
+				    arena, 1, sizeof(*candidate));
+				candidate->last = -1;
+				map_set(candidates, *name, candidate);
+			}
+			candidate->count += candidate->last != m;
+			candidate->last = m;
+		}
+}
+
+/* The vote goes to the first of its protocols that all have. */
+static void
+vote(const struct group_offer *offer, int32_t count,
+    const struct map *candidates)
+{
+	for (int32_t i = 0; i < offer->count; i++) {
+		struct candidate *candidate =
+		    map_get(candidates, offer->protocols[i].name);
+
+		if (candidate->count < count)
 			continue;
 		candidate->votes++;
 		return;
 	}
 }
 
-/* What all support the first member has, so its protocols are looked at. */
-static struct candidate *
-candidates_new(const struct group *group, const struct group_member *first,
-    struct map *by_name)
+struct slice
+group_offers_vote(const struct group_offer *offers, int32_t count)
 {
-	struct candidate *candidates =
-	    xcalloc((size_t)first->protocols_count, sizeof(*candidates));
+	struct slice winner = SLICE_NULL;
+	struct map candidates;
+	struct arena arena;
+	int32_t votes = 0;
 
-	for (int32_t i = 0; i < first->protocols_count; i++) {
-		candidates[i].name = first->protocols[i].name;
-		if (map_get(by_name, candidates[i].name) == NULL &&
-		    supported(group, candidates[i].name))
-			map_set(by_name, candidates[i].name, &candidates[i]);
+	map_init(&candidates);
+	arena_init(&arena, SIZE_MAX);
+	nominate(offers, count, &arena, &candidates);
+	for (int32_t m = 0; m < count; m++)
+		vote(&offers[m], count, &candidates);
+	for (int32_t i = 0; i < offers[0].count; i++) {
+		struct slice name = offers[0].protocols[i].name;
+		const struct candidate *candidate = map_get(&candidates, name);
+
+		if (candidate->votes > votes) {
+			winner = name;
+			votes = candidate->votes;
+		}
 	}
-	return candidates;
+	map_fini(&candidates);
+	arena_reset(&arena);
+	return winner;
 }
 
 struct slice
 group_vote(const struct group *group)
 {
-	const struct group_member *first =
-	    LIST_ENTRY(group->members.head.next, struct group_member, node);
-	struct candidate winner = { SLICE_NULL, 0 };
-	struct candidate *candidates;
-	struct map by_name;
+	size_t count = (size_t)group_member_count(group);
+	struct group_offer *offers = xcalloc(count, sizeof(*offers));
+	struct slice winner;
+	size_t n = 0;
 
-	map_init(&by_name);
-	candidates = candidates_new(group, first, &by_name);
-	LIST_FOR_EACH (node, &group->members)
-		vote(LIST_ENTRY(node, struct group_member, node), &by_name);
-	for (int32_t i = 0; i < first->protocols_count; i++)
-		if (candidates[i].votes > winner.votes)
-			winner = candidates[i];
-	map_fini(&by_name);
-	free(candidates);
-	return winner.name;
+	LIST_FOR_EACH (node, &group->members) {
+		const struct group_member *member =
+		    LIST_ENTRY(node, struct group_member, node);
+
+		offers[n++] = (struct group_offer){ member->protocols,
+			member->protocols_count };
+	}
+	winner = group_offers_vote(offers, (int32_t)count);
+	free(offers);
+	return winner;
 }
 
 /* --- Subscriptions ------------------------------------------------------- */

@@ -396,12 +396,15 @@ group_start_sessions(struct group *group)
 }
 
 void
-group_abandon(struct group *group, enum kp_error error)
+group_stop_timers(struct group *group)
 {
-	struct shard *shard = shard_of(group);
+	shard_timer_stop(shard_of(group), &group->join_timer);
+	shard_timer_stop(shard_of(group), &group->sync_timer);
+}
 
-	shard_timer_stop(shard, &group->join_timer);
-	shard_timer_stop(shard, &group->sync_timer);
+void
+group_answer_all(struct group *group, enum kp_error error)
+{
 	LIST_FOR_EACH (node, &group->members) {
 		struct group_member *member =
 		    LIST_ENTRY(node, struct group_member, node);
@@ -409,4 +412,11 @@ group_abandon(struct group *group, enum kp_error error)
 		group_answer_join(member, error);
 		group_answer_sync(member, error);
 	}
+}
+
+void
+group_abandon(struct group *group, enum kp_error error)
+{
+	group_stop_timers(group);
+	group_answer_all(group, error);
 }

@@ -38,6 +38,16 @@ fill_value(const struct group *group, struct kp_group_metadata_value *value)
 	value->current_state_timestamp = group->state_since_ms;
 }
 
+void
+group_emit_value(struct group_shard *shard, struct slice group_id,
+    const struct kp_group_metadata_value *value)
+{
+	const struct kp_group_metadata_key key = { .group = group_id };
+
+	shard_emit(&shard->shard, &kp_group_metadata_key, &key,
+	    &kp_group_metadata_value, value, VALUE_VERSION);
+}
+
 /* The state is the group's own already, so the record is not replayed. */
 void
 group_emit(struct group *group)
@@ -87,12 +97,16 @@ replay_member(struct group *group,
 		    in->rebalance_timeout :
 		    in->session_timeout,
 	};
+	const struct group_protocol protocol = {
+		.name = slice_is_null(group->protocol) ? slice_str("") :
+							 group->protocol,
+		.metadata = in->subscription,
+	};
+	const struct group_offer offer = { &protocol, 1 };
 	struct group_member *member = group_member_add(group, &new);
 
 	group_member_assign(member, in->assignment);
-	group_member_set_protocol(member,
-	    slice_is_null(group->protocol) ? slice_str("") : group->protocol,
-	    in->subscription);
+	group_member_set_protocols(member, &offer);
 }
 
 static void
@@ -133,6 +147,7 @@ replay_tombstone(struct group *group)
 	/* A group that has become one of a kind ended before as this one. */
 	if (group == NULL || group->kind != NULL)
 		return;
+	group_stop_timers(group);
 	if (group->offsets.count == 0 && group->transactions.count == 0) {
 		group_free(group);
 		return;

@@ -38,6 +38,12 @@ struct consumer_settings {
 	int32_t assignors_count;
 	/* "consumer" is in group.coordinator.rebalance.protocols */
 	bool enabled;
+	/*
+	 * group.consumer.migration.policy: classic groups with members become
+	 * consumer groups, and the other way round.
+	 */
+	bool upgrades;
+	bool downgrades;
 };
 
 /*
@@ -101,6 +107,8 @@ struct group_settings {
 			CONSUMER_ASSIGNOR_RANGE },                       \
 		.assignors_count = CONSUMER_ASSIGNORS_COUNT,             \
 		.enabled = true,                                         \
+		.upgrades = true,                                        \
+		.downgrades = true,                                      \
 	}
 
 #define STREAMS_SETTINGS_DEFAULT                      \

@@ -1,6 +1,7 @@
 /*
  * SyncGroup, Heartbeat and LeaveGroup.
  */
+#include "coord/consumer_classic.h"
 #include "coord/group.h"
 #include "wire/generated/heartbeat.h"
 #include "wire/generated/leave_group.h"
@@ -158,6 +159,12 @@ group_shard_sync(struct group_shard *shard, struct group_call *call,
 	if (!enter(shard, call))
 		return;
 	group = group_find(shard, request->group_id);
+	if (group != NULL && group->consumer != NULL) {
+		error = consumer_classic_sync(group, call, request, response);
+		shard_reply(&shard->shard, &call->call, error);
+		shard_leave(&shard->shard);
+		return;
+	}
 	error = request->group_id.len == 0 ?
 	    KP_INVALID_GROUP_ID :
 	    check_sync(group, request, &member);
@@ -178,6 +185,8 @@ heartbeat(struct group *group, const struct kp_heartbeat_request *request)
 	struct group_member *member;
 	enum kp_error error;
 
+	if (group != NULL && group->consumer != NULL)
+		return consumer_classic_heartbeat(group, request);
 	if (group == NULL || group->state == GROUP_EMPTY)
 		return KP_UNKNOWN_MEMBER_ID;
 	error = group_check_member(group, request->member_id,
@@ -305,6 +314,8 @@ group_shard_leave(struct group_shard *shard, struct group_call *call,
 	group = group_find(shard, request->group_id);
 	if (request->group_id.len == 0)
 		error = KP_INVALID_GROUP_ID;
+	else if (group != NULL && group->consumer != NULL)
+		error = consumer_classic_leave(group, call, request, response);
 	else if (call->version < 3)
 		error = leave_single(group, request);
 	else

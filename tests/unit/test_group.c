@@ -1221,32 +1221,30 @@ first_members_subscribe_to_everything(void **state UNUSED)
 static void
 members_vote_for_a_protocol(void **state UNUSED)
 {
-	struct kp_join_group_request_protocol first[] = {
+	struct group_protocol first[] = {
 		{ slice_str("own"), slice_str("") },
 		{ slice_str("x"), slice_str("") },
 		{ slice_str("y"), slice_str("") },
 	};
-	struct kp_join_group_request_protocol others[] = {
+	struct group_protocol others[] = {
 		{ slice_str("y"), slice_str("") },
 		{ slice_str("x"), slice_str("") },
 		{ slice_str("y"), slice_str("twice") },
 	};
 	static const char *const members[] = { "1", "2", "3" };
 	static const char *const winners[] = { "own", "x", "y" };
-	struct kp_join_group_request request;
 	struct group_member_new new = { .client_id = slice_str("c") };
+	struct group_offer offer = { .count = 3 };
 	struct world world;
 	struct group *group;
 
 	world_init(&world);
 	group = group_create(&world.shard, slice_str("g"));
-	kp_defaults(&kp_join_group_request, &request);
-	request.protocols_count = 3;
 	for (size_t i = 0; i < COUNT_OF(winners); i++) {
 		new.id = slice_str(members[i]);
-		request.protocols = i == 0 ? first : others;
+		offer.protocols = i == 0 ? first : others;
 		group_member_set_protocols(
-		    group_member_add(group, &new), &request);
+		    group_member_add(group, &new), &offer);
 		assert_slice(group_vote(group), slice_str(winners[i]));
 	}
 	world_fini(&world);

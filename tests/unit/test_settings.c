@@ -110,6 +110,31 @@ addresses_have_limits_of_their_own(void **state)
 }
 
 static void
+groups_migrate_by_the_policy(void **state)
+{
+	static const struct {
+		const char *policy;
+		bool upgrades, downgrades;
+	} cases[] = {
+		{ "bidirectional", true, true },
+		{ "Upgrade", true, false },
+		{ "DOWNGRADE", false, true },
+		{ "disabled", false, false },
+	};
+	struct setting *s = *state;
+	struct consumer_settings settings;
+
+	settings_consumer(s->configs, &settings);
+	assert_true(settings.upgrades && settings.downgrades);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		in_file(s, "group.consumer.migration.policy", cases[i].policy);
+		settings_consumer(s->configs, &settings);
+		assert_int_equal(settings.upgrades, cases[i].upgrades);
+		assert_int_equal(settings.downgrades, cases[i].downgrades);
+	}
+}
+
+static void
 topics_are_set_up_in_spite_of_blanks(void **state)
 {
 	struct setting *s = *state;
@@ -363,6 +388,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(durability_survives_blanks),
 		TEST(addresses_have_limits_of_their_own),
+		TEST(groups_migrate_by_the_policy),
 		TEST(topics_are_set_up_in_spite_of_blanks),
 		TEST(every_key_of_a_topic_has_its_effect),
 		TEST(each_codec_has_a_level),
