@@ -7,88 +7,15 @@
 #include "coord/consumer_regex.h"
 #include "meta/delta.h"
 #include "unit/unit.h"
-#include "wire/batch.h"
 #include "wire/generated/metadata_partition_record.h"
 
-/* --- A clock, a log, a shard --------------------------------------------- */
-
-static int64_t
-world_wall_ms(void *context)
-{
-	return 1700000000000 + ((struct world *)context)->now_ms;
-}
-
-static int64_t
-world_monotonic_us(void *context)
-{
-	return ((struct world *)context)->now_ms * 1000;
-}
-
-static enum kp_error
-host_append(struct shard_host *host, struct shard_append *append)
-{
-	struct world *world = CONTAINER_OF(host, struct world, host);
-	struct batch batch;
-
-	if (world->append_error != KP_NONE)
-		return world->append_error;
-	batch_patch(append->data, world->end_offset, world->epoch);
-	assert_int_equal(
-	    batch_read(slice_of(append->data, append->len), &batch), 0);
-	assert_int_equal(batch.size_bytes, append->len);
-	assert_int_equal(buf_append(&world->log, append->data, append->len), 0);
-	append->end_offset = world->end_offset = batch.last_offset + 1;
-	world->appends_count++;
-	if (!world->holds_back)
-		world->high_watermark = world->end_offset;
-	return KP_NONE;
-}
-
-static enum kp_error
-host_read(struct shard_host *host, int64_t offset, size_t max_bytes UNUSED,
-    struct buf *out)
-{
-	struct world *world = CONTAINER_OF(host, struct world, host);
-	struct batch batch;
-	size_t at = 0;
-
-	while (batch_read(slice_of(world->log.data + at, world->log.len - at),
-		   &batch) == 0 &&
-	    batch.last_offset < offset)
-		at += batch.size_bytes;
-	assert_int_equal(
-	    buf_append(out, world->log.data + at, world->log.len - at), 0);
-	return KP_NONE;
-}
-
-static int64_t
-host_log_start(struct shard_host *host UNUSED)
-{
-	return 0;
-}
-
-static int64_t
-host_high_watermark(struct shard_host *host)
-{
-	return CONTAINER_OF(host, struct world, host)->high_watermark;
-}
-
-static void
-host_watch(struct shard_host *host UNUSED, int64_t offset UNUSED)
-{
-}
-
-static void
-host_wake(struct shard_host *host UNUSED)
-{
-}
+/* --- A shard ------------------------------------------------------------- */
 
 void
 world_load(struct world *world)
 {
-	group_shard_init(&world->shard, &world->common, &world->host, 0);
-	assert_true(shard_elect(&world->shard.shard, ++world->epoch));
-	shard_load(&world->shard.shard, world->epoch);
+	group_shard_init(&world->shard, &world->common, &world->log.host, 0);
+	shard_log_load(&world->log.bytes, &world->shard.shard);
 }
 
 void
@@ -128,17 +55,7 @@ void
 world_init(struct world *world)
 {
 	memset(world, 0, sizeof(*world));
-	world->clock =
-	    (struct clock_source){ world_wall_ms, world_monotonic_us, world };
-	clock_install(&world->clock);
-	world->host = (struct shard_host){
-		.append = host_append,
-		.read = host_read,
-		.log_start_offset = host_log_start,
-		.high_watermark = host_high_watermark,
-		.watch = host_watch,
-		.wake = host_wake,
-	};
+	shard_log_init(&world->log.bytes);
 	world->settings = GROUP_SETTINGS_DEFAULT;
 	world->settings.rebalance_delay_ms = 0;
 	world->shard_settings = (struct shard_settings){
@@ -156,7 +73,6 @@ world_init(struct world *world)
 		.image = world->image,
 		.resolver = &world->resolver,
 	};
-	buf_init(&world->log, SIZE_MAX);
 	arena_init(&world->arena, SIZE_MAX);
 	world_load(world);
 }
@@ -166,9 +82,8 @@ world_fini(struct world *world)
 {
 	world_unload(world);
 	group_image_free(world->image);
-	buf_fini(&world->log);
+	shard_log_fini(&world->log.bytes);
 	arena_reset(&world->arena);
-	clock_install(NULL);
 }
 
 void
@@ -182,23 +97,13 @@ world_restart(struct world *world)
 void
 world_pass(struct world *world, int64_t ms)
 {
-	int64_t end_ms = world->now_ms + ms, next_ms;
-
-	for (;;) {
-		next_ms = shard_tick(&world->shard.shard);
-		if (next_ms > end_ms)
-			break;
-		world->now_ms = MAX(next_ms, world->now_ms);
-	}
-	world->now_ms = end_ms;
+	shard_log_pass(&world->log.bytes, &world->shard.shard, ms);
 }
 
 void
 world_commit(struct world *world)
 {
-	world->holds_back = false;
-	world->high_watermark = world->end_offset;
-	shard_advance(&world->shard.shard, KP_NONE);
+	shard_log_commit(&world->log.bytes, &world->shard.shard);
 }
 
 /* --- Metadata ------------------------------------------------------------ */

@@ -6,20 +6,11 @@
 #define UNIT_GROUP_WORLD_H
 
 #include "base/arena.h"
-#include "base/buf.h"
-#include "base/clock.h"
 #include "coord/group_shard.h"
+#include "unit/shard_log.h"
 
 struct world {
-	int64_t now_ms;
-	struct clock_source clock;
-	struct shard_host host;
-	struct buf log;
-	int64_t end_offset;
-	int64_t high_watermark;
-	bool holds_back; /* the high watermark stays where it is */
-	int appends_count;
-	enum kp_error append_error;
+	struct shard_log log;
 	struct group_settings settings;
 	struct shard_settings shard_settings;
 	struct budget memory;
@@ -27,7 +18,6 @@ struct world {
 	struct group_resolver resolver;
 	struct group_common common;
 	struct group_shard shard;
-	int32_t epoch;
 	struct arena arena;
 	uint32_t topics_count; /* that were made, for their ids */
 	char resolving[64];    /* the group that asked for it; "": none */

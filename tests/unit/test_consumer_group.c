@@ -291,12 +291,12 @@ a_steady_member_costs_no_records(void **state UNUSED)
 	world_topic(&world, "t", 3);
 	client_init(&a, &world, "a", "t");
 	assert_int_equal(join(&a), KP_NONE);
-	appends = world.appends_count;
+	appends = world.log.appends_count;
 	for (int i = 0; i < 20; i++) {
 		world_pass(&world, HEARTBEAT_MS);
 		assert_int_equal(beat_silently(&a), KP_NONE);
 	}
-	assert_int_equal(world.appends_count, appends);
+	assert_int_equal(world.log.appends_count, appends);
 	world_fini(&world);
 }
 
@@ -491,10 +491,10 @@ an_expired_session_survives_a_full_disk(void **state UNUSED)
 	world_topic(&world, "t", 2);
 	client_init(&a, &world, "a", "t");
 	assert_int_equal(join(&a), KP_NONE);
-	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 	world_pass(&world, SESSION_MS + 10);
 	assert_int_equal(consumer_group_count(group_of(&world)), 1);
-	world.append_error = KP_NONE;
+	world.log.append_error = KP_NONE;
 	world_pass(&world, 500);
 	assert_int_equal(consumer_group_count(group_of(&world)), 0);
 	world_fini(&world);
@@ -511,12 +511,12 @@ a_failed_append_changes_nothing(void **state UNUSED)
 	world_topic(&world, "t", 2);
 	client_init(&a, &world, "a", "t");
 	client_init(&b, &world, "b", "t");
-	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 	assert_int_equal(join(&a), KP_NOT_COORDINATOR);
 	assert_null(group_of(&world));
-	world.append_error = KP_NONE;
+	world.log.append_error = KP_NONE;
 	assert_int_equal(join(&a), KP_NONE);
-	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 	assert_int_equal(join(&b), KP_NOT_COORDINATOR);
 	assert_int_equal(consumer_group_count(group_of(&world)), 1);
 	assert_int_equal(group_of(&world)->epoch, 2);
@@ -965,7 +965,7 @@ heartbeats_do_not_wait_for_the_disk(void **state UNUSED)
 	client_init(&a, &world, "a", "t");
 	client_init(&b, &world, "b", "t");
 	assert_int_equal(join(&a), KP_NONE);
-	world.holds_back = true;
+	world.log.holds_back = true;
 	start_commit(&b, "a", 2, t, 0, 9);
 	assert_true(b.pending);
 	assert_int_equal(beat_silently(&a), KP_NONE);
@@ -1187,10 +1187,10 @@ step(struct play *play)
 			world_topic(&play->world, "t", ++play->partitions);
 		break;
 	case 3:
-		play->world.append_error = KP_KAFKA_STORAGE_ERROR;
+		play->world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 		if (play->in[i])
 			heed(play, i, beat(client));
-		play->world.append_error = KP_NONE;
+		play->world.log.append_error = KP_NONE;
 		break;
 	default:
 		if (play->in[i])

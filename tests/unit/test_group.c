@@ -539,10 +539,10 @@ answers_wait_for_the_high_watermark(void **state UNUSED)
 
 	world_init(&world);
 	client_init(&a, &world, "a");
-	world.holds_back = true;
+	world.log.holds_back = true;
 	(void)client_begin_commit(&a, -1, 5);
 	assert_true(a.pending);
-	world.high_watermark = world.end_offset;
+	world.log.high_watermark = world.log.end_offset;
 	shard_advance(&world.shard.shard, KP_NONE);
 	assert_false(a.pending);
 	assert_int_equal(a.call.call.error, KP_NONE);
@@ -557,11 +557,11 @@ a_failed_append_leaves_no_trace(void **state UNUSED)
 
 	world_init(&world);
 	client_init(&a, &world, "a");
-	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 	assert_int_equal(client_commit(&a, -1, 5), KP_NOT_COORDINATOR);
 	client_join(&a);
 	assert_int_equal(client_joined(&a), KP_NOT_COORDINATOR);
-	world.append_error = KP_NONE;
+	world.log.append_error = KP_NONE;
 	assert_int_equal(client_fetch(&a), -1);
 	assert_null(group_find(&world.shard, slice_str("g")));
 	world_fini(&world);
@@ -752,7 +752,7 @@ members_that_are_away_are_waited_for_quietly(void **state UNUSED)
 	assert_int_equal(client_joined(&b), KP_NONE);
 	assert_int_equal(client_leave(&b), KP_NONE);
 	world_pass(&world, 2);
-	assert_true(shard_tick(&world.shard.shard) >= world.now_ms + 900);
+	assert_true(shard_tick(&world.shard.shard) >= world.log.now_ms + 900);
 	client_join(&a);
 	assert_int_equal(client_joined(&a), KP_NONE);
 	world_fini(&world);
@@ -785,10 +785,10 @@ a_replacement_that_is_not_written_down_has_not_come(void **state UNUSED)
 	again.session_ms = 20000;
 	again.rebalance_ms = 1;
 	again.topics = slice_str("others");
-	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 	client_join(&again);
 	assert_int_equal(client_joined(&again), KP_NOT_COORDINATOR);
-	world.append_error = KP_NONE;
+	world.log.append_error = KP_NONE;
 	member = only_member(&world);
 	assert_slice(member->id, a.id);
 	assert_slice(member->client_id, slice_str("a"));
@@ -923,7 +923,7 @@ replay_pending(struct world *world, const char *group, int64_t producer_id,
 	const struct kp_offset_commit_key key = { .group = slice_str(group),
 		.topic = slice_str("t") };
 	struct kp_offset_commit_value value;
-	struct shard_record record = { .offset = world->end_offset++,
+	struct shard_record record = { .offset = world->log.end_offset++,
 		.producer_id = producer_id };
 
 	kp_defaults(&kp_offset_commit_value, &value);
@@ -1003,15 +1003,15 @@ many_groups_expire_in_pieces(void **state UNUSED)
 	world_pass(&world, world.settings.retention_ms - 1);
 	assert_int_equal(client_commit(&a, -1, 7), KP_NONE);
 	assert_int_equal(world.shard.groups.count, MANY_GROUPS + 1);
-	appends = world.appends_count;
-	world.now_ms += world.settings.retention_check_ms;
-	assert_true(shard_tick(&world.shard.shard) <= world.now_ms + 1);
+	appends = world.log.appends_count;
+	world.log.now_ms += world.settings.retention_check_ms;
+	assert_true(shard_tick(&world.shard.shard) <= world.log.now_ms + 1);
 	assert_in_range(world.shard.groups.count, MANY_GROUPS / 4,
 	    MANY_GROUPS - 1);
 	assert_int_equal(client_fetch(&a), 7);
 	world_pass(&world, 1000);
 	assert_int_equal(world.shard.groups.count, 1);
-	assert_true(world.appends_count - appends < 100);
+	assert_true(world.log.appends_count - appends < 100);
 	assert_int_equal(client_fetch(&a), 7);
 	world_restart(&world);
 	assert_int_equal(world.shard.groups.count, 1);
@@ -1057,9 +1057,9 @@ offsets_of_dropped_topics_go_in_pieces(void **state UNUSED)
 	world_init(&world);
 	client_init(&a, &world, "a");
 	commit_to_many_groups(&a);
-	appends = world.appends_count;
+	appends = world.log.appends_count;
 	drop_topics(&world);
-	assert_true(world.appends_count - appends < 20);
+	assert_true(world.log.appends_count - appends < 20);
 	assert_int_equal(offsets_count(&world, "group-0"), 0);
 	assert_int_equal(offsets_count(&world, "group-29999"), 0);
 	expect_dropped(&a, "t", 1, true);
@@ -1607,7 +1607,7 @@ a_disk_that_stalls_delays_no_heartbeat(void **state UNUSED)
 	world_init(&world);
 	two_members(&world, &a, &b);
 	client_init(&admin, &world, "admin");
-	world.holds_back = true;
+	world.log.holds_back = true;
 	(void)client_begin_commit(&a, a.generation, 7);
 	assert_true(a.pending);
 	assert_int_equal(client_heartbeat(&b), KP_NONE);
@@ -1618,7 +1618,7 @@ a_disk_that_stalls_delays_no_heartbeat(void **state UNUSED)
 	assert_int_equal(admin.call.call.error, KP_NONE);
 	assert_slice(described.group_state, slice_str("Stable"));
 	assert_true(a.pending);
-	world.high_watermark = world.end_offset;
+	world.log.high_watermark = world.log.end_offset;
 	shard_advance(&world.shard.shard, KP_NONE);
 	assert_false(a.pending);
 	assert_int_equal(a.call.call.error, KP_NONE);

@@ -336,10 +336,10 @@ one_member_gets_all(void **state UNUSED)
 	has(&a, 3, 0);
 	state_is(&world, "Stable");
 	/* A steady member costs no records, and is told nothing twice. */
-	appends = world.appends_count;
+	appends = world.log.appends_count;
 	assert_int_equal(beat_silently(&a), KP_NONE);
 	assert_null(a.response.active_tasks);
-	assert_int_equal(world.appends_count, appends);
+	assert_int_equal(world.log.appends_count, appends);
 	world_fini(&world);
 }
 
@@ -621,10 +621,10 @@ who_is_not_heard_of_is_out(void **state UNUSED)
 	assert_int_equal(beat(&b), KP_NONE);
 	has(&b, 2, 0);
 	/* A disk that is full only delays it. */
-	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 	world_pass(&world, SESSION_MS);
 	assert_int_equal(streams_group_count(group_of(&world)), 1);
-	world.append_error = KP_NONE;
+	world.log.append_error = KP_NONE;
 	world_pass(&world, 500);
 	assert_int_equal(streams_group_count(group_of(&world)), 0);
 	world_fini(&world);
@@ -1187,17 +1187,17 @@ a_failed_append_changes_nothing(void **state UNUSED)
 	begin_world(&world, 2);
 	client_init(&a, &world, "a", "p");
 	client_init(&b, &world, "b", "q");
-	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 	assert_int_equal(join(&a), KP_NOT_COORDINATOR);
 	assert_null(group_of(&world));
-	world.append_error = KP_NONE;
+	world.log.append_error = KP_NONE;
 	assert_int_equal(join(&a), KP_NONE);
 	before = group_text(&world);
-	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 	assert_int_equal(join(&b), KP_NOT_COORDINATOR);
 	assert_int_equal(leave(&a), KP_NOT_COORDINATOR);
 	assert_true(slice_equal(group_text(&world), before));
-	world.append_error = KP_NONE;
+	world.log.append_error = KP_NONE;
 	assert_int_equal(join(&b), KP_NONE);
 	world_fini(&world);
 }
@@ -1292,10 +1292,10 @@ step(struct play *play)
 		    rng_below(&play->rng, 2) == 0 ? "1" : "2");
 		break;
 	case 3:
-		play->world.append_error = KP_KAFKA_STORAGE_ERROR;
+		play->world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 		if (play->in[i])
 			heed(play, i, beat(client));
-		play->world.append_error = KP_NONE;
+		play->world.log.append_error = KP_NONE;
 		break;
 	default:
 		if (play->in[i])

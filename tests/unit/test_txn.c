@@ -5,10 +5,9 @@
  */
 #include "unit/unit.h"
 
-#include "base/clock.h"
 #include "coord/txn_ending.h"
 #include "coord/txn_shard.h"
-#include "wire/batch.h"
+#include "unit/shard_log.h"
 #include "wire/batch_reader.h"
 
 #define DAY_MS ((int64_t)86400000)
@@ -18,99 +17,16 @@
 /* --- The world: a clock, a log, a shard ---------------------------------- */
 
 struct world {
-	int64_t now_ms;
-	struct clock_source clock;
-	struct shard_host host;
-	struct buf log;
-	int64_t end_offset;
-	int64_t high_watermark;
-	bool holds_back; /* the high watermark stays where it is */
-	enum kp_error append_error;
+	struct shard_log log;
 	struct txn_settings settings;
 	struct shard_settings shard_settings;
 	struct txn_environment environment;
 	struct txn_shard shard;
-	int32_t epoch;
 	int64_t ids_given;
 	/* Whose markers are being written. */
 	struct txn_ending *endings[ENDINGS_MAX];
 	int endings_count;
 };
-
-static int64_t
-world_wall_ms(void *context)
-{
-	return 1700000000000 + ((struct world *)context)->now_ms;
-}
-
-static int64_t
-world_monotonic_us(void *context)
-{
-	return ((struct world *)context)->now_ms * 1000;
-}
-
-static struct world *
-world_of(struct shard_host *host)
-{
-	return CONTAINER_OF(host, struct world, host);
-}
-
-static enum kp_error
-host_append(struct shard_host *host, struct shard_append *append)
-{
-	struct world *world = world_of(host);
-	struct batch batch;
-
-	if (world->append_error != KP_NONE)
-		return world->append_error;
-	batch_patch(append->data, world->end_offset, world->epoch);
-	assert_int_equal(
-	    batch_read(slice_of(append->data, append->len), &batch), 0);
-	assert_int_equal(buf_append(&world->log, append->data, append->len), 0);
-	append->end_offset = world->end_offset = batch.last_offset + 1;
-	if (!world->holds_back)
-		world->high_watermark = world->end_offset;
-	return KP_NONE;
-}
-
-static enum kp_error
-host_read(struct shard_host *host, int64_t offset, size_t max_bytes UNUSED,
-    struct buf *out)
-{
-	struct world *world = world_of(host);
-	struct batch batch;
-	size_t at = 0;
-
-	while (batch_read(slice_of(world->log.data + at, world->log.len - at),
-		   &batch) == 0 &&
-	    batch.last_offset < offset)
-		at += batch.size_bytes;
-	assert_int_equal(
-	    buf_append(out, world->log.data + at, world->log.len - at), 0);
-	return KP_NONE;
-}
-
-static int64_t
-host_log_start(struct shard_host *host UNUSED)
-{
-	return 0;
-}
-
-static int64_t
-host_high_watermark(struct shard_host *host)
-{
-	return world_of(host)->high_watermark;
-}
-
-static void
-host_watch(struct shard_host *host UNUSED, int64_t offset UNUSED)
-{
-}
-
-static void
-host_wake(struct shard_host *host UNUSED)
-{
-}
 
 static struct world *
 world_in(struct txn_environment *environment)
@@ -147,9 +63,8 @@ static void
 world_load(struct world *world)
 {
 	txn_shard_init(&world->shard, &world->environment,
-	    &world->shard_settings, &world->host, 0);
-	assert_true(shard_elect(&world->shard.shard, ++world->epoch));
-	shard_load(&world->shard.shard, world->epoch);
+	    &world->shard_settings, &world->log.host, 0);
+	shard_log_load(&world->log, &world->shard.shard);
 }
 
 static void
@@ -174,17 +89,7 @@ setup(void **state)
 {
 	struct world *world = xcalloc(1, sizeof(*world));
 
-	world->clock =
-	    (struct clock_source){ world_wall_ms, world_monotonic_us, world };
-	clock_install(&world->clock);
-	world->host = (struct shard_host){
-		.append = host_append,
-		.read = host_read,
-		.log_start_offset = host_log_start,
-		.high_watermark = host_high_watermark,
-		.watch = host_watch,
-		.wake = host_wake,
-	};
+	shard_log_init(&world->log);
 	world->settings = TXN_SETTINGS_DEFAULT;
 	world->shard_settings = (struct shard_settings){
 		.batch_bytes_max = 1048588,
@@ -197,7 +102,6 @@ setup(void **state)
 	world->environment.idle = idle;
 	atomic_init(&world->environment.version, 2);
 	budget_init(&world->environment.memory, (size_t)64 << 20);
-	buf_init(&world->log, SIZE_MAX);
 	world_load(world);
 	*state = world;
 	return 0;
@@ -209,8 +113,7 @@ teardown(void **state)
 	struct world *world = *state;
 
 	world_unload(world);
-	buf_fini(&world->log);
-	clock_install(NULL);
+	shard_log_fini(&world->log);
 	free(world);
 	return 0;
 }
@@ -226,23 +129,13 @@ world_restart(struct world *world)
 static void
 world_pass(struct world *world, int64_t ms)
 {
-	int64_t end_ms = world->now_ms + ms, next_ms;
-
-	for (;;) {
-		next_ms = shard_tick(&world->shard.shard);
-		if (next_ms > end_ms)
-			break;
-		world->now_ms = MAX(next_ms, world->now_ms);
-	}
-	world->now_ms = end_ms;
+	shard_log_pass(&world->log, &world->shard.shard, ms);
 }
 
 static void
 world_commit(struct world *world)
 {
-	world->holds_back = false;
-	world->high_watermark = world->end_offset;
-	shard_advance(&world->shard.shard, KP_NONE);
+	shard_log_commit(&world->log, &world->shard.shard);
 }
 
 /* All markers of all that end are committed. */
@@ -400,7 +293,7 @@ markers_wait_for_the_outcome(void **state)
 
 	assert_int_equal(begin(world, &producer), KP_NONE);
 	assert_int_equal(add(world, &producer), KP_NONE);
-	world->holds_back = true;
+	world->log.holds_back = true;
 	ending.producer_id = producer.id;
 	ending.producer_epoch = producer.epoch;
 	run(world, &ending.call, &done, txn_shard_end);
@@ -434,7 +327,7 @@ an_outcome_that_takes_long_is_waited_for(void **state)
 
 	assert_int_equal(begin(world, &producer), KP_NONE);
 	assert_int_equal(add(world, &producer), KP_NONE);
-	world->holds_back = true;
+	world->log.holds_back = true;
 	ending.producer_id = producer.id;
 	run(world, &ending.call, &done, txn_shard_end);
 	world_pass(world, 20000);
@@ -455,25 +348,25 @@ nothing_happens_without_its_record(void **state)
 
 	assert_int_equal(begin(world, &producer), KP_NONE);
 	assert_int_equal(add(world, &producer), KP_NONE);
-	world->append_error = KP_KAFKA_STORAGE_ERROR;
+	world->log.append_error = KP_KAFKA_STORAGE_ERROR;
 	assert_int_equal(end(world, &producer, true), KP_NOT_COORDINATOR);
 	assert_int_equal(begin(world, &producer), KP_NOT_COORDINATOR);
-	world->append_error = KP_NOT_ENOUGH_REPLICAS;
+	world->log.append_error = KP_NOT_ENOUGH_REPLICAS;
 	assert_int_equal(
 	    end(world, &producer, true), KP_COORDINATOR_NOT_AVAILABLE);
 	assert_int_equal(add_to(world, &producer, 2, 1, false),
 	    KP_COORDINATOR_NOT_AVAILABLE);
-	world->append_error = KP_NONE;
+	world->log.append_error = KP_NONE;
 	assert_int_equal(state_of(world), TXN_ONGOING);
 	assert_int_equal(verify(world, &producer, 0), KP_NONE);
 	assert_int_equal(verify(world, &producer, 1), KP_TRANSACTION_ABORTABLE);
 	assert_int_equal(end(world, &producer, true), KP_NONE);
 	assert_int_equal(producer.epoch, 1);
 	/* Nor is it complete while that cannot be written down. */
-	world->append_error = KP_KAFKA_STORAGE_ERROR;
+	world->log.append_error = KP_KAFKA_STORAGE_ERROR;
 	assert_false(txn_ending_complete(world->endings[0]));
 	assert_int_equal(state_of(world), TXN_PREPARE_COMMIT);
-	world->append_error = KP_NONE;
+	world->log.append_error = KP_NONE;
 	world_mark(world);
 	assert_int_equal(state_of(world), TXN_COMPLETE_COMMIT);
 }
@@ -494,8 +387,8 @@ a_later_leader_goes_on(void **state)
 	/* The commit fails, and the same shard is elected again. */
 	shard_advance(&world->shard.shard, KP_KAFKA_STORAGE_ERROR);
 	assert_int_equal(end(world, &old, true), KP_NOT_COORDINATOR);
-	assert_true(shard_elect(&world->shard.shard, ++world->epoch));
-	shard_load(&world->shard.shard, world->epoch);
+	assert_true(shard_elect(&world->shard.shard, ++world->log.epoch));
+	shard_load(&world->shard.shard, world->log.epoch);
 	assert_int_equal(world->endings_count, 1);
 	assert_int_equal(world->endings[0]->coordinator_epoch, 2);
 	assert_int_equal(world->endings[0]->producer_epoch, 1);
@@ -699,7 +592,7 @@ an_old_epoch_runs_out_in_a_fence(void **state)
 static struct slice
 last_value(struct world *world, struct buf *scratch)
 {
-	struct slice left = buf_slice(&world->log), value = SLICE_NULL;
+	struct slice left = buf_slice(&world->log.bytes), value = SLICE_NULL;
 	struct batch_reader reader;
 	struct record record;
 	struct batch batch;
