@@ -15,7 +15,7 @@ void
 world_load(struct world *world)
 {
 	group_shard_init(&world->shard, &world->common, &world->log.host, 0);
-	shard_log_load(&world->log.bytes, &world->shard.shard);
+	shard_log_load(&world->log, &world->shard.shard);
 }
 
 void
@@ -55,7 +55,7 @@ void
 world_init(struct world *world)
 {
 	memset(world, 0, sizeof(*world));
-	shard_log_init(&world->log.bytes);
+	shard_log_init(&world->log);
 	world->settings = GROUP_SETTINGS_DEFAULT;
 	world->settings.rebalance_delay_ms = 0;
 	world->shard_settings = (struct shard_settings){
@@ -82,7 +82,7 @@ world_fini(struct world *world)
 {
 	world_unload(world);
 	group_image_free(world->image);
-	shard_log_fini(&world->log.bytes);
+	shard_log_fini(&world->log);
 	arena_reset(&world->arena);
 }
 
@@ -97,13 +97,13 @@ world_restart(struct world *world)
 void
 world_pass(struct world *world, int64_t ms)
 {
-	shard_log_pass(&world->log.bytes, &world->shard.shard, ms);
+	shard_log_pass(&world->log, &world->shard.shard, ms);
 }
 
 void
 world_commit(struct world *world)
 {
-	shard_log_commit(&world->log.bytes, &world->shard.shard);
+	shard_log_commit(&world->log, &world->shard.shard);
 }
 
 /* --- Metadata ------------------------------------------------------------ */

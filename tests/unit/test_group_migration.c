@@ -790,9 +790,9 @@ some_groups_stay_classic(void **state UNUSED)
 	    c.beaten.error_message, "Group g is not a consumer group."));
 	/* Nothing has happened to those who are in it. */
 	assert_int_equal(heartbeat(&a), KP_NONE);
-	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 	refused_upgrade(&c, KP_NOT_COORDINATOR, NULL);
-	world.append_error = KP_NONE;
+	world.log.append_error = KP_NONE;
 	assert_int_equal(heartbeat(&b), KP_NONE);
 	assert_int_equal(join_consumer(&c), KP_NONE);
 	world_fini(&world);
@@ -1114,10 +1114,10 @@ a_failed_downgrade_changes_nothing(void **state UNUSED)
 	struct client a, b, c;
 
 	begin_mixed(&world, &a, &b, &c);
-	world.append_error = KP_KAFKA_STORAGE_ERROR;
+	world.log.append_error = KP_KAFKA_STORAGE_ERROR;
 	assert_int_equal(send(&c, -1, false), KP_NOT_COORDINATOR);
 	assert_true(is_consumer_group(&world));
-	world.append_error = KP_NONE;
+	world.log.append_error = KP_NONE;
 	c.phase = IN;
 	assert_int_equal(heartbeat(&a), KP_NONE);
 	assert_int_equal(heartbeat(&b), KP_NONE);
