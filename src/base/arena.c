@@ -114,6 +114,16 @@ arena_alloc(struct arena *arena, size_t size)
 	return take(arena, size);
 }
 
+void
+arena_shrink(struct arena *arena, void *p, size_t size, size_t len)
+{
+	size_t surplus = aligned(size) - (len == 0 ? 0 : aligned(len));
+
+	assert(len <= size && (uint8_t *)p + aligned(size) == arena->next);
+	arena->next -= surplus;
+	arena->size_bytes -= surplus;
+}
+
 void *
 arena_calloc(struct arena *arena, size_t count, size_t size)
 {

@@ -62,6 +62,12 @@ void *arena_alloc(struct arena *arena, size_t size) WARN_UNUSED;
 /* The same, zeroed; NULL also where count * size overflows. */
 void *arena_calloc(struct arena *arena, size_t count, size_t size) WARN_UNUSED;
 
+/*
+ * p, of size bytes, is what was handed out last: keep len bytes of it, and
+ * take back the others.
+ */
+void arena_shrink(struct arena *arena, void *p, size_t size, size_t len);
+
 /* How much more may be handed out; alignment may take some of it. */
 size_t arena_left(const struct arena *arena);
 

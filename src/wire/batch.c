@@ -26,16 +26,6 @@
 #define LEGACY_SIZE_MIN_0 (BATCH_OVERHEAD_LEN + 14)
 #define LEGACY_SIZE_MIN_1 (BATCH_OVERHEAD_LEN + 22)
 
-static bool
-bytes_are_zero(const uint8_t *p, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (p[i] != 0)
-			return false;
-	}
-	return true;
-}
-
 enum batch_scan
 batch_scan(const uint8_t *data, uint64_t len, struct batch_frame *frame)
 {
@@ -43,9 +33,9 @@ batch_scan(const uint8_t *data, uint64_t len, struct batch_frame *frame)
 
 	if (len < BATCH_OVERHEAD_LEN)
 		return BATCH_SCAN_INCOMPLETE;
-	if (bytes_are_zero(data, BATCH_OVERHEAD_LEN))
-		return BATCH_SCAN_END;
 	length = (int32_t)be32_get(data + LENGTH_AT);
+	if (length == 0 && be64_get(data) == 0)
+		return BATCH_SCAN_END;
 	if (length < BATCH_LENGTH_MIN)
 		return BATCH_SCAN_CORRUPT;
 	if (len < BATCH_SCAN_LEN)

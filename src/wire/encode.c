@@ -7,15 +7,19 @@
 #include "wire/generated/response_header.h"
 #include "wire/output.h"
 
+/* What most answers fit into, so that one walk is enough for them. */
+#define GUESS_LEN ((size_t)512)
+
 /*
- * One walk both measures and writes: without a buffer it only adds up, so the
- * two can never disagree.
+ * One walk both measures and writes: where there is no room it only adds up,
+ * so the two can never disagree.
  */
 struct writer {
-	uint8_t *buffer;	/* NULL: only measure */
+	uint8_t *buffer;
+	size_t room;		/* of the buffer; 0: only measure */
 	size_t len;		/* bytes of memory so far */
 	size_t file_len;	/* bytes of extents so far */
-	struct output *out;	/* where pieces go; set while writing */
+	struct output *out;	/* where pieces go; NULL: not yet */
 	size_t piece_start;	/* where in the buffer the open piece began */
 	int version;
 	bool flexible;
@@ -27,55 +31,73 @@ static void encode_struct(struct writer *w, const struct kp_struct *s,
 static void encode_field(struct writer *w, const struct kp_field *f,
     bool tagged, const void *data);
 
+/* Where the next len bytes go, or NULL where they are only counted. */
+static inline uint8_t *
+put(struct writer *w, size_t len)
+{
+	size_t at = w->len;
+
+	w->len += len;
+	return w->len <= w->room ? w->buffer + at : NULL;
+}
+
 static inline void
 put8(struct writer *w, uint8_t value)
 {
-	if (w->buffer != NULL)
-		w->buffer[w->len] = value;
-	w->len += 1;
+	uint8_t *at = put(w, 1);
+
+	if (at != NULL)
+		*at = value;
 }
 
 static inline void
 put16(struct writer *w, uint16_t value)
 {
-	if (w->buffer != NULL)
-		be16_put(w->buffer + w->len, value);
-	w->len += 2;
+	uint8_t *at = put(w, 2);
+
+	if (at != NULL)
+		be16_put(at, value);
 }
 
 static inline void
 put32(struct writer *w, uint32_t value)
 {
-	if (w->buffer != NULL)
-		be32_put(w->buffer + w->len, value);
-	w->len += 4;
+	uint8_t *at = put(w, 4);
+
+	if (at != NULL)
+		be32_put(at, value);
 }
 
 static inline void
 put64(struct writer *w, uint64_t value)
 {
-	if (w->buffer != NULL)
-		be64_put(w->buffer + w->len, value);
-	w->len += 8;
+	uint8_t *at = put(w, 8);
+
+	if (at != NULL)
+		be64_put(at, value);
 }
 
 static void
 put_uvarint(struct writer *w, uint32_t value)
 {
-	if (value < 0x80)
+	uint8_t *at;
+
+	if (value < 0x80) {
 		put8(w, (uint8_t)value);
-	else if (w->buffer == NULL)
-		w->len += uvarint_len(value);
-	else
-		w->len += uvarint_put(w->buffer + w->len, value);
+		return;
+	}
+	at = put(w, uvarint_len(value));
+	if (at != NULL)
+		(void)uvarint_put(at, value);
 }
 
 static void
 put_bytes(struct writer *w, const void *data, size_t len)
 {
-	if (w->buffer != NULL && len > 0)
-		memcpy(w->buffer + w->len, data, len);
-	w->len += len;
+	uint8_t *at = put(w, len);
+
+	if (at != NULL && len > 0)
+		memcpy(at, data, len);
 }
 
 /* A length or count of 32 bits; -1 is null. */
@@ -127,8 +149,10 @@ encode_extents(struct writer *w, const struct kp_records *records)
 
 	put_len32(w, (int64_t)records->len);
 	w->file_len += records->len;
-	if (w->buffer == NULL)
+	if (w->out == NULL) {
+		w->room = 0;
 		return;
+	}
 	piece_end(w);
 	for (int32_t i = 0; i < records->extents_count; i++, e++) {
 		if (output_file(w->out, e->fd, e->position, e->len) != 0)
@@ -136,33 +160,31 @@ encode_extents(struct writer *w, const struct kp_records *records)
 	}
 }
 
-static void
+/* False: it is no number.  Most fields are, so this is without a call. */
+static inline bool
 encode_number(struct writer *w, enum kp_kind kind, const void *at)
 {
 	switch (kind) {
 	case KP_BOOL:
 		put8(w, *(const bool *)at ? 1 : 0);
-		return;
+		return true;
 	case KP_INT8:
 		put8(w, *(const uint8_t *)at);
-		return;
+		return true;
 	case KP_INT16:
 	case KP_UINT16:
 		put16(w, *(const uint16_t *)at);
-		return;
+		return true;
 	case KP_INT32:
 	case KP_UINT32:
 		put32(w, *(const uint32_t *)at);
-		return;
+		return true;
 	case KP_INT64:
 	case KP_FLOAT64:
 		put64(w, *(const uint64_t *)at);
-		return;
-	case KP_UUID:
-		put_bytes(w, at, sizeof(struct uuid));
-		return;
+		return true;
 	default:
-		assert(!"a kind without an encoder");
+		return false;
 	}
 }
 
@@ -192,8 +214,12 @@ encode_value(struct writer *w, enum kp_kind kind, const struct kp_struct *type,
 	case KP_STRUCT:
 		encode_struct(w, type, at);
 		return;
+	case KP_UUID:
+		put_bytes(w, at, sizeof(struct uuid));
+		return;
 	default:
-		encode_number(w, kind, at);
+		if (!encode_number(w, kind, at))
+			assert(!"a kind without an encoder");
 	}
 }
 
@@ -290,7 +316,8 @@ encode_struct(struct writer *w, const struct kp_struct *s, const void *data)
 	const struct kp_field *f = s->fields;
 
 	for (int i = 0; i < s->field_count; i++, f++) {
-		if (kp_field_present(f, w->version))
+		if (kp_field_present(f, w->version) &&
+		    !encode_number(w, f->kind, (const char *)data + f->offset))
 			encode_field(w, f, false, data);
 	}
 	if (w->flexible)
@@ -313,30 +340,59 @@ encode_part(struct writer *w, const struct part *part)
 	encode_struct(w, part->message->body, part->body);
 }
 
-/* Write the parts, behind their length if it is a frame. */
+static void
+encode_all(
+    struct writer *w, const struct part *parts, int count, bool frame)
+{
+	if (frame)
+		put32(w, 0);
+	for (int i = 0; i < count; i++)
+		encode_part(w, &parts[i]);
+}
+
+/* The bytes are all there: the length of a frame, and the last piece. */
+static int
+finish(struct writer *w, bool frame)
+{
+	if (frame)
+		be32_put(w->buffer, (uint32_t)(w->len + w->file_len - 4));
+	piece_end(w);
+	return w->failed ? -1 : 0;
+}
+
+/*
+ * Write the parts, behind their length if it is a frame.  The walk that
+ * measures writes as well, as far as a guess reaches; where that was too short
+ * or parts of files follow, another one writes.
+ */
 static int
 encode_parts(const struct part *parts, int count, bool frame,
     struct output *out)
 {
-	struct writer measure = { .len = frame ? 4 : 0 };
+	struct writer first = {
+		.buffer = arena_alloc(out->arena, GUESS_LEN)
+	};
 	struct writer w = { .out = out };
-	size_t total;
 
-	for (int i = 0; i < count; i++)
-		encode_part(&measure, &parts[i]);
-	total = measure.len + measure.file_len;
-	if (total > INT32_MAX)
+	first.room = first.buffer == NULL ? 0 : GUESS_LEN;
+	encode_all(&first, parts, count, frame);
+	if (first.len + first.file_len > INT32_MAX)
 		return -1;
-	w.buffer = arena_alloc(out->arena, measure.len);
+	if (first.len <= first.room) {
+		arena_shrink(
+		    out->arena, first.buffer, GUESS_LEN, first.len);
+		first.out = out;
+		return finish(&first, frame);
+	}
+	if (first.buffer != NULL)
+		arena_shrink(out->arena, first.buffer, GUESS_LEN, 0);
+	w.buffer = arena_alloc(out->arena, first.len);
 	if (w.buffer == NULL)
 		return -1;
-	if (frame)
-		put32(&w, (uint32_t)(total - 4));
-	for (int i = 0; i < count; i++)
-		encode_part(&w, &parts[i]);
-	assert(w.len == measure.len);
-	piece_end(&w);
-	return w.failed ? -1 : 0;
+	w.room = first.len;
+	encode_all(&w, parts, count, frame);
+	assert(w.len == first.len);
+	return finish(&w, frame);
 }
 
 size_t

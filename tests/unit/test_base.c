@@ -31,6 +31,23 @@ arena_gives_aligned_memory_up_to_its_cap(void **state UNUSED)
 	arena_reset(&arena);
 }
 
+/* What is taken back is handed out again, and counts no more. */
+static void
+arena_takes_back_the_end(void **state UNUSED)
+{
+	struct arena arena;
+	uint8_t *p;
+
+	arena_init(&arena, 1000);
+	p = arena_alloc(&arena, 900);
+	assert_null(arena_alloc(&arena, 200));
+	arena_shrink(&arena, p, 900, 100);
+	assert_int_equal(arena_left(&arena), 1000 - 112);
+	assert_ptr_equal(arena_alloc(&arena, 800), p + 112);
+	assert_null(arena_alloc(&arena, 200));
+	arena_reset(&arena);
+}
+
 /* What cannot fail goes on beyond the cap, and that is remembered. */
 static void
 arena_can_be_overdrawn(void **state UNUSED)
@@ -172,6 +189,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arena_gives_aligned_memory_up_to_its_cap),
+		cmocka_unit_test(arena_takes_back_the_end),
 		cmocka_unit_test(arena_can_be_overdrawn),
 		cmocka_unit_test(arena_is_charged_but_for_a_little),
 		cmocka_unit_test(map_agrees_with_an_array),

@@ -453,6 +453,43 @@ test_encode_beyond_the_cap(void **state UNUSED)
 	arena_reset(&small);
 }
 
+/*
+ * An answer of any length is whole, with or without room for a guess at it, and
+ * takes no more memory than it has bytes.
+ */
+static void
+test_lengths_around_the_guess(void **state UNUSED)
+{
+	static uint8_t text[600];
+	struct kp_sasl_authenticate_request body;
+	struct output out;
+	struct arena own;
+
+	kp_defaults(&kp_sasl_authenticate_request, &body);
+	for (size_t len = 480; len < 540; len++) {
+		for (size_t i = 0; i < len; i++)
+			text[i] = (uint8_t)(len + i);
+		body.auth_bytes = slice_of(text, len);
+		arena_init(&own, (len + 4 + 15) / 16 * 16 + 128);
+		output_init(&out, &own);
+		assert_int_equal(kp_encode(&kp_sasl_authenticate_request, 0,
+		    &body, &out), 0);
+		assert_int_equal(out.count, 1);
+		assert_int_equal(out.len, len + 4);
+		assert_int_equal(be32_get(out.pieces[0].data), len);
+		assert_memory_equal(out.pieces[0].data + 4, text, len);
+		arena_reset(&own);
+
+		arena_init(&own, 100000);
+		output_init(&out, &own);
+		assert_int_equal(kp_encode(&kp_sasl_authenticate_request, 0,
+		    &body, &out), 0);
+		assert_memory_equal(out.pieces[0].data + 4, text, len);
+		assert_true(own.size_bytes <= len + 4 + 15 + 16 + 128);
+		arena_reset(&own);
+	}
+}
+
 /* --- Frames and tables --------------------------------------------------- */
 
 static void
@@ -639,6 +676,7 @@ main(void)
 		CASE(test_nullable_structs),
 		CASE(test_extents),
 		CASE(test_encode_beyond_the_cap),
+		CASE(test_lengths_around_the_guess),
 		CASE(test_request_frame),
 		CASE(test_request_header_of_no_api),
 		CASE(test_header_versions),
