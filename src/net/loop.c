@@ -37,9 +37,10 @@ struct loop {
 
 	pthread_mutex_t lock;
 	struct list mailbox;		/* guarded by lock */
-	bool stopping;			/* guarded by lock */
 
 	/* atomic */
+	atomic_bool stopping;
+	atomic_bool mail;		/* the mailbox is not empty */
 	atomic_bool asleep;		/* the next post has to wake it */
 	atomic_int load;
 	atomic_int busy;		/* when it was measured last */
@@ -205,6 +206,7 @@ loop_post(struct loop *loop, struct task *task)
 	}
 	pthread_mutex_lock(&loop->lock);
 	list_append(&loop->mailbox, &task->node);
+	atomic_store(&loop->mail, true);
 	pthread_mutex_unlock(&loop->lock);
 	if (atomic_exchange(&loop->asleep, false))
 		wake(loop);
@@ -214,8 +216,11 @@ loop_post(struct loop *loop, struct task *task)
 static void
 take_mailbox(struct loop *loop, struct list *tasks)
 {
+	if (!atomic_load(&loop->mail))
+		return;
 	pthread_mutex_lock(&loop->lock);
 	list_splice(tasks, &loop->mailbox);
+	atomic_store(&loop->mail, false);
 	pthread_mutex_unlock(&loop->lock);
 }
 
@@ -339,15 +344,9 @@ arm_timer(struct loop *loop)
 static bool
 has_work(struct loop *loop)
 {
-	bool posted;
-
-	if (!list_empty(&loop->posted_here) || !list_empty(&loop->deferred) ||
-	    !list_empty(&loop->deferred_last))
-		return true;
-	pthread_mutex_lock(&loop->lock);
-	posted = !list_empty(&loop->mailbox);
-	pthread_mutex_unlock(&loop->lock);
-	return posted;
+	return !list_empty(&loop->posted_here) ||
+	    !list_empty(&loop->deferred) ||
+	    !list_empty(&loop->deferred_last) || atomic_load(&loop->mail);
 }
 
 /*
@@ -400,12 +399,7 @@ loop_step(struct loop *loop, bool wait)
 static bool
 ended(struct loop *loop)
 {
-	bool stopping;
-
-	pthread_mutex_lock(&loop->lock);
-	stopping = loop->stopping;
-	pthread_mutex_unlock(&loop->lock);
-	return stopping && !has_work(loop);
+	return atomic_load(&loop->stopping) && !has_work(loop);
 }
 
 static void *
@@ -434,13 +428,11 @@ void
 loop_stop(struct loop *loop)
 {
 	assert(loop->started && loop != current);
-	pthread_mutex_lock(&loop->lock);
-	loop->stopping = true;
-	pthread_mutex_unlock(&loop->lock);
+	atomic_store(&loop->stopping, true);
 	wake(loop);
 	pthread_join(loop->thread, NULL);
 	loop->started = false;
-	loop->stopping = false;
+	atomic_store(&loop->stopping, false);
 }
 
 /* --- Accessors ----------------------------------------------------------- */

@@ -19,7 +19,10 @@ again_or_closed(struct transport *transport, enum transport_wants wants)
 static ssize_t
 tcp_readv(struct transport *transport, const struct iovec *iov, int count)
 {
-	ssize_t n = readv(transport->fd, iov, count);
+	/* A vector costs the kernel more, and mostly there is one. */
+	ssize_t n = count == 1
+	    ? recv(transport->fd, iov->iov_base, iov->iov_len, 0)
+	    : readv(transport->fd, iov, count);
 
 	if (n > 0)
 		return n;
@@ -39,7 +42,9 @@ tcp_writev(struct transport *transport, const struct iovec *iov, int count,
 
 	/* sendmsg does not write to the vector. */
 	message.msg_iov = (struct iovec *)(uintptr_t)iov;
-	n = sendmsg(transport->fd, &message, flags);
+	n = count == 1
+	    ? send(transport->fd, iov->iov_base, iov->iov_len, flags)
+	    : sendmsg(transport->fd, &message, flags);
 	if (n > 0)
 		return n;
 	return again_or_closed(transport, TRANSPORT_WRITABLE);
