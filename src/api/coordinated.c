@@ -17,13 +17,17 @@ void
 coordinated_wait(struct coordinated *coordinated)
 {
 	if (atomic_fetch_sub(&coordinated->pending, 1) == 1)
-		request_post(coordinated->request, coordinated->answer);
+		coordinated->answer(coordinated->request);
 }
 
+/* On any thread, and perhaps in the middle of the handler. */
 static void
 done(struct shard_call *call)
 {
-	coordinated_wait(call->context);
+	struct coordinated *coordinated = call->context;
+
+	if (atomic_fetch_sub(&coordinated->pending, 1) == 1)
+		request_post(coordinated->request, coordinated->answer);
 }
 
 void
@@ -33,6 +37,19 @@ coordinated_join(struct coordinated *coordinated, struct shard_call *call)
 	call->done = done;
 	call->context = coordinated;
 	atomic_fetch_add(&coordinated->pending, 1);
+}
+
+/* As Java prints an address: with a slash in front. */
+static struct slice
+client_host(struct request *request)
+{
+	const char *host = connection_peer_host(request->exchange.connection);
+	size_t len = strlen(host);
+	char *text = arena_xalloc(&request->arena, 1 + len);
+
+	text[0] = '/';
+	memcpy(text + 1, host, len);
+	return slice_of(text, 1 + len);
 }
 
 struct group_call *
@@ -48,8 +65,7 @@ coordinated_call(struct coordinated *coordinated)
 	call->version = request->version;
 	call->principal = request->principal;
 	call->client_id = request->client_id;
-	call->client_host = arena_printf(&request->arena, "/%s",
-	    connection_peer_host(request->exchange.connection));
+	call->client_host = client_host(request);
 	return call;
 }
 

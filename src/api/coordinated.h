@@ -72,8 +72,9 @@ void coordinated_join_txn(struct coordinated *coordinated,
     struct txn_call *call, struct slice transactional_id);
 
 /*
- * All calls have been made.  The last thing that the handler does: the request
- * may be gone on return.
+ * All calls have been made; on the request's loop.  Where all are done by now
+ * answer is called before this returns, else later.  The last thing that the
+ * handler does: the request may be gone on return.
  */
 void coordinated_wait(struct coordinated *coordinated);
 
