@@ -72,6 +72,8 @@ extern const struct api api_offset_for_leader_epoch;
 extern const struct api api_produce;
 extern const struct api api_read_share_group_state;
 extern const struct api api_read_share_group_state_summary;
+extern const struct api api_share_acknowledge;
+extern const struct api api_share_fetch;
 extern const struct api api_sync_group;
 extern const struct api api_txn_offset_commit;
 extern const struct api api_update_features;
@@ -128,6 +130,8 @@ static const struct api *const rows[] = {
 	&api_consumer_group_describe,
 	&api_list_config_resources,
 	&api_describe_topic_partitions,
+	&api_share_fetch,
+	&api_share_acknowledge,
 	&api_initialize_share_group_state,
 	&api_read_share_group_state,
 	&api_write_share_group_state,

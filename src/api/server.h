@@ -21,6 +21,8 @@ struct log_manager;
 struct partition_manager;
 struct producer_ids;
 struct share_coordinator;
+struct share_partitions;
+struct share_sessions;
 struct txn_coordinator;
 struct worker_pool;
 struct api_settings;
@@ -40,6 +42,8 @@ struct server {
 	struct group_coordinator *groups;
 	struct txn_coordinator *txns;
 	struct share_coordinator *shares;
+	struct share_partitions *share_partitions;
+	struct share_sessions *share_sessions;
 };
 
 /* Settings that handlers themselves need, Kafka's keys in the comments. */

@@ -39,8 +39,8 @@ long_poll_claim(struct long_poll *poll)
 	    &poll->state, &parked, POLL_CLAIMED);
 }
 
-static void
-poll_fire(struct long_poll *poll, struct list *fired)
+void
+long_poll_fire(struct long_poll *poll, struct list *fired)
 {
 	if (long_poll_claim(poll))
 		wakeup_collect(&poll->wakeup, fired);
@@ -59,7 +59,7 @@ part_advance(struct long_poll_part *part, struct list *fired)
 		return;
 	part->room_bytes -= counts;
 	if (atomic_fetch_sub(&part->poll->missing_bytes, counts) <= counts)
-		poll_fire(part->poll, fired);
+		long_poll_fire(part->poll, fired);
 }
 
 void
@@ -75,7 +75,7 @@ long_poll_interrupt(struct partition *partition, struct list *fired)
 {
 	partition->interrupts++;
 	LIST_FOR_EACH (node, &partition->long_polls)
-		poll_fire(
+		long_poll_fire(
 		    LIST_ENTRY(node, struct long_poll_part, node)->poll, fired);
 }
 
@@ -87,7 +87,7 @@ part_park(struct long_poll_part *part, struct list *fired)
 	log_lock(partition->log);
 	list_append(&partition->long_polls, &part->node);
 	if (part->seen.interrupts != partition->interrupts)
-		poll_fire(part->poll, fired);
+		long_poll_fire(part->poll, fired);
 	else
 		part_advance(part, fired);
 	log_unlock(partition->log);

@@ -8,7 +8,8 @@
  * once.  Nothing is scanned but the polls of that one partition.
  *
  * Thread: everything is called on the poll's loop but long_poll_advance and
- * long_poll_interrupt, which run under a partition's lock on any thread.
+ * long_poll_interrupt, which run under a partition's lock on any thread, and
+ * long_poll_fire.
  *
  * Life: long_poll_init, long_poll_add for each partition, long_poll_park.
  * Then long_poll_claim succeeds for exactly one of: the wakeup's task (which
@@ -82,5 +83,12 @@ void long_poll_unpark(struct long_poll *poll);
  */
 void long_poll_advance(struct partition *partition, struct list *fired);
 void long_poll_interrupt(struct partition *partition, struct list *fired);
+
+/*
+ * Something else that the poll waits for has come: collect its wakeup, unless
+ * it is claimed already.  Any thread; the poll cannot be unparked meanwhile,
+ * because whoever unparks it takes a lock that the caller holds.
+ */
+void long_poll_fire(struct long_poll *poll, struct list *fired);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/share_acks.h"
 #include "auth/authorizer.h"
 #include "base/bytes.h"
 #include "base/descriptors.h"
@@ -17,12 +18,15 @@
 #include "broker/fetch_session.h"
 #include "broker/partition.h"
 #include "broker/partition_manager.h"
+#include "broker/share_partitions.h"
+#include "broker/share_session.h"
 #include "cli/access_control.h"
 #include "cli/reconfigure.h"
 #include "cli/settings.h"
 #include "coord/coordinator.h"
 #include "coord/group_coordinator.h"
 #include "coord/share_coordinator.h"
+#include "coord/share_keeper.h"
 #include "coord/txn_coordinator.h"
 #include "meta/broker_ops.h"
 #include "meta/controller.h"
@@ -64,6 +68,9 @@ struct node {
 	struct group_coordinator *groups;
 	struct txn_coordinator *txns;
 	struct share_coordinator *shares;
+	struct share_keeper share_keeper;
+	struct share_partitions *share_partitions;
+	struct share_sessions *share_sessions;
 	struct worker_pool *cold_reads;
 	struct loop_group *loops;
 	struct network *network;
@@ -397,6 +404,24 @@ open_loops(struct node *node)
 	return 0;
 }
 
+/* What shares the records of partitions among the members of groups. */
+static void
+open_shares(struct node *node)
+{
+	const struct share_partitions_settings settings = {
+		.persister = &node->share_keeper.persister,
+		.image = node->image,
+		.configs = node->configs,
+		.pool = node->cold_reads,
+	};
+
+	share_keeper_init(&node->share_keeper, node->shares);
+	node->share_partitions = share_partitions_new(&settings);
+	node->share_sessions =
+	    share_sessions_new((int32_t)configs_broker_int64(
+		node->configs, "group.share.max.share.sessions"));
+}
+
 static void
 open_services(struct node *node)
 {
@@ -428,6 +453,7 @@ open_services(struct node *node)
 		"max.incremental.fetch.session.cache.slots"),
 	    rng_next(&node->rng));
 	node->cold_reads = worker_pool_new("cold-read", COLD_READ_THREADS);
+	open_shares(node);
 	node->reconfigure = (struct reconfigure){
 		.configs = node->configs,
 		.network = node->network,
@@ -437,7 +463,8 @@ open_services(struct node *node)
 		.logs = node->logs,
 	};
 	node->server = (struct server){
-		.connections = { .frame = api_dispatch },
+		.connections = { .frame = api_dispatch,
+		    .freed = share_acks_disconnected },
 		.settings = &node->api_settings,
 		.image = node->image,
 		.configs = node->configs,
@@ -450,6 +477,8 @@ open_services(struct node *node)
 		.groups = node->groups,
 		.txns = node->txns,
 		.shares = node->shares,
+		.share_partitions = node->share_partitions,
+		.share_sessions = node->share_sessions,
 		.cold_reads = node->cold_reads,
 	};
 }
@@ -685,6 +714,8 @@ node_start(struct node *node)
 	    node->controller, txn_coordinator_apply, node->txns);
 	controller_subscribe(
 	    node->controller, share_coordinator_apply, node->shares);
+	controller_subscribe(node->controller, share_partitions_apply,
+	    node->share_partitions);
 	controller_subscribe(
 	    node->controller, reconfigure_apply, &node->reconfigure);
 	if (controller_start(node->controller) != 0)
@@ -779,10 +810,12 @@ node_stop(struct node *node)
 
 	stop_serving(node);
 	share_coordinator_free(node->shares);
+	share_partitions_free(node->share_partitions);
 	txn_coordinator_free(node->txns);
 	group_coordinator_free(node->groups);
 	producer_ids_free(node->producer_ids);
 	fetch_sessions_free(node->fetch_sessions);
+	share_sessions_free(node->share_sessions);
 	network_free(node->network);
 	result = stop_storing(node);
 	/* A move that ended, or a directory, may have reported until then. */
