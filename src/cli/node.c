@@ -448,6 +448,7 @@ open_services(struct node *node)
 	node->txns = txn_coordinator_new(
 	    &txn_settings, &services, node->producer_ids, node->groups);
 	node->shares = share_coordinator_new(&share_settings, &services);
+	group_coordinator_set_shares(node->groups, node->shares);
 	node->fetch_sessions = fetch_sessions_new(
 	    (int32_t)configs_broker_int64(node->configs,
 		"max.incremental.fetch.session.cache.slots"),

@@ -48,5 +48,6 @@ reconfigure_apply(void *context, const struct delta *delta)
 	txn_coordinator_configure(to->txns, &txns);
 	group_coordinator_set_assignment_intervals(to->groups,
 	    groups.consumer.assignment_interval_ms,
-	    groups.streams.assignment_interval_ms);
+	    groups.streams.assignment_interval_ms,
+	    groups.share.assignment_interval_ms);
 }

@@ -157,6 +157,33 @@ settings_streams(
 	    slice_str("streams"));
 }
 
+static void
+settings_share_group(
+    const struct configs *configs, struct share_group_settings *settings)
+{
+	settings->session_timeout_ms =
+	    int32_of(configs, "group.share.session.timeout.ms");
+	settings->session_timeout_min_ms =
+	    int32_of(configs, "group.share.min.session.timeout.ms");
+	settings->session_timeout_max_ms =
+	    int32_of(configs, "group.share.max.session.timeout.ms");
+	settings->heartbeat_interval_ms =
+	    int32_of(configs, "group.share.heartbeat.interval.ms");
+	settings->heartbeat_interval_min_ms =
+	    int32_of(configs, "group.share.min.heartbeat.interval.ms");
+	settings->heartbeat_interval_max_ms =
+	    int32_of(configs, "group.share.max.heartbeat.interval.ms");
+	settings->assignment_interval_ms =
+	    int32_of(configs, "group.share.assignment.interval.ms");
+	settings->assignment_interval_min_ms =
+	    int32_of(configs, "group.share.min.assignment.interval.ms");
+	settings->assignment_interval_max_ms =
+	    int32_of(configs, "group.share.max.assignment.interval.ms");
+	settings->initialize_retry_ms =
+	    int32_of(configs, "group.share.initialize.retry.interval.ms");
+	settings->members_max = int32_of(configs, "group.share.max.size");
+}
+
 void
 settings_group(const struct configs *configs, struct group_settings *settings)
 {
@@ -187,6 +214,7 @@ settings_group(const struct configs *configs, struct group_settings *settings)
 	settings->batch_bytes_max = int32_of(configs, "message.max.bytes");
 	settings_consumer(configs, &settings->consumer);
 	settings_streams(configs, &settings->streams);
+	settings_share_group(configs, &settings->share);
 }
 
 void

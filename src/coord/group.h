@@ -145,6 +145,7 @@ struct group {
 	const struct group_kind *kind;
 	struct consumer_group *consumer; /* owned; NULL: of another kind */
 	struct streams_group *streams;	 /* the same */
+	struct share_group *share;	 /* the same */
 };
 
 /* The group, or NULL. */
@@ -168,6 +169,14 @@ void group_end_kind(struct group *group);
 /* The group becomes one of that kind, where it is not one yet. */
 void group_become_consumer(struct group *group);
 void group_become_streams(struct group *group);
+void group_become_share(struct group *group);
+
+/*
+ * Delete a group of which the share coordinator keeps nothing any more, and
+ * answer call.  No lock held.
+ */
+void group_delete_forgotten(struct group_shard *shard, struct group_call *call,
+    struct slice group_id);
 
 /* Has it no members, of whatever protocol? */
 bool group_is_deserted(const struct group *group);

@@ -3,6 +3,7 @@
  */
 #include "base/slice.h"
 #include "coord/group.h"
+#include "coord/group_share_offsets.h"
 #include "wire/generated/describe_groups.h"
 #include "wire/generated/list_groups.h"
 
@@ -23,7 +24,8 @@ is_named(struct slice wanted, const char *name)
 static const char *const states[] = { "Empty", "PreparingRebalance",
 	"CompletingRebalance", "Stable", "Assigning", "Reconciling",
 	"not_ready" };
-static const char *const types[] = { "classic", "consumer", "streams" };
+static const char *const types[] = { "classic", "consumer", "streams",
+	"share" };
 
 /* The bit of the name, or none. */
 static uint32_t
@@ -263,8 +265,19 @@ delete_group(struct group *group)
 	return shard_append(shard);
 }
 
+static enum kp_error
+check_delete(const struct group *group)
+{
+	if (group == NULL)
+		return KP_GROUP_ID_NOT_FOUND;
+	if (group->kind != NULL ? group->kind->members_count(group) > 0 :
+				  group->state != GROUP_EMPTY)
+		return KP_NON_EMPTY_GROUP;
+	return KP_NONE;
+}
+
 void
-group_shard_delete(struct group_shard *shard, struct group_call *call,
+group_delete_forgotten(struct group_shard *shard, struct group_call *call,
     struct slice group_id)
 {
 	enum kp_error error = shard_enter(&shard->shard);
@@ -276,13 +289,33 @@ group_shard_delete(struct group_shard *shard, struct group_call *call,
 		return;
 	}
 	group = group_find(shard, group_id);
-	if (group == NULL)
-		error = KP_GROUP_ID_NOT_FOUND;
-	else if (group->kind != NULL ? group->kind->members_count(group) > 0 :
-				       group->state != GROUP_EMPTY)
-		error = KP_NON_EMPTY_GROUP;
-	else
+	error = check_delete(group);
+	if (error == KP_NONE)
 		error = delete_group(group);
 	shard_reply(&shard->shard, &call->call, error);
+	shard_leave(&shard->shard);
+}
+
+void
+group_shard_delete(struct group_shard *shard, struct group_call *call,
+    struct slice group_id)
+{
+	enum kp_error error = shard_enter(&shard->shard);
+	struct group *group;
+	bool waits;
+
+	if (error != KP_NONE) {
+		call->call.error = error;
+		call->call.done(&call->call);
+		return;
+	}
+	group = group_find(shard, group_id);
+	error = check_delete(group);
+	waits = error == KP_NONE && group->share != NULL &&
+	    group_share_forget(group->share, call, &error);
+	if (error == KP_NONE && !waits)
+		error = delete_group(group);
+	if (!waits)
+		shard_reply(&shard->shard, &call->call, error);
 	shard_leave(&shard->shard);
 }

@@ -63,12 +63,14 @@ group_coordinator_new(const struct group_settings *settings,
 	budget_init(&coordinator->memory, MEMORY_BYTES_MAX);
 	coordinator->image = group_image_new(&coordinator->settings);
 	coordinator->resolver.resolve = group_coordinator_resolve;
+	coordinator->persister.run = group_coordinator_persist;
 	coordinator->common = (struct group_common){
 		.settings = &coordinator->settings,
 		.shard_settings = &coordinator->shard_settings,
 		.memory = &coordinator->memory,
 		.image = coordinator->image,
 		.resolver = &coordinator->resolver,
+		.persister = &coordinator->persister,
 	};
 	map_init(&coordinator->changed);
 	list_init(&coordinator->dropped);
@@ -98,15 +100,18 @@ group_coordinator_set_batch_bytes(
 void
 group_coordinator_set_assignment_intervals(
     struct group_coordinator *coordinator, int32_t consumer_ms,
-    int32_t streams_ms)
+    int32_t streams_ms, int32_t share_ms)
 {
 	struct group_settings *settings = &coordinator->settings;
 	int32_t consumer_had = atomic_exchange(
 	    &settings->consumer.assignment_interval_ms, consumer_ms);
 	int32_t streams_had = atomic_exchange(
 	    &settings->streams.assignment_interval_ms, streams_ms);
+	int32_t share_had = atomic_exchange(
+	    &settings->share.assignment_interval_ms, share_ms);
 
-	if (consumer_had != consumer_ms || streams_had != streams_ms)
+	if (consumer_had != consumer_ms || streams_had != streams_ms ||
+	    share_had != share_ms)
 		group_image_timing_changed(coordinator->image);
 }
 

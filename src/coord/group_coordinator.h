@@ -29,6 +29,7 @@
 #include "coord/group_settings.h"
 #include "coord/shard.h"
 
+struct consumer_assignment;
 struct coordinator_services;
 struct group_coordinator;
 struct kp_consumer_group_describe_response_group;
@@ -44,12 +45,16 @@ struct kp_leave_group_request;
 struct kp_leave_group_response;
 struct kp_list_groups_request;
 struct kp_list_groups_response;
+struct kp_share_group_describe_response_group;
+struct kp_share_group_heartbeat_request;
+struct kp_share_group_heartbeat_response;
 struct kp_sync_group_request;
 struct kp_streams_group_describe_response_group;
 struct kp_streams_group_heartbeat_request;
 struct kp_streams_group_heartbeat_response;
 struct kp_sync_group_response;
 struct delta;
+struct share_coordinator;
 
 #define GROUP_COORDINATOR_TOPIC "__consumer_offsets"
 
@@ -73,6 +78,13 @@ struct group_coordinator *group_coordinator_new(
     const struct coordinator_services *services);
 
 /*
+ * Before it is subscribed: who keeps the states of share groups, and outlives
+ * the calls that are under way.
+ */
+void group_coordinator_set_shares(struct group_coordinator *coordinator,
+    struct share_coordinator *shares);
+
+/*
  * Subscribe with context coordinator, behind the partition manager: a
  * controller_subscriber_fn.  Takes over the partitions of __consumer_offsets
  * that this process leads, and drops the offsets of deleted topics.  The loops
@@ -85,12 +97,12 @@ void group_coordinator_set_batch_bytes(struct group_coordinator *coordinator,
     int32_t bytes);
 
 /*
- * From now on group.consumer.assignment.interval.ms and that of streams are
- * so many milliseconds.  Any thread.
+ * From now on group.consumer.assignment.interval.ms and those of streams and
+ * share groups are so many milliseconds.  Any thread.
  */
 void group_coordinator_set_assignment_intervals(
     struct group_coordinator *coordinator, int32_t consumer_ms,
-    int32_t streams_ms);
+    int32_t streams_ms, int32_t share_ms);
 
 /*
  * Load what has been taken over; later ones are loaded in the background.
@@ -183,6 +195,68 @@ void group_coordinator_streams_describe(
     struct group_coordinator *coordinator, struct group_call *call,
     struct slice group_id,
     struct kp_streams_group_describe_response_group *group);
+/* --- Share groups -------------------------------------------------------- */
+
+/* Are there share groups?  By share.version. */
+bool group_coordinator_serves_shares(
+    const struct group_coordinator *coordinator);
+
+/*
+ * A heartbeat of a share group's member.  Where the call has an error the
+ * response has a text for it, or none, and nothing else.
+ */
+void group_coordinator_share_heartbeat(struct group_coordinator *coordinator,
+    struct group_call *call,
+    const struct kp_share_group_heartbeat_request *request,
+    struct kp_share_group_heartbeat_response *response);
+
+/* One share group; what is wrong with it is in its error_code. */
+void group_coordinator_share_describe(struct group_coordinator *coordinator,
+    struct group_call *call, struct slice group_id,
+    struct kp_share_group_describe_response_group *group);
+
+/*
+ * The partitions whose state the share coordinator keeps for the group, in
+ * call->arena; none where there is no such share group.
+ */
+void group_coordinator_share_partitions(
+    struct group_coordinator *coordinator, struct group_call *call,
+    struct slice group_id, struct consumer_assignment *partitions);
+
+/* Where share groups begin: to be altered, or topics to be forgotten. */
+struct group_share_partition {
+	int32_t partition;
+	int64_t start_offset;
+	enum kp_error error;		/* out */
+	const char *message;		/* out; NULL: that of the error */
+};
+
+struct group_share_topic {
+	struct slice name;
+	struct uuid id;			/* out; zero where it is unknown */
+	struct group_share_partition *partitions; /* to alter */
+	int32_t partitions_count;
+	enum kp_error error;		/* out, where it is to be forgotten */
+	const char *message;		/* out; NULL: that of the error */
+};
+
+struct group_share_offsets {
+	struct slice group_id;
+	struct group_share_topic *topics;
+	int32_t topics_count;		/* 0, out: nothing is known of any */
+	struct slice message;		/* out, of the call's error; or null */
+};
+
+/*
+ * Begin elsewhere in some partitions of a group without members, which is made
+ * where it is missing.
+ */
+void group_coordinator_share_alter(struct group_coordinator *coordinator,
+    struct group_call *call, struct group_share_offsets *offsets);
+
+/* A share group without members forgets topics. */
+void group_coordinator_share_forget(struct group_coordinator *coordinator,
+    struct group_call *call, struct group_share_offsets *offsets);
 
 /* --- Offsets ------------------------------------------------------------- */
 

@@ -11,10 +11,9 @@
 #include "wire/generated/streams_group_heartbeat.h"
 #include "wire/generated/sync_group.h"
 
-/* The tenure for a call; where there is none the call has been answered. */
-static struct group_tenure *
-enter(struct group_coordinator *coordinator, struct group_call *call,
-    struct slice group_id)
+struct group_tenure *
+group_coordinator_enter(struct group_coordinator *coordinator,
+    struct group_call *call, struct slice group_id)
 {
 	struct group_tenure *tenure =
 	    group_coordinator_find(coordinator, group_id, call->node_id);
@@ -35,7 +34,7 @@ group_coordinator_join(struct group_coordinator *coordinator,
     struct kp_join_group_response *response)
 {
 	struct group_tenure *tenure =
-	    enter(coordinator, call, request->group_id);
+	    group_coordinator_enter(coordinator, call, request->group_id);
 
 	if (tenure == NULL)
 		return;
@@ -49,7 +48,7 @@ group_coordinator_sync(struct group_coordinator *coordinator,
     struct kp_sync_group_response *response)
 {
 	struct group_tenure *tenure =
-	    enter(coordinator, call, request->group_id);
+	    group_coordinator_enter(coordinator, call, request->group_id);
 
 	if (tenure == NULL)
 		return;
@@ -62,7 +61,7 @@ group_coordinator_heartbeat(struct group_coordinator *coordinator,
     struct group_call *call, const struct kp_heartbeat_request *request)
 {
 	struct group_tenure *tenure =
-	    enter(coordinator, call, request->group_id);
+	    group_coordinator_enter(coordinator, call, request->group_id);
 
 	if (tenure == NULL)
 		return;
@@ -76,7 +75,7 @@ group_coordinator_leave(struct group_coordinator *coordinator,
     struct kp_leave_group_response *response)
 {
 	struct group_tenure *tenure =
-	    enter(coordinator, call, request->group_id);
+	    group_coordinator_enter(coordinator, call, request->group_id);
 
 	if (tenure == NULL)
 		return;
@@ -101,7 +100,8 @@ group_coordinator_consumer_heartbeat(struct group_coordinator *coordinator,
 		call->call.done(&call->call);
 		return;
 	}
-	tenure = enter(coordinator, call, request->group_id);
+	tenure =
+	    group_coordinator_enter(coordinator, call, request->group_id);
 	if (tenure == NULL)
 		return;
 	group_shard_consumer_heartbeat(
@@ -122,7 +122,8 @@ group_coordinator_consumer_describe(struct group_coordinator *coordinator,
     struct group_call *call, struct slice group_id,
     struct kp_consumer_group_describe_response_group *group)
 {
-	struct group_tenure *tenure = enter(coordinator, call, group_id);
+	struct group_tenure *tenure =
+	    group_coordinator_enter(coordinator, call, group_id);
 
 	if (tenure == NULL)
 		return;
@@ -146,7 +147,8 @@ group_coordinator_streams_heartbeat(struct group_coordinator *coordinator,
 		call->call.done(&call->call);
 		return;
 	}
-	tenure = enter(coordinator, call, request->group_id);
+	tenure =
+	    group_coordinator_enter(coordinator, call, request->group_id);
 	if (tenure == NULL)
 		return;
 	group_shard_streams_heartbeat(&tenure->shard, call, request, result);
@@ -165,7 +167,8 @@ group_coordinator_streams_describe(struct group_coordinator *coordinator,
     struct group_call *call, struct slice group_id,
     struct kp_streams_group_describe_response_group *group)
 {
-	struct group_tenure *tenure = enter(coordinator, call, group_id);
+	struct group_tenure *tenure =
+	    group_coordinator_enter(coordinator, call, group_id);
 
 	if (tenure == NULL)
 		return;
@@ -180,7 +183,7 @@ group_coordinator_commit(struct group_coordinator *coordinator,
     struct group_call *call, struct group_commit *commit)
 {
 	struct group_tenure *tenure =
-	    enter(coordinator, call, commit->group_id);
+	    group_coordinator_enter(coordinator, call, commit->group_id);
 
 	if (tenure == NULL)
 		return;
@@ -209,7 +212,8 @@ void
 group_coordinator_fetch(struct group_coordinator *coordinator,
     struct group_call *call, struct group_fetch *fetch)
 {
-	struct group_tenure *tenure = enter(coordinator, call, fetch->group_id);
+	struct group_tenure *tenure =
+	    group_coordinator_enter(coordinator, call, fetch->group_id);
 
 	if (tenure == NULL)
 		return;
@@ -222,7 +226,8 @@ group_coordinator_delete_offsets(struct group_coordinator *coordinator,
     struct group_call *call, struct slice group_id, struct group_topic *topics,
     int32_t topics_count)
 {
-	struct group_tenure *tenure = enter(coordinator, call, group_id);
+	struct group_tenure *tenure =
+	    group_coordinator_enter(coordinator, call, group_id);
 
 	if (tenure == NULL)
 		return;
@@ -319,7 +324,8 @@ group_coordinator_describe(struct group_coordinator *coordinator,
     struct group_call *call, struct slice group_id,
     struct kp_describe_groups_response_group *group)
 {
-	struct group_tenure *tenure = enter(coordinator, call, group_id);
+	struct group_tenure *tenure =
+	    group_coordinator_enter(coordinator, call, group_id);
 
 	if (tenure == NULL)
 		return;
@@ -331,7 +337,8 @@ void
 group_coordinator_delete(struct group_coordinator *coordinator,
     struct group_call *call, struct slice group_id)
 {
-	struct group_tenure *tenure = enter(coordinator, call, group_id);
+	struct group_tenure *tenure =
+	    group_coordinator_enter(coordinator, call, group_id);
 
 	if (tenure == NULL)
 		return;

@@ -7,6 +7,7 @@
 #include "coord/coordinator.h"
 #include "coord/group_coordinator.h"
 #include "coord/group_tenure.h"
+#include "coord/share_group_states.h"
 
 struct group_coordinator {
 	struct coordinator base;
@@ -17,6 +18,8 @@ struct group_coordinator {
 	struct group_common common;	/* of all of the above */
 	struct group_image *image;	/* owned */
 	struct group_resolver resolver;
+	struct share_persister persister;
+	struct share_coordinator *shares; /* NULL: there are no share groups */
 
 	struct budget memory;		/* of all members and pending ids */
 
@@ -35,6 +38,18 @@ struct group_coordinator {
 struct group_tenure *group_coordinator_find(
     struct group_coordinator *coordinator, struct slice group_id,
     int32_t node_id);
+
+/*
+ * The tenure for a call, referenced; where there is none the call has been
+ * answered.
+ */
+struct group_tenure *group_coordinator_enter(
+    struct group_coordinator *coordinator, struct group_call *call,
+    struct slice group_id);
+
+/* What coordinator->persister does. */
+void group_coordinator_persist(struct share_persister *persister,
+    struct group_shard *shard, struct share_group_states *states);
 
 /* What coordinator->resolver does. */
 void group_coordinator_resolve(struct group_resolver *resolver,

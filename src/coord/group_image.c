@@ -23,6 +23,7 @@ struct group_image {
 	_Atomic uint64_t timing_version;
 	_Atomic int16_t group_version; /* the feature's level */
 	_Atomic int16_t streams_version;
+	_Atomic int16_t share_version;
 };
 
 /* One group's own settings. */
@@ -135,6 +136,8 @@ feature_change(struct group_image *image, const struct delta_feature *feature)
 		atomic_store(&image->group_version, feature->level);
 	else if (slice_equal_str(feature->name, "streams.version"))
 		atomic_store(&image->streams_version, feature->level);
+	else if (slice_equal_str(feature->name, "share.version"))
+		atomic_store(&image->share_version, feature->level);
 }
 
 void
@@ -167,6 +170,12 @@ int16_t
 group_image_streams_version(const struct group_image *image)
 {
 	return atomic_load(&image->streams_version);
+}
+
+int16_t
+group_image_share_version(const struct group_image *image)
+{
+	return atomic_load(&image->share_version);
 }
 
 /* --- Topics -------------------------------------------------------------- */
@@ -286,6 +295,45 @@ group_image_timing(struct group_image *image, struct slice group_id)
 			settings->assignment_interval_min_ms,
 			settings->assignment_interval_max_ms);
 	}
+	pthread_mutex_unlock(&image->mutex);
+	return timing;
+}
+
+static void
+override_share(const struct config_set *own,
+    const struct share_group_settings *settings, struct group_timing *timing)
+{
+	timing->session_timeout_ms = bounded(own, "share.session.timeout.ms",
+	    timing->session_timeout_ms, settings->session_timeout_min_ms,
+	    settings->session_timeout_max_ms);
+	timing->heartbeat_interval_ms =
+	    bounded(own, "share.heartbeat.interval.ms",
+		timing->heartbeat_interval_ms,
+		settings->heartbeat_interval_min_ms,
+		settings->heartbeat_interval_max_ms);
+	timing->assignment_interval_ms =
+	    bounded(own, "share.assignment.interval.ms",
+		timing->assignment_interval_ms,
+		settings->assignment_interval_min_ms,
+		settings->assignment_interval_max_ms);
+}
+
+struct group_timing
+group_image_share_timing(struct group_image *image, struct slice group_id)
+{
+	const struct share_group_settings *settings = &image->settings->share;
+	struct group_timing timing = {
+		.session_timeout_ms = settings->session_timeout_ms,
+		.heartbeat_interval_ms = settings->heartbeat_interval_ms,
+		.assignment_interval_ms =
+		    atomic_load(&settings->assignment_interval_ms),
+	};
+	const struct overrides *overrides;
+
+	pthread_mutex_lock(&image->mutex);
+	overrides = map_get(&image->overrides, group_id);
+	if (overrides != NULL)
+		override_share(overrides->set, settings, &timing);
 	pthread_mutex_unlock(&image->mutex);
 	return timing;
 }

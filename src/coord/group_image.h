@@ -28,9 +28,13 @@ void group_image_free(struct group_image *image);
 /* The controller's thread: take over what has changed. */
 void group_image_apply(struct group_image *image, const struct delta *delta);
 
-/* The finalized levels of group.version, and of streams.version. */
+/*
+ * The finalized levels of group.version, of streams.version and of
+ * share.version.
+ */
 int16_t group_image_version(const struct group_image *image);
 int16_t group_image_streams_version(const struct group_image *image);
+int16_t group_image_share_version(const struct group_image *image);
 
 /* The topic with a reference for the caller, or NULL. */
 const struct topic_image *group_image_topic(
@@ -62,6 +66,10 @@ struct group_timing {
 };
 
 struct group_timing group_image_timing(
+    struct group_image *image, struct slice group_id);
+
+/* The same of a share group. */
+struct group_timing group_image_share_timing(
     struct group_image *image, struct slice group_id);
 
 /* The same of a streams group. */

@@ -70,6 +70,26 @@ struct streams_settings {
 	bool enabled;
 };
 
+/*
+ * Of share groups (KIP-932).  Groups have configurations of their own for the
+ * first three, which are kept between the broker's bounds.
+ */
+struct share_group_settings {
+	int32_t session_timeout_ms;	/* group.share.session.timeout.ms */
+	int32_t session_timeout_min_ms;
+	int32_t session_timeout_max_ms;
+	int32_t heartbeat_interval_ms;	/* group.share.heartbeat.interval.ms */
+	int32_t heartbeat_interval_min_ms;
+	int32_t heartbeat_interval_max_ms;
+	/* group.share.assignment.interval.ms, which may change */
+	_Atomic int32_t assignment_interval_ms;
+	int32_t assignment_interval_min_ms;
+	int32_t assignment_interval_max_ms;
+	/* group.share.initialize.retry.interval.ms */
+	int32_t initialize_retry_ms;
+	int32_t members_max;		/* group.share.max.size */
+};
+
 struct group_settings {
 	int32_t session_timeout_min_ms;	  /* group.min.session.timeout.ms */
 	int32_t session_timeout_max_ms;	  /* group.max.session.timeout.ms */
@@ -88,6 +108,7 @@ struct group_settings {
 	int32_t batch_bytes_max;	  /* message.max.bytes, at first */
 	struct consumer_settings consumer;
 	struct streams_settings streams;
+	struct share_group_settings share;
 };
 
 #define CONSUMER_SETTINGS_DEFAULT                                        \
@@ -129,6 +150,21 @@ struct group_settings {
 		.enabled = true,                      \
 	}
 
+#define SHARE_GROUP_SETTINGS_DEFAULT                  \
+	{                                             \
+		.session_timeout_ms = 45000,          \
+		.session_timeout_min_ms = 45000,      \
+		.session_timeout_max_ms = 60000,      \
+		.heartbeat_interval_ms = 5000,        \
+		.heartbeat_interval_min_ms = 5000,    \
+		.heartbeat_interval_max_ms = 15000,   \
+		.assignment_interval_ms = 1000,       \
+		.assignment_interval_min_ms = 0,      \
+		.assignment_interval_max_ms = 15000,  \
+		.initialize_retry_ms = 30000,         \
+		.members_max = 200,                   \
+	}
+
 #define GROUP_SETTINGS_DEFAULT                             \
 	((struct group_settings){                          \
 	    .session_timeout_min_ms = 6000,                \
@@ -147,6 +183,7 @@ struct group_settings {
 	    .batch_bytes_max = 1048588,                    \
 	    .consumer = CONSUMER_SETTINGS_DEFAULT,         \
 	    .streams = STREAMS_SETTINGS_DEFAULT,           \
+	    .share = SHARE_GROUP_SETTINGS_DEFAULT,         \
 	})
 
 #endif

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "coord/consumer_record.h"
 #include "coord/group.h"
+#include "coord/group_share_offsets.h"
+#include "coord/share_group_record.h"
 #include "coord/streams_record.h"
 #include "wire/generated/group_group_metadata.h"
 #include "wire/generated/group_legacy_offset_commit.h"
@@ -24,6 +26,8 @@ replay(struct shard *shard, const struct shard_record *record)
 {
 	if (consumer_record_type(record->type))
 		return consumer_record_replay(of(shard), record);
+	if (share_record_type(record->type))
+		return share_record_replay(of(shard), record);
 	if (streams_record_type(record->type))
 		return streams_record_replay(of(shard), record);
 	switch (record->type) {
@@ -92,6 +96,8 @@ drop_some(struct group_shard *shard, const struct group_dropped *topics)
 	while (shard->drop_next != NULL && count < PIECE_COUNT_MAX) {
 		struct group *group = shard->drop_next;
 
+		if (group->share != NULL)
+			group_share_emit_dropped(group->share, &topics->ids);
 		if (!group_emit_dropped(group, topics))
 			break;
 		count += 1 + group->offsets.count;

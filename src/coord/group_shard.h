@@ -20,10 +20,15 @@
 #include "coord/group_settings.h"
 #include "coord/shard.h"
 
+struct consumer_assignment;
 struct group_shard;
 struct kp_consumer_group_describe_response_group;
 struct kp_consumer_group_heartbeat_request;
 struct kp_consumer_group_heartbeat_response;
+struct kp_share_group_describe_response_group;
+struct kp_share_group_heartbeat_request;
+struct kp_share_group_heartbeat_response;
+struct share_persister;
 struct kp_streams_group_describe_response_group;
 
 /*
@@ -44,6 +49,7 @@ struct group_common {
 	struct budget *memory;		/* of members and pending ids */
 	struct group_image *image;
 	struct group_resolver *resolver;
+	struct share_persister *persister;
 };
 
 struct group_shard {
@@ -102,6 +108,34 @@ void group_shard_streams_heartbeat(struct group_shard *shard,
     const struct kp_streams_group_heartbeat_request *request,
     struct group_streams_result *result);
 
+/* --- Share groups -------------------------------------------------------- */
+
+void group_shard_share_heartbeat(struct group_shard *shard,
+    struct group_call *call,
+    const struct kp_share_group_heartbeat_request *request,
+    struct kp_share_group_heartbeat_response *response);
+
+/* Describe a share group; what is wrong with it is in the group. */
+void group_shard_share_describe(struct group_shard *shard,
+    struct group_call *call, struct slice group_id,
+    struct kp_share_group_describe_response_group *group);
+
+/*
+ * The partitions whose state is kept for the group, in call->arena; none where
+ * there is no such share group.
+ */
+void group_shard_share_partitions(struct group_shard *shard,
+    struct group_call *call, struct slice group_id,
+    struct consumer_assignment *partitions);
+
+/* See group_coordinator.h. */
+void group_shard_share_alter(struct group_shard *shard,
+    struct group_call *call, struct group_share_offsets *offsets);
+void group_shard_share_forget(struct group_shard *shard,
+    struct group_call *call, struct group_share_offsets *offsets);
+
+/* --- Topics -------------------------------------------------------------- */
+
 /*
  * Groups that subscribe to one of these names look at the topics
  * anew.  Takes the lock piece by piece; one thread at a time.
@@ -116,8 +150,9 @@ struct group_dropped {
 
 /*
  * Drop the offsets of those topics in all groups, also those without an id but
- * with the name of one.  Takes the lock piece by piece; one thread at a time.
- * Should an append fail, offsets stay, and expire in their time.
+ * with the name of one, and what share groups remember of them.  Takes the
+ * lock piece by piece; one thread at a time.  Should an append fail, offsets
+ * stay, and expire in their time.
  */
 void group_shard_drop_topics(struct group_shard *shard,
     const struct group_dropped *topics);

@@ -37,6 +37,30 @@ resolve(struct group_resolver *resolver, struct group_shard *shard UNUSED,
 	    SLICE_ARG(group_id));
 }
 
+static void
+persist(struct share_persister *persister, struct group_shard *shard,
+    struct share_group_states *states)
+{
+	struct world *world = CONTAINER_OF(persister, struct world, persister);
+
+	assert_true((size_t)states->count <=
+	    COUNT_OF(world->persisted_calls));
+	world->persists_count++;
+	world->persisted_count = states->count;
+	for (int32_t i = 0; i < states->count; i++) {
+		world->persisted = states->calls[i].operation;
+		world->persisted_calls[i] = states->calls[i];
+		states->calls[i].call.error = world->persister_error;
+	}
+	if (!world->persister_silent) {
+		states->done(states, shard);
+		return;
+	}
+	if (world->lost != NULL)
+		share_group_states_free(world->lost);
+	world->lost = states;
+}
+
 bool
 world_resolve(struct world *world)
 {
@@ -66,12 +90,14 @@ world_init(struct world *world)
 	budget_init(&world->memory, (size_t)64 << 20);
 	world->image = group_image_new(&world->settings);
 	world->resolver.resolve = resolve;
+	world->persister.run = persist;
 	world->common = (struct group_common){
 		.settings = &world->settings,
 		.shard_settings = &world->shard_settings,
 		.memory = &world->memory,
 		.image = world->image,
 		.resolver = &world->resolver,
+		.persister = &world->persister,
 	};
 	arena_init(&world->arena, SIZE_MAX);
 	world_load(world);
@@ -81,6 +107,8 @@ void
 world_fini(struct world *world)
 {
 	world_unload(world);
+	if (world->lost != NULL)
+		share_group_states_free(world->lost);
 	group_image_free(world->image);
 	shard_log_fini(&world->log);
 	arena_reset(&world->arena);
@@ -125,6 +153,20 @@ make_topic(const char *name, struct uuid id, int32_t partitions)
 	return topic;
 }
 
+static void
+topic_dropped(struct world *world, const struct topic_image *topic)
+{
+	struct group_dropped dropped;
+
+	map_init(&dropped.names);
+	map_init(&dropped.ids);
+	map_set(&dropped.names, topic->name, world);
+	map_set(&dropped.ids, MAP_KEY(topic->id), world);
+	group_shard_drop_topics(&world->shard, &dropped);
+	map_fini(&dropped.names);
+	map_fini(&dropped.ids);
+}
+
 /* The image, and then the groups, hear of the change. */
 static void
 topic_changed(struct world *world, const char *name,
@@ -144,6 +186,8 @@ topic_changed(struct world *world, const char *name,
 	map_set(&names, slice_str(name), world);
 	group_shard_refresh(&world->shard, &names);
 	map_fini(&names);
+	if (new == NULL)
+		topic_dropped(world, old);
 }
 
 struct uuid

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "coord/group_shard.h"
+#include "coord/share_group_states.h"
 #include "unit/shard_log.h"
 
 struct world {
@@ -16,9 +17,18 @@ struct world {
 	struct budget memory;
 	struct group_image *image;
 	struct group_resolver resolver;
+	/* The share coordinator: it does what it is told, and remembers. */
+	struct share_persister persister;
+	enum kp_error persister_error;	/* of all calls */
+	bool persister_silent;		/* they are not done; and lost */
+	enum share_state_operation persisted; /* the last ones */
+	struct share_state_call persisted_calls[32];
+	int32_t persisted_count;	/* of the last ones */
+	int persists_count;		/* how often it was asked */
 	struct group_common common;
 	struct group_shard shard;
 	struct arena arena;
+	struct share_group_states *lost; /* that are not done yet; or NULL */
 	uint32_t topics_count; /* that were made, for their ids */
 	char resolving[64];    /* the group that asked for it; "": none */
 };
