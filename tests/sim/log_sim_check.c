@@ -367,7 +367,7 @@ check_transactions(struct sim *sim)
 	int64_t start = log_start_offset(sim->log);
 	int64_t stable = last_stable_offset(sim);
 
-	if (some_txn_was_cut(sim, start))
+	if (some_txn_was_cut(sim, MAX(start, sim->model.start_cleaned)))
 		return;
 	if (log_last_stable_offset(sim->log) != stable)
 		model_dump(&sim->model);
