@@ -278,6 +278,17 @@ disk_read_file(struct disk *disk, const char *path, size_t len_max, size_t *len)
 	return data;
 }
 
+/* Errno stays, but where the part cannot be taken away. */
+static int
+unlink_part(struct disk *disk, const char *path)
+{
+	int saved = errno;
+
+	if (disk_unlink(disk, path) == 0 || errno == ENOENT)
+		errno = saved;
+	return -1;
+}
+
 int
 disk_write_file(struct disk *disk, const char *path, const void *data,
     size_t len, mode_t mode)
@@ -289,7 +300,7 @@ disk_write_file(struct disk *disk, const char *path, const void *data,
 		return -1;
 	result = disk_pwrite(disk, fd, data, len, 0);
 	disk_close(disk, fd);
-	return result;
+	return result == 0 ? 0 : unlink_part(disk, path);
 }
 
 struct removal {

@@ -151,7 +151,8 @@ uint8_t *disk_read_file(struct disk *disk, const char *path, size_t len_max,
 
 /*
  * Create or empty the file at path and write len bytes; nothing is synced.
- * -1 with errno: the file may be there with a part of the bytes.
+ * -1 with errno: there is no file, for a part could be taken for a whole,
+ * unless errno is of taking it away.
  */
 int disk_write_file(struct disk *disk, const char *path, const void *data,
     size_t len, mode_t mode) WARN_UNUSED;

@@ -36,6 +36,7 @@ log_new(const struct log_open *open)
 	log->stray_offset = -1;
 	log->clean_offset = -1;
 	log->flushed_max = INT64_MAX;
+	log->checkpoint_max = INT64_MAX;
 	atomic_init(&log->clean_stop, false);
 	pthread_mutex_init(&log->mutex, NULL);
 	pthread_cond_init(&log->flush_ended, NULL);
@@ -163,11 +164,13 @@ save(struct log *log)
 int
 log_close_prepare(struct log *log)
 {
-	int result;
+	int result = log_unsaved_write(log);
 
-	log_lock(log);
-	result = save(log);
-	log_unlock(log);
+	if (result == 0) {
+		log_lock(log);
+		result = save(log);
+		log_unlock(log);
+	}
 	if (result != 0)
 		log_error("store", "cannot close %s in order: %s", log->path,
 		    strerror(errno));

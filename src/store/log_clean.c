@@ -112,7 +112,8 @@ begin(struct log_cleaning *cleaning)
 
 	log_lock(log);
 	may = !log->cleaning && log->clean_pauses == 0 && !log->offline &&
-	    !log_is_uncleanable(log) && log->segment_count > 1;
+	    !log_is_uncleanable(log) && !log_is_unsaved(log) &&
+	    log->segment_count > 1;
 	if (may) {
 		log->cleaning = true;
 		cleaning->path = xstrdup(log->path);

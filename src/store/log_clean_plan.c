@@ -252,7 +252,7 @@ may_be_cleaned(const struct log *log)
 {
 	return log->settings.cleanup_compact && log->segment_count > 1 &&
 	    !log->offline && !log->cleaning && !log_is_uncleanable(log) &&
-	    log->clean_pauses == 0;
+	    !log_is_unsaved(log) && log->clean_pauses == 0;
 }
 
 bool

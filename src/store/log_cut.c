@@ -66,6 +66,7 @@ reopen_last(struct log *log, int64_t now_ms)
 	segment->has_aborts = old->has_aborts;
 	segment->aborts_loaded = !old->has_aborts;
 	segment->aborts_checked = old->aborts_checked;
+	segment_take_unsaved(segment, old);
 	if (segment_activate(segment, now_ms) != 0) {
 		segment_unref(segment);
 		return -1;

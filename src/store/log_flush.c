@@ -411,7 +411,8 @@ log_checkpoint(struct log *log, int64_t *recovery_point)
 	int result = 0;
 
 	log_lock(log);
-	*recovery_point = log->recovery_point;
+	*recovery_point = MIN(log->recovery_point,
+	    MAX(log->checkpoint_max, log->start_offset));
 	index_owner = take_index_owner(log);
 	if (log->epochs.dirty || log->damages_dirty)
 		path = xstrdup(log->path);

@@ -107,6 +107,7 @@ struct log {
 	bool cleaning;			/* a round of compaction runs */
 	struct segment *unsettled;	/* NULL, or see log_clean_settle */
 	int64_t uncleanable_at;		/* until this goes, or a start; or -1 */
+	int64_t checkpoint_max;		/* see log_unsaved.c; INT64_MAX */
 	bool full;			/* of a full disk was logged */
 	bool offline;
 	struct log_mirror *mirror;	/* the move's; NULL: does not move */
@@ -169,6 +170,30 @@ void log_names_changed(struct log *log);
  */
 int log_snapshot_write(struct log *log) WARN_UNUSED;
 
+/* --- log_unsaved.c ------------------------------------------------------ */
+
+/* Does the log lack files that there was no room for?  Locked. */
+static inline bool
+log_is_unsaved(const struct log *log)
+{
+	return log->checkpoint_max != INT64_MAX;
+}
+
+/*
+ * There is no room for the files of the recovered segment at this index, or
+ * for the snapshot at its base, where producers are now: take away what was
+ * written of them, and have them in memory.  The first is -1 with errno where
+ * not even that is possible.  Locked.
+ */
+int log_unsaved_segment(struct log *log, size_t at) WARN_UNUSED;
+void log_unsaved_snapshot(struct log *log, size_t at);
+
+/*
+ * Write them, durably, if there is room now.  0, also where there is nothing
+ * to write or the log is offline; -1 with errno.  Unlocked.
+ */
+int log_unsaved_write(struct log *log) WARN_UNUSED;
+
 /* --- log_flush.c -------------------------------------------------------- */
 
 /* Wait until no flush runs, and keep others from beginning.  Locked. */
@@ -229,6 +254,13 @@ int log_find_aborted(struct log *log, const struct log_aborted_range *range,
  */
 int log_segments_remove(struct log *log, size_t at, size_t count)
     WARN_UNUSED;
+
+/*
+ * Make the names in the directory durable: those of new files before old ones
+ * go.  Locked, flushes held; not locked meanwhile.  -1 with errno, where the
+ * log is or goes offline, or lacks a descriptor.
+ */
+int log_names_sync(struct log *log) WARN_UNUSED;
 
 /*
  * Make the producer snapshot at base durable, where directory, the log's, has

@@ -94,16 +94,46 @@ drop_from(struct log *log, size_t at)
 	return result == 0 ? disk_sync_dir(log->disk, log->path) : -1;
 }
 
+/*
+ * Where checking begins: at the first segment, or at that of the last offset
+ * which was durable.  Where it ends there its roll may have come later, and its
+ * index files are not.
+ */
+static size_t
+recovery_begin(const struct log *log, bool doubtful)
+{
+	return doubtful ?
+	    0 :
+	    log_segment_find(log, MAX(log->recovery_point - 1, 0));
+}
+
+/*
+ * A full disk is no reason not to load a log, which may be the one that has to
+ * make room: the next start will look at this segment again.
+ */
+static bool
+may_be_unsaved(const struct log *log, size_t at)
+{
+	return disk_is_full(errno) && at >= recovery_begin(log, false);
+}
+
 /* What a roll leaves: index files, and a producer snapshot at the next base. */
 static int
 close_recovered(struct log *log, size_t at)
 {
+	struct segment *segment = log->segments[at];
+
 	log->end_offset = log->segments[at + 1]->base_offset;
-	if (segment_save(log->segments[at]) != 0 ||
-	    log_snapshot_write(log) != 0)
+	if (segment_save(segment) != 0 &&
+	    (!may_be_unsaved(log, at) || log_unsaved_segment(log, at) != 0))
 		return -1;
-	log->segments[at]->open_first = open_txns_first_ongoing(&log->txns);
-	segment_close(log->segments[at]);
+	if (log_snapshot_write(log) != 0) {
+		if (!may_be_unsaved(log, at))
+			return -1;
+		log_unsaved_snapshot(log, at + 1);
+	}
+	segment->open_first = open_txns_first_ongoing(&log->txns);
+	segment_close(segment);
 	return 0;
 }
 
@@ -213,19 +243,6 @@ skip_lost(struct log *log, int64_t now_ms)
 	if (log->segment_count > 1)
 		note_lost(log, end);
 	return 0;
-}
-
-/*
- * Where checking begins: at the first segment, or at that of the last offset
- * which was durable.  Where it ends there its roll may have come later, and its
- * index files are not.
- */
-static size_t
-recovery_begin(const struct log *log, bool doubtful)
-{
-	return doubtful ?
-	    0 :
-	    log_segment_find(log, MAX(log->recovery_point - 1, 0));
 }
 
 static int

@@ -436,6 +436,7 @@ swap_files(struct log *log, struct log *copy)
 	SWAP(struct log_tail, tail);
 	SWAP(bool, names_dirty);
 	SWAP(bool, creation_dirty);
+	SWAP(int64_t, checkpoint_max);
 	SWAP(bool, full);
 	swap_removals(log, copy);
 	/* The copy knows only those that have batches. */

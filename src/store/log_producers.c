@@ -282,10 +282,14 @@ scan_segment(struct log *log, struct segment *segment, int64_t from, int64_t to,
 static int
 keep_snapshot(struct log *log, int64_t offset)
 {
-	if (!log_has_base(log, offset))
+	if (!log_has_base(log, offset) ||
+	    producer_snapshot_write(&log->producers, log->disk, log->path,
+		offset, true) == 0)
 		return 0;
-	return producer_snapshot_write(
-	    &log->producers, log->disk, log->path, offset, true);
+	if (!disk_is_full(errno))
+		return -1;
+	log_unsaved_snapshot(log, log_segment_find(log, offset));
+	return 0;
 }
 
 /* Read the batches of [from, to) from the segments that are there. */

@@ -190,13 +190,8 @@ check_times(struct log *log, int64_t now_ms)
 	} while (segment != NULL && result == 0);
 }
 
-/*
- * Make the names in the directory durable: those of new files before old ones
- * go.  Locked, flushes held; not locked meanwhile.  -1 with errno, where the
- * log is or goes offline, or lacks a descriptor.
- */
-static int
-sync_names(struct log *log)
+int
+log_names_sync(struct log *log)
 {
 	uint64_t version = log->names_version;
 	int error = 0;
@@ -279,7 +274,7 @@ retain(struct log *log, int64_t now_ms)
 		return 0;
 	if (make_room(log, &count, now_ms) != 0 ||
 	    sync_snapshot(log, log->segments[count]->base_offset) != 0 ||
-	    sync_names(log) != 0)
+	    log_names_sync(log) != 0)
 		return -1;
 	raise_start(log, log->segments[count]->base_offset);
 	log_info("store",
@@ -393,7 +388,7 @@ may_unlink(struct log *log, int64_t now_ms)
 		    now_ms;
 	if (due) {
 		log_flush_hold(log);
-		due = sync_names(log) == 0;
+		due = log_names_sync(log) == 0;
 		log_flush_release(log);
 	}
 	log_unlock(log);
@@ -407,6 +402,9 @@ log_tidy(struct log *log, int64_t now_ms)
 	int64_t next_ms;
 	char *path = NULL;
 
+	if (log_unsaved_write(log) != 0)
+		log_debug("store", "%s lacks room for its index files",
+		    log->name);
 	if (log_clean_settle(log) != 0 || !may_unlink(log, now_ms))
 		now_ms = -1;
 	while ((removal = take_due(log, now_ms, &next_ms, &path)) != NULL) {

@@ -183,6 +183,7 @@ segment_unref(struct segment *segment)
 	txn_index_fini(&segment->aborts);
 	pthread_mutex_destroy(&segment->mutex);
 	free(segment->directory);
+	free(segment->snapshot);
 	free(segment);
 }
 
@@ -331,6 +332,97 @@ segment_save(struct segment *segment)
 	return trim(segment);
 }
 
+/* M. */
+static int
+unlink_indexes(struct segment *segment)
+{
+	static const char *const indexes[] = { ".index", ".timeindex",
+		".txnindex" };
+	int result = 0;
+
+	for (size_t i = 0; i < COUNT_OF(indexes) && result == 0; i++) {
+		char *path = segment_path_held(segment, indexes[i]);
+
+		if (disk_unlink(segment->disk, path) != 0 && errno != ENOENT)
+			result = -1;
+		free(path);
+	}
+	return result;
+}
+
+int
+segment_unsave(struct segment *segment)
+{
+	int result;
+
+	assert(segment->active);
+	pthread_mutex_lock(&segment->mutex);
+	result = unlink_indexes(segment);
+	segment->unsaved = true;
+	pthread_mutex_unlock(&segment->mutex);
+	segment->has_aborts = segment->aborts.count > 0;
+	segment->indexes_dirty = false;
+	return result == 0 ? trim(segment) : -1;
+}
+
+/* M. */
+static int
+write_unsaved(struct segment *segment)
+{
+	char *offsets = segment_path_held(segment, ".index");
+	char *times = segment_path_held(segment, ".timeindex");
+	char *txns = segment_path_held(segment, ".txnindex");
+	int result = segment_indexes_write(
+	    &segment->indexes, segment->disk, offsets, times);
+
+	if (result == 0)
+		result =
+		    txn_index_write(&segment->aborts, segment->disk, txns);
+	free(offsets);
+	free(times);
+	free(txns);
+	return result;
+}
+
+int
+segment_save_late(struct segment *segment)
+{
+	bool unsaved;
+	int result = 0;
+
+	pthread_mutex_lock(&segment->mutex);
+	unsaved = segment->unsaved;
+	if (unsaved)
+		result = write_unsaved(segment);
+	pthread_mutex_unlock(&segment->mutex);
+	if (!unsaved)
+		return 0;
+	if (result == 0)
+		result = segment_sync_indexes(segment);
+	if (result != 0)
+		return -1;
+	pthread_mutex_lock(&segment->mutex);
+	segment->unsaved = false;
+	pthread_mutex_unlock(&segment->mutex);
+	return 0;
+}
+
+void
+segment_take_unsaved(struct segment *segment, struct segment *old)
+{
+	segment->snapshot = old->snapshot;
+	segment->snapshot_len = old->snapshot_len;
+	old->snapshot = NULL;
+	pthread_mutex_lock(&old->mutex);
+	if (old->unsaved) {
+		for (size_t i = 0; i < old->aborts.count; i++)
+			txn_index_append(
+			    &segment->aborts, &old->aborts.entries[i]);
+		segment->aborts_loaded = true;
+	}
+	pthread_mutex_unlock(&old->mutex);
+}
+
 void
 segment_touch_index(struct segment *segment)
 {
@@ -402,15 +494,16 @@ segment_recount(struct segment *segment)
 void
 segment_relax(struct segment *segment)
 {
+	bool idle;
+
 	pthread_mutex_lock(&segment->mutex);
-	if (!segment->indexes_used && segment->indexes_loaded &&
-	    !segment->held) {
+	idle = !segment->indexes_used && !segment->held && !segment->unsaved;
+	if (idle && segment->indexes_loaded) {
 		offset_index_fini(&segment->indexes.offsets);
 		time_index_fini(&segment->indexes.times);
 		segment->indexes_loaded = false;
 	}
-	if (!segment->indexes_used && segment->aborts.count > 0 &&
-	    !segment->held) {
+	if (idle && segment->aborts.count > 0) {
 		txn_index_fini(&segment->aborts);
 		segment->aborts_loaded = false;
 	}

@@ -59,6 +59,9 @@ struct segment {
 	bool has_aborts;		/* a .txnindex, or entries for one */
 	bool aborts_checked;		/* they are what the batches say */
 	unsigned cuts;			/* how often it was truncated */
+	uint8_t *snapshot;		/* of producers at the base, for which
+					   there was no room, or NULL */
+	size_t snapshot_len;
 	int64_t open_first;		/* of the transactions that are open at
 					   its end; -1: not known */
 
@@ -69,6 +72,7 @@ struct segment {
 	bool timestamps_known;
 	bool indexes_rebuilt;		/* segment_distrust has done its work */
 	bool held;			/* needs its names no more: M always */
+	bool unsaved;			/* the files are not there: M always */
 	struct txn_index aborts;
 	bool aborts_loaded;		/* or there are none */
 
@@ -339,6 +343,22 @@ int segment_may_have_gaps(struct segment *segment) WARN_UNUSED;
 
 /* Free the indexes of a closed segment that were not used since last time. */
 void segment_relax(struct segment *segment);
+
+/*
+ * There is no room for the index files of a segment that is about to be
+ * closed: take away what is there of them, and keep what they would say in
+ * memory.  -1 with errno.
+ */
+int segment_unsave(struct segment *segment) WARN_UNUSED;
+
+/*
+ * Write and sync them, if there is room now.  0, also where they are there;
+ * -1 with errno.  Takes M.
+ */
+int segment_save_late(struct segment *segment) WARN_UNUSED;
+
+/* Have what old, of the same files, has no files for. */
+void segment_take_unsaved(struct segment *segment, struct segment *old);
 
 /* Sync index files and batches, as they are marked dirty; -1 with errno. */
 int segment_sync_indexes(struct segment *segment) WARN_UNUSED;

@@ -56,14 +56,16 @@ segment_write_aborts(struct segment *segment)
 	return result;
 }
 
-/* Not writing them costs this again. */
+/* M.  What cannot be written stays in memory, and the next start compares. */
 static void
 write_closed(struct segment *segment)
 {
 	char *path = segment_path_held(segment, ".txnindex");
 
-	if (txn_index_write(&segment->aborts, segment->disk, path) != 0)
+	if (txn_index_write(&segment->aborts, segment->disk, path) != 0) {
 		log_warn("store", "cannot write %s: %s", path, strerror(errno));
+		segment->unsaved = true;
+	}
 	free(path);
 }
 

@@ -126,6 +126,7 @@ fixture_batch(struct buf *out, const struct fixture_batch *batch)
 		options.producer_id = batch->producer_id;
 		options.producer_epoch = batch->producer_epoch;
 		options.base_sequence = batch->base_sequence;
+		options.transactional = batch->transactional;
 	}
 	batch_builder_init(&builder, &options, out);
 	for (int i = 0; i < count; i++)

@@ -48,6 +48,7 @@ struct fixture_batch {
 	size_t value_len;	/* of each, 10 if 0 */
 	int64_t timestamp_ms;	/* of the first; the others one later each */
 	bool has_producer;
+	bool transactional;
 	int64_t producer_id;
 	int16_t producer_epoch;
 	int32_t base_sequence;
