@@ -157,7 +157,26 @@ match_all(struct resolution *r, struct match *match)
 
 /* --- Writing it down ----------------------------------------------------- */
 
-/* True where what it matches has changed. */
+/* Is a member that has taken to the expression to own something still? */
+static bool
+targets_some(const struct consumer_group *consumer, struct slice text)
+{
+	LIST_FOR_EACH (node, &consumer->members) {
+		const struct consumer_member *member =
+		    LIST_ENTRY(node, struct consumer_member, node);
+
+		if (slice_equal(member->regex, text) &&
+		    consumer_member_target(consumer, member->id).count > 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * True where what it matches has changed.  Kafka has no new epoch for one that
+ * turns out to match nothing, and so leaves to its members, until something
+ * else changes, what they do not subscribe to any more.
+ */
 static bool
 emit_match(struct resolution *r, struct consumer_change *change,
     const struct match *match)
@@ -170,7 +189,8 @@ emit_match(struct resolution *r, struct consumer_change *change,
 	consumer_emit_regex(r->shard, r->group_id, match->text, &match->names,
 	    r->version, change->now_ms);
 	if (consumer_names_equal(&regex->topics, &match->names))
-		return false;
+		return !regex->resolved &&
+		    targets_some(change->consumer, match->text);
 	consumer_change_count(change, &regex->topics, 0, -1);
 	consumer_change_count(change, &match->names, 0, 1);
 	return true;

@@ -1,6 +1,7 @@
 /*
  * Consumer groups (KIP-848) on a shard whose log is in memory and whose clock
- * is stepped: scenarios, and random members against what must always hold.
+ * is stepped.  Random members against what must always hold are in
+ * tests/sim/test_group_sim.
  */
 #include "unit/group_world.h"
 #include "unit/unit.h"
@@ -658,6 +659,37 @@ expressions_are_resolved_behind_the_heartbeat(void **state UNUSED)
 	world_fini(&world);
 }
 
+/* What it was to own goes to those who still subscribe to it. */
+static void
+an_expression_may_turn_out_to_match_nothing(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b;
+
+	world_init(&world);
+	world_topic(&world, "t", 4);
+	client_init(&a, &world, "a", NULL);
+	client_init(&b, &world, "b", "t");
+	a.regex = "t.*";
+	assert_int_equal(join(&a), KP_NONE);
+	assert_true(world_resolve(&world));
+	world_pass(&world, 10000);
+	assert_int_equal(join(&b), KP_NONE);
+	assert_int_equal(beat(&a), KP_NONE);
+	assert_int_equal(beat(&a), KP_NONE);
+	owns(&a, 2);
+	a.regex = "u.*";
+	assert_int_equal(join(&a), KP_NONE);
+	owns(&a, 0);
+	assert_true(world_resolve(&world));
+	assert_int_equal(beat(&a), KP_NONE);
+	world_pass(&world, 1000);
+	assert_int_equal(beat(&a), KP_NONE);
+	assert_int_equal(beat(&b), KP_NONE);
+	owns(&b, 4);
+	world_fini(&world);
+}
+
 static void
 what_is_no_expression_makes_no_group(void **state UNUSED)
 {
@@ -1124,145 +1156,6 @@ damaged_records_are_refused(void **state UNUSED)
 	world_fini(&world);
 }
 
-/* --- Random members ------------------------------------------------------ */
-
-#define CLIENTS_COUNT 5
-
-struct play {
-	struct world world;
-	struct rng rng;
-	struct client clients[CLIENTS_COUNT];
-	bool in[CLIENTS_COUNT];
-	int32_t partitions;
-};
-
-/* No partition belongs to two who are in the group and know it. */
-static void
-check_owners(struct play *play)
-{
-	for (int i = 0; i < CLIENTS_COUNT; i++)
-		for (int j = 0; j < i; j++)
-			if (play->in[i] && play->in[j])
-				assert_false(consumer_assignment_meet(
-				    &play->clients[i].owned,
-				    &play->clients[j].owned));
-}
-
-/* Fenced, or forgotten: it drops all that it has, and joins anew. */
-static void
-heed(struct play *play, int i, enum kp_error error)
-{
-	if (error == KP_NONE)
-		return;
-	assert_true(error == KP_UNKNOWN_MEMBER_ID ||
-	    error == KP_FENCED_MEMBER_EPOCH || error == KP_GROUP_ID_NOT_FOUND ||
-	    error == KP_NOT_COORDINATOR);
-	if (error == KP_NOT_COORDINATOR)
-		return;
-	play->clients[i].owned.count = 0;
-	play->in[i] = false;
-}
-
-static void
-step(struct play *play)
-{
-	int i = (int)rng_below(&play->rng, CLIENTS_COUNT);
-	struct client *client = &play->clients[i];
-
-	/* Not so long that a session ends unseen by its member. */
-	world_pass(&play->world, (int64_t)rng_below(&play->rng, 700));
-	switch (rng_below(&play->rng, 16)) {
-	case 0:
-		if (play->in[i] &&
-		    leave(client, CONSUMER_EPOCH_LEAVE) == KP_NONE) {
-			client->owned.count = 0;
-			play->in[i] = false;
-		}
-		break;
-	case 1:
-		world_restart(&play->world);
-		break;
-	case 2:
-		if (play->partitions < 12)
-			world_topic(&play->world, "t", ++play->partitions);
-		break;
-	case 3:
-		play->world.log.append_error = KP_KAFKA_STORAGE_ERROR;
-		if (play->in[i])
-			heed(play, i, beat(client));
-		play->world.log.append_error = KP_NONE;
-		break;
-	default:
-		if (play->in[i])
-			heed(play, i, beat(client));
-		else if (join(client) == KP_NONE)
-			play->in[i] = true;
-		break;
-	}
-	check_owners(play);
-}
-
-/* After a while without changes all have their share. */
-static void
-settle(struct play *play)
-{
-	int32_t owned = 0, members = 0, most = 0, least = INT32_MAX;
-
-	for (int round = 0; round < 12; round++) {
-		world_pass(&play->world, 1000);
-		for (int i = 0; i < CLIENTS_COUNT; i++)
-			if (play->in[i])
-				heed(play, i, beat(&play->clients[i]));
-		check_owners(play);
-	}
-	for (int i = 0; i < CLIENTS_COUNT; i++) {
-		if (!play->in[i])
-			continue;
-		members++;
-		owned += play->clients[i].owned.count;
-		most = MAX(most, play->clients[i].owned.count);
-		least = MIN(least, play->clients[i].owned.count);
-	}
-	assert_int_equal(owned, members == 0 ? 0 : play->partitions);
-	assert_true(members == 0 || most - least <= 1);
-}
-
-static void
-play_seed(uint64_t seed)
-{
-	struct play play = { .partitions = 5 };
-	char id[8];
-
-	world_init(&play.world);
-	rng_init(&play.rng, seed);
-	world_topic(&play.world, "t", play.partitions);
-	for (int i = 0; i < CLIENTS_COUNT; i++) {
-		snprintf(id, sizeof(id), "m%d", i);
-		client_init(&play.clients[i], &play.world, id, "t");
-	}
-	for (int i = 0; i < 150; i++)
-		step(&play);
-	settle(&play);
-	world_fini(&play.world);
-}
-
-/* KLAMM_SEEDS=N plays N of them, KLAMM_SEED=N only that one. */
-static void
-random_members(void **state UNUSED)
-{
-	const char *one = getenv("KLAMM_SEED"), *many = getenv("KLAMM_SEEDS");
-	uint64_t count = many == NULL ? 200 : strtoull(many, NULL, 10);
-
-	if (one != NULL) {
-		play_seed(strtoull(one, NULL, 10));
-		return;
-	}
-	for (uint64_t seed = 1; seed <= count; seed++) {
-		fprintf(stderr, "KLAMM_SEED=%ju\r", (uintmax_t)seed);
-		play_seed(seed);
-	}
-}
-
 int
 main(void)
 {
@@ -1284,6 +1177,7 @@ main(void)
 		cmocka_unit_test(topics_come_grow_and_go),
 		cmocka_unit_test(subscriptions_change),
 		cmocka_unit_test(expressions_are_resolved_behind_the_heartbeat),
+		cmocka_unit_test(an_expression_may_turn_out_to_match_nothing),
 		cmocka_unit_test(what_is_no_expression_makes_no_group),
 		cmocka_unit_test(senseless_requests_are_refused),
 		cmocka_unit_test(groups_are_no_larger_than_they_may_be),
@@ -1298,7 +1192,6 @@ main(void)
 		cmocka_unit_test(empty_groups_expire),
 		cmocka_unit_test(a_restart_finds_all_of_it),
 		cmocka_unit_test(damaged_records_are_refused),
-		cmocka_unit_test(random_members),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
