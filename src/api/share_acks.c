@@ -129,6 +129,18 @@ types_valid(const struct share_partition_ack *ack, int8_t type_max, bool renews)
 	return true;
 }
 
+/* One type for all, or one for each; any offsets may stand there. */
+static bool
+types_fit(const struct share_partition_ack *ack)
+{
+	uint64_t distance =
+	    (uint64_t)ack->last_offset - (uint64_t)ack->first_offset;
+
+	return ack->types_count == 1 ||
+	    (ack->types_count > 1 &&
+		distance == (uint64_t)ack->types_count - 1);
+}
+
 /* A batch that begins where the one before ends is let through. */
 static bool
 batches_valid(
@@ -140,11 +152,8 @@ batches_valid(
 		const struct share_partition_ack *ack = &part->acks[i];
 
 		if (ack->first_offset > ack->last_offset ||
-		    ack->first_offset < previous || ack->types_count <= 0 ||
-		    (ack->types_count > 1 &&
-			ack->last_offset - ack->first_offset !=
-			    ack->types_count - 1) ||
-		    !types_valid(ack, type_max, renews))
+		    ack->first_offset < previous ||
+		    !types_fit(ack) || !types_valid(ack, type_max, renews))
 			return false;
 		previous = ack->last_offset;
 	}

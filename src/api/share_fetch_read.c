@@ -80,14 +80,18 @@ part_scan(const struct share_fetch *fetch, struct share_fetch_part *part)
 	int64_t beyond =
 	    MAX(part->begin.end_offset, part->begin.fetch_offset) +
 	    fetch->body->max_records;
+	int64_t previous = -1;
 	struct batch batch;
 
 	for (int64_t at = 0; at < (int64_t)part->read.data.len;
 	     at += (int64_t)batch.size_bytes) {
 		if (header_read(&part->read.data, at, &batch) != 0 ||
-		    batch.base_offset > beyond)
+		    batch.base_offset > beyond ||
+		    batch.base_offset <= previous ||
+		    batch.last_offset < batch.base_offset)
 			break;
 		batch_add(part, &batch, at);
+		previous = batch.last_offset;
 	}
 }
 

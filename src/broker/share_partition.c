@@ -2,6 +2,9 @@
 
 #define NOBODY (-1)
 
+/* No log gets so far, and sums with a number of records stay in range. */
+#define OFFSET_MAX (INT64_MAX - ((int64_t)1 << 32))
+
 /* A record at this count or above has failed often. */
 #define THROTTLED_MIN 2
 
@@ -320,12 +323,16 @@ share_partition_free(struct share_partition *partition)
 }
 
 static bool
-state_known(enum share_partition_record state)
+state_valid(const struct share_partition_state *state)
 {
-	return state == SHARE_PARTITION_AVAILABLE ||
-	    state == SHARE_PARTITION_ACQUIRED ||
-	    state == SHARE_PARTITION_ACKNOWLEDGED ||
-	    state == SHARE_PARTITION_ARCHIVED;
+	return state->first_offset >= 0 &&
+	    state->last_offset >= state->first_offset &&
+	    state->last_offset <= OFFSET_MAX && state->delivery_count >= 0 &&
+	    state->delivery_count < INT16_MAX &&
+	    (state->state == SHARE_PARTITION_AVAILABLE ||
+		state->state == SHARE_PARTITION_ACQUIRED ||
+		state->state == SHARE_PARTITION_ACKNOWLEDGED ||
+		state->state == SHARE_PARTITION_ARCHIVED);
 }
 
 static void
@@ -354,8 +361,7 @@ load_state(struct runs *runs, const struct share_partition_state *state,
 {
 	int64_t first = MAX(state->first_offset, *next_offset);
 
-	if (state->last_offset < state->first_offset ||
-	    !state_known(state->state))
+	if (!state_valid(state))
 		return -1;
 	if (state->last_offset < *next_offset)
 		return 0;
@@ -377,6 +383,8 @@ share_partition_load(struct share_partition *partition, int64_t start_offset,
 	struct runs *runs = next_begin(partition);
 	int64_t next_offset = start_offset;
 
+	if (start_offset < 0 || start_offset > OFFSET_MAX)
+		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 &&
 		    states[i].first_offset <= states[i - 1].last_offset)
@@ -415,6 +423,15 @@ share_partition_complete_count(const struct share_partition *partition)
 		if (run_terminal(&partition->runs.at[i]))
 			count += run_len(&partition->runs.at[i]);
 	return (int32_t)MIN(count, INT32_MAX);
+}
+
+bool
+share_partition_has_available(const struct share_partition *partition)
+{
+	for (size_t i = 0; i < partition->runs.count; i++)
+		if (run_available(&partition->runs.at[i]))
+			return true;
+	return false;
 }
 
 int64_t

@@ -122,7 +122,8 @@ void share_partition_free(struct share_partition *partition);
 /*
  * Begin at start_offset with what was persisted.  Records between the states
  * were never persisted, so they are available, as if never delivered.  -1
- * where the states cannot be: not ascending, or of an unknown state.
+ * where they cannot be: not ascending, of an unknown state, or beyond what
+ * offsets and counts may be.
  */
 int share_partition_load(struct share_partition *partition,
     int64_t start_offset, const struct share_partition_state *states,
@@ -134,6 +135,9 @@ int64_t share_partition_end_offset(const struct share_partition *partition);
 /* How many records in flight need no more delivery. */
 int32_t share_partition_complete_count(
     const struct share_partition *partition);
+
+/* Is there a record in flight that nobody has? */
+bool share_partition_has_available(const struct share_partition *partition);
 
 /* Where to read from: the first available record, or behind all of them. */
 int64_t share_partition_next_offset(const struct share_partition *partition);

@@ -232,15 +232,18 @@ write_complete(struct write *write, enum kp_error error, bool *forget)
 	struct share_log *log = write->log;
 	struct share_group_config config = config_of(log);
 	struct list fired;
+	bool full;
 
 	list_init(&fired);
 	pthread_mutex_lock(&log->mutex);
+	full = !share_partition_can_acquire(log->records, &config.limits);
 	if (write->change.id != 0)
 		share_partition_complete(log->records, &config.limits,
 		    write->change.id, error == KP_NONE, clock_monotonic_ms());
 	log->writes_count--;
 	*forget = log->abandoned && log->writes_count == 0;
-	log_event(log, &fired);
+	if (full || share_partition_has_available(log->records))
+		log_event(log, &fired);
 	pthread_mutex_unlock(&log->mutex);
 	wakeup_post_all(&fired);
 }

@@ -535,6 +535,10 @@ requests_are_judged(void **state)
 	assert_int_equal(acknowledge(&a, 5, 4, "1"), KP_INVALID_REQUEST);
 	assert_int_equal(acknowledge(&a, 0, 4, ""), KP_INVALID_REQUEST);
 	assert_int_equal(acknowledge(&a, 0, 4, "11"), KP_INVALID_REQUEST);
+	assert_int_equal(
+	    acknowledge(&a, -1, INT64_MAX, "11"), KP_INVALID_REQUEST);
+	assert_int_equal(
+	    acknowledge(&a, -1, INT64_MAX, "1"), KP_INVALID_REQUEST);
 	assert_int_equal(acknowledge(&a, 0, 4, "5"), KP_INVALID_REQUEST);
 	assert_int_equal(acknowledge(&a, 0, 4, "4"), KP_INVALID_REQUEST);
 	assert_int_equal(acknowledge_as(&a, 1, 0, 4, "4", false),

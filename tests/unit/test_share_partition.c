@@ -705,6 +705,12 @@ loaded_states_are_judged(void **state)
 		    { 19, 29, SHARE_PARTITION_AVAILABLE, 1 } },
 		{ { 10, 19, (enum share_partition_record)3, 1 },
 		    { 20, 29, SHARE_PARTITION_AVAILABLE, 1 } },
+		{ { -2, 19, SHARE_PARTITION_AVAILABLE, 1 },
+		    { 20, 29, SHARE_PARTITION_AVAILABLE, 1 } },
+		{ { 10, 19, SHARE_PARTITION_AVAILABLE, -1 },
+		    { 20, 29, SHARE_PARTITION_AVAILABLE, 1 } },
+		{ { 10, 19, SHARE_PARTITION_AVAILABLE, 1 },
+		    { 20, INT64_MAX, SHARE_PARTITION_AVAILABLE, 1 } },
 	};
 	static const struct share_partition_state done[] = {
 		{ 0, 9, SHARE_PARTITION_ACKNOWLEDGED, 1 },
@@ -718,6 +724,8 @@ loaded_states_are_judged(void **state)
 	for (size_t i = 0; i < COUNT_OF(bad); i++)
 		assert_int_equal(
 		    share_partition_load(rig.partition, 0, bad[i], 2), -1);
+	assert_int_equal(
+	    share_partition_load(rig.partition, -2, NULL, 0), -1);
 	assert_int_equal(share_partition_load(rig.partition, 5, done, 3), 0);
 	spans(&rig, 20, 24);
 	assert_int_equal(share_partition_next_offset(rig.partition), 20);

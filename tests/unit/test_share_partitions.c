@@ -39,6 +39,7 @@ struct rig {
 	int64_t now_us;
 	struct share_log_call ack;
 	int acked;
+	int8_t type;	/* of acknowledgements */
 	struct long_poll poll;
 	struct share_log_waiter waiter;
 	int woken;
@@ -105,6 +106,7 @@ setup(void **state)
 
 	the_rig = rig;
 	rig->now_us = 1000000;
+	rig->type = SHARE_PARTITION_ACCEPT;
 	rig->clock = (struct clock_source){ now_ms, now_us, rig };
 	clock_install(&rig->clock);
 	fixture_init(&rig->store);
@@ -233,8 +235,8 @@ static void
 ack(struct rig *rig, struct share_log *log, const char *member, int64_t first,
     int64_t last)
 {
-	static const int8_t accept = SHARE_PARTITION_ACCEPT;
-	const struct share_partition_ack range = { first, last, &accept, 1 };
+	const struct share_partition_ack range = { first, last, &rig->type,
+		1 };
 
 	rig->acked = 0;
 	rig->ack = (struct share_log_call){ .done = on_acked };
@@ -359,7 +361,7 @@ one_at_a_time_has_the_turn(void **state)
 	share_log_unref(log);
 }
 
-/* Something happened between begin and end: who waits then looks again. */
+/* Something to acquire came between begin and end: who waits looks again. */
 static void
 events_are_not_missed(void **state)
 {
@@ -369,7 +371,14 @@ events_are_not_missed(void **state)
 
 	assert_int_equal(acquire(rig, log, "a", &begin), 10);
 	assert_int_equal(share_log_begin(log, &begin), SHARE_LOG_READY);
-	ack(rig, log, "a", 0, 9);
+	ack(rig, log, "a", 0, 4);
+	answer(rig, KP_NONE);
+	share_log_end(log, NULL, &begin.events);
+	wait_begin(rig, log, begin.events);
+	assert_int_equal(wait_end(rig), 0);
+	assert_int_equal(share_log_begin(log, &begin), SHARE_LOG_READY);
+	rig->type = SHARE_PARTITION_RELEASE;
+	ack(rig, log, "a", 5, 9);
 	answer(rig, KP_NONE);
 	share_log_end(log, NULL, &begin.events);
 	wait_begin(rig, log, begin.events);
