@@ -2,8 +2,10 @@
  * Uniform, where members differ in what they subscribe to: what a member had
  * and still subscribes to stays with it, what is free goes to the subscriber
  * that has least, and then partitions move between subscribers of the same
- * topic until these differ by one at the most, or nothing moves any more.
+ * topic until these differ by one at the most, or nothing moves any more.  To
+ * the letter what UniformHeterogeneousAssignmentBuilder of Kafka does.
  */
+#include "base/bytes.h"
 #include "coord/assignor.h"
 
 #define ROUNDS_MAX 16
@@ -15,6 +17,9 @@ struct topic {
 	int32_t subscribers_count;
 };
 
+struct balancer;
+struct loaded;
+
 struct mixed {
 	struct assignor_job *job;
 	const int32_t *first_numbers;
@@ -22,81 +27,120 @@ struct mixed {
 	struct topic **order; /* in which they are assigned */
 	int32_t *owners;      /* of each partition, by number */
 	int32_t *loads;       /* of each member */
+	struct balancer *balancer;
+	struct loaded *scratch; /* for each member */
 };
 
-/* --- A heap of members by their load ------------------------------------- */
+/* --- Members of a topic by their load ------------------------------------- */
 
 /*
- * Entries are not moved when a load changes: who changes one adds another, and
- * those that are not true any more are passed over.
+ * The subscribers of a topic, sorted by load, in two rounds: at the low end
+ * each of those that have least gets one more in turn, then those and all that
+ * had as many before, and so on; at the high end each of those that have most
+ * loses one.  What the two ends have come to is kept as counts, and is the load
+ * of all members in their range.
  */
-struct heap {
-	int64_t *keys;
-	size_t count;
-	size_t capacity;
+struct balancer {
+	const int32_t *loads;
+	int32_t *members; /* sorted at first */
+	int32_t count;
+	int32_t least_end; /* behind the range of those with least */
+	int32_t least_load;
+	int32_t least_next;
+	int32_t most_start;
+	int32_t most_end; /* behind it are those that are left out */
+	int32_t most_load;
+	int32_t most_next;
 };
 
-static void
-heap_add(struct heap *heap, int64_t key)
+/* The member and its load, which qsort does not hand on. */
+struct loaded {
+	int32_t load;
+	int32_t member;
+};
+
+static int
+compare_loads(const void *a, const void *b)
 {
-	size_t i = heap->count++;
+	const struct loaded *x = a, *y = b;
 
-	if (i == heap->capacity) {
-		heap->capacity = MAX(16, heap->capacity * 2);
-		heap->keys =
-		    xrealloc(heap->keys, heap->capacity * sizeof(*heap->keys));
-	}
-	for (; i > 0 && heap->keys[(i - 1) / 2] > key; i = (i - 1) / 2)
-		heap->keys[i] = heap->keys[(i - 1) / 2];
-	heap->keys[i] = key;
-}
-
-static void
-heap_drop_first(struct heap *heap)
-{
-	int64_t key = heap->keys[--heap->count];
-	size_t i = 0, child;
-
-	while ((child = 2 * i + 1) < heap->count) {
-		if (child + 1 < heap->count &&
-		    heap->keys[child + 1] < heap->keys[child])
-			child++;
-		if (heap->keys[child] >= key)
-			break;
-		heap->keys[i] = heap->keys[child];
-		i = child;
-	}
-	heap->keys[i] = key;
-}
-
-static int64_t
-key_of(int32_t rank, int32_t member)
-{
-	return (int64_t)rank << 32 | member;
-}
-
-/* The least loaded come first in one heap, the most loaded in another. */
-static void
-add_least(const struct mixed *x, struct heap *heap, int32_t member)
-{
-	heap_add(heap, key_of(x->loads[member], member));
-}
-
-static void
-add_most(const struct mixed *x, struct heap *heap, int32_t member)
-{
-	heap_add(heap, key_of(INT32_MAX - x->loads[member], member));
+	if (x->load != y->load)
+		return x->load < y->load ? -1 : 1;
+	return (x->member > y->member) - (x->member < y->member);
 }
 
 static int32_t
-least(const struct mixed *x, struct heap *heap)
+load_at(const struct balancer *b, int32_t at)
 {
-	for (;; heap_drop_first(heap)) {
-		int32_t member = (int32_t)heap->keys[0];
+	return b->loads[b->members[at]];
+}
 
-		if (heap->keys[0] == key_of(x->loads[member], member))
-			return member;
+/* By how much the loads of the subscribers, at least one, differ. */
+static int32_t
+balancer_begin(struct balancer *b, const struct mixed *x,
+    const struct topic *topic, struct loaded *scratch)
+{
+	b->count = topic->subscribers_count;
+	for (int32_t i = 0; i < b->count; i++)
+		scratch[i] = (struct loaded){ x->loads[topic->subscribers[i]],
+			topic->subscribers[i] };
+	qsort(scratch, (size_t)b->count, sizeof(*scratch), compare_loads);
+	for (int32_t i = 0; i < b->count; i++)
+		b->members[i] = scratch[i].member;
+	b->loads = x->loads;
+	b->least_end = 0;
+	b->least_load = load_at(b, 0) - 1;
+	b->least_next = 0;
+	b->most_start = b->most_end = b->count;
+	b->most_load = load_at(b, b->count - 1) + 1;
+	b->most_next = b->count - 1;
+	return load_at(b, b->count - 1) - load_at(b, 0);
+}
+
+static int32_t
+balancer_least(struct balancer *b)
+{
+	if (b->least_next >= b->least_end) {
+		b->least_load++;
+		while (b->least_end < b->count &&
+		    load_at(b, b->least_end) == b->least_load)
+			b->least_end++;
+		b->least_next = 0;
 	}
+	return b->members[b->least_next++];
+}
+
+/* NOBODY: all are left out. */
+static int32_t
+balancer_most(struct balancer *b)
+{
+	if (b->most_next < b->most_start) {
+		if (b->most_end <= b->most_start && b->most_start > 0)
+			b->most_load = load_at(b, b->most_start - 1);
+		else
+			b->most_load--;
+		while (b->most_start > 0 &&
+		    load_at(b, b->most_start - 1) == b->most_load)
+			b->most_start--;
+		b->most_next = b->most_end - 1;
+	}
+	return b->most_next < 0 ? NOBODY : b->members[b->most_next--];
+}
+
+/* The one that was last had has nothing to lose. */
+static void
+balancer_exclude(struct balancer *b)
+{
+	int32_t at = b->most_next + 1, member = b->members[at];
+
+	b->members[at] = b->members[b->most_end - 1];
+	b->members[--b->most_end] = member;
+}
+
+static bool
+balancer_is_balanced(const struct balancer *b)
+{
+	return b->most_load - b->least_load <= 1;
 }
 
 /* --- Setting up ---------------------------------------------------------- */
@@ -191,6 +235,20 @@ struct ordered {
 	struct topic *entry;
 };
 
+/* As of two signed numbers, as Java's are. */
+static int
+compare_ids(const struct uuid *a, const struct uuid *b)
+{
+	for (size_t i = 0; i < sizeof(a->bytes); i += sizeof(int64_t)) {
+		int64_t x = (int64_t)be64_get(a->bytes + i);
+		int64_t y = (int64_t)be64_get(b->bytes + i);
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
 /* More partitions for each subscriber first; by cross multiplication. */
 static int
 compare(const void *a, const void *b)
@@ -208,8 +266,7 @@ compare(const void *a, const void *b)
 			y->entry->subscribers_count ?
 		    -1 :
 		    1;
-	return memcmp(
-	    x->topic->id.bytes, y->topic->id.bytes, sizeof(x->topic->id.bytes));
+	return compare_ids(&x->topic->id, &y->topic->id);
 }
 
 static void
@@ -232,83 +289,60 @@ sort_topics(struct mixed *x)
 static void
 assign_free(struct mixed *x, const struct topic *topic)
 {
-	int32_t first = x->first_numbers[topic->index];
+	int32_t number = x->first_numbers[topic->index];
 	int32_t end = x->first_numbers[topic->index + 1];
-	struct heap heap = { 0 };
 
-	for (int32_t i = 0; i < topic->subscribers_count; i++)
-		add_least(x, &heap, topic->subscribers[i]);
-	for (int32_t number = first; number < end && heap.count > 0; number++) {
-		int32_t member;
-
+	if (topic->subscribers_count == 0)
+		return;
+	(void)balancer_begin(x->balancer, x, topic, x->scratch);
+	for (; number < end; number++) {
 		if (x->owners[number] != NOBODY)
 			continue;
-		member = least(x, &heap);
-		x->owners[number] = member;
-		x->loads[member]++;
-		add_least(x, &heap, member);
+		x->owners[number] = balancer_least(x->balancer);
+		x->loads[x->owners[number]]++;
 	}
-	free(heap.keys);
 }
 
 /* --- Balancing ----------------------------------------------------------- */
 
-/* What is under way with one topic. */
-struct balance {
-	struct mixed *x;
-	struct heap least;
-	struct heap most;            /* of those that own some of it */
-	struct assignor_list *owned; /* by member */
-};
-
-/* The most loaded that owns some; NOBODY: nobody does. */
+/* The most loaded that has some of the topic left to lose; or NOBODY. */
 static int32_t
-most(struct balance *b)
+next_loser(struct balancer *b, const struct assignor_list *owned)
 {
-	for (; b->most.count > 0; heap_drop_first(&b->most)) {
-		int32_t member = (int32_t)b->most.keys[0];
-		int32_t rank = INT32_MAX - b->x->loads[member];
+	int32_t member = balancer_most(b);
 
-		if (b->most.keys[0] == key_of(rank, member) &&
-		    b->owned[member].count > 0)
-			return member;
+	while (member != NOBODY && owned[member].count == 0) {
+		balancer_exclude(b);
+		member = balancer_most(b);
 	}
-	return NOBODY;
+	return member;
 }
 
-static void
-move(struct balance *b, int32_t from, int32_t to)
-{
-	struct assignor_list *list = &b->owned[from];
-	int32_t number = list->numbers[--list->count];
-	struct mixed *x = b->x;
-
-	assignor_list_add(&b->owned[to], number, x->job->arena);
-	x->owners[number] = to;
-	x->loads[from]--;
-	x->loads[to]++;
-	add_least(x, &b->least, from);
-	add_least(x, &b->least, to);
-	add_most(x, &b->most, from);
-	add_most(x, &b->most, to);
-}
-
+/*
+ * Move partitions, each member's last ones first, and none twice.
+ * True where some were moved.
+ */
 static bool
-balance_moves(struct balance *b)
+move_all(struct mixed *x, struct assignor_list *owned)
 {
+	struct balancer *b = x->balancer;
 	bool moved = false;
 
-	for (;;) {
-		int32_t from = most(b), to;
+	while (!balancer_is_balanced(b)) {
+		int32_t from = next_loser(b, owned), to, number;
 
 		if (from == NOBODY)
-			return moved;
-		to = least(b->x, &b->least);
-		if (b->x->loads[from] - b->x->loads[to] <= 1)
-			return moved;
-		move(b, from, to);
+			break;
+		number = owned[from].numbers[--owned[from].count];
+		to = balancer_least(b);
+		if (balancer_is_balanced(b))
+			break;
+		x->owners[number] = to;
+		x->loads[from]--;
+		x->loads[to]++;
 		moved = true;
 	}
+	return moved;
 }
 
 /* owned is empty, and is again on return. */
@@ -316,40 +350,40 @@ static bool
 balance_topic(
     struct mixed *x, const struct topic *topic, struct assignor_list *owned)
 {
-	struct balance b = { .x = x, .owned = owned };
 	int32_t first = x->first_numbers[topic->index];
 	int32_t end = x->first_numbers[topic->index + 1];
 	bool moved;
 
+	if (balancer_begin(x->balancer, x, topic, x->scratch) <= 1)
+		return false;
 	for (int32_t number = first; number < end; number++)
 		assignor_list_add(
 		    &owned[x->owners[number]], number, x->job->arena);
-	for (int32_t i = 0; i < topic->subscribers_count; i++) {
-		add_least(x, &b.least, topic->subscribers[i]);
-		if (owned[topic->subscribers[i]].count > 0)
-			add_most(x, &b.most, topic->subscribers[i]);
-	}
-	moved = balance_moves(&b);
+	moved = move_all(x, owned);
 	for (int32_t i = 0; i < topic->subscribers_count; i++)
 		owned[topic->subscribers[i]].count = 0;
-	free(b.least.keys);
-	free(b.most.keys);
 	return moved;
 }
 
+/* Until a whole round has moved nothing, or for so many rounds. */
 static void
 balance(struct mixed *x)
 {
 	struct assignor_list *owned = arena_xcalloc(
 	    x->job->arena, (size_t)x->job->members_count, sizeof(*owned));
-	bool moved = true;
+	int32_t last = NOBODY;
 
-	for (int round = 0; round < ROUNDS_MAX && moved; round++) {
-		moved = false;
-		for (int32_t i = 0; i < x->job->topics_count; i++)
-			if (x->order[i]->subscribers_count > 1)
-				moved |= balance_topic(x, x->order[i], owned);
-	}
+	for (int round = 0; round < ROUNDS_MAX; round++)
+		for (int32_t i = 0, nth = 0; i < x->job->topics_count; i++) {
+			if (x->order[i]->subscribers_count < 2)
+				continue;
+			if (nth == last)
+				return;
+			if (balance_topic(x, x->order[i], owned) ||
+			    last == NOBODY)
+				last = nth;
+			nth++;
+		}
 }
 
 static void
@@ -368,7 +402,17 @@ conclude(struct mixed *x, int32_t total)
 void
 assignor_uniform_mixed(struct assignor_job *job)
 {
-	struct mixed x = { .job = job };
+	size_t members_count = (size_t)job->members_count;
+	struct balancer balancer = {
+		.members = arena_xcalloc(
+		    job->arena, members_count, sizeof(*balancer.members)),
+	};
+	struct mixed x = {
+		.job = job,
+		.balancer = &balancer,
+		.scratch = arena_xcalloc(
+		    job->arena, members_count, sizeof(*x.scratch)),
+	};
 	int32_t total;
 
 	x.first_numbers = assignor_first_numbers(job, &total);

@@ -207,6 +207,28 @@ uniform_serves_members_with_little_choice_first(void **state UNUSED)
 
 /* --- Range --------------------------------------------------------------- */
 
+/* Of topics with equal shares that with the lower id comes first, signed. */
+static void
+uniform_compares_ids_as_java_does(void **state UNUSED)
+{
+	struct fixture f;
+
+	fixture_init(&f);
+	f.job.homogeneous = false;
+	add_topic(&f, 1);
+	add_topic(&f, 1);
+	f.topics[1].id.bytes[0] = 0x80;
+	add_member(&f, 3);
+	add_member(&f, 3);
+	add_member(&f, 0);
+	assignor_uniform(&f.job);
+	assert_true(uuid_equal(f.members[0].assigned.partitions[0].topic_id,
+	    f.topics[1].id));
+	assert_true(uuid_equal(f.members[1].assigned.partitions[0].topic_id,
+	    f.topics[0].id));
+	arena_reset(&f.arena);
+}
+
 static void
 range_gives_runs(void **state UNUSED)
 {
@@ -328,7 +350,7 @@ kafka_gives_the_same(void **state UNUSED)
 	}
 	check_case(&f, range, got);
 	assert_int_equal(fclose(file), 0);
-	assert_int_equal(cases, 299);
+	assert_int_equal(cases, 499);
 }
 
 /* --- What holds for all -------------------------------------------------- */
@@ -448,6 +470,7 @@ main(void)
 		cmocka_unit_test(uniform_believes_no_old_target),
 		cmocka_unit_test(
 		    uniform_serves_members_with_little_choice_first),
+		cmocka_unit_test(uniform_compares_ids_as_java_does),
 		cmocka_unit_test(range_gives_runs),
 		cmocka_unit_test(range_looks_at_each_topics_subscribers),
 		cmocka_unit_test(kafka_gives_the_same),
