@@ -29,6 +29,7 @@ extern const struct api api_add_partitions_to_txn;
 extern const struct api api_alter_configs;
 extern const struct api api_alter_partition_reassignments;
 extern const struct api api_alter_replica_log_dirs;
+extern const struct api api_alter_share_group_offsets;
 extern const struct api api_api_versions;
 extern const struct api api_consumer_group_describe;
 extern const struct api api_consumer_group_heartbeat;
@@ -38,6 +39,7 @@ extern const struct api api_create_topics;
 extern const struct api api_delete_acls;
 extern const struct api api_delete_groups;
 extern const struct api api_delete_records;
+extern const struct api api_delete_share_group_offsets;
 extern const struct api api_delete_share_group_state;
 extern const struct api api_delete_topics;
 extern const struct api api_describe_acls;
@@ -47,6 +49,7 @@ extern const struct api api_describe_groups;
 extern const struct api api_describe_log_dirs;
 extern const struct api api_describe_producers;
 extern const struct api api_describe_quorum;
+extern const struct api api_describe_share_group_offsets;
 extern const struct api api_describe_topic_partitions;
 extern const struct api api_describe_transactions;
 extern const struct api api_elect_leaders;
@@ -74,6 +77,8 @@ extern const struct api api_read_share_group_state;
 extern const struct api api_read_share_group_state_summary;
 extern const struct api api_share_acknowledge;
 extern const struct api api_share_fetch;
+extern const struct api api_share_group_describe;
+extern const struct api api_share_group_heartbeat;
 extern const struct api api_sync_group;
 extern const struct api api_txn_offset_commit;
 extern const struct api api_update_features;
@@ -130,6 +135,8 @@ static const struct api *const rows[] = {
 	&api_consumer_group_describe,
 	&api_list_config_resources,
 	&api_describe_topic_partitions,
+	&api_share_group_heartbeat,
+	&api_share_group_describe,
 	&api_share_fetch,
 	&api_share_acknowledge,
 	&api_initialize_share_group_state,
@@ -137,6 +144,9 @@ static const struct api *const rows[] = {
 	&api_write_share_group_state,
 	&api_delete_share_group_state,
 	&api_read_share_group_state_summary,
+	&api_describe_share_group_offsets,
+	&api_alter_share_group_offsets,
+	&api_delete_share_group_offsets,
 };
 
 const struct api *const *

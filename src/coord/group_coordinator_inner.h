@@ -18,7 +18,7 @@ struct group_coordinator {
 	struct group_common common;	/* of all of the above */
 	struct group_image *image;	/* owned */
 	struct group_resolver resolver;
-	struct share_persister persister;
+	struct share_group_persister persister;
 	struct share_coordinator *shares; /* NULL: there are no share groups */
 
 	struct budget memory;		/* of all members and pending ids */
@@ -48,7 +48,7 @@ struct group_tenure *group_coordinator_enter(
     struct slice group_id);
 
 /* What coordinator->persister does. */
-void group_coordinator_persist(struct share_persister *persister,
+void group_coordinator_persist(struct share_group_persister *persister,
     struct group_shard *shard, struct share_group_states *states);
 
 /* What coordinator->resolver does. */

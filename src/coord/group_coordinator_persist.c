@@ -9,6 +9,18 @@
 
 /* --- Calls to the share coordinator --------------------------------------- */
 
+/* Logs can name groups as clients must not. */
+static void
+run(struct share_coordinator *shares, struct share_state_call *call)
+{
+	if (call->key.group_id.len > 0) {
+		share_coordinator_run(shares, call);
+		return;
+	}
+	call->call.error = KP_INVALID_GROUP_ID;
+	call->call.done(&call->call);
+}
+
 /* One call less, or whoever began them. */
 static void
 unref(struct share_group_states *states)
@@ -28,7 +40,7 @@ call_done(struct shard_call *call)
 }
 
 void
-group_coordinator_persist(struct share_persister *persister,
+group_coordinator_persist(struct share_group_persister *persister,
     struct group_shard *shard, struct share_group_states *states)
 {
 	struct group_coordinator *coordinator =
@@ -40,7 +52,7 @@ group_coordinator_persist(struct share_persister *persister,
 	for (int32_t i = 0; i < states->count; i++) {
 		states->calls[i].call.done = call_done;
 		states->calls[i].call.context = states;
-		share_coordinator_run(coordinator->shares, &states->calls[i]);
+		run(coordinator->shares, &states->calls[i]);
 	}
 	unref(states);
 }

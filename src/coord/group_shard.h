@@ -28,7 +28,7 @@ struct kp_consumer_group_heartbeat_response;
 struct kp_share_group_describe_response_group;
 struct kp_share_group_heartbeat_request;
 struct kp_share_group_heartbeat_response;
-struct share_persister;
+struct share_group_persister;
 struct kp_streams_group_describe_response_group;
 
 /*
@@ -49,7 +49,7 @@ struct group_common {
 	struct budget *memory;		/* of members and pending ids */
 	struct group_image *image;
 	struct group_resolver *resolver;
-	struct share_persister *persister;
+	struct share_group_persister *persister;
 };
 
 struct group_shard {

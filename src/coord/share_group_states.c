@@ -54,7 +54,8 @@ committed(struct shard_call *call)
 {
 	struct share_group_states *states =
 	    CONTAINER_OF(call, struct share_group_states, committed);
-	struct share_persister *persister = states->shard->common->persister;
+	struct share_group_persister *persister =
+	    states->shard->common->persister;
 
 	if (call->error == KP_NONE) {
 		persister->run(persister, states->shard, states);

@@ -19,12 +19,12 @@ struct group_shard;
 struct share_group_states;
 
 /* Who runs the calls: the share coordinator of this process, or a test. */
-struct share_persister {
+struct share_group_persister {
 	/*
 	 * Run all of states and call its done, on any thread, perhaps before
 	 * this returns.  shard is there until then.
 	 */
-	void (*run)(struct share_persister *persister,
+	void (*run)(struct share_group_persister *persister,
 	    struct group_shard *shard, struct share_group_states *states);
 };
 
@@ -42,7 +42,7 @@ struct share_group_states {
 	struct group_shard *shard;
 
 	/* The persister's. */
-	struct share_persister *persister;
+	struct share_group_persister *persister;
 	atomic_int pending;
 };
 

@@ -38,7 +38,7 @@ resolve(struct group_resolver *resolver, struct group_shard *shard UNUSED,
 }
 
 static void
-persist(struct share_persister *persister, struct group_shard *shard,
+persist(struct share_group_persister *persister, struct group_shard *shard,
     struct share_group_states *states)
 {
 	struct world *world = CONTAINER_OF(persister, struct world, persister);

@@ -18,7 +18,7 @@ struct world {
 	struct group_image *image;
 	struct group_resolver resolver;
 	/* The share coordinator: it does what it is told, and remembers. */
-	struct share_persister persister;
+	struct share_group_persister persister;
 	enum kp_error persister_error;	/* of all calls */
 	bool persister_silent;		/* they are not done; and lost */
 	enum share_state_operation persisted; /* the last ones */
