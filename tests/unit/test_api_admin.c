@@ -166,7 +166,7 @@ features_are_those_that_are_served(void **state)
 {
 	struct setting *s = *state;
 	const struct kp_feature_level_record group = {
-		.name = slice_str("share.version"),
+		.name = slice_str("eligible.leader.replicas.version"),
 		.feature_level = 1,
 	};
 	const struct kp_api_versions_response *r;
@@ -183,7 +183,8 @@ features_are_those_that_are_served(void **state)
 		    &r->finalized_features[i];
 
 		assert_int_equal(f->min_version_level, f->max_version_level);
-		assert_false(slice_equal_str(f->name, "share.version"));
+		assert_false(slice_equal_str(
+		    f->name, "eligible.leader.replicas.version"));
 		metadata |= slice_equal_str(f->name, "metadata.version") &&
 		    f->max_version_level == 30;
 		kraft |= slice_equal_str(f->name, "kraft.version") &&
