@@ -2,8 +2,15 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/spares.h"
 #include "net/loop.h"
 #include "wire/codec.h"
+
+/* A request and what it needs at first are one piece of memory. */
+struct block {
+	struct request request;
+	_Alignas(max_align_t) uint8_t bytes[];
+};
 
 static struct request *
 request_of(struct exchange *exchange)
@@ -34,8 +41,11 @@ struct request *
 request_new(struct server *server, const struct api *api, int16_t version,
     struct connection *connection, size_t arena_bytes_max)
 {
-	struct request *request = xcalloc(1, sizeof(*request));
+	struct spares *spares = connection_spares(connection);
+	struct block *block = spares_take(spares);
+	struct request *request = &block->request;
 
+	*request = (struct request){ .spares = spares };
 	request->server = server;
 	request->api = api;
 	request->messages = kp_api_find(api->request->key);
@@ -45,6 +55,8 @@ request_new(struct server *server, const struct api *api, int16_t version,
 	request->node_id = connection_node_id(connection);
 	request->received_us = clock_monotonic_us();
 	arena_init(&request->arena, arena_bytes_max);
+	arena_lend(&request->arena, block->bytes,
+	    CONNECTION_SPARE_LEN - sizeof(*block));
 	arena_charge(&request->arena, connection_budget(connection));
 	output_init(&request->exchange.output, &request->arena);
 	request->exchange.cancel = cancel;
@@ -56,7 +68,8 @@ void
 request_abandon(struct request *request)
 {
 	arena_reset(&request->arena);
-	free(request);
+	spares_give(request->spares,
+	    CONTAINER_OF(request, struct block, request));
 }
 
 void

@@ -38,6 +38,7 @@ struct request {
 	int32_t node_id;		/* the node that its listener is */
 	int16_t version;
 	void *body;			/* struct kp_<api>_request */
+	struct spares *spares;		/* where its memory came from */
 
 	/* loop-local */
 	struct arena arena;		/* frees all of this with it */

@@ -21,6 +21,16 @@ arena_init(struct arena *arena, size_t size_bytes_max)
 }
 
 void
+arena_lend(struct arena *arena, void *bytes, size_t len)
+{
+	assert(arena->next == arena->end &&
+	    (uintptr_t)bytes % _Alignof(max_align_t) == 0);
+	arena->lent = arena->next = bytes;
+	arena->lent_len = len;
+	arena->end = arena->next + len;
+}
+
+void
 arena_charge(struct arena *arena, struct budget *budget)
 {
 	assert(arena->chunks == NULL && arena->charged_bytes == 0);
@@ -30,17 +40,19 @@ arena_charge(struct arena *arena, struct budget *budget)
 void
 arena_reset(struct arena *arena)
 {
-	struct budget *budget = arena->budget;
+	struct arena before = *arena;
 	struct arena_chunk *chunk, *older;
 
 	for (chunk = arena->chunks; chunk != NULL; chunk = older) {
 		older = chunk->older;
 		free(chunk);
 	}
-	if (arena->charged_bytes > 0)
-		budget_give(budget, arena->charged_bytes);
-	arena_init(arena, arena->size_bytes_max);
-	arena->budget = budget;
+	if (before.charged_bytes > 0)
+		budget_give(before.budget, before.charged_bytes);
+	arena_init(arena, before.size_bytes_max);
+	arena->budget = before.budget;
+	if (before.lent != NULL)
+		arena_lend(arena, before.lent, before.lent_len);
 }
 
 /* A chunk of size bytes is going to be made; the first small one is free. */
@@ -48,7 +60,8 @@ static void
 charge(struct arena *arena, size_t size)
 {
 	if (arena->budget == NULL ||
-	    (arena->chunks == NULL && size <= CHUNK_LEN))
+	    (arena->chunks == NULL && arena->lent == NULL &&
+		size <= CHUNK_LEN))
 		return;
 	budget_force(arena->budget, size);
 	arena->charged_bytes += size;

@@ -35,6 +35,8 @@ struct arena {
 	size_t size_bytes;		/* handed out and wasted so far */
 	size_t size_bytes_max;
 	bool overdrawn;			/* it has been above the maximum */
+	uint8_t *lent;			/* NULL, or the first chunk's bytes */
+	size_t lent_len;
 	struct budget *budget;		/* NULL: nobody keeps count */
 	size_t charged_bytes;		/* taken from it */
 };
@@ -43,10 +45,18 @@ struct arena {
 void arena_init(struct arena *arena, size_t size_bytes_max);
 
 /*
+ * Hand out len bytes at bytes, aligned for any type, before more is allocated.
+ * They stay the caller's, who frees them after the last arena_reset.  The
+ * arena is empty.
+ */
+void arena_lend(struct arena *arena, void *bytes, size_t len);
+
+/*
  * Take what the arena, which is empty, will need from budget, which outlives
  * it.  It is taken even where that passes the budget's maximum: who spends the
  * budget has to ask what is left before he begins something new.  The first
- * 4 KiB are free, so that small requests do not meet at one counter.
+ * 4 KiB, or those that were lent, are free, so that small requests do not meet
+ * at one counter.
  */
 void arena_charge(struct arena *arena, struct budget *budget);
 

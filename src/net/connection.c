@@ -905,6 +905,12 @@ connection_set_session(struct connection *c, void *session)
 	c->session = session;
 }
 
+struct spares *
+connection_spares(const struct connection *c)
+{
+	return &c->set->spares;
+}
+
 struct budget *
 connection_budget(const struct connection *c)
 {

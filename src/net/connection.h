@@ -29,6 +29,7 @@
 #include "net/exchange.h"
 
 struct budget;
+struct spares;
 struct connection;
 struct listener_settings;
 struct loop;
@@ -103,5 +104,13 @@ void connection_set_session(struct connection *connection, void *session);
 
 /* The budget of memory for requests that all connections share. */
 struct budget *connection_budget(const struct connection *connection);
+
+/*
+ * Blocks of CONNECTION_SPARE_LEN bytes for the requests of the loop's
+ * connections.  Loop-local; one that is taken is given back while its
+ * exchange, or the connection, is still there.
+ */
+#define CONNECTION_SPARE_LEN ((size_t)4096)
+struct spares *connection_spares(const struct connection *connection);
 
 #endif

@@ -16,6 +16,9 @@
 #define HOT_MEASUREMENTS 2
 #define COOL_BUSY 350
 
+/* More requests than this are rarely under way on a loop. */
+#define SPARES_MAX 64
+
 static struct connection *
 first_connection(struct connection_set *set)
 {
@@ -142,6 +145,7 @@ connection_set_init(struct connection_set *set, struct network *network,
 		.bounce_len = OUTBOX_SENDFILE_LEN_MIN,
 		.counters = &set->counters.out,
 	};
+	spares_init(&set->spares, CONNECTION_SPARE_LEN, SPARES_MAX);
 	list_init(&set->connections);
 	timer_init(&set->idle_timer, on_idle_timer);
 }
@@ -151,6 +155,7 @@ connection_set_fini(struct connection_set *set)
 {
 	assert(list_empty(&set->connections));
 	timer_stop(&set->idle_timer);
+	spares_fini(&set->spares);
 	free(set->tools.bounce);
 	free(set->scratch);
 	set->tools.bounce = set->scratch = NULL;

@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "base/counter.h"
 #include "base/list.h"
+#include "base/spares.h"
 #include "net/outbox.h"
 #include "net/timer.h"
 
@@ -52,6 +53,7 @@ struct connection_set {
 
 	/* loop-local */
 	uint8_t *scratch;
+	struct spares spares;		/* for requests */
 	struct list connections;	/* the least recently active first */
 	struct timer idle_timer;	/* for the first of them */
 	int32_t next_index;		/* for the ids of connections */

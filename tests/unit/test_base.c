@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/rng.h"
+#include "base/spares.h"
 
 static void
 arena_gives_aligned_memory_up_to_its_cap(void **state UNUSED)
@@ -46,6 +47,52 @@ arena_takes_back_the_end(void **state UNUSED)
 	assert_ptr_equal(arena_alloc(&arena, 800), p + 112);
 	assert_null(arena_alloc(&arena, 200));
 	arena_reset(&arena);
+}
+
+/* What was lent comes first, again after each reset, and is not charged. */
+static void
+arena_uses_what_was_lent(void **state UNUSED)
+{
+	static _Alignas(max_align_t) uint8_t bytes[256];
+	struct budget budget;
+	struct arena arena;
+
+	budget_init(&budget, 100000);
+	arena_init(&arena, 10000);
+	arena_lend(&arena, bytes, sizeof(bytes));
+	arena_charge(&arena, &budget);
+	for (int i = 0; i < 2; i++) {
+		assert_ptr_equal(arena_alloc(&arena, 100), bytes);
+		assert_ptr_equal(arena_alloc(&arena, 144), bytes + 112);
+		assert_int_equal(budget_left(&budget), 100000);
+		assert_non_null(arena_alloc(&arena, 1));
+		assert_true(budget_left(&budget) < 100000);
+		assert_null(arena_alloc(&arena, 10000));
+		arena_reset(&arena);
+		assert_int_equal(budget_left(&budget), 100000);
+	}
+}
+
+static void
+spares_are_used_again(void **state UNUSED)
+{
+	struct spares spares;
+	void *blocks[3];
+
+	spares_init(&spares, 100, 2);
+	for (int i = 0; i < 3; i++) {
+		blocks[i] = spares_take(&spares);
+		memset(blocks[i], i, 100);
+	}
+	for (int i = 0; i < 3; i++)
+		spares_give(&spares, blocks[i]);
+	assert_int_equal(spares.count, spares.count_max);
+	if (spares.count_max > 0)
+		assert_ptr_equal(blocks[0] = spares_take(&spares), blocks[1]);
+	else
+		blocks[0] = spares_take(&spares);
+	spares_give(&spares, blocks[0]);
+	spares_fini(&spares);
 }
 
 /* What cannot fail goes on beyond the cap, and that is remembered. */
@@ -190,6 +237,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arena_gives_aligned_memory_up_to_its_cap),
 		cmocka_unit_test(arena_takes_back_the_end),
+		cmocka_unit_test(arena_uses_what_was_lent),
+		cmocka_unit_test(spares_are_used_again),
 		cmocka_unit_test(arena_can_be_overdrawn),
 		cmocka_unit_test(arena_is_charged_but_for_a_little),
 		cmocka_unit_test(map_agrees_with_an_array),
