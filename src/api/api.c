@@ -79,6 +79,8 @@ extern const struct api api_share_acknowledge;
 extern const struct api api_share_fetch;
 extern const struct api api_share_group_describe;
 extern const struct api api_share_group_heartbeat;
+extern const struct api api_streams_group_describe;
+extern const struct api api_streams_group_heartbeat;
 extern const struct api api_sync_group;
 extern const struct api api_txn_offset_commit;
 extern const struct api api_update_features;
@@ -144,6 +146,8 @@ static const struct api *const rows[] = {
 	&api_write_share_group_state,
 	&api_delete_share_group_state,
 	&api_read_share_group_state_summary,
+	&api_streams_group_heartbeat,
+	&api_streams_group_describe,
 	&api_describe_share_group_offsets,
 	&api_alter_share_group_offsets,
 	&api_delete_share_group_offsets,

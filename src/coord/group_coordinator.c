@@ -2,6 +2,7 @@
 
 #include "base/slice.h"
 #include "coord/group_coordinator_inner.h"
+#include "coord/streams_creator.h"
 #include "meta/delta.h"
 
 /*
@@ -64,6 +65,7 @@ group_coordinator_new(const struct group_settings *settings,
 	coordinator->image = group_image_new(&coordinator->settings);
 	coordinator->resolver.resolve = group_coordinator_resolve;
 	coordinator->persister.run = group_coordinator_persist;
+	coordinator->creator = streams_creator_new(services->controller);
 	coordinator->common = (struct group_common){
 		.settings = &coordinator->settings,
 		.shard_settings = &coordinator->shard_settings,
@@ -85,6 +87,7 @@ group_coordinator_free(struct group_coordinator *coordinator)
 		return;
 	dropped_free(&coordinator->dropped);
 	changed_free(&coordinator->changed);
+	streams_creator_free(coordinator->creator);
 	group_image_free(coordinator->image);
 	coordinator_fini(&coordinator->base);
 	free(coordinator);

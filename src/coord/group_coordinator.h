@@ -190,6 +190,14 @@ void group_coordinator_streams_heartbeat(
     const struct kp_streams_group_heartbeat_request *request,
     struct group_streams_result *result);
 
+/*
+ * Have the topics that are missing created, behind the answer.  What went
+ * wrong with it before, to be told, in arena; or null.
+ */
+struct slice group_coordinator_streams_create(
+    struct group_coordinator *coordinator,
+    const struct group_streams_result *result, struct arena *arena);
+
 /* One streams group; what is wrong with it is in its error_code. */
 void group_coordinator_streams_describe(
     struct group_coordinator *coordinator, struct group_call *call,

@@ -1,6 +1,7 @@
 /* The entry points: each goes to the shard that looks after its group. */
 #include "coord/consumer_heartbeat.h"
 #include "coord/group_coordinator_inner.h"
+#include "coord/streams_creator.h"
 #include "coord/streams_heartbeat.h"
 #include "wire/generated/consumer_group_heartbeat.h"
 #include "wire/generated/describe_groups.h"
@@ -160,6 +161,17 @@ group_coordinator_serves_streams(const struct group_coordinator *coordinator)
 {
 	return coordinator->settings.streams.enabled &&
 	    group_image_streams_version(coordinator->image) > 0;
+}
+
+/* Two heartbeats later it is tried again. */
+struct slice
+group_coordinator_streams_create(struct group_coordinator *coordinator,
+    const struct group_streams_result *result, struct arena *arena)
+{
+	streams_creator_create(coordinator->creator, result->missing,
+	    result->missing_count, 2 * result->response->heartbeat_interval_ms);
+	return streams_creator_errors(coordinator->creator, result->missing,
+	    result->missing_count, arena);
 }
 
 void

@@ -20,6 +20,7 @@ struct group_coordinator {
 	struct group_resolver resolver;
 	struct share_group_persister persister;
 	struct share_coordinator *shares; /* NULL: there are no share groups */
+	struct streams_creator *creator; /* owned */
 
 	struct budget memory;		/* of all members and pending ids */
 
