@@ -190,6 +190,8 @@ start_world(void **state)
 	broker_process_argument(&world->broker, "--override");
 	broker_process_argument(
 	    &world->broker, "group.share.max.share.sessions=4");
+	broker_process_argument(&world->broker, "--override");
+	broker_process_argument(&world->broker, "group.share.max.size=4");
 	broker_process_restart(&world->broker);
 	raw_client_init(&world->client, &world->broker);
 	*state = world;
