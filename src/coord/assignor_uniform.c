@@ -8,6 +8,8 @@
 struct uniform {
 	struct assignor_job *job;
 	const struct assignor_index *index;
+	struct uuid found_id; /* what was looked up last: the next is mostly */
+	int32_t found;        /* of the same topic; -1 if there is none */
 	const int32_t *first_numbers;
 	struct assignor_list *kept; /* one for each member */
 	struct assignor_list unassigned;
@@ -19,11 +21,21 @@ struct uniform {
 
 /* --- Keeping ------------------------------------------------------------- */
 
+static int32_t
+topic_of(struct uniform *u, struct uuid id)
+{
+	if (!uuid_equal(u->found_id, id)) {
+		u->found_id = id;
+		u->found = assignor_index_find(u->index, id);
+	}
+	return u->found;
+}
+
 /* The number of a partition that there is, or -1. */
 static int32_t
-number_of(const struct uniform *u, const struct consumer_partition *p)
+number_of(struct uniform *u, const struct consumer_partition *p)
 {
-	int32_t topic = assignor_index_find(u->index, p->topic_id);
+	int32_t topic = topic_of(u, p->topic_id);
 
 	if (topic < 0 || p->partition < 0 ||
 	    p->partition >= u->job->topics[topic].partitions_count)
@@ -124,6 +136,7 @@ assignor_uniform(struct assignor_job *job)
 		return;
 	}
 	u.index = index = assignor_index_new(job);
+	u.found = assignor_index_find(index, u.found_id);
 	u.first_numbers = assignor_first_numbers(job, &total);
 	u.kept = arena_xcalloc(job->arena, members, sizeof(*u.kept));
 	u.room = arena_xcalloc(job->arena, members, sizeof(*u.room));

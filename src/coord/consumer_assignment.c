@@ -35,12 +35,23 @@ consumer_assignment_add(struct consumer_assignment *set, struct uuid topic_id,
 	    (struct consumer_partition){ topic_id, partition, epoch };
 }
 
+/* In order, and each once. */
+static bool
+sorted(const struct consumer_assignment *set)
+{
+	for (int32_t i = 1; i < set->count; i++)
+		if (compare(&set->partitions[i - 1], &set->partitions[i]) >= 0)
+			return false;
+	return true;
+}
+
 void
 consumer_assignment_sort(struct consumer_assignment *set)
 {
 	int32_t kept = 0;
 
-	if (set->count == 0)
+	/* Assignors mostly make them so, and often. */
+	if (sorted(set))
 		return;
 	qsort(set->partitions, (size_t)set->count, sizeof(*set->partitions),
 	    compare);
