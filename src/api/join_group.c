@@ -8,13 +8,10 @@
 /* From here on there is a null for "no protocol". */
 #define VERSION_NULLABLE 7
 
-/* Without generation and members; an empty member id after some errors. */
+/* Without generation and members. */
 static void
-clear(const struct request *request, enum kp_error error,
-    struct kp_join_group_response *response)
+clear(enum kp_error error, struct kp_join_group_response *response)
 {
-	const struct kp_join_group_request *body = request->body;
-
 	response->error_code = (int16_t)error;
 	response->generation_id = -1;
 	response->protocol_type = SLICE_NULL;
@@ -22,10 +19,6 @@ clear(const struct request *request, enum kp_error error,
 	response->leader = slice_str("");
 	response->skip_assignment = false;
 	response->members_count = 0;
-	if (slice_is_null(response->member_id) || response->member_id.len == 0)
-		response->member_id = body->member_id;
-	if (error == KP_GROUP_MAX_SIZE_REACHED)
-		response->member_id = slice_str("");
 }
 
 static void
@@ -41,8 +34,11 @@ static void
 fail_join_group(struct request *request, enum kp_error error)
 {
 	struct kp_join_group_response *response = request_response_new(request);
+	const struct kp_join_group_request *body = request->body;
 
-	clear(request, error, response);
+	clear(error, response);
+	if (error == KP_INVALID_GROUP_ID)
+		response->member_id = body->member_id;
 	reply(request, response);
 }
 
@@ -53,7 +49,7 @@ answer(struct request *request)
 	enum kp_error error = one->call->call.error;
 
 	if (error != KP_NONE)
-		clear(request, error, one->response);
+		clear(error, one->response);
 	reply(request, one->response);
 }
 

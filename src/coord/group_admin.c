@@ -208,7 +208,8 @@ describe(const struct group *group, struct arena *arena,
 }
 
 static void
-describe_missing(struct slice group_id, struct arena *arena, int16_t version,
+describe_missing(const struct group *group, struct slice group_id,
+    struct arena *arena, int16_t version,
     struct kp_describe_groups_response_group *out)
 {
 	out->group_state = slice_str("Dead");
@@ -216,8 +217,9 @@ describe_missing(struct slice group_id, struct arena *arena, int16_t version,
 		return;
 	out->error_code = KP_GROUP_ID_NOT_FOUND;
 	if (arena_left(arena) > GROUP_ANSWER_SPARE_BYTES + group_id.len)
-		out->error_message = arena_printf(
-		    arena, "Group %.*s not found.", SLICE_ARG(group_id));
+		out->error_message = arena_printf(arena, "Group %.*s %s.",
+		    SLICE_ARG(group_id),
+		    group == NULL ? "not found" : "is not a classic group");
 }
 
 void
@@ -235,7 +237,8 @@ group_shard_describe(struct group_shard *shard, struct group_call *call,
 	}
 	group = group_find(shard, group_id);
 	if (group == NULL || group->kind != NULL)
-		describe_missing(group_id, call->arena, call->version, out);
+		describe_missing(
+		    group, group_id, call->arena, call->version, out);
 	else if (group_fits(group, call->arena))
 		describe(group, call->arena, out);
 	else

@@ -291,6 +291,7 @@ join_pending(struct joining *joining, struct group_pending *pending)
 		add_member(joining, id);
 		return;
 	}
+	joining->response->member_id = slice_str("");
 	answer(joining, KP_UNKNOWN_SERVER_ERROR);
 	group_try_complete(joining->group);
 }
@@ -474,8 +475,10 @@ end_kind(struct joining *joining, struct group_shard *shard)
 	struct group *group = joining->group;
 	enum kp_error error = KP_INCONSISTENT_GROUP_PROTOCOL;
 
-	if (!group->kind->commits || !group_is_deserted(group))
+	if (!group->kind->commits || !group_is_deserted(group)) {
+		joining->response->member_id = slice_str("");
 		return error;
+	}
 	error = check_new_group(joining, shard);
 	if (error != KP_NONE)
 		return error;
@@ -495,6 +498,7 @@ join_any(struct joining *joining, struct group_shard *shard)
 	joining->group = group;
 	if (group != NULL && group->consumer != NULL &&
 	    !group_is_deserted(group)) {
+		joining->response->member_id = slice_str("");
 		error = consumer_classic_join(group, joining->call,
 		    joining->request, joining->response);
 		shard_reply(&shard->shard, &joining->call->call, error);
@@ -524,12 +528,12 @@ group_shard_join(struct group_shard *shard, struct group_call *call,
 	};
 	enum kp_error error = shard_enter(&shard->shard);
 
-	response->member_id = request->member_id;
 	if (error != KP_NONE) {
 		call->call.error = error;
 		call->call.done(&call->call);
 		return;
 	}
+	response->member_id = request->member_id;
 	error = check_request(shard, request);
 	if (error == KP_NONE)
 		join_any(&joining, shard);

@@ -514,10 +514,11 @@ fill_none(struct group_offset *offset)
 	offset->metadata = slice_str("");
 }
 
+/* *last becomes the last record that the answer tells of. */
 static void
 fill_offset(const struct group *group, const struct group_fetch *fetch,
     const struct group_topic *topic, struct group_offset *offset,
-    struct arena *arena)
+    struct arena *arena, int64_t *last)
 {
 	const struct group_offset_entry *entry = group == NULL ?
 	    NULL :
@@ -540,6 +541,7 @@ fill_offset(const struct group *group, const struct group_fetch *fetch,
 	offset->offset = entry->offset;
 	offset->leader_epoch = entry->leader_epoch;
 	offset->metadata = arena_copy(arena, entry->metadata);
+	*last = MAX(*last, entry->record_offset);
 }
 
 /* Make room in the topic for one more, by doubling. */
@@ -622,12 +624,27 @@ check_fetch(const struct group *group, const struct group_fetch *fetch,
 	    group->kind->check_fetch(group, fetch);
 }
 
+/*
+ * Who does not ask for stable offsets waits for nothing but what it is told,
+ * as administrators do while others' commits wait for the disk.
+ */
+static void
+reply_fetch(struct group_shard *shard, struct group_call *call,
+    const struct group_fetch *fetch, int64_t last)
+{
+	if (!fetch->require_stable && last < shard->shard.committed_offset)
+		shard_reply_at_once(&shard->shard, &call->call, KP_NONE);
+	else
+		shard_reply(&shard->shard, &call->call, KP_NONE);
+}
+
 void
 group_shard_fetch(struct group_shard *shard, struct group_call *call,
     struct group_fetch *fetch)
 {
 	enum kp_error error = shard_enter(&shard->shard);
 	const struct group *group;
+	int64_t last = -1;
 
 	if (error != KP_NONE) {
 		call->call.error = error;
@@ -649,9 +666,9 @@ group_shard_fetch(struct group_shard *shard, struct group_call *call,
 		for (int32_t i = 0; i < topic->offsets_count; i++)
 			if (topic->offsets[i].error == KP_NONE)
 				fill_offset(group, fetch, topic,
-				    &topic->offsets[i], call->arena);
+				    &topic->offsets[i], call->arena, &last);
 	}
-	shard_reply(&shard->shard, &call->call, KP_NONE);
+	reply_fetch(shard, call, fetch, last);
 	shard_leave(&shard->shard);
 }
 

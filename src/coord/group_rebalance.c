@@ -85,7 +85,10 @@ group_answer_join(struct group_member *member, enum kp_error error)
 	if (error == KP_NONE)
 		error = group_fill_join(member, join.call->arena,
 		    join.response, member->group->leader == member);
-	if (error != KP_NONE)
+	/* Who is no member any more has no id, either. */
+	if (error == KP_UNKNOWN_MEMBER_ID)
+		join.response->member_id = slice_str("");
+	else if (error != KP_NONE)
 		join.response->member_id =
 		    arena_copy(join.call->arena, member->id);
 	shard_reply(shard_of(member->group), &join.call->call, error);

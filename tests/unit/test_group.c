@@ -495,6 +495,74 @@ groups_and_offsets_survive_a_restart(void **state UNUSED)
 }
 
 static void
+start_fetch(struct client *client, struct group_fetch *fetch, bool stable)
+{
+	struct arena *arena = &client->world->arena;
+	struct group_offset *position = arena_xcalloc(arena, 1,
+	    sizeof(*position));
+	struct group_topic *topic = arena_xcalloc(arena, 1, sizeof(*topic));
+
+	*topic = (struct group_topic){ .name = slice_str(client->topic),
+		.offsets = position, .offsets_count = 1 };
+	*fetch = (struct group_fetch){ .group_id = slice_str(client->group),
+		.member_epoch = -1, .require_stable = stable,
+		.topics = topic, .topics_count = 1 };
+	client_begin(client);
+	group_shard_fetch(&client->world->shard, &client->call, fetch);
+}
+
+/* Others' commits may take their time; only stable offsets wait for all. */
+static void
+offsets_wait_for_what_they_tell(void **state UNUSED)
+{
+	struct world world;
+	struct client slow, other, reader, stable;
+	struct group_fetch fetch, other_fetch, stable_fetch;
+
+	world_init(&world);
+	client_init(&slow, &world, "slow");
+	client_init(&other, &world, "other");
+	client_init(&reader, &world, "reader");
+	client_init(&stable, &world, "stable");
+	slow.topic = other.topic = "u";
+	assert_int_equal(client_commit(&reader, -1, 7), KP_NONE);
+	world.log.holds_back = true;
+	(void)client_begin_commit(&slow, -1, 8);
+	assert_true(slow.pending);
+	start_fetch(&reader, &fetch, false);
+	assert_false(reader.pending);
+	assert_int_equal(fetch.topics[0].offsets[0].offset, 7);
+	start_fetch(&other, &other_fetch, false);
+	assert_true(other.pending);
+	start_fetch(&stable, &stable_fetch, true);
+	assert_true(stable.pending);
+	world_commit(&world);
+	assert_false(slow.pending || other.pending || stable.pending);
+	assert_int_equal(other_fetch.topics[0].offsets[0].offset, 8);
+	world_fini(&world);
+}
+
+/* A join that waits ends when its member leaves, which has no id then. */
+static void
+who_leaves_while_it_joins_has_no_id(void **state UNUSED)
+{
+	struct world world;
+	struct client a, b, c;
+
+	world_init(&world);
+	two_members(&world, &a, &b);
+	client_init(&c, &world, "c");
+	client_join_with_id(&c);
+	assert_true(c.pending);
+	a.id = c.id;
+	assert_int_equal(client_leave(&a), KP_NONE);
+	assert_false(c.pending);
+	assert_int_equal(c.call.call.error, KP_UNKNOWN_MEMBER_ID);
+	assert_int_equal(c.joined.member_id.len, 0);
+	world_fini(&world);
+}
+
+static void
 simple_consumers_commit_without_a_group(void **state UNUSED)
 {
 	struct world world;
@@ -1670,6 +1738,8 @@ main(void)
 		cmocka_unit_test(
 		    a_static_member_comes_back_without_a_rebalance),
 		cmocka_unit_test(groups_and_offsets_survive_a_restart),
+		cmocka_unit_test(offsets_wait_for_what_they_tell),
+		cmocka_unit_test(who_leaves_while_it_joins_has_no_id),
 		cmocka_unit_test(simple_consumers_commit_without_a_group),
 		cmocka_unit_test(offsets_expire_and_the_group_with_them),
 		cmocka_unit_test(answers_wait_for_the_high_watermark),

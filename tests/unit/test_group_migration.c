@@ -14,6 +14,7 @@
 #include "coord/consumer_protocol.c"
 #include "wire/codec.h"
 #include "wire/generated/consumer_group_heartbeat.h"
+#include "wire/generated/describe_groups.h"
 #include "wire/generated/heartbeat.h"
 #include "wire/generated/join_group.h"
 #include "wire/generated/leave_group.h"
@@ -636,6 +637,21 @@ check_reload(struct world *world)
 	assert_string_equal(before, after);
 }
 
+static void
+check_described(struct world *world, const char *message)
+{
+	struct kp_describe_groups_response_group out;
+	struct client admin;
+
+	kp_defaults_struct(&kp_describe_groups_response_group_struct, &out);
+	client_init(&admin, world, "admin", false);
+	begin(&admin, 6);
+	group_shard_describe(&world->shard, &admin.call, slice_str("g"), &out);
+	assert_int_equal(out.error_code, KP_GROUP_ID_NOT_FOUND);
+	assert_true(slice_equal_str(out.error_message, message));
+	assert_true(slice_equal_str(out.group_state, "Dead"));
+}
+
 /* --- Upgrades ------------------------------------------------------------- */
 
 /* A stable classic group of two members with two partitions each. */
@@ -674,8 +690,8 @@ a_classic_group_becomes_a_consumer_group(void **state UNUSED)
 	assert_int_equal(group_of(&world)->consumer->classic_count, 2);
 	assert_string_equal(state_of(&world), "Reconciling");
 	check_reload(&world);
+	check_described(&world, "Group g is not a classic group.");
 	assert_int_equal(heartbeat(&a), KP_REBALANCE_IN_PROGRESS);
-	/* Commits go on meanwhile. */
 	settle(all, 3);
 	assert_string_equal(state_of(&world), "Stable");
 	assert_int_equal(
