@@ -47,6 +47,20 @@ may_be_lost(rd_kafka_resp_err_t error)
 	    error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
+/*
+ * A librdkafka before 2.3 may take a record that it has to send again for one
+ * that was persisted, and then gives up for good (its issue 4438).
+ */
+static bool
+has_given_up(const struct client *client)
+{
+	char why[512];
+
+	return rd_kafka_version() < 0x020300ff &&
+	    rd_kafka_fatal_error(client->kafka, why, sizeof(why)) ==
+	    RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+}
+
 /* Takes the error. */
 static enum verdict
 judge(const struct client *client, rd_kafka_error_t *error, const char *what)
@@ -59,7 +73,8 @@ judge(const struct client *client, rd_kafka_error_t *error, const char *what)
 		verdict = ABORT;
 	else if (rd_kafka_error_is_retriable(error))
 		verdict = AGAIN;
-	else if (may_be_lost(rd_kafka_error_code(error)))
+	else if (may_be_lost(rd_kafka_error_code(error)) ||
+	    has_given_up(client))
 		verdict = LOST;
 	else
 		fail_msg("%s: %s: %s", client->name, what,
