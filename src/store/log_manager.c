@@ -378,7 +378,7 @@ log_manager_create(struct log_manager *manager, struct slice topic,
 		return KP_KAFKA_STORAGE_ERROR;
 	if (log_find_same(manager, name, topic_id, log, &error))
 		return error;
-	home = log_manager_preferred_take(manager, name);
+	home = log_manager_preferred(manager, name);
 	if (home == NULL)
 		home = dir_choose(manager, place);
 	if (home == NULL || (place->again && home->lacks))
@@ -386,7 +386,10 @@ log_manager_create(struct log_manager *manager, struct slice topic,
 	if (name_is_stale(manager, name) && stale_names_drop(manager) < 0)
 		return KP_KAFKA_STORAGE_ERROR;
 	*log = log_add(manager, home, topic, partition, topic_id, settings);
-	return *log == NULL ? KP_KAFKA_STORAGE_ERROR : KP_NONE;
+	if (*log == NULL)
+		return KP_KAFKA_STORAGE_ERROR;
+	log_manager_preferred_drop(manager, name);
+	return KP_NONE;
 }
 
 /* --- deleting ------------------------------------------------------------ */

@@ -200,8 +200,12 @@ void log_manager_moves_stop(struct log_manager *manager);
 struct managed_move *log_manager_move_of(
     struct log_manager *manager, const struct managed_log *entry);
 
-/* A new log of that name goes to a directory that somebody prefers; or NULL. */
-struct managed_dir *log_manager_preferred_take(
+/*
+ * Where somebody wants a new log of that name; or NULL.  It is wanted until it
+ * is there, and log_manager_preferred_drop says so.
+ */
+void log_manager_preferred_drop(struct log_manager *manager, const char *name);
+struct managed_dir *log_manager_preferred(
     struct log_manager *manager, const char *name);
 
 /* Enter a log into the tables; the manager owns it from here on.  lock. */

@@ -36,21 +36,31 @@ struct preferred {
 /* --- places for logs to come --------------------------------------------- */
 
 struct managed_dir *
-log_manager_preferred_take(struct log_manager *manager, const char *name)
+log_manager_preferred(struct log_manager *manager, const char *name)
 {
 	struct managed_dir *home = NULL;
+	struct preferred *preferred;
+
+	pthread_mutex_lock(&manager->lock);
+	preferred = map_get(&manager->preferred, slice_str(name));
+	if (preferred != NULL && !preferred->home->offline)
+		home = preferred->home;
+	pthread_mutex_unlock(&manager->lock);
+	return home;
+}
+
+void
+log_manager_preferred_drop(struct log_manager *manager, const char *name)
+{
 	struct preferred *preferred;
 
 	pthread_mutex_lock(&manager->lock);
 	preferred = map_remove(&manager->preferred, slice_str(name));
 	pthread_mutex_unlock(&manager->lock);
 	if (preferred == NULL)
-		return NULL;
-	if (!preferred->home->offline)
-		home = preferred->home;
+		return;
 	free(preferred->name);
 	free(preferred);
-	return home;
 }
 
 /* Locked; name is taken. */

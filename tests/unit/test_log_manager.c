@@ -924,6 +924,29 @@ a_move_is_called_back(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* Where a log that is not there yet is asked to be it is made, in the end. */
+static void
+a_place_is_kept_until_there_is_room(void **state UNUSED)
+{
+	struct rig *rig = movable();
+	struct log *log;
+
+	assert_int_equal(
+	    log_manager_move(rig->manager, slice_str("b"), 0, 0),
+	    KP_NOT_LEADER_OR_FOLLOWER);
+	disk_fault_fail_all(&rig->fault, DISK_MKDIR, NULL, 0, ENOSPC);
+	assert_int_equal(log_manager_create(rig->manager, slice_str("b"), 0,
+			     topic_a, &anywhere, &rig->log_settings, &log),
+	    KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(disk_fault_clear(&rig->fault), 1);
+	log_manager_release(rig->manager, create(rig, "b", 0));
+	assert_true(temp_dir_has(rig->paths[0], "b-0"));
+	/* The other one has fewer, and nobody asks any more. */
+	log_manager_release(rig->manager, create(rig, "c", 0));
+	assert_true(temp_dir_has(rig->paths[1], "c-0"));
+	rig_free(rig);
+}
+
 /* --- directories that are refused ---------------------------------------- */
 
 static void
@@ -1915,6 +1938,7 @@ main(void)
 		cmocka_unit_test(a_move_to_a_full_disk_ends),
 		cmocka_unit_test(a_log_that_moves_is_deleted),
 		cmocka_unit_test(a_move_is_called_back),
+		cmocka_unit_test(a_place_is_kept_until_there_is_room),
 		cmocka_unit_test(wrong_directories_are_refused),
 		cmocka_unit_test(lost_and_found_is_left_alone),
 		cmocka_unit_test(a_refused_start_leaves_the_marks),
