@@ -62,11 +62,15 @@ log_clean_plan_of(const struct log_clean_plan *plan, int64_t offset)
 	return behind == 0 ? 0 : behind - 1;
 }
 
-/* The largest time of a closed segment, as retention takes it. */
+/*
+ * The largest time of a closed segment, as retention takes it: no record goes
+ * because of a time in an index that was not compared with the batches.
+ */
 static int
 largest_timestamp(struct segment *segment, int64_t *timestamp_ms)
 {
-	if (segment_max_timestamp_closed(segment, timestamp_ms) != 0)
+	if (segment_check_times(segment) != 0 ||
+	    segment_max_timestamp_closed(segment, timestamp_ms) != 0)
 		return -1;
 	if (*timestamp_ms < 0)
 		*timestamp_ms = segment->modified_ms;

@@ -607,6 +607,38 @@ lags_are_kept(void **state)
 	assert_int_equal(look.end_offset, 2);
 }
 
+/* A part of a time index looks like the whole one of an older segment. */
+static void
+lags_are_not_taken_from_half_an_index(void **state)
+{
+	struct model *model = *state;
+	struct fixture *fixture = &model->fixture;
+	char *path =
+	    fixture_file(fixture, "00000000000000000000.timeindex");
+	struct log_clean_state look;
+
+	for (int i = 0; i < 4; i++) {
+		append_key(model, 1);
+		model->now_ms += 1000;
+	}
+	roll(model);
+	append_key(model, 1);
+	fixture->open.settings.min_compaction_lag_ms = 1500;
+	fixture->open.recovery_point = log_end_offset(fixture->log);
+	fixture->open.clean = true;
+	assert_int_equal(log_close(fixture->log), 0);
+	fixture->log = NULL;
+	assert_int_equal(truncate(path, 12), 0);
+	free(path);
+	fixture_open(fixture);
+	log_high_watermark_set(fixture->log, log_end_offset(fixture->log));
+	assert_false(log_clean_look(fixture->log, model->now_ms, &look));
+	assert_int_equal(look.end_offset, 0);
+	assert_true(
+	    log_clean_look(fixture->log, model->now_ms + 1000, &look));
+	assert_int_equal(look.end_offset, 4);
+}
+
 /* The time of the sources is the segment's, so that it ages as they did. */
 static void
 modified_time_stays(void **state)
@@ -1521,6 +1553,7 @@ main(void)
 		TEST(whole_segments_stay),
 		TEST(dead_batches_are_not_read),
 		TEST(lags_are_kept),
+		TEST(lags_are_not_taken_from_half_an_index),
 		TEST(modified_time_stays),
 		TEST(producers_stay),
 		TEST(markers_outlive_their_data),
