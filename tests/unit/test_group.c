@@ -1342,6 +1342,44 @@ deleting_needs_an_empty_group(void **state UNUSED)
 	world_fini(&world);
 }
 
+static void
+while_it_loads_nobody_is_served(void **state UNUSED)
+{
+	struct group_offset position = { .partition = 0 };
+	struct group_topic topic = { .name = slice_str("t"),
+		.offsets = &position, .offsets_count = 1 };
+	struct group_fetch fetch = { .group_id = slice_str("g"),
+		.member_epoch = -1, .topics = &topic, .topics_count = 1 };
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	client_join_with_id(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_sync(&a);
+	shard_advance(&world.shard.shard, KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(client_heartbeat(&a), KP_NOT_COORDINATOR);
+	assert_true(shard_elect(&world.shard.shard, ++world.log.epoch));
+	assert_int_equal(
+	    client_heartbeat(&a), KP_COORDINATOR_LOAD_IN_PROGRESS);
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_COORDINATOR_LOAD_IN_PROGRESS);
+	client_sync(&a);
+	assert_int_equal(a.call.call.error, KP_COORDINATOR_LOAD_IN_PROGRESS);
+	assert_int_equal(client_commit(&a, a.generation, 1),
+	    KP_COORDINATOR_LOAD_IN_PROGRESS);
+	client_begin(&a);
+	group_shard_fetch(&world.shard, &a.call, &fetch);
+	assert_int_equal(a.call.call.error, KP_COORDINATOR_LOAD_IN_PROGRESS);
+	client_begin(&a);
+	group_shard_delete(&world.shard, &a.call, slice_str("g"));
+	assert_int_equal(a.call.call.error, KP_COORDINATOR_LOAD_IN_PROGRESS);
+	shard_load(&world.shard.shard, world.log.epoch);
+	assert_int_equal(client_heartbeat(&a), KP_NONE);
+	world_fini(&world);
+}
+
 /* --- Random members ------------------------------------------------------ */
 
 #define CLIENTS 6
@@ -1771,6 +1809,7 @@ main(void)
 		cmocka_unit_test(many_offsets_of_one_group_go),
 		cmocka_unit_test(a_disk_that_stalls_delays_no_heartbeat),
 		cmocka_unit_test(deleting_needs_an_empty_group),
+		cmocka_unit_test(while_it_loads_nobody_is_served),
 		cmocka_unit_test(random_members_never_share_an_assignment),
 	};
 

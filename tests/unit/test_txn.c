@@ -405,6 +405,45 @@ a_later_leader_goes_on(void **state)
 	assert_int_equal(state_of(world), TXN_COMPLETE_COMMIT);
 }
 
+/* Elected once more, and not loaded yet. */
+static void
+while_it_loads_nobody_is_served(void **state)
+{
+	struct world *world = *state;
+	struct producer producer, copy;
+	struct txn_filter filter = { .duration_ms = -1 };
+	struct txn_description description = { .call.version = 0 };
+	struct txn_list list = { 0 };
+	struct shard_call call = { .done = on_done };
+	struct arena arena;
+	bool done = false;
+
+	assert_int_equal(begin(world, &producer), KP_NONE);
+	assert_int_equal(add(world, &producer), KP_NONE);
+	shard_advance(&world->shard.shard, KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(begin(world, &copy), KP_NOT_COORDINATOR);
+	assert_true(shard_elect(&world->shard.shard, ++world->log.epoch));
+	assert_int_equal(begin(world, &copy), KP_COORDINATOR_LOAD_IN_PROGRESS);
+	assert_int_equal(
+	    add(world, &producer), KP_COORDINATOR_LOAD_IN_PROGRESS);
+	assert_int_equal(
+	    verify(world, &producer, 0), KP_COORDINATOR_LOAD_IN_PROGRESS);
+	assert_int_equal(
+	    end(world, &producer, true), KP_COORDINATOR_LOAD_IN_PROGRESS);
+	run(world, &description.call, &done, txn_shard_describe);
+	assert_int_equal(description.call.call.error,
+	    KP_COORDINATOR_LOAD_IN_PROGRESS);
+	arena_init(&arena, SIZE_MAX);
+	done = false;
+	call.context = &done;
+	txn_shard_list(&world->shard, &call, &arena, &filter, &list);
+	assert_true(done);
+	assert_int_equal(call.error, KP_COORDINATOR_LOAD_IN_PROGRESS);
+	arena_reset(&arena);
+	shard_load(&world->shard.shard, world->log.epoch);
+	assert_int_equal(end(world, &producer, true), KP_NONE);
+}
+
 static void
 what_lacks_a_marker_is_shown(void **state)
 {
@@ -663,6 +702,7 @@ main(void)
 		TEST(an_outcome_that_takes_long_is_waited_for),
 		TEST(nothing_happens_without_its_record),
 		TEST(a_later_leader_goes_on),
+		TEST(while_it_loads_nobody_is_served),
 		TEST(what_lacks_a_marker_is_shown),
 		TEST(the_timeout_counts_from_the_first_partition),
 		TEST(some_never_time_out),
