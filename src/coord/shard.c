@@ -247,18 +247,20 @@ static struct slice
 message_encode(struct arena *arena, int16_t prefix,
     const struct kp_message *message, int16_t version, const void *body)
 {
-	size_t len = kp_size(message, version, body);
-	uint8_t *bytes = arena_alloc(arena, 2 + len);
 	struct output out;
+	uint8_t *bytes;
 
 	output_init(&out, arena);
-	if (bytes == NULL || kp_encode(message, version, body, &out) != 0)
+	if (kp_encode(message, version, body, &out) != 0)
 		return SLICE_NULL;
-	assert(out.len == len && out.count <= 1);
+	bytes = arena_alloc(arena, 2 + out.len);
+	if (bytes == NULL)
+		return SLICE_NULL;
+	assert(out.count <= 1);
 	be16_put(bytes, (uint16_t)prefix);
-	if (len != 0)
-		memcpy(bytes + 2, out.pieces[0].data, len);
-	return slice_of(bytes, 2 + len);
+	if (out.len != 0)
+		memcpy(bytes + 2, out.pieces[0].data, out.len);
+	return slice_of(bytes, 2 + out.len);
 }
 
 static void
