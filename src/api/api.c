@@ -1,5 +1,8 @@
 #include "api/api.h"
 
+#include "api/session.h"
+#include "api/share_acks.h"
+
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -30,6 +33,7 @@ extern const struct api api_alter_configs;
 extern const struct api api_alter_partition_reassignments;
 extern const struct api api_alter_replica_log_dirs;
 extern const struct api api_alter_share_group_offsets;
+extern const struct api api_alter_user_scram_credentials;
 extern const struct api api_api_versions;
 extern const struct api api_consumer_group_describe;
 extern const struct api api_consumer_group_heartbeat;
@@ -52,6 +56,7 @@ extern const struct api api_describe_quorum;
 extern const struct api api_describe_share_group_offsets;
 extern const struct api api_describe_topic_partitions;
 extern const struct api api_describe_transactions;
+extern const struct api api_describe_user_scram_credentials;
 extern const struct api api_elect_leaders;
 extern const struct api api_end_txn;
 extern const struct api api_fetch;
@@ -75,6 +80,8 @@ extern const struct api api_offset_for_leader_epoch;
 extern const struct api api_produce;
 extern const struct api api_read_share_group_state;
 extern const struct api api_read_share_group_state_summary;
+extern const struct api api_sasl_authenticate;
+extern const struct api api_sasl_handshake;
 extern const struct api api_share_acknowledge;
 extern const struct api api_share_fetch;
 extern const struct api api_share_group_describe;
@@ -102,6 +109,7 @@ static const struct api *const rows[] = {
 	&api_sync_group,
 	&api_describe_groups,
 	&api_list_groups,
+	&api_sasl_handshake,
 	&api_api_versions,
 	&api_create_topics,
 	&api_delete_topics,
@@ -120,6 +128,7 @@ static const struct api *const rows[] = {
 	&api_alter_configs,
 	&api_alter_replica_log_dirs,
 	&api_describe_log_dirs,
+	&api_sasl_authenticate,
 	&api_create_partitions,
 	&api_delete_groups,
 	&api_elect_leaders,
@@ -127,6 +136,8 @@ static const struct api *const rows[] = {
 	&api_alter_partition_reassignments,
 	&api_list_partition_reassignments,
 	&api_offset_delete,
+	&api_describe_user_scram_credentials,
+	&api_alter_user_scram_credentials,
 	&api_describe_quorum,
 	&api_update_features,
 	&api_describe_cluster,
@@ -269,10 +280,30 @@ authorized(const struct request *request)
 static void
 handle(struct request *request)
 {
-	if (!authorized(request))
+	if (!session_allows(request)) {
+		connection_close(request->exchange.connection,
+		    "a request during the authentication");
+		request_fail(request, KP_ILLEGAL_SASL_STATE);
+	} else if (!authorized(request))
 		request_fail(request, KP_CLUSTER_AUTHORIZATION_FAILED);
 	else
 		request->api->handle(request);
+}
+
+void
+api_disconnected(
+    struct connection_handler *handler, struct connection *connection)
+{
+	share_acks_disconnected(handler, connection);
+	session_freed(handler, connection);
+}
+
+/* -1, which no API has, where the frame is too short for one. */
+static int16_t
+key_of(struct slice frame)
+{
+	return frame.len < KEY_AND_VERSION_LEN ? -1 :
+						 (int16_t)be16_get(frame.data);
 }
 
 void
@@ -286,6 +317,8 @@ api_dispatch(struct connection_handler *handler, struct connection *connection,
 	int16_t version;
 	bool served;
 
+	if (!session_admits(connection, key_of(frame), frame))
+		return;
 	if (frame.len < KEY_AND_VERSION_LEN) {
 		connection_close(connection, "a frame too short for a header");
 		return;

@@ -88,6 +88,10 @@ const struct api *const *api_table(size_t *count);
 int16_t api_version_min(const struct api *api);
 int16_t api_version_max(const struct api *api);
 
+/* The connection is gone, with all that was kept for it: net's callback. */
+void api_disconnected(struct connection_handler *handler,
+    struct connection *connection);
+
 /*
  * A complete frame (without its four length bytes) has come in on connection.
  * net's callback; the frame is mutable and gone on return.

@@ -1,6 +1,7 @@
 #include "api/request.h"
 
 #include "api/api.h"
+#include "api/session.h"
 #include "base/clock.h"
 #include "base/spares.h"
 #include "net/loop.h"
@@ -50,8 +51,7 @@ request_new(struct server *server, const struct api *api, int16_t version,
 	request->api = api;
 	request->messages = kp_api_find(api->request->key);
 	request->version = version;
-	request->principal = PRINCIPAL_ANONYMOUS;
-	request->principal.host = slice_str(connection_peer_host(connection));
+	request->principal = session_principal(connection);
 	request->node_id = connection_node_id(connection);
 	request->received_us = clock_monotonic_us();
 	arena_init(&request->arena, arena_bytes_max);

@@ -20,6 +20,7 @@ struct image;
 struct log_manager;
 struct partition_manager;
 struct producer_ids;
+struct scram_users;
 struct share_coordinator;
 struct share_partitions;
 struct share_sessions;
@@ -31,6 +32,7 @@ struct server {
 	struct connection_handler connections;	/* how net calls us */
 	const struct api_settings *settings;
 	struct authorizer *authorizer;		/* NULL: all is allowed */
+	struct scram_users *scram_users;
 	struct image *image;
 	const struct configs *configs;
 	struct controller *controller;
@@ -52,6 +54,10 @@ struct api_settings {
 	int32_t fetch_bytes_max;	/* fetch.max.bytes */
 	int32_t request_partitions_max; /* max.request.partition.size.limit */
 	int32_t node_id;		/* node.id */
+	int32_t request_bytes_max;	/* socket.request.max.bytes */
+	int32_t sasl_bytes_max;		/* sasl.server.max.receive.size */
+	/* connection.failed.authentication.delay.ms */
+	int32_t failed_authentication_delay_ms;
 	/* add.partitions.to.txn.retry.backoff.ms and .max.ms */
 	int32_t add_partitions_backoff_ms;
 	int32_t add_partitions_backoff_max_ms;

@@ -36,24 +36,32 @@ scram_salt(enum scram_mechanism mechanism, struct slice password,
 {
 	assert(password.len > 0 && password.len <= INT32_MAX &&
 	    salt.len <= INT32_MAX);
-	return PKCS5_PBKDF2_HMAC((const char *)password.data,
-		   (int)password.len, salt.data, (int)salt.len, iterations,
-		   digest_of(mechanism), (int)scram_key_len(mechanism),
-		   salted) == 1 ?
+	return PKCS5_PBKDF2_HMAC((const char *)password.data, (int)password.len,
+		   salt.data, (int)salt.len, iterations, digest_of(mechanism),
+		   (int)scram_key_len(mechanism), salted) == 1 ?
 	    0 :
 	    -1;
 }
 
-static int
-hmac(enum scram_mechanism mechanism, struct slice key, const char *text,
+int
+scram_hmac(enum scram_mechanism mechanism, struct slice key, struct slice text,
     uint8_t out[SCRAM_KEY_LEN_MAX])
 {
 	assert(key.len > 0 && key.len <= INT32_MAX);
-	return HMAC(digest_of(mechanism), key.data, (int)key.len,
-		   (const unsigned char *)text, strlen(text), out, NULL) ==
-		NULL ?
+	return HMAC(digest_of(mechanism), key.data, (int)key.len, text.data,
+		   text.len, out, NULL) == NULL ?
 	    -1 :
 	    0;
+}
+
+int
+scram_hash(enum scram_mechanism mechanism, struct slice data,
+    uint8_t out[SCRAM_KEY_LEN_MAX])
+{
+	return EVP_Digest(data.data, data.len, out, NULL, digest_of(mechanism),
+		   NULL) == 1 ?
+	    0 :
+	    -1;
 }
 
 int
@@ -64,10 +72,13 @@ scram_derive(enum scram_mechanism mechanism, struct slice salted,
 	uint8_t client_key[SCRAM_KEY_LEN_MAX];
 	int result = -1;
 
-	if (hmac(mechanism, salted, "Client Key", client_key) == 0 &&
-	    EVP_Digest(client_key, scram_key_len(mechanism), stored_key, NULL,
-		digest_of(mechanism), NULL) == 1)
-		result = hmac(mechanism, salted, "Server Key", server_key);
+	if (scram_hmac(
+		mechanism, salted, slice_str("Client Key"), client_key) == 0 &&
+	    scram_hash(mechanism,
+		slice_of(client_key, scram_key_len(mechanism)),
+		stored_key) == 0)
+		result = scram_hmac(
+		    mechanism, salted, slice_str("Server Key"), server_key);
 	OPENSSL_cleanse(client_key, sizeof(client_key));
 	return result;
 }

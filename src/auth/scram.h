@@ -37,6 +37,12 @@ int scram_salt(enum scram_mechanism mechanism, struct slice password,
     struct slice salt, int32_t iterations,
     uint8_t salted[SCRAM_KEY_LEN_MAX]) WARN_UNUSED;
 
+/* HMAC and hash of a mechanism, scram_key_len bytes; -1 as above. */
+int scram_hmac(enum scram_mechanism mechanism, struct slice key,
+    struct slice text, uint8_t out[SCRAM_KEY_LEN_MAX]) WARN_UNUSED;
+int scram_hash(enum scram_mechanism mechanism, struct slice data,
+    uint8_t out[SCRAM_KEY_LEN_MAX]) WARN_UNUSED;
+
 /*
  * What is kept, scram_key_len bytes each, of a salted password, which Kafka
  * takes with any length but 0; -1 where OpenSSL refuses.

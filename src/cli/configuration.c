@@ -5,6 +5,7 @@
 #include "cli/access_control.h"
 #include "cli/cluster_role.h"
 #include "cli/environment.h"
+#include "cli/sasl_config.h"
 #include "cli/static_config.h"
 #include "meta/config_keys.h"
 #include "meta/configs.h"
@@ -53,6 +54,24 @@ read_node_id(struct properties *properties, int32_t *id)
 	properties_set(properties, "node.id", text);
 	properties_set(properties, "broker.id", text);
 	*id = (int32_t)node;
+	return 0;
+}
+
+/* --- who clients are ------------------------------------------------------ */
+
+static int
+read_sasl(struct configuration *configuration)
+{
+	const struct listener_addresses *listeners = &configuration->listeners;
+
+	configuration->sasl = arena_xcalloc(&configuration->arena,
+	    listeners->count, sizeof(*configuration->sasl));
+	for (size_t i = 0; i < listeners->count; i++)
+		if (listeners->items[i].sasl &&
+		    sasl_config_read(&configuration->sasl[i],
+			&configuration->properties, listeners->items[i].name,
+			&configuration->arena) != 0)
+			return -1;
 	return 0;
 }
 
@@ -123,6 +142,7 @@ configuration_load(struct configuration *configuration,
 
 	memset(configuration, 0, sizeof(*configuration));
 	properties_init(properties);
+	arena_init(&configuration->arena, SIZE_MAX);
 	if (static_config_load(properties, options, environ) != 0 ||
 	    access_control_check(properties) != 0 ||
 	    read_node_id(properties, &configuration->node_id) != 0 ||
@@ -130,7 +150,8 @@ configuration_load(struct configuration *configuration,
 	    data_directories_read(&configuration->directories, properties) !=
 		0 ||
 	    listener_addresses_parse(&configuration->listeners, properties) !=
-		0)
+		0 ||
+	    read_sasl(configuration) != 0)
 		return -1;
 	configuration->set = config_set_of(properties);
 	return check_keys(configuration->set, properties, environ);
@@ -142,5 +163,6 @@ configuration_fini(struct configuration *configuration)
 	config_set_unref(configuration->set);
 	listener_addresses_fini(&configuration->listeners);
 	data_directories_fini(&configuration->directories);
+	arena_reset(&configuration->arena);
 	properties_fini(&configuration->properties);
 }

@@ -6,6 +6,8 @@
 #ifndef CLI_CONFIGURATION_H
 #define CLI_CONFIGURATION_H
 
+#include "auth/sasl.h"
+#include "base/arena.h"
 #include "base/properties.h"
 #include "cli/data_directories.h"
 #include "cli/listener_addresses.h"
@@ -15,6 +17,9 @@
 struct configuration {
 	struct properties properties;
 	struct listener_addresses listeners;
+	/* Of the listeners, in their order; zeroed where none is needed. */
+	struct sasl_settings *sasl;
+	struct arena arena;		/* the texts of these */
 	struct data_directories directories;
 	const struct config_set *set;	/* the properties */
 	int32_t node_id;

@@ -101,8 +101,10 @@ mapped_protocol(const char *map, const char *name)
 	return protocol;
 }
 
+/* *sasl where clients have to say who they are. */
 static int
-check_protocol(const struct properties *properties, const char *name)
+check_protocol(
+    const struct properties *properties, const char *name, bool *sasl)
 {
 	static const char *const known[] = { "PLAINTEXT", "SSL",
 		"SASL_PLAINTEXT", "SASL_SSL" };
@@ -124,13 +126,15 @@ check_protocol(const struct properties *properties, const char *name)
 		    "klamm: listener.security.protocol.map: No security "
 		    "protocol defined for listener %s\n",
 		    name);
-	else if (strcasecmp(protocol, "PLAINTEXT") != 0)
+	else if (strcasecmp(protocol, "PLAINTEXT") == 0 ||
+	    strcasecmp(protocol, "SASL_PLAINTEXT") == 0)
+		result = 0;
+	else
 		fprintf(stderr,
 		    "klamm: listener %s: security protocol %s is not "
 		    "supported yet\n",
 		    name, protocol);
-	else
-		result = 0;
+	*sasl = result == 0 && strcasecmp(protocol, "PLAINTEXT") != 0;
 	free(protocol);
 	return result;
 }
@@ -159,7 +163,7 @@ advertisable(const char *host)
 }
 
 static int
-add(struct listener_addresses *addresses, struct url *url)
+add(struct listener_addresses *addresses, struct url *url, bool sasl)
 {
 	struct listener_address *address;
 
@@ -175,6 +179,7 @@ add(struct listener_addresses *addresses, struct url *url)
 		.host = url->host,
 		.port = url->port,
 		.advertised_host = advertisable(url->host),
+		.sasl = sasl,
 	};
 	memset(url, 0, sizeof(*url));
 	return 0;
@@ -210,9 +215,11 @@ parse_listeners(struct listener_addresses *addresses,
 		result = url_parse(&url, "listeners", item);
 		free(item);
 		if (result == 0 && !list_contains(controllers, url.name)) {
-			result = check_protocol(properties, url.name);
+			bool sasl;
+
+			result = check_protocol(properties, url.name, &sasl);
 			if (result == 0)
-				result = add(addresses, &url);
+				result = add(addresses, &url, sasl);
 		}
 		url_fini(&url);
 	}

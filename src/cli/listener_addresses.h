@@ -20,6 +20,7 @@ struct listener_address {
 	char *advertised_host;
 	int advertised_port;	/* 0: the port that was bound */
 	bool advertised;	/* in advertised.listeners */
+	bool sasl;		/* its security protocol is SASL_PLAINTEXT */
 };
 
 struct listener_addresses {

@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "api/share_acks.h"
+#include "api/session.h"
 #include "auth/authorizer.h"
+#include "auth/scram_users.h"
 #include "base/bytes.h"
 #include "base/descriptors.h"
 #include "base/log.h"
@@ -44,6 +45,11 @@
 
 /* How long replies may take to leave at a stop. */
 #define DRAIN_MS 500
+
+/* SecurityProtocol of Kafka. */
+#define SECURITY_PLAINTEXT 0
+#define SECURITY_SASL_PLAINTEXT 2
+
 #define COLD_READ_THREADS 2
 
 struct node {
@@ -59,6 +65,8 @@ struct node {
 	struct log_manager *logs;
 	struct metadata_log *metadata_log;
 	struct authorizer *authorizer;	/* NULL: all is allowed */
+	struct scram_users *scram_users;
+	struct sasl_settings *sasl;	/* of the addresses */
 	struct controller *controller;
 	struct partition_context partition_context;
 	struct partition_manager *partitions;
@@ -464,12 +472,14 @@ open_services(struct node *node)
 		.logs = node->logs,
 	};
 	node->server = (struct server){
-		.connections = { .frame = api_dispatch,
-		    .freed = share_acks_disconnected },
+		.connections = { .opened = session_opened,
+		    .frame = api_dispatch,
+		    .freed = api_disconnected },
 		.settings = &node->api_settings,
 		.image = node->image,
 		.configs = node->configs,
 		.authorizer = node->authorizer,
+		.scram_users = node->scram_users,
 		.controller = node->controller,
 		.logs = node->logs,
 		.partitions = node->partitions,
@@ -493,6 +503,20 @@ give_up(struct node *node)
 	return NULL;
 }
 
+/* The listeners' settings with the users that stand in the metadata. */
+static void
+open_logins(struct node *node, const struct sasl_settings *settings)
+{
+	size_t count = node->addresses->count;
+
+	node->scram_users = scram_users_new();
+	node->sasl = xcalloc(count, sizeof(*node->sasl));
+	for (size_t i = 0; i < count; i++) {
+		node->sasl[i] = settings[i];
+		node->sasl[i].scram_users = node->scram_users;
+	}
+}
+
 struct node *
 node_new(const struct node_settings *settings)
 {
@@ -507,6 +531,7 @@ node_new(const struct node_settings *settings)
 	node->configs =
 	    configs_new(node->image, settings->id, settings->file);
 	node->authorizer = access_control_authorizer(settings->file);
+	open_logins(node, settings->sasl);
 	if (open_directories(node, settings->cluster_id) != 0)
 		return give_up(node);
 	node->flusher = flusher_new();
@@ -534,6 +559,8 @@ bind_listeners(struct node *node)
 		settings.deferred = true;
 		settings.name = address->name;
 		settings.host = address->host;
+		settings.handler_context =
+		    address->sasl ? &node->sasl[i] : NULL;
 		settings.port = (uint16_t)address->port;
 		settings.advertised_host = address->advertised_host;
 		settings.advertised_port = (uint16_t)address->advertised_port;
@@ -560,6 +587,10 @@ fill_end_points(struct node *node, struct kp_register_broker_record *record,
 		record->end_points[i].host =
 		    slice_str(settings->advertised_host);
 		record->end_points[i].port = settings->advertised_port;
+		record->end_points[i].security_protocol =
+		    node->addresses->items[i].sasl ?
+		    SECURITY_SASL_PLAINTEXT :
+		    SECURITY_PLAINTEXT;
 	}
 }
 
@@ -705,6 +736,8 @@ node_start(struct node *node)
 	if (node->authorizer != NULL)
 		controller_subscribe(
 		    node->controller, authorizer_apply, node->authorizer);
+	controller_subscribe(
+	    node->controller, scram_users_apply, node->scram_users);
 	controller_subscribe(node->controller, partition_manager_apply,
 	    node->partitions);
 	controller_subscribe(
@@ -822,6 +855,8 @@ node_stop(struct node *node)
 	/* A move that ended, or a directory, may have reported until then. */
 	controller_free(node->controller);
 	authorizer_free(node->authorizer);
+	scram_users_free(node->scram_users);
+	free(node->sasl);
 	directory_assigner_free(node->assigner);
 	/* The flusher may still have been waking a loop until it was joined. */
 	loop_group_free(node->loops);

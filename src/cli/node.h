@@ -22,11 +22,13 @@
 
 struct config_set;
 struct node;
+struct sasl_settings;
 
 /* What a node is made of; all of it outlives the node. */
 struct node_settings {
 	const struct config_set *file;	/* the static configuration */
 	const struct listener_addresses *addresses;
+	const struct sasl_settings *sasl;	/* of the addresses */
 	const struct data_directories *directories;
 	int32_t id;			/* node.id */
 	/* NULL: the directory's, or a random one where that is empty. */

@@ -181,6 +181,7 @@ run(const struct serve_options *options,
 	const struct node_settings settings = {
 		.file = configuration->set,
 		.addresses = &configuration->listeners,
+		.sasl = configuration->sasl,
 		.directories = &configuration->directories,
 		.id = configuration->node_id,
 		.cluster_id = environment_cluster_id(),

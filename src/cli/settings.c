@@ -29,6 +29,12 @@ settings_api(const struct configs *configs, struct api_settings *settings)
 	settings->request_partitions_max =
 	    int32_of(configs, "max.request.partition.size.limit");
 	settings->node_id = configs->node_id;
+	settings->request_bytes_max =
+	    int32_of(configs, "socket.request.max.bytes");
+	settings->sasl_bytes_max =
+	    int32_of(configs, "sasl.server.max.receive.size");
+	settings->failed_authentication_delay_ms =
+	    int32_of(configs, "connection.failed.authentication.delay.ms");
 	settings->add_partitions_backoff_ms =
 	    int32_of(configs, "add.partitions.to.txn.retry.backoff.ms");
 	settings->add_partitions_backoff_max_ms =

@@ -21,7 +21,7 @@
  * still fits into a batch of the log, so none is ever torn.
  */
 #define BATCH_LEN (1024 * 1024)
-#define SUBSCRIBERS_MAX 8
+#define SUBSCRIBERS_MAX 16
 
 struct subscriber {
 	controller_subscriber_fn fn;

@@ -27,6 +27,7 @@ struct listener_settings {
 	int receive_buffer_bytes;	/* socket.receive.buffer.bytes */
 	int32_t connections_max;	/* max.connections of this listener */
 	bool deferred;			/* accepts after listener_accept */
+	const void *handler_context;	/* the connection handler's own */
 	transport_open_fn transport;	/* NULL: tcp_open */
 	void *transport_context;
 };

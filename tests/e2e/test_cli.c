@@ -226,8 +226,22 @@ static void
 test_security_is_not_ignored(void **state UNUSED)
 {
 	expect_refused(check_config("listeners=SSL://localhost:9093"), "SSL");
+	expect_refused(check_config("listeners=SASL_SSL://:9093"), "SASL_SSL");
 	expect_refused(check_config("listeners=SASL_PLAINTEXT://:9093"),
-	    "SASL_PLAINTEXT");
+	    "listener.name.sasl_plaintext.sasl.enabled.mechanisms");
+	expect_refused(check_config("listeners=SASL_PLAINTEXT://:9093\n"
+				    "sasl.enabled.mechanisms=PLAIN,GSSAPI"),
+	    "GSSAPI");
+	expect_refused(check_config("listeners=SASL_PLAINTEXT://:9093\n"
+				    "sasl.enabled.mechanisms=PLAIN"),
+	    "listener.name.sasl_plaintext.plain.sasl.jaas.config");
+	expect_refused(
+	    check_config("listeners=SASL_PLAINTEXT://:9093\n"
+			 "sasl.enabled.mechanisms=PLAIN\n"
+			 "listener.name.sasl_plaintext.plain.sasl.jaas.config="
+			 "org.apache.kafka.common.security.plain."
+			 "PlainLoginModule required user_a=\"hush\""),
+	    "semi-colon");
 	expect_refused(check_config("authorizer.class.name="
 	    "kafka.security.authorizer.AclAuthorizer"),
 	    "authorizer.class.name");

@@ -24,9 +24,14 @@ static void
 overdraw(struct connection_handler *handler UNUSED,
     struct connection *connection, struct slice frame UNUSED)
 {
-	struct request *request =
-	    request_new(&server, api_find(KP_FETCH_KEY), 12, connection, 1000);
+	void *session = connection_session(connection);
+	struct request *request;
 
+	/* It is none of the layer that makes requests. */
+	connection_set_session(connection, NULL);
+	request =
+	    request_new(&server, api_find(KP_FETCH_KEY), 12, connection, 1000);
+	connection_set_session(connection, session);
 	exchange_begin(connection, &request->exchange);
 	arena_xalloc(&request->arena, 100000);
 	assert_true(budget_left(connection_budget(connection)) <

@@ -1,0 +1,480 @@
+#include "api/session.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/listener.h"
+#include "net/timer.h"
+#include "wire/codec.h"
+#include "wire/generated/api_versions.h"
+#include "wire/generated/sasl_authenticate.h"
+#include "wire/generated/sasl_handshake.h"
+
+#define LOGGER "auth"
+
+/* Tokens are small: enough for what a step makes of the largest frame. */
+#define STEP_ARENA_BYTES (4 << 20)
+
+/* A client may begin to say again who it is once in so many milliseconds. */
+#define REAUTHENTICATION_MS_MIN 1000
+
+enum state {
+	STATE_BEGIN,
+	STATE_TOKENS, /* in SaslAuthenticate */
+	STATE_BARE,   /* as frames */
+	STATE_DONE,
+	STATE_OVER, /* it has failed */
+};
+
+/* A token that came as a frame, and its answer. */
+struct bare {
+	struct exchange exchange;
+	struct arena arena;
+	uint8_t len[4];
+};
+
+struct session {
+	struct connection *connection;
+	const struct server *server;
+	const struct sasl_settings *sasl;
+	enum state state;
+	bool authenticated;   /* once; this is about doing it again */
+	bool other_mechanism; /* than the one it was done with */
+	enum sasl_mechanism mechanism;
+	struct sasl_exchange *exchange;
+	char *principal;  /* "User:alice"; stays for ever */
+	int64_t end_ms;   /* on the monotonic clock; INT64_MAX: none */
+	int64_t begun_ms; /* the last time; INT64_MIN: never */
+
+	/* A failure that waits to be told. */
+	struct timer delay;
+	struct request *failed; /* NULL: nobody is told */
+	void (*tell)(struct request *request, struct slice message);
+	struct slice message; /* owned */
+	struct bare *bare;    /* that is not answered yet */
+};
+
+static struct session *
+session_of(const struct connection *connection)
+{
+	return connection_session(connection);
+}
+
+/* --- Life ----------------------------------------------------------------- */
+
+static void on_delay(struct timer *timer);
+
+void
+session_opened(
+    struct connection_handler *handler, struct connection *connection)
+{
+	const struct server *server =
+	    CONTAINER_OF_CONST(handler, struct server, connections);
+	const struct sasl_settings *sasl =
+	    connection_listener(connection)->handler_context;
+	struct session *session;
+
+	if (sasl == NULL)
+		return;
+	session = xcalloc(1, sizeof(*session));
+	session->connection = connection;
+	session->server = server;
+	session->sasl = sasl;
+	session->end_ms = INT64_MAX;
+	session->begun_ms = INT64_MIN;
+	timer_init(&session->delay, on_delay);
+	connection_set_session(connection, session);
+	connection_set_frame_len_max(
+	    connection, server->settings->sasl_bytes_max);
+}
+
+void
+session_freed(
+    struct connection_handler *handler UNUSED, struct connection *connection)
+{
+	struct session *session = session_of(connection);
+
+	if (session == NULL)
+		return;
+	assert(!timer_running(&session->delay));
+	sasl_exchange_free(session->exchange);
+	free((void *)(uintptr_t)session->message.data);
+	free(session->principal);
+	free(session);
+}
+
+struct principal
+session_principal(const struct connection *connection)
+{
+	const struct session *session = session_of(connection);
+	struct principal principal = PRINCIPAL_ANONYMOUS;
+
+	if (session != NULL && session->principal != NULL)
+		principal.name = slice_str(session->principal);
+	principal.host = slice_str(connection_peer_host(connection));
+	return principal;
+}
+
+/* --- Failing -------------------------------------------------------------- */
+
+static void
+bare_end(struct bare *bare, bool reply)
+{
+	exchange_complete(&bare->exchange, reply);
+}
+
+static void
+on_delay(struct timer *timer)
+{
+	struct session *session = CONTAINER_OF(timer, struct session, delay);
+	struct connection *connection = session->connection;
+	struct request *failed = session->failed;
+	struct bare *bare = session->bare;
+
+	session->failed = NULL;
+	session->bare = NULL;
+	connection_close(connection, "the authentication has failed");
+	/* The last thing: the session may go with it. */
+	if (failed != NULL)
+		session->tell(failed, session->message);
+	else if (bare != NULL)
+		bare_end(bare, false);
+}
+
+/* The client is gone: nobody is to be told. */
+static void
+on_cancelled(struct request *request)
+{
+	struct session *session = session_of(request->exchange.connection);
+
+	if (session->failed != request)
+		return;
+	session->failed = NULL;
+	timer_stop(&session->delay);
+	request_reply_none(request);
+}
+
+static void
+begin_delay(struct session *session)
+{
+	session->state = STATE_OVER;
+	sasl_exchange_free(session->exchange);
+	session->exchange = NULL;
+	timer_start(connection_loop(session->connection), &session->delay,
+	    session->server->settings->failed_authentication_delay_ms);
+}
+
+/* Tell the request's client what has failed, later, and close. */
+static void
+fail(struct session *session, struct request *request, struct slice message,
+    void (*tell)(struct request *request, struct slice message))
+{
+	log_info(LOGGER, "%s: failed authentication with %s (%.*s)",
+	    connection_id(session->connection),
+	    sasl_mechanism_name(session->mechanism), SLICE_ARG(message));
+	session->failed = request;
+	session->tell = tell;
+	session->message = slice_of(slice_dup(message), message.len);
+	request_park(request, on_cancelled);
+	begin_delay(session);
+}
+
+/* --- Steps ---------------------------------------------------------------- */
+
+/* What is said of a failure that says nothing itself. */
+static struct slice
+generic_message(const struct session *session, struct arena *arena)
+{
+	return arena_printf(arena,
+	    "Authentication failed during %s due to invalid credentials with "
+	    "SASL mechanism %s",
+	    session->authenticated ? "re-authentication" : "authentication",
+	    sasl_mechanism_name(session->mechanism));
+}
+
+/* -1 and a message where the client is not who it was. */
+static int
+become(struct session *session, struct arena *arena, struct sasl_result *result)
+{
+	char *principal = xasprintf("User:%.*s", SLICE_ARG(result->name));
+	int64_t limit_ms = session->sasl->reauth_ms[session->mechanism];
+
+	if (session->principal == NULL) {
+		session->principal = principal;
+	} else {
+		bool same = strcmp(session->principal, principal) == 0;
+
+		free(principal);
+		if (!same) {
+			result->message = arena_printf(arena,
+			    "Cannot change principals during "
+			    "re-authentication from User.%s: User.%.*s",
+			    session->principal + strlen("User:"),
+			    SLICE_ARG(result->name));
+			return -1;
+		}
+	}
+	session->state = STATE_DONE;
+	session->authenticated = true;
+	session->end_ms =
+	    limit_ms > 0 ? clock_monotonic_ms() + limit_ms : INT64_MAX;
+	sasl_exchange_free(session->exchange);
+	session->exchange = NULL;
+	connection_set_frame_len_max(
+	    session->connection, session->server->settings->request_bytes_max);
+	log_debug(LOGGER, "%s: is %s", connection_id(session->connection),
+	    session->principal);
+	return 0;
+}
+
+static enum sasl_status
+step(struct session *session, struct slice token, struct arena *arena,
+    struct sasl_result *result)
+{
+	enum sasl_status status =
+	    sasl_exchange_step(session->exchange, token, arena, result);
+
+	if (status == SASL_DONE && become(session, arena, result) != 0)
+		status = SASL_FAILED;
+	if (status == SASL_FAILED && slice_is_null(result->message))
+		result->message = generic_message(session, arena);
+	return status;
+}
+
+/* --- Tokens as frames ----------------------------------------------------- */
+
+static void
+on_bare_cancel(struct exchange *exchange)
+{
+	struct bare *bare = CONTAINER_OF(exchange, struct bare, exchange);
+	struct session *session = session_of(exchange->connection);
+
+	if (session->bare != bare)
+		return;
+	session->bare = NULL;
+	timer_stop(&session->delay);
+	bare_end(bare, false);
+}
+
+static void
+on_bare_release(struct exchange *exchange)
+{
+	struct bare *bare = CONTAINER_OF(exchange, struct bare, exchange);
+
+	arena_reset(&bare->arena);
+	free(bare);
+}
+
+static struct bare *
+bare_new(struct connection *connection)
+{
+	struct bare *bare = xcalloc(1, sizeof(*bare));
+
+	arena_init(&bare->arena, STEP_ARENA_BYTES);
+	arena_charge(&bare->arena, connection_budget(connection));
+	output_init(&bare->exchange.output, &bare->arena);
+	bare->exchange.cancel = on_bare_cancel;
+	bare->exchange.release = on_bare_release;
+	bare->exchange.exclusive = true;
+	exchange_begin(connection, &bare->exchange);
+	return bare;
+}
+
+static bool
+bare_fill(struct bare *bare, struct slice token)
+{
+	be32_put(bare->len, (uint32_t)token.len);
+	return output_bytes(
+		   &bare->exchange.output, bare->len, sizeof(bare->len)) == 0 &&
+	    output_bytes(&bare->exchange.output, token.data, token.len) == 0;
+}
+
+static void
+take_bare(struct session *session, struct slice frame)
+{
+	struct bare *bare = bare_new(session->connection);
+	struct sasl_result result;
+
+	if (session->other_mechanism ||
+	    step(session, frame, &bare->arena, &result) == SASL_FAILED) {
+		session->bare = bare;
+		begin_delay(session);
+		return;
+	}
+	bare_end(bare, bare_fill(bare, result.token));
+}
+
+/* --- Requests ------------------------------------------------------------- */
+
+bool
+session_admits(struct connection *connection, int16_t key, struct slice frame)
+{
+	struct session *session = session_of(connection);
+
+	if (session == NULL)
+		return true;
+	switch (session->state) {
+	case STATE_BEGIN:
+		if (key == KP_API_VERSIONS_KEY || key == KP_SASL_HANDSHAKE_KEY)
+			return true;
+		connection_close(
+		    connection, "a request before the authentication");
+		return false;
+	case STATE_TOKENS:
+		return true;
+	case STATE_BARE:
+		take_bare(session, frame);
+		return false;
+	case STATE_DONE:
+		if (key == KP_SASL_HANDSHAKE_KEY ||
+		    clock_monotonic_ms() < session->end_ms)
+			return true;
+		connection_close(connection, "the session is over");
+		return false;
+	case STATE_OVER:
+		break;
+	}
+	connection_close(connection, "the authentication has failed");
+	return false;
+}
+
+bool
+session_allows(const struct request *request)
+{
+	const struct session *session =
+	    session_of(request->exchange.connection);
+
+	return session == NULL || session->state != STATE_TOKENS ||
+	    request->messages->request->key == KP_SASL_AUTHENTICATE_KEY;
+}
+
+/* --- SaslHandshake -------------------------------------------------------- */
+
+static void
+answer_handshake(struct request *request, enum kp_error error, bool listed)
+{
+	const struct session *session =
+	    session_of(request->exchange.connection);
+	struct kp_sasl_handshake_response *response =
+	    request_response_new(request);
+
+	response->error_code = (int16_t)error;
+	response->mechanisms = arena_xcalloc(&request->arena,
+	    SASL_MECHANISMS_COUNT, sizeof(*response->mechanisms));
+	for (int i = 0; listed && i < SASL_MECHANISMS_COUNT; i++)
+		if (session->sasl->enabled[i])
+			response->mechanisms[response->mechanisms_count++] =
+			    slice_str(
+				sasl_mechanism_name((enum sasl_mechanism)i));
+	request_reply(request, response);
+}
+
+static void
+tell_handshake(struct request *request, struct slice message UNUSED)
+{
+	answer_handshake(request, KP_UNSUPPORTED_SASL_MECHANISM, true);
+}
+
+/* May a session that is done begin anew? */
+static bool
+may_begin_again(const struct session *session)
+{
+	return session->end_ms != INT64_MAX &&
+	    (session->begun_ms == INT64_MIN ||
+		clock_monotonic_ms() - session->begun_ms >=
+		    REAUTHENTICATION_MS_MIN);
+}
+
+static void
+begin(struct session *session, enum sasl_mechanism mechanism, bool bare)
+{
+	session->other_mechanism =
+	    session->authenticated && mechanism != session->mechanism;
+	session->state = bare ? STATE_BARE : STATE_TOKENS;
+	session->begun_ms =
+	    session->authenticated ? clock_monotonic_ms() : INT64_MIN;
+	if (!session->other_mechanism)
+		session->mechanism = mechanism;
+	session->exchange =
+	    sasl_exchange_new(session->sasl, session->mechanism);
+}
+
+void
+session_handshake(struct request *request)
+{
+	const struct kp_sasl_handshake_request *body = request->body;
+	struct session *session = session_of(request->exchange.connection);
+	enum sasl_mechanism mechanism;
+	bool enabled;
+
+	if (session == NULL ||
+	    (session->state == STATE_DONE && !may_begin_again(session))) {
+		answer_handshake(request, KP_ILLEGAL_SASL_STATE, false);
+		return;
+	}
+	enabled = sasl_mechanism_find(body->mechanism, &mechanism) == 0 &&
+	    session->sasl->enabled[mechanism];
+	if (enabled) {
+		begin(session, mechanism, request->version == 0);
+		answer_handshake(request, KP_NONE, true);
+	} else if (session->authenticated) {
+		request_close(request, "a mechanism that is not enabled");
+	} else {
+		fail(session, request,
+		    slice_str("a mechanism that is not enabled"),
+		    tell_handshake);
+	}
+}
+
+/* --- SaslAuthenticate ----------------------------------------------------- */
+
+static void
+answer_authenticate(struct request *request, enum kp_error error,
+    struct slice message, struct slice token, int64_t lifetime_ms)
+{
+	struct kp_sasl_authenticate_response *response =
+	    request_response_new(request);
+
+	response->error_code = (int16_t)error;
+	response->error_message = message;
+	response->auth_bytes = token;
+	response->session_lifetime_ms = lifetime_ms;
+	request_reply(request, response);
+}
+
+static void
+tell_authenticate(struct request *request, struct slice message)
+{
+	answer_authenticate(
+	    request, KP_SASL_AUTHENTICATION_FAILED, message, slice_str(""), 0);
+}
+
+void
+session_authenticate(struct request *request)
+{
+	const struct kp_sasl_authenticate_request *body = request->body;
+	struct session *session = session_of(request->exchange.connection);
+	struct sasl_result result;
+	enum sasl_status status;
+
+	if (session == NULL || session->state != STATE_TOKENS) {
+		answer_authenticate(request, KP_ILLEGAL_SASL_STATE,
+		    slice_str("SaslAuthenticate request received after "
+			      "successful authentication"),
+		    slice_str(""), 0);
+		return;
+	}
+	if (session->other_mechanism) {
+		request_close(request, "another mechanism than before");
+		return;
+	}
+	status = step(session, body->auth_bytes, &request->arena, &result);
+	if (status == SASL_FAILED)
+		fail(session, request, result.message, tell_authenticate);
+	else
+		answer_authenticate(request, KP_NONE, slice_str(""),
+		    result.token,
+		    status == SASL_DONE && session->end_ms != INT64_MAX ?
+			session->sasl->reauth_ms[session->mechanism] :
+			0);
+}

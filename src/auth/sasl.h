@@ -1,0 +1,88 @@
+/*
+ * SASL: how a client says who it is, seen from the server.
+ *
+ * A mechanism is a conversation of tokens.  sasl_exchange_new begins one,
+ * each token of the client is a step, and the last step tells the name of the
+ * client or that it has failed.  A failed exchange takes no more steps.
+ *
+ * What a failure says never tells whether the user or the password was
+ * wrong; neither does how long it took, or how many steps.
+ */
+#ifndef AUTH_SASL_H
+#define AUTH_SASL_H
+
+#include "base/arena.h"
+#include "base/base.h"
+
+struct scram_users;
+
+enum sasl_mechanism {
+	SASL_PLAIN,
+	SASL_SCRAM_SHA_256,
+	SASL_SCRAM_SHA_512,
+};
+
+#define SASL_MECHANISMS_COUNT 3
+
+/* A user of PLAIN. */
+struct sasl_user {
+	struct slice name;
+	struct slice password;
+};
+
+/* How clients of a listener say who they are; the texts are its owner's. */
+struct sasl_settings {
+	bool enabled[SASL_MECHANISMS_COUNT];
+	/* connections.max.reauth.ms; 0: a session has no end. */
+	int64_t reauth_ms[SASL_MECHANISMS_COUNT];
+	const struct sasl_user *users; /* of PLAIN */
+	size_t users_count;
+	struct scram_users *scram_users;
+};
+
+enum sasl_status {
+	SASL_MORE, /* the client is to answer */
+	SASL_DONE,
+	SASL_FAILED,
+};
+
+/* What comes of a step; all of it lives in the step's arena. */
+struct sasl_result {
+	struct slice token; /* for the client; "" where there is none */
+	struct slice name;  /* of the client, at SASL_DONE */
+	/* At SASL_FAILED: what to say, null for what is said of all. */
+	struct slice message;
+};
+
+struct sasl_exchange;
+
+/* A conversation of one mechanism, with its own state behind it. */
+struct sasl_exchange_ops {
+	enum sasl_status (*step)(struct sasl_exchange *exchange,
+	    struct slice token, struct arena *arena,
+	    struct sasl_result *result);
+	void (*free)(struct sasl_exchange *exchange);
+};
+
+struct sasl_exchange {
+	const struct sasl_exchange_ops *ops;
+	const struct sasl_settings *settings;
+};
+
+/* "SCRAM-SHA-256" */
+const char *sasl_mechanism_name(enum sasl_mechanism mechanism);
+
+/* -1 where there is none of that name. */
+int sasl_mechanism_find(
+    struct slice name, enum sasl_mechanism *mechanism) WARN_UNUSED;
+
+/* settings outlive the exchange. */
+struct sasl_exchange *sasl_exchange_new(
+    const struct sasl_settings *settings, enum sasl_mechanism mechanism);
+void sasl_exchange_free(struct sasl_exchange *exchange);
+
+enum sasl_status sasl_exchange_step(struct sasl_exchange *exchange,
+    struct slice token, struct arena *arena,
+    struct sasl_result *result) WARN_UNUSED;
+
+#endif
