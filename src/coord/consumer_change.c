@@ -133,13 +133,17 @@ hash_topics(struct consumer_change *change)
 }
 
 int64_t
-consumer_change_hash(struct group_shard *shard, struct consumer_group *consumer)
+consumer_change_hash(struct group_shard *shard, struct consumer_group *consumer,
+    int64_t *partitions_count)
 {
 	struct consumer_change change;
 	int64_t hash;
 
 	consumer_change_begin(&change, shard, consumer, SLICE_NULL);
 	hash = hash_topics(&change);
+	*partitions_count = 0;
+	for (int32_t i = 0; i < change.topics_count; i++)
+		*partitions_count += change.topics[i]->topic->partitions_count;
 	consumer_change_end(&change);
 	return hash;
 }

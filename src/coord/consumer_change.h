@@ -81,10 +81,10 @@ enum kp_error consumer_reconcile(struct consumer_change *change,
 
 /*
  * The hash of the topics that a group, which may not be there yet, subscribes
- * to.
+ * to, and how many partitions these have.
  */
-int64_t consumer_change_hash(
-    struct group_shard *shard, struct consumer_group *consumer);
+int64_t consumer_change_hash(struct group_shard *shard,
+    struct consumer_group *consumer, int64_t *partitions_count);
 
 /* Append what was emitted; the group is what the change says then. */
 enum kp_error consumer_change_append(

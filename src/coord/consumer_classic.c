@@ -209,7 +209,27 @@ take_all(struct joining *j)
 						  KP_GROUP_MAX_SIZE_REACHED;
 }
 
-/* It takes the place of the last member of the consumer protocol. */
+/* Have all but one what they are to have? */
+static bool
+is_settled(
+    const struct consumer_group *consumer, const struct consumer_member *except)
+{
+	LIST_FOR_EACH (node, &consumer->members) {
+		const struct consumer_member *member =
+		    LIST_ENTRY(node, struct consumer_member, node);
+
+		if (member != except && !consumer_member_reconciled(member))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * It takes the place of the last member of the consumer protocol.  Nobody has
+ * to rejoin where all have what the target gives them.  (Kafka looks whether
+ * there is a target only, and lets two have a partition that one of them was
+ * still to give up.)
+ */
 static enum kp_error
 downgrade(struct joining *j, const struct consumer_member *replaced)
 {
@@ -217,7 +237,8 @@ downgrade(struct joining *j, const struct consumer_member *replaced)
 	const struct consumer_downgrade how = {
 		.replaced = replaced,
 		.joining = &j->update.draft,
-		.rebalances = change->target_epoch < change->epoch,
+		.rebalances = change->target_epoch < change->epoch ||
+		    !is_settled(j->consumer, replaced),
 	};
 	enum kp_error error = KP_NONE;
 

@@ -231,6 +231,22 @@ find_claims(struct upgrade *u, struct claim *claims)
 	return KP_NONE;
 }
 
+/*
+ * The hash of the topics, or 0 where not all of their partitions are someone's:
+ * with that the next step makes another epoch, and a target that has them all.
+ * (A static member of the same subscription makes none by itself, for which
+ * Kafka leaves such partitions alone.)
+ */
+static int64_t
+known_topics(struct upgrade *u)
+{
+	int64_t count;
+	int64_t hash =
+	    consumer_change_hash(u->group->shard, u->consumer, &count);
+
+	return count > (int64_t)u->consumer->owners.count ? 0 : hash;
+}
+
 static enum kp_error
 convert_all(struct upgrade *u)
 {
@@ -250,8 +266,7 @@ convert_all(struct upgrade *u)
 		return error;
 	u->consumer->epoch = u->group->generation;
 	u->consumer->target_epoch = u->group->generation;
-	u->consumer->metadata_hash =
-	    consumer_change_hash(u->group->shard, u->consumer);
+	u->consumer->metadata_hash = known_topics(u);
 	return KP_NONE;
 }
 
