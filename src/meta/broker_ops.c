@@ -3,23 +3,20 @@
 #include "wire/generated/metadata_broker_registration_change_record.h"
 #include "wire/generated/metadata_partition_change_record.h"
 
-/*
- * What we serve.  The features of shares and streams join when their protocols
- * are served; until then they are not advertised.
- */
+/* What we serve. */
 static const struct broker_ops_feature features[] = {
 	{ "group.version", 0, 1, 1 },
 	{ "kraft.version", 0, 1, 0 },
 	{ "metadata.version", BROKER_OPS_METADATA_VERSION_MIN,
 	    BROKER_OPS_METADATA_VERSION, BROKER_OPS_METADATA_VERSION },
+	{ "share.version", 0, 1, 1 },
+	{ "streams.version", 0, 1, 1 },
 	{ "transaction.version", 0, 2, 2 },
 };
 
 /* What else Kafka 4.3 may have finalized in a directory that it wrote. */
 static const struct broker_ops_feature tolerated[] = {
 	{ "eligible.leader.replicas.version", 0, 1, 0 },
-	{ "share.version", 0, 1, 0 },
-	{ "streams.version", 0, 1, 0 },
 };
 
 const struct broker_ops_feature *

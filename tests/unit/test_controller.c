@@ -56,7 +56,7 @@ a_first_start_makes_a_cluster(void **state)
 	assert_false(broker->fenced);
 	assert_int_equal(image_feature(rig->image, "transaction.version"), 2);
 	assert_int_equal(image_feature(rig->image, "group.version"), 1);
-	/* LeaderChange, Begin, FeatureLevel, …, End, RegisterBroker, change. */
+	/* LeaderChange, Begin, levels, End, RegisterBroker, change. */
 	assert_int_equal(broker->record.broker_epoch, 3 + levels_count());
 	assert_int_equal(image_offset(rig->image), 4 + levels_count());
 	assert_int_equal(controller_kraft_version(rig->controller), 1);
