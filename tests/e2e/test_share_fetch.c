@@ -12,6 +12,7 @@
 #include "e2e/program.h"
 #include "e2e/raw_client.h"
 #include "e2e/raw_topic.h"
+#include "e2e/raw_txn.h"
 #include "wire/batch.h"
 #include "wire/batch_builder.h"
 #include "wire/error.h"
@@ -70,25 +71,31 @@ create_topic(struct world *world)
 	return response->topics[0].topic_id;
 }
 
-/* The first look-up of a share coordinator makes its topic. */
+/* The first look-up of a coordinator makes its topic. */
+static void
+find_coordinator(struct world *world, int8_t key_type, const char *text)
+{
+	struct slice key = slice_str(text);
+	struct kp_find_coordinator_request request = {
+		.key_type = key_type,
+		.coordinator_keys = &key,
+		.coordinator_keys_count = 1,
+	};
+	const struct kp_find_coordinator_response *response =
+	    call(&world->client, FIND_COORDINATOR, find_coordinator, 6,
+		&request);
+
+	assert_int_equal(response->coordinators[0].error_code, KP_NONE);
+}
+
 static void
 prepare(struct world *world)
 {
 	char id[UUID_TEXT_LEN + 1], text[64];
-	struct slice key;
-	struct kp_find_coordinator_request request = {
-		.key_type = 2,
-		.coordinator_keys = &key,
-		.coordinator_keys_count = 1,
-	};
-	const struct kp_find_coordinator_response *response;
 
 	uuid_format(world->topic_id, id);
 	snprintf(text, sizeof(text), GROUP ":%s:0", id);
-	key = slice_str(text);
-	response = call(&world->client, FIND_COORDINATOR, find_coordinator, 6,
-	    &request);
-	assert_int_equal(response->coordinators[0].error_code, KP_NONE);
+	find_coordinator(world, 2, text);
 }
 
 /* What the group coordinator does with a partition before it is assigned. */
@@ -782,6 +789,43 @@ topic_goes(void **state)
 	member_fini(&a);
 }
 
+/* Offsets 0 aborted, 1 its marker, 2 committed, 3 its marker, 4 open. */
+static void
+transactions_produce(struct world *world)
+{
+	struct raw_txn *producer = raw_txn_new(&world->broker);
+
+	find_coordinator(world, 1, producer->id);
+	raw_txn_begin(producer);
+	raw_txn_produce_patiently(producer, 0);
+	assert_int_equal(raw_txn_end(producer, END_EACH, false), KP_NONE);
+	raw_txn_produce_patiently(producer, 0);
+	assert_int_equal(raw_txn_end(producer, END_EACH, true), KP_NONE);
+	raw_txn_produce_patiently(producer, 0);
+	raw_txn_free(producer);
+}
+
+/* Aborted records are not delivered, nor are those that are not decided. */
+static void
+committed_records_are_shared(void **state)
+{
+	struct world *world = *state;
+	struct member a;
+
+	snprintf(world->topic, sizeof(world->topic), RAW_TXN_TOPIC);
+	world->topic_id = create_topic(world);
+	initialize(world, 0, 0);
+	configure(world, "share.isolation.level", "read_committed");
+	transactions_produce(world);
+	member_init(&a, world, "a");
+	got(FETCH(&a, .records = 10, .wait_ms = NEVER_MS), 1, 3, 1);
+	got_nothing(FETCH(&a, .records = 10, .wait_ms = SOON_MS));
+	assert_int_equal(acknowledge(&a, 1, 3, "010"), KP_NONE);
+	configure(world, "share.isolation.level", "read_uncommitted");
+	got(FETCH(&a, .records = 10, .wait_ms = NEVER_MS), 4, 4, 1);
+	member_fini(&a);
+}
+
 /* group.share.max.share.sessions is 4. */
 static void
 sessions_are_limited(void **state)
@@ -820,6 +864,7 @@ main(void)
 		test(auto_offset_reset_counts),
 		test(partitions_may_be_wrong),
 		test(topic_goes),
+		test(committed_records_are_shared),
 		test(sessions_are_limited),
 		test(state_outlives_the_broker),
 	};
