@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "auth/acl.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "e2e/broker_process.h"
@@ -14,6 +15,7 @@
 #include "e2e/raw_topic.h"
 #include "wire/error.h"
 #include "wire/generated/api_versions.h"
+#include "wire/generated/describe_acls.h"
 #include "wire/generated/fetch.h"
 #include "wire/generated/incremental_alter_configs.h"
 #include "wire/generated/list_offsets.h"
@@ -211,13 +213,24 @@ static const void *
 modest_body(struct raw_client *client, int16_t key)
 {
 	struct kp_produce_request *produce;
+	struct kp_describe_acls_request *describe;
 
-	if (key != KP_PRODUCE_KEY)
+	switch (key) {
+	case KP_PRODUCE_KEY:
+		produce = arena_xcalloc(&client->arena, 1, sizeof(*produce));
+		produce->transactional_id = SLICE_NULL;
+		produce->acks = 1;
+		return produce;
+	case KP_DESCRIBE_ACLS_KEY:
+		describe = arena_xcalloc(&client->arena, 1, sizeof(*describe));
+		describe->resource_type_filter = ACL_RESOURCE_ANY;
+		describe->pattern_type_filter = ACL_PATTERN_ANY;
+		describe->operation = ACL_OPERATION_ANY;
+		describe->permission_type = ACL_PERMISSION_ANY;
+		return describe;
+	default:
 		return NULL;
-	produce = arena_xcalloc(&client->arena, 1, sizeof(*produce));
-	produce->transactional_id = SLICE_NULL;
-	produce->acks = 1;
-	return produce;
+	}
 }
 
 /* Whatever is advertised is served, at each version, in that version. */
