@@ -372,11 +372,12 @@ fetch(struct member *member, const struct asked *asked)
 static enum kp_error
 fetch_error(struct member *member, int32_t epoch)
 {
-	struct member as = *member;
+	int32_t own = member->epoch;
 	const struct kp_share_fetch_response *response;
 
-	as.epoch = epoch;
-	response = FETCH(&as, .records = 1, .wait_ms = 0);
+	member->epoch = epoch;
+	response = FETCH(member, .records = 1, .wait_ms = 0);
+	member->epoch = own;
 	return (enum kp_error)response->error_code;
 }
 

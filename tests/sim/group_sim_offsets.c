@@ -79,7 +79,7 @@ static int64_t
 wanted(const struct sim *sim, const char *group, int partition)
 {
 	for (size_t i = sim->commits_count; i-- > 0;)
-		if (sim->commits[i].group == group &&
+		if (strcmp(sim->commits[i].group, group) == 0 &&
 		    sim->commits[i].partition == partition)
 			return sim->commits[i].offset;
 	return -1;

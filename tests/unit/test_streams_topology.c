@@ -24,6 +24,7 @@ struct fixture {
 	int32_t parts_count;
 	enum kp_error error;
 	struct slice message;
+	struct streams_topology *topology; /* what configured is of */
 	struct streams_configured *configured;
 };
 
@@ -51,6 +52,7 @@ static void
 fixture_fini(struct fixture *f)
 {
 	streams_configured_free(f->configured);
+	streams_topology_free(f->topology);
 	arena_reset(&f->arena);
 }
 
@@ -178,23 +180,21 @@ topology_of(struct fixture *f)
 static struct slice
 outcome(struct fixture *f)
 {
-	struct streams_topology *topology = topology_of(f);
 	const struct streams_configured *configured;
 	struct slice tasks = slice_str(""), missing = slice_str("");
 
-	assert_non_null(topology);
+	f->topology = topology_of(f);
+	assert_non_null(f->topology);
 	f->error = streams_configure(
-	    topology, &f->topics, &f->arena, &f->message, &f->configured);
+	    f->topology, &f->topics, &f->arena, &f->message, &f->configured);
 	configured = f->configured;
 	if (f->error == KP_STREAMS_INVALID_TOPOLOGY)
 		tasks = arena_printf(
 		    &f->arena, "invalid\t%.*s", SLICE_ARG(f->message));
 	else if (f->error != KP_NONE)
 		tasks = slice_str("error");
-	if (f->error != KP_NONE) {
-		streams_topology_free(topology);
+	if (f->error != KP_NONE)
 		return tasks;
-	}
 	for (int32_t i = 0; i < configured->subtopologies_count; i++)
 		tasks = arena_printf(&f->arena, "%.*s%s%.*s:%d",
 		    SLICE_ARG(tasks), i == 0 ? "" : " ",
@@ -206,7 +206,6 @@ outcome(struct fixture *f)
 		    SLICE_ARG(missing), i == 0 ? "" : " ",
 		    SLICE_ARG(configured->missing[i].topic->name),
 		    configured->missing[i].partitions);
-	streams_topology_free(topology);
 	return arena_printf(&f->arena, "ok\t%d\t%.*s\t%.*s\t%.*s",
 	    configured->status,
 	    SLICE_ARG(configured->status == STREAMS_READY ? slice_str("-") :
