@@ -11,12 +11,6 @@ CLASSES=$WORK/classes
 # Batches that a killed broker may have taken without an answer.  Kafka, which
 # comes next, knows only the last one of each producer after a start.
 declare -A UNDER_WAY=([kafka]=5 [klamm]=1)
-# What klamm refuses because it does not have it, but has to keep.
-KAFKA_ARGUMENTS=(
-	--override super.users=User:ANONYMOUS --override
-	authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-)
-
 prepare() {
 	local home
 	need javac default-jdk-headless

@@ -137,6 +137,7 @@ relational() {
 }
 
 test_relational() { relational exactly_once_v2 classic; }
+test_relational_streams() { relational exactly_once_v2 streams; }
 
 # --- transactions ---------------------------------------------------------------
 
@@ -182,6 +183,49 @@ test_copiers_killed() {
 	committed out >out
 	cmp in out
 }
+
+# --- share groups -----------------------------------------------------------------
+
+# share [KILLS]: two members of a share group acknowledge all records that the
+# producer knows of; without kills each of them is there, and once
+share() {
+	local members=() producer sent
+	serve
+	create records 3
+	for i in 1 2; do
+		become tools.VerifiableShareConsumer \
+			--bootstrap-server "$BOOTSTRAP" --topic records \
+			--group-id sharing --acknowledgement-mode sync \
+			--offset-reset-strategy earliest >"member$i.out" 2>&1 &
+		members+=($!)
+	done
+	become tools.VerifiableProducer --bootstrap-server "$BOOTSTRAP" \
+		--topic records --max-messages 20000 --throughput 1000 \
+		>produce.out 2>&1 &
+	producer=$!
+	[ -z "${1:-}" ] || killed "$1" $producer
+	wait $producer || fail 'the producer failed'
+	sent=$(jq -R 'fromjson? | select(.name == "tool_data") | .acked' \
+		produce.out)
+	until [ "$(acknowledged)" -ge "$sent" ]; do
+		kill -0 "${members[@]}" || fail 'a member ended'
+		sleep 1
+	done
+	kill "${members[@]}"
+	wait "${members[@]}" || :
+	[ -n "${1:-}" ] || same acknowledged "20000 20000" \
+		"$sent $(acknowledged)"
+}
+
+# How many records the members have acknowledged.
+acknowledged() {
+	cat member*.out | jq -R 'fromjson? |
+		select(.name == "offsets_acknowledged") | .count' |
+		jq -s 'add // 0'
+}
+
+test_share() { share; }
+test_share_killed() { share 3; }
 
 # --- compaction -------------------------------------------------------------------
 
