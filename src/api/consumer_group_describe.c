@@ -99,10 +99,6 @@ group_allowed(const struct request *request,
 
 /* --- The request ---------------------------------------------------------- */
 
-#define MESSAGE_TOPICS                                                        \
-	"The group has described topic(s) that the client is not authorized " \
-	"to describe."
-
 static void
 finish(struct request *request, const struct group_call *call,
     struct kp_consumer_group_describe_response_group *group)
@@ -113,7 +109,7 @@ finish(struct request *request, const struct group_call *call,
 		entry_fail(group, call->call.error, SLICE_NULL);
 	else if (!group_allowed(request, group))
 		entry_fail(group, KP_TOPIC_AUTHORIZATION_FAILED,
-		    slice_str(MESSAGE_TOPICS));
+		    slice_str(COORDINATED_TOPICS_DENIED));
 	else if (group->error_code == KP_NONE)
 		group->authorized_operations = coordinated_operations(request,
 		    body->include_authorized_operations, group->group_id);

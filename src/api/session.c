@@ -169,9 +169,8 @@ static void
 fail(struct session *session, struct request *request, struct slice message,
     void (*tell)(struct request *request, struct slice message))
 {
-	log_info(LOGGER, "%s: failed authentication with %s (%.*s)",
-	    connection_id(session->connection),
-	    sasl_mechanism_name(session->mechanism), SLICE_ARG(message));
+	log_info(LOGGER, "%s: failed authentication (%.*s)",
+	    connection_id(session->connection), SLICE_ARG(message));
 	session->failed = request;
 	session->tell = tell;
 	session->message = slice_of(slice_dup(message), message.len);
