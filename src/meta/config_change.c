@@ -228,6 +228,30 @@ thread_count_fits(const struct config_change *change,
 	return true;
 }
 
+static enum kp_error
+refuse_static(struct config_change *change, struct slice name)
+{
+	change->message = arena_printf(change->arena,
+	    "Cannot update these configs dynamically: [%.*s]",
+	    SLICE_ARG(name));
+	return KP_INVALID_REQUEST;
+}
+
+/*
+ * Is it how a listener protects itself?  Kafka takes such a change over; here
+ * a password that was not taken over would be told to be in force.
+ */
+static bool
+protects_listener(struct slice name)
+{
+	static const char prefix[] = "listener.name.";
+	size_t len = sizeof(prefix) - 1;
+
+	return name.len > len && memcmp(name.data, prefix, len) == 0 &&
+	    (memmem(name.data, name.len, ".sasl.", 6) != NULL ||
+		memmem(name.data, name.len, ".ssl.", 5) != NULL);
+}
+
 /* Unknown keys are stored: they may belong to somebody's plugin. */
 static enum kp_error
 check_broker_entry(struct config_change *change,
@@ -236,14 +260,14 @@ check_broker_entry(struct config_change *change,
 	const struct config_key *key =
 	    config_key_find(CONFIG_TABLE_BROKER, entry->name);
 
-	if (key == NULL || !changed(change, entry))
+	if (!changed(change, entry))
 		return KP_NONE;
-	if (key->update == CONFIG_UPDATE_READ_ONLY) {
-		change->message = arena_printf(change->arena,
-		    "Cannot update these configs dynamically: [%s]",
-		    key->name);
-		return KP_INVALID_REQUEST;
-	}
+	if (key == NULL)
+		return protects_listener(entry->name) ?
+		    refuse_static(change, entry->name) :
+		    KP_NONE;
+	if (key->update == CONFIG_UPDATE_READ_ONLY)
+		return refuse_static(change, entry->name);
 	if ((key->flags & CONFIG_LISTENER_ONLY) != 0) {
 		change->message = arena_printf(change->arena,
 		    "These security configs can be dynamically updated only "
@@ -284,10 +308,7 @@ check_broker_removed(struct config_change *change)
 		if (key == NULL || key->update != CONFIG_UPDATE_READ_ONLY ||
 		    !slice_is_null(config_set_get(change->set, name)))
 			continue;
-		change->message = arena_printf(change->arena,
-		    "Cannot update these configs dynamically: [%s]",
-		    key->name);
-		return KP_INVALID_REQUEST;
+		return refuse_static(change, name);
 	}
 	return KP_NONE;
 }

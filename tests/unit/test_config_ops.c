@@ -251,6 +251,16 @@ brokers_take_dynamic_keys(void **state)
 	assert_int_equal(set(s, 4, "1", "log.cleaner.threads", "2"), KP_NONE);
 	assert_int_equal(set(s, 4, "1", "log.retention.ms", "x"),
 	    KP_INVALID_REQUEST);
+	/* Nobody is to believe that a password has changed. */
+	assert_int_equal(
+	    set(s, 4, "1", "listener.name.x.plain.sasl.jaas.config", "y"),
+	    KP_INVALID_REQUEST);
+	assert_true(says(s,
+	    "Cannot update these configs dynamically: "
+	    "[listener.name.x.plain.sasl.jaas.config]"));
+	assert_int_equal(set(s, 4, "1", "listener.name.x.ssl.keystore.key",
+			     "y"),
+	    KP_INVALID_REQUEST);
 	/* A plugin's, for all we know. */
 	assert_int_equal(set(s, 4, "1", "my.plugin", "x"), KP_NONE);
 	assert_true(stored(s, IMAGE_CONFIG_BROKER, "1", "my.plugin", "x"));
