@@ -4,6 +4,7 @@
  */
 #include "api/api.h"
 #include "api/share_acks.h"
+#include "broker/share_group_config.h"
 #include "wire/generated/share_acknowledge.h"
 
 static void

@@ -13,6 +13,7 @@
 #include "api/share_acks.h"
 #include "broker/long_poll.h"
 #include "broker/partition.h"
+#include "broker/share_group_config.h"
 #include "broker/share_partitions.h"
 #include "broker/share_session.h"
 #include "net/timer.h"

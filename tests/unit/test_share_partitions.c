@@ -8,6 +8,7 @@
 #include "base/worker.h"
 #include "broker/long_poll.h"
 #include "broker/partition.h"
+#include "broker/share_group_config.h"
 #include "broker/share_partitions.h"
 #include "broker/share_persister.h"
 #include "meta/configs.h"
