@@ -8,6 +8,10 @@
 
 #include "net/tls_store.h"
 
+/* Of a store, twice, a path, a type and why. */
+#define FAILED_TO_LOAD \
+	"ssl.%s.location: Failed to load SSL %s %s of type %s: %s"
+
 /* While settings are read. */
 struct reader {
 	struct tls_material *material;
@@ -30,14 +34,9 @@ refuse(const struct reader *reader, const char *format, ...)
 	return -1;
 }
 
-/* Which store it is, and how texts speak of it. */
-struct names {
-	const char *store;  /* "keystore" */
-	const char *spoken; /* "key store" */
-};
-
-static const struct names key_store = { "keystore", "key store" };
-static const struct names trust_store = { "truststore", "trust store" };
+/* What the keys of a store are called. */
+#define KEY_STORE "keystore"
+#define TRUST_STORE "truststore"
 
 static bool
 is_pem(const char *type)
@@ -55,7 +54,7 @@ type_name(const char *type)
 
 /* The contents, which wipe frees. */
 static int
-slurp(const struct reader *reader, const struct names *names, const char *path,
+slurp(const struct reader *reader, const char *store, const char *path,
     const char *type, struct slice *contents)
 {
 	size_t len;
@@ -63,9 +62,8 @@ slurp(const struct reader *reader, const struct names *names, const char *path,
 	    reader->files->context, path, TLS_STORE_LEN_MAX, &len);
 
 	if (bytes == NULL)
-		return refuse(reader,
-		    "ssl.%s.location: Failed to load SSL %s %s of type %s: %s",
-		    names->store, names->store, path, type, strerror(errno));
+		return refuse(reader, FAILED_TO_LOAD, store,
+		    store, path, type, strerror(errno));
 	*contents = slice_of(bytes, len);
 	return 0;
 }
@@ -111,7 +109,7 @@ read_pem_keystore(const struct reader *reader, const char *path,
 	const char *reason;
 	int result;
 
-	if (slurp(reader, &key_store, path, "PEM", &text) != 0)
+	if (slurp(reader, KEY_STORE, path, "PEM", &text) != 0)
 		return -1;
 	result = parse_pem_keystore(
 	    reader->material, text, text, password, &reason);
@@ -130,7 +128,7 @@ read_pem_truststore(const struct reader *reader, const char *path)
 	struct slice text;
 	const char *reason;
 
-	if (slurp(reader, &trust_store, path, "PEM", &text) != 0)
+	if (slurp(reader, TRUST_STORE, path, "PEM", &text) != 0)
 		return -1;
 	reader->material->trusted = tls_store_pem_certificates(text, &reason);
 	wipe(text);
@@ -140,6 +138,94 @@ read_pem_truststore(const struct reader *reader, const char *path)
 		    "truststore %s: %s",
 		    path, reason);
 	return 0;
+}
+
+/* --- Java's formats ------------------------------------------------------- */
+
+static int
+check_type(const struct reader *reader, const char *store,
+    const char *type)
+{
+	if (type == NULL || strcasecmp(type, "JKS") == 0 ||
+	    strcasecmp(type, "PKCS12") == 0)
+		return 0;
+	return refuse(
+	    reader, "ssl.%s.type: %s not found", store, type);
+}
+
+static int
+load(const struct reader *reader, const char *store, const char *path,
+    const char *type, const struct tls_store_access *access,
+    struct tls_store *found)
+{
+	struct slice bytes;
+	const char *reason;
+	int result;
+
+	if (check_type(reader, store, type) != 0 ||
+	    slurp(reader, store, path, type_name(type), &bytes) != 0)
+		return -1;
+	result = tls_store_read(found, bytes, access, &reason);
+	wipe(bytes);
+	return result == 0 ? 0 :
+			     refuse(reader, FAILED_TO_LOAD, store,
+				 store, path, type_name(type), reason);
+}
+
+static int
+read_file_keystore(
+    const struct reader *reader, const struct tls_store_settings *settings)
+{
+	const struct tls_store_access access = {
+		.password = settings->keystore_password,
+		.key_password = settings->key_password != NULL ?
+		    settings->key_password :
+		    settings->keystore_password,
+	};
+	struct tls_material *material = reader->material;
+	struct tls_store store;
+
+	if (load(reader, KEY_STORE, settings->keystore_location,
+		settings->keystore_type, &access, &store) != 0)
+		return -1;
+	material->key = store.key;
+	material->certificate = store.certificate;
+	material->chain = store.chain;
+	store.key = NULL;
+	store.certificate = NULL;
+	store.chain = NULL;
+	tls_store_fini(&store);
+	if (material->key != NULL && material->certificate != NULL)
+		return 0;
+	return refuse(reader, "ssl.keystore.location: %s holds no %s",
+	    settings->keystore_location,
+	    material->key == NULL ? "private key" :
+				    "certificate of its private key");
+}
+
+static int
+read_file_truststore(
+    const struct reader *reader, const struct tls_store_settings *settings)
+{
+	const struct tls_store_access access = {
+		.password = settings->truststore_password,
+	};
+	struct tls_store store;
+
+	if (load(reader, TRUST_STORE, settings->truststore_location,
+		settings->truststore_type, &access, &store) != 0)
+		return -1;
+	reader->material->trusted = store.trusted;
+	store.trusted = NULL;
+	tls_store_fini(&store);
+	if (sk_X509_num(reader->material->trusted) > 0)
+		return 0;
+	return refuse(reader,
+	    "ssl.truststore.location: %s holds no trusted certificate%s",
+	    settings->truststore_location,
+	    settings->truststore_password == NULL ?
+		" that can be read without ssl.truststore.password" :
+		"");
 }
 
 /* --- Which settings go together ------------------------------------------- */
@@ -206,10 +292,7 @@ read_keystore(
 		return refuse(reader,
 		    "ssl.keystore.location: SSL key store is specified, but "
 		    "key store password is not specified.");
-	if (path != NULL)
-		return refuse(reader, "ssl.keystore.type: %s not found",
-		    type_name(settings->keystore_type));
-	return 0;
+	return path == NULL ? 0 : read_file_keystore(reader, settings);
 }
 
 static int
@@ -260,10 +343,7 @@ read_truststore(
 		return refuse(reader,
 		    "ssl.truststore.password: SSL trust store is not "
 		    "specified, but trust store password is specified.");
-	if (path != NULL)
-		return refuse(reader, "ssl.truststore.type: %s not found",
-		    type_name(settings->truststore_type));
-	return 0;
+	return path == NULL ? 0 : read_file_truststore(reader, settings);
 }
 
 /* --- The whole ------------------------------------------------------------ */

@@ -8,21 +8,6 @@
 
 /* --- Certificates --------------------------------------------------------- */
 
-int
-tls_store_add(
-    STACK_OF(X509) *certificates, struct slice der, const char **reason)
-{
-	const unsigned char *data = der.data;
-	X509 *certificate = d2i_X509(NULL, &data, (long)der.len);
-
-	if (certificate != NULL && sk_X509_push(certificates, certificate) > 0)
-		return 0;
-	X509_free(certificate);
-	ERR_clear_error();
-	*reason = TLS_STORE_BAD_CERTIFICATE;
-	return -1;
-}
-
 static bool
 ends_with(struct slice label, const char *end)
 {
@@ -69,21 +54,27 @@ tls_store_pem_certificates(struct slice text, const char **reason)
 /* --- Keys ----------------------------------------------------------------- */
 
 static EVP_PKEY *
-pkcs8_key(PKCS8_PRIV_KEY_INFO *info)
-{
-	EVP_PKEY *key = info == NULL ? NULL : EVP_PKCS82PKEY(info);
-
-	PKCS8_PRIV_KEY_INFO_free(info);
-	return key;
-}
-
-static EVP_PKEY *
 plain_key(const struct pem_block *block)
 {
 	const unsigned char *data = block->data;
 
-	return pkcs8_key(
+	return tls_store_pkcs8(
 	    d2i_PKCS8_PRIV_KEY_INFO(NULL, &data, (long)block->len));
+}
+
+static PKCS8_PRIV_KEY_INFO *
+decrypt(const X509_SIG *sig, const char *password)
+{
+	int len = (int)strlen(password);
+	PKCS8_PRIV_KEY_INFO *info = PKCS8_decrypt(sig, password, len);
+	OSSL_LIB_CTX *legacy;
+
+	if (info != NULL)
+		return info;
+	legacy = tls_store_legacy();
+	return legacy == NULL ?
+	    NULL :
+	    PKCS8_decrypt_ex(sig, password, len, legacy, NULL);
 }
 
 static EVP_PKEY *
@@ -91,9 +82,14 @@ encrypted_key(const struct pem_block *block, const char *password)
 {
 	const unsigned char *data = block->data;
 	X509_SIG *sig = d2i_X509_SIG(NULL, &data, (long)block->len);
-	EVP_PKEY *key = sig == NULL ? NULL :
-	    pkcs8_key(PKCS8_decrypt(sig, password, (int)strlen(password)));
+	const X509_ALGOR *algorithm = NULL;
+	EVP_PKEY *key = NULL;
 
+	if (sig != NULL) {
+		X509_SIG_get0(sig, &algorithm, NULL);
+		if (tls_store_fits(algorithm))
+			key = tls_store_pkcs8(decrypt(sig, password));
+	}
 	X509_SIG_free(sig);
 	return key;
 }
@@ -185,10 +181,8 @@ block_key(struct pem_block *block, const char *password, const char **reason)
 		key = plain_key(block);
 	ERR_clear_error();
 	if (key == NULL)
-		*reason = password == NULL ?
-		    "the private key cannot be read" :
-		    "the private key cannot be read, or ssl.key.password is "
-		    "wrong";
+		*reason = password == NULL ? TLS_STORE_BAD_KEY :
+					     TLS_STORE_BAD_KEY_PASSWORD;
 	return key;
 }
 

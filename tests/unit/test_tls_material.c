@@ -10,9 +10,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "net/pem.c"
-#include "net/tls_material.c"
-#include "net/tls_store_pem.c"
+#include "net/tls_material.h"
+#include "net/tls_store_jks.c"
 
 #define STORES SRCDIR "/tests/unit/tls/"
 
@@ -228,6 +227,174 @@ pem_that_is_refused(void **state UNUSED)
 	free(secret);
 }
 
+/* --- Java's formats ------------------------------------------------------- */
+
+static void
+stores_in_files(void **state UNUSED)
+{
+	static const struct {
+		const char *type, *name, *key_password;
+	} cases[] = {
+		{ "PKCS12", "openssl.p12", NULL },
+		{ "PKCS12", "legacy.p12", NULL },
+		{ "PKCS12", "keytool.p12", NULL },
+		{ "JKS", "keytool.jks", "another" },
+		/* A file tells what it is. */
+		{ NULL, "keytool.p12", "secret" },
+		{ "jks", "openssl.p12", NULL },
+		{ "pkcs12", "keytool.jks", "another" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char *path = xasprintf(STORES "%s", cases[i].name);
+
+		expect_counts(&(struct tls_store_settings){
+				  .keystore_type = cases[i].type,
+				  .keystore_location = path,
+				  .keystore_password = "secret",
+				  .key_password = cases[i].key_password,
+			      },
+		    1, 1, 0);
+		free(path);
+	}
+}
+
+static void
+trusted_stores_in_files(void **state UNUSED)
+{
+	static const struct {
+		const char *type, *name, *password;
+	} cases[] = {
+		{ "JKS", "trust.jks", "secret" },
+		{ "JKS", "trust.jks", NULL },
+		{ "PKCS12", "trust.p12", "secret" },
+		{ "PKCS12", "trust-legacy.p12", "secret" },
+		/* What is not marked, and nothing else is there. */
+		{ "PKCS12", "nokeys.p12", "secret" },
+		/* The leaf of a key, and no more of its chain. */
+		{ "JKS", "keytool.jks", "secret" },
+		{ "PKCS12", "keytool.p12", "secret" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char *path = xasprintf(STORES "%s", cases[i].name);
+
+		expect_counts(&(struct tls_store_settings){
+				  .truststore_type = cases[i].type,
+				  .truststore_location = path,
+				  .truststore_password = cases[i].password,
+			      },
+		    0, 0, 1);
+		free(path);
+	}
+}
+
+#define REFUSED_KEYSTORE \
+	"ssl.keystore.location: Failed to load SSL keystore " STORES
+
+static void
+stores_that_are_refused(void **state UNUSED)
+{
+	struct tls_store_settings settings = {
+		.keystore_location = STORES "keytool.jks",
+		.keystore_password = "wrong",
+	};
+
+	expect_error(&settings,
+	    REFUSED_KEYSTORE
+	    "keytool.jks of type JKS: keystore password was incorrect");
+	/* Its key has another password, which is that of the store here. */
+	settings.keystore_password = "secret";
+	expect_error(&settings,
+	    REFUSED_KEYSTORE
+	    "keytool.jks of type JKS: the private key cannot be read, or "
+	    "ssl.key.password is wrong");
+	settings.keystore_location = STORES "legacy.p12";
+	settings.keystore_password = "wrong";
+	expect_error(&settings,
+	    REFUSED_KEYSTORE
+	    "legacy.p12 of type JKS: keystore password was incorrect");
+	settings.keystore_type = "PKCS12";
+	settings.keystore_password = "secret";
+	settings.key_password = "wrong";
+	expect_error(&settings,
+	    REFUSED_KEYSTORE
+	    "legacy.p12 of type PKCS12: the private key cannot be read, or "
+	    "ssl.key.password is wrong");
+	settings.keystore_location = STORES "rsa.pem";
+	expect_error(&settings,
+	    REFUSED_KEYSTORE "rsa.pem of type PKCS12: Invalid keystore format");
+	settings.keystore_location = "/dev/null";
+	expect_error(&settings,
+	    "ssl.keystore.location: Failed to load SSL keystore /dev/null of "
+	    "type PKCS12: the file is empty");
+	settings.keystore_location = STORES "trust.p12";
+	expect_error(&settings,
+	    "ssl.keystore.location: " STORES "trust.p12 holds no private key");
+	settings.keystore_type = "JCEKS";
+	expect_error(&settings, "ssl.keystore.type: JCEKS not found");
+	expect_error(&(struct tls_store_settings){
+			 .truststore_type = "PKCS12",
+			 .truststore_location = STORES "trust.p12",
+		     },
+	    "ssl.truststore.location: " STORES "trust.p12 holds no trusted "
+	    "certificate that can be read without ssl.truststore.password");
+}
+
+/* A file that is cut or changed anywhere is refused, and nothing else. */
+static void
+damaged_stores(void **state UNUSED)
+{
+	static const char *const names[] = { "keytool.jks", "legacy.p12" };
+	const struct tls_store_access access = { "secret", "another" };
+
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		char *path = xasprintf(STORES "%s", names[i]);
+		struct tls_store store;
+		const char *reason;
+		size_t len;
+		uint8_t *bytes = read_file(NULL, path, SIZE_MAX, &len);
+
+		for (size_t cut = 0; cut < len; cut += 1 + cut / 16)
+			assert_int_equal(
+			    tls_store_read(&store, slice_of(bytes, cut),
+				&access, &reason),
+			    -1);
+		bytes[len / 2] ^= 1;
+		assert_int_equal(tls_store_read(&store, slice_of(bytes, len),
+				     &access, &reason),
+		    -1);
+		assert_string_equal(reason, TLS_STORE_BAD_PASSWORD);
+		free(bytes);
+		free(path);
+	}
+}
+
+/* As Java's String does it, where a pair of surrogates is two. */
+static void
+passwords_are_utf16(void **state UNUSED)
+{
+	static const struct {
+		const char *text;
+		struct slice wide;
+	} cases[] = {
+		{ "", { (const uint8_t *)"", 0 } },
+		{ "a\xc3\xa9", SLICE_LITERAL("\0a\0\xe9") },
+		{ "\xe2\x82\xac", SLICE_LITERAL("\x20\xac") },
+		{ "\xf0\x9f\x98\x80", SLICE_LITERAL("\xd8\x3d\xde\x00") },
+		{ "\xff!", SLICE_LITERAL("\xff\xfd\0!") },
+		{ "\xe2\x82", SLICE_LITERAL("\xff\xfd") },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct wide wide = widen(cases[i].text);
+
+		assert_true(slice_equal(
+		    slice_of(wide.data, wide.len), cases[i].wide));
+		wide_fini(&wide);
+	}
+}
+
 /* --- Which settings go together ------------------------------------------- */
 
 static void
@@ -321,6 +488,11 @@ main(void)
 		cmocka_unit_test(pem_texts),
 		cmocka_unit_test(pem_on_one_line),
 		cmocka_unit_test(pem_that_is_refused),
+		cmocka_unit_test(stores_in_files),
+		cmocka_unit_test(trusted_stores_in_files),
+		cmocka_unit_test(stores_that_are_refused),
+		cmocka_unit_test(damaged_stores),
+		cmocka_unit_test(passwords_are_utf16),
 		cmocka_unit_test(combinations_that_are_refused),
 		cmocka_unit_test(files_that_are_not_there),
 	};
