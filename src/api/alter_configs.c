@@ -53,4 +53,5 @@ fail_alter_configs(struct request *request, enum kp_error error)
 }
 
 const struct api api_alter_configs = API_ROW(alter_configs, API_ENTRIES,
+    .flags = API_CHANGES,
     .fail = fail_alter_configs);

@@ -131,4 +131,5 @@ handle_alter_partition_reassignments(struct request *request)
 }
 
 const struct api api_alter_partition_reassignments = API_ROW(
-    alter_partition_reassignments, API_CLUSTER(ACL_ALTER), .fail = answer);
+    alter_partition_reassignments, API_CLUSTER(ACL_ALTER),
+    .flags = API_CHANGES, .fail = answer);

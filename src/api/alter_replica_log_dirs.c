@@ -230,4 +230,5 @@ fail_alter_replica_log_dirs(struct request *request, enum kp_error error)
 }
 
 const struct api api_alter_replica_log_dirs = API_ROW(alter_replica_log_dirs,
-    API_CLUSTER(ACL_ALTER), .fail = fail_alter_replica_log_dirs);
+    API_CLUSTER(ACL_ALTER),
+    .flags = API_CHANGES, .fail = fail_alter_replica_log_dirs);

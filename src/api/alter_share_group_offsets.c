@@ -183,4 +183,5 @@ handle_alter_share_group_offsets(struct request *request)
 
 const struct api api_alter_share_group_offsets =
     API_ROW(alter_share_group_offsets, API_ENTRIES,
+    .flags = API_CHANGES,
 	.fail = fail_alter_share_group_offsets);

@@ -74,4 +74,5 @@ handle_alter_user_scram_credentials(struct request *request)
 
 const struct api api_alter_user_scram_credentials =
     API_ROW(alter_user_scram_credentials, API_CLUSTER(ACL_ALTER),
+    .flags = API_CHANGES,
 	.fail = fail_alter_user_scram_credentials);

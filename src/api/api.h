@@ -50,6 +50,8 @@ enum {
 	 * answered: for Produce and Fetch, which keep their order themselves.
 	 */
 	API_PIPELINED = 1 << 2,
+	/* What it changes, and for whom, is written to the log (audit.h). */
+	API_CHANGES = 1 << 3,
 };
 
 struct api {

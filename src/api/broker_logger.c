@@ -26,46 +26,97 @@ names_us(struct request *request, struct slice name, struct slice *message)
 	return false;
 }
 
+/* "root", and the loggers that may have a level of their own. */
+#define LOGGERS_COUNT (1 + LOG_LOGGERS_COUNT)
+
+static const char *
+logger_name(int at)
+{
+	return at == 0 ? ROOT : log_logger_name((enum log_logger)(at - 1));
+}
+
+static enum log_level
+logger_level(int at)
+{
+	return at == 0 ? log_level() :
+			 log_logger_level((enum log_logger)(at - 1));
+}
+
+static bool
+is_wanted(const struct kp_describe_configs_request_resource *resource,
+    const char *name)
+{
+	bool wanted = resource->configuration_keys_count <= 0;
+
+	for (int32_t i = 0; i < resource->configuration_keys_count; i++)
+		wanted |= slice_equal_str(resource->configuration_keys[i],
+		    name);
+	return wanted;
+}
+
 void
 broker_logger_describe(struct request *request,
     const struct kp_describe_configs_request_resource *resource,
     struct kp_describe_configs_response_result *result)
 {
-	struct kp_describe_configs_response_config *config;
-	bool wanted = resource->configuration_keys_count <= 0;
-
 	if (!names_us(request, resource->resource_name,
 		&result->error_message)) {
 		result->error_code = KP_INVALID_REQUEST;
 		return;
 	}
-	for (int32_t i = 0; i < resource->configuration_keys_count; i++)
-		wanted |= slice_equal_str(resource->configuration_keys[i],
-		    ROOT);
-	if (!wanted)
-		return;
-	config = kp_array(&request->arena,
-	    &kp_describe_configs_response_config_struct, 1);
-	assert(config != NULL);
-	config->name = slice_str(ROOT);
-	config->value = slice_str(log_level_name(log_level()));
-	config->config_source = CONFIG_SOURCE_LOGGER;
-	config->documentation = slice_str("");
-	result->configs = config;
-	result->configs_count = 1;
+	result->configs = kp_array(&request->arena,
+	    &kp_describe_configs_response_config_struct, LOGGERS_COUNT);
+	assert(result->configs != NULL);
+	result->configs_count = 0;
+	for (int i = 0; i < LOGGERS_COUNT; i++) {
+		struct kp_describe_configs_response_config *config =
+		    &result->configs[result->configs_count];
+
+		if (!is_wanted(resource, logger_name(i)))
+			continue;
+		config->name = slice_str(logger_name(i));
+		config->value = slice_str(log_level_name(logger_level(i)));
+		config->config_source = CONFIG_SOURCE_LOGGER;
+		config->documentation = slice_str("");
+		result->configs_count++;
+	}
+}
+
+/* The levels that are to be set. */
+struct levels {
+	bool changed[LOGGERS_COUNT];
+	int level[LOGGERS_COUNT]; /* enum log_level; -1: none of its own */
+};
+
+/* The logger of a name; -1 where there is none. */
+static int
+logger_find(struct slice name)
+{
+	enum log_logger logger;
+
+	if (slice_equal_str(name, ROOT))
+		return 0;
+	return log_logger_find(name, &logger) == 0 ? (int)logger + 1 : -1;
 }
 
 static enum kp_error
 check(struct request *request,
     const struct kp_incremental_alter_configs_request_config *config,
-    enum log_level *level, struct slice *message)
+    struct levels *levels, struct slice *message)
 {
-	if (!slice_equal_str(config->name, ROOT)) {
+	int logger = logger_find(config->name);
+	enum log_level level;
+
+	if (logger < 0) {
 		*message = arena_printf(&request->arena,
 		    "Logger %.*s does not exist!", SLICE_ARG(config->name));
 		return KP_INVALID_CONFIG;
 	}
+	levels->changed[logger] = true;
+	levels->level[logger] = -1;
 	if (config->config_operation == OPERATION_DELETE) {
+		if (logger != 0)
+			return KP_NONE;
 		*message = slice_str(
 		    "Removing the log level of the root logger is not "
 		    "allowed");
@@ -77,12 +128,29 @@ check(struct request *request,
 		return KP_INVALID_REQUEST;
 	}
 	if (slice_is_null(config->value) ||
-	    log_level_parse(config->value, level) != 0) {
+	    log_level_parse(config->value, &level) != 0) {
 		*message = arena_printf(&request->arena,
 		    "There is no log level %.*s", SLICE_ARG(config->value));
 		return KP_INVALID_CONFIG;
 	}
+	levels->level[logger] = (int)level;
 	return KP_NONE;
+}
+
+static void
+set_levels(const struct levels *levels)
+{
+	if (levels->changed[0])
+		log_set_level((enum log_level)levels->level[0]);
+	for (int i = 1; i < LOGGERS_COUNT; i++) {
+		enum log_logger logger = (enum log_logger)(i - 1);
+
+		if (levels->changed[i] && levels->level[i] >= 0)
+			log_logger_set_level(
+			    logger, (enum log_level)levels->level[i]);
+		else if (levels->changed[i])
+			log_logger_unset_level(logger);
+	}
 }
 
 void
@@ -91,7 +159,7 @@ broker_logger_alter(struct request *request,
     bool validate_only,
     struct kp_incremental_alter_configs_response_resource *entry)
 {
-	enum log_level level = log_level();
+	struct levels levels = { .changed = { false } };
 	enum kp_error error = KP_NONE;
 
 	entry->resource_type = resource->resource_type;
@@ -108,9 +176,9 @@ broker_logger_alter(struct request *request,
 	}
 	for (int32_t i = 0; i < resource->configs_count && error == KP_NONE;
 	     i++)
-		error = check(request, &resource->configs[i], &level,
+		error = check(request, &resource->configs[i], &levels,
 		    &entry->error_message);
 	entry->error_code = (int16_t)error;
 	if (error == KP_NONE && !validate_only)
-		log_set_level(level);
+		set_levels(&levels);
 }

@@ -1,7 +1,8 @@
 /*
  * BROKER_LOGGER resources: the log's level, read and changed at run time.
  *
- * There is one logger, "root"; changes last until the process ends (KIP-412).
+ * There are "root" and the loggers of enum log_logger; changes last until the
+ * process ends (KIP-412).
  */
 #ifndef API_BROKER_LOGGER_H
 #define API_BROKER_LOGGER_H

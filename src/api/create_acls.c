@@ -60,4 +60,5 @@ handle_create_acls(struct request *request)
 }
 
 const struct api api_create_acls =
-    API_ROW(create_acls, API_CLUSTER(ACL_ALTER), .fail = fail_create_acls);
+    API_ROW(create_acls, API_CLUSTER(ACL_ALTER),
+    .flags = API_CHANGES, .fail = fail_create_acls);

@@ -50,4 +50,5 @@ fail_create_partitions(struct request *request, enum kp_error error)
 }
 
 const struct api api_create_partitions = API_ROW(create_partitions, API_ENTRIES,
+    .flags = API_CHANGES,
     .fail = fail_create_partitions);

@@ -51,4 +51,5 @@ fail_create_topics(struct request *request, enum kp_error error)
 }
 
 const struct api api_create_topics = API_ROW(create_topics, API_ENTRIES,
+    .flags = API_CHANGES,
     .fail = fail_create_topics);

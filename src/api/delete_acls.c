@@ -85,4 +85,5 @@ handle_delete_acls(struct request *request)
 }
 
 const struct api api_delete_acls =
-    API_ROW(delete_acls, API_CLUSTER(ACL_ALTER), .fail = fail_delete_acls);
+    API_ROW(delete_acls, API_CLUSTER(ACL_ALTER),
+    .flags = API_CHANGES, .fail = fail_delete_acls);

@@ -88,4 +88,5 @@ handle_delete_groups(struct request *request)
 }
 
 const struct api api_delete_groups =
-    API_ROW(delete_groups, API_ENTRIES, .fail = fail_delete_groups);
+    API_ROW(delete_groups, API_ENTRIES,
+    .flags = API_CHANGES, .fail = fail_delete_groups);

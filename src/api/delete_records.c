@@ -88,4 +88,5 @@ handle_delete_records(struct request *request)
 	request_reply(request, response);
 }
 
-const struct api api_delete_records = API_ROW(delete_records, API_ENTRIES);
+const struct api api_delete_records = API_ROW(delete_records, API_ENTRIES,
+    .flags = API_CHANGES);

@@ -147,4 +147,5 @@ handle_delete_share_group_offsets(struct request *request)
 
 const struct api api_delete_share_group_offsets =
     API_ROW(delete_share_group_offsets, API_ENTRIES,
+    .flags = API_CHANGES,
 	.fail = fail_delete_share_group_offsets);

@@ -60,4 +60,5 @@ fail_delete_topics(struct request *request, enum kp_error error)
 }
 
 const struct api api_delete_topics = API_ROW(delete_topics, API_ENTRIES,
+    .flags = API_CHANGES,
     .fail = fail_delete_topics);

@@ -225,7 +225,7 @@ summarize(struct request *request)
 static bool
 may_describe(const struct request *request, struct slice topic)
 {
-	return request_allows(request, ACL_DESCRIBE, ACL_RESOURCE_TOPIC, topic);
+	return request_sees(request, ACL_DESCRIBE, ACL_RESOURCE_TOPIC, topic);
 }
 
 /* Those that are there, and may be seen. */
@@ -315,7 +315,8 @@ add_asked(struct request *request,
 	for (int pass = 0; pass < 3; pass++)
 		for (int32_t t = 0; t < asked->topics_count; t++) {
 			struct slice name = asked->topics[t].topic_name;
-			bool allowed = may_describe(request, name);
+			bool allowed = request_allows(request,
+			    ACL_DESCRIBE, ACL_RESOURCE_TOPIC, name);
 			bool known = image_topic(image, name) != NULL;
 
 			if (pass == (!allowed ? 2 : !known ? 1 : 0))

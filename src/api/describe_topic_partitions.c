@@ -76,7 +76,8 @@ take_all(struct request *request, size_t *count)
 
 	*count = 0;
 	for (size_t at = 0; (topic = image_topic_next(image, &at)) != NULL;) {
-		if (!may_describe(request, topic->name))
+		if (!request_sees(request, ACL_DESCRIBE, ACL_RESOURCE_TOPIC,
+			topic->name))
 			continue;
 		list[*count].name = topic->name;
 		list[(*count)++].topic = topic;

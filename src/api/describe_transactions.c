@@ -12,7 +12,7 @@
 static bool
 may_describe(const struct request *request, struct slice topic)
 {
-	return request_allows(request, ACL_DESCRIBE, ACL_RESOURCE_TOPIC, topic);
+	return request_sees(request, ACL_DESCRIBE, ACL_RESOURCE_TOPIC, topic);
 }
 
 static void

@@ -106,4 +106,5 @@ handle_elect_leaders(struct request *request)
 }
 
 const struct api api_elect_leaders = API_ROW(elect_leaders,
-    API_CLUSTER(ACL_ALTER), .fail = fail_elect_leaders);
+    API_CLUSTER(ACL_ALTER),
+    .flags = API_CHANGES, .fail = fail_elect_leaders);

@@ -157,4 +157,5 @@ fail_incremental_alter_configs(struct request *request, enum kp_error error)
 
 const struct api api_incremental_alter_configs =
     API_ROW(incremental_alter_configs, API_ENTRIES,
+    .flags = API_CHANGES,
     .fail = fail_incremental_alter_configs);

@@ -100,7 +100,7 @@ authorize(const struct request *request,
     const struct kp_init_producer_id_request *body)
 {
 	if (slice_is_null(body->transactional_id))
-		return request_allows(request, ACL_IDEMPOTENT_WRITE,
+		return request_sees(request, ACL_IDEMPOTENT_WRITE,
 			   ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME) ||
 			request_allows_some(
 			    request, ACL_WRITE, ACL_RESOURCE_TOPIC) ?

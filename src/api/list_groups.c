@@ -16,12 +16,12 @@ hide(const struct request *request, struct kp_list_groups_response *response)
 {
 	int32_t count = 0;
 
-	if (request_allows(
+	if (request_sees(
 		request, ACL_DESCRIBE, ACL_RESOURCE_CLUSTER, ACL_CLUSTER_NAME))
 		return;
 	for (int32_t i = 0; i < response->groups_count; i++)
-		if (coordinated_allowed(
-			request, ACL_DESCRIBE, response->groups[i].group_id))
+		if (request_sees(request, ACL_DESCRIBE, ACL_RESOURCE_GROUP,
+			response->groups[i].group_id))
 			response->groups[count++] = response->groups[i];
 	response->groups_count = count;
 }

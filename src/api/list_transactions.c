@@ -37,7 +37,8 @@ answer(struct request *request)
 		    &response->transaction_states[response
 			    ->transaction_states_count];
 
-		if (!coordinated_txn_allowed(request, ACL_DESCRIBE, listed->id))
+		if (!request_sees(request, ACL_DESCRIBE,
+			ACL_RESOURCE_TRANSACTIONAL_ID, listed->id))
 			continue;
 		response->transaction_states_count++;
 		told->transactional_id = listed->id;

@@ -285,7 +285,8 @@ fill_all(struct request *request, struct kp_metadata_response *response)
 	entry = response->topics = arena_xcalloc(&request->arena,
 	    image_topics_count(image), sizeof(*entry));
 	for (size_t at = 0; (topic = image_topic_next(image, &at)) != NULL;)
-		if (may_describe(request, topic->name))
+		if (request_sees(request, ACL_DESCRIBE, ACL_RESOURCE_TOPIC,
+			topic->name))
 			fill_topic(request, topic, entry++);
 	response->topics_count = (int32_t)(entry - response->topics);
 }

@@ -144,4 +144,5 @@ handle_offset_delete(struct request *request)
 	coordinated_wait(all);
 }
 
-const struct api api_offset_delete = API_ROW(offset_delete, API_ENTRIES);
+const struct api api_offset_delete = API_ROW(offset_delete, API_ENTRIES,
+    .flags = API_CHANGES);

@@ -61,7 +61,7 @@ partitions_total(const struct kp_offset_for_leader_epoch_request *body)
 static enum acl_operation
 operation_of(const struct request *request)
 {
-	return request_allows(request, ACL_CLUSTER_ACTION, ACL_RESOURCE_CLUSTER,
+	return request_sees(request, ACL_CLUSTER_ACTION, ACL_RESOURCE_CLUSTER,
 		   ACL_CLUSTER_NAME) ?
 	    PARTITIONS_OPEN :
 	    ACL_DESCRIBE;

@@ -1,6 +1,7 @@
 #include "api/request.h"
 
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/session.h"
 #include "base/clock.h"
 #include "base/spares.h"
@@ -76,6 +77,8 @@ void
 request_reply(struct request *request, const void *body)
 {
 	request->cancelled = NULL;
+	if ((request->api->flags & API_CHANGES) != 0)
+		audit_change(request, body);
 	if (arena_overdrawn(&request->arena))
 		request_close(request, "a request that takes too much memory");
 	else if (kp_encode_response(request->messages, request->version,
@@ -185,6 +188,19 @@ bool
 request_allows(const struct request *request, enum acl_operation operation,
     enum acl_resource_type type, struct slice name)
 {
+	enum authorizer_rule rule;
+	bool allowed = authorizer_decides(request->server->authorizer,
+	    &request->principal, operation, type, name, &rule);
+
+	if (rule != AUTHORIZER_RULE_NONE)
+		audit_decision(request, operation, type, name, allowed, rule);
+	return allowed;
+}
+
+bool
+request_sees(const struct request *request, enum acl_operation operation,
+    enum acl_resource_type type, struct slice name)
+{
 	return authorizer_allows(request->server->authorizer,
 	    &request->principal, operation, type, name);
 }
@@ -193,8 +209,13 @@ bool
 request_allows_some(const struct request *request,
     enum acl_operation operation, enum acl_resource_type type)
 {
-	return authorizer_allows_some(request->server->authorizer,
+	bool allowed = authorizer_allows_some(request->server->authorizer,
 	    &request->principal, operation, type);
+
+	if (!allowed)
+		audit_decision(request, operation, type, slice_str("*"),
+		    false, AUTHORIZER_RULE_DEFAULT);
+	return allowed;
 }
 
 int32_t

@@ -99,8 +99,15 @@ void request_park(struct request *request,
 /* The loop that the request's connection belongs to. */
 struct loop *request_loop(const struct request *request);
 
-/* May the request's principal do operation on the resource? */
+/*
+ * May the request's principal do operation on the resource?  Where not, the
+ * log says so; the second is for those who ask to leave out what may not be
+ * seen, or have another permission to ask for.  Any thread.
+ */
 bool request_allows(const struct request *request,
+    enum acl_operation operation, enum acl_resource_type type,
+    struct slice name);
+bool request_sees(const struct request *request,
     enum acl_operation operation, enum acl_resource_type type,
     struct slice name);
 

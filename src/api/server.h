@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "net/connection.h"
 
+struct audit;
 struct authorizer;
 struct configs;
 struct controller;
@@ -33,6 +34,7 @@ struct server {
 	const struct api_settings *settings;
 	struct authorizer *authorizer;		/* NULL: all is allowed */
 	struct scram_users *scram_users;
+	struct audit *audit;			/* NULL: writes all */
 	struct image *image;
 	const struct configs *configs;
 	struct controller *controller;

@@ -1,5 +1,6 @@
 #include "api/session.h"
 
+#include "api/audit.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -169,8 +170,8 @@ static void
 fail(struct session *session, struct request *request, struct slice message,
     void (*tell)(struct request *request, struct slice message))
 {
-	log_info(LOGGER, "%s: failed authentication (%.*s)",
-	    connection_id(session->connection), SLICE_ARG(message));
+	audit_failed_login(
+	    session->server->audit, session->connection, message);
 	session->failed = request;
 	session->tell = tell;
 	session->message = slice_of(slice_dup(message), message.len);
@@ -296,6 +297,10 @@ take_bare(struct session *session, struct slice frame)
 
 	if (session->other_mechanism ||
 	    step(session, frame, &bare->arena, &result) == SASL_FAILED) {
+		audit_failed_login(session->server->audit, session->connection,
+		    session->other_mechanism ?
+			slice_str("another mechanism than before") :
+			result.message);
 		session->bare = bare;
 		begin_delay(session);
 		return;

@@ -55,4 +55,5 @@ fail_update_features(struct request *request, enum kp_error error)
 }
 
 const struct api api_update_features = API_ROW(update_features,
-    API_CLUSTER(ACL_ALTER), .fail = fail_update_features);
+    API_CLUSTER(ACL_ALTER),
+    .flags = API_CHANGES, .fail = fail_update_features);

@@ -142,19 +142,41 @@ is_super(const struct authorizer *authorizer, const struct principal *principal)
 static bool
 decide(const struct authorizer *authorizer, const struct principal *principal,
     enum acl_operation operation, enum acl_resource_type type,
-    struct slice name)
+    struct slice name, enum authorizer_rule *rule)
 {
-	switch (acl_set_decide(
-	    authorizer->acls, principal, operation, type, name)) {
-	case ACL_VERDICT_ALLOWED:
-		return true;
+	enum acl_verdict verdict = acl_set_decide(
+	    authorizer->acls, principal, operation, type, name);
+
+	*rule = AUTHORIZER_RULE_DEFAULT;
+	switch (verdict) {
 	case ACL_VERDICT_NONE:
 		return authorizer->allow_everyone;
-	case ACL_VERDICT_OTHERS:
+	case ACL_VERDICT_ALLOWED:
 	case ACL_VERDICT_DENIED:
+		*rule = AUTHORIZER_RULE_ACL;
+		break;
+	case ACL_VERDICT_OTHERS:
 		break;
 	}
-	return false;
+	return verdict == ACL_VERDICT_ALLOWED;
+}
+
+bool
+authorizer_decides(struct authorizer *authorizer,
+    const struct principal *principal, enum acl_operation operation,
+    enum acl_resource_type type, struct slice name, enum authorizer_rule *rule)
+{
+	bool allowed;
+
+	assert(principal->name.len > 0);
+	*rule = authorizer == NULL ? AUTHORIZER_RULE_NONE :
+				     AUTHORIZER_RULE_SUPER_USER;
+	if (authorizer == NULL || is_super(authorizer, principal))
+		return true;
+	read_lock(authorizer);
+	allowed = decide(authorizer, principal, operation, type, name, rule);
+	unlock(authorizer);
+	return allowed;
 }
 
 bool
@@ -162,15 +184,10 @@ authorizer_allows(struct authorizer *authorizer,
     const struct principal *principal, enum acl_operation operation,
     enum acl_resource_type type, struct slice name)
 {
-	bool allowed;
+	enum authorizer_rule rule;
 
-	assert(principal->name.len > 0);
-	if (authorizer == NULL || is_super(authorizer, principal))
-		return true;
-	read_lock(authorizer);
-	allowed = decide(authorizer, principal, operation, type, name);
-	unlock(authorizer);
-	return allowed;
+	return authorizer_decides(
+	    authorizer, principal, operation, type, name, &rule);
 }
 
 bool

@@ -58,6 +58,20 @@ bool authorizer_allows(struct authorizer *authorizer,
     const struct principal *principal, enum acl_operation operation,
     enum acl_resource_type type, struct slice name);
 
+/* Why it is allowed or not, for the log; a superset of Kafka's words. */
+enum authorizer_rule {
+	AUTHORIZER_RULE_NONE,		/* there is no authorizer */
+	AUTHORIZER_RULE_SUPER_USER,
+	AUTHORIZER_RULE_ACL,		/* an entry */
+	AUTHORIZER_RULE_DEFAULT,	/* no entry */
+};
+
+/* The same, and by which rule. */
+bool authorizer_decides(struct authorizer *authorizer,
+    const struct principal *principal, enum acl_operation operation,
+    enum acl_resource_type type, struct slice name,
+    enum authorizer_rule *rule);
+
 /*
  * True where operation is allowed on some resource of the type, whichever it
  * is: an idempotent producer needs Write on some topic.

@@ -15,6 +15,16 @@ static atomic_int level_min = LOG_INFO;
 static atomic_int line_format = LOG_FORMAT_TEXT;
 static atomic_int output_fd = STDOUT_FILENO;
 
+/* No level of a logger's own. */
+#define INHERITED (-1)
+
+static struct {
+	const char *name;
+	atomic_int level;
+} loggers[LOG_LOGGERS_COUNT] = {
+	[LOG_AUTHORIZER] = { "kafka.authorizer.logger", INHERITED },
+};
+
 static const char *const level_names[] = {
 	[LOG_TRACE] = "TRACE",
 	[LOG_DEBUG] = "DEBUG",
@@ -229,18 +239,14 @@ emit(const struct line *line)
 	}
 }
 
-void
-log_write(enum log_level level, const char *logger, const char *format, ...)
+static void
+write_line(enum log_level level, const char *logger, const char *format,
+    va_list args)
 {
 	char message[LOG_LINE_LEN_MAX];
 	struct line line;
-	va_list args;
 
-	if (!log_enabled(level))
-		return;
-	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
 	line.len = 0;
 	line.limit = sizeof(line.text);
 	line.cut = false;
@@ -249,4 +255,79 @@ log_write(enum log_level level, const char *logger, const char *format, ...)
 	else
 		compose_text(&line, level, logger, message);
 	emit(&line);
+}
+
+void
+log_write(enum log_level level, const char *logger, const char *format, ...)
+{
+	va_list args;
+
+	if (!log_enabled(level))
+		return;
+	va_start(args, format);
+	write_line(level, logger, format, args);
+	va_end(args);
+}
+
+/* --- Loggers with a level of their own ------------------------------------ */
+
+const char *
+log_logger_name(enum log_logger logger)
+{
+	return loggers[logger].name;
+}
+
+int
+log_logger_find(struct slice name, enum log_logger *logger)
+{
+	for (size_t i = 0; i < COUNT_OF(loggers); i++) {
+		const char *found = loggers[i].name;
+
+		if (name.len != strlen(found) ||
+		    memcmp(name.data, found, name.len) != 0)
+			continue;
+		*logger = (enum log_logger)i;
+		return 0;
+	}
+	return -1;
+}
+
+enum log_level
+log_logger_level(enum log_logger logger)
+{
+	int level = atomic_load_explicit(
+	    &loggers[logger].level, memory_order_relaxed);
+
+	return level == INHERITED ? log_level() : (enum log_level)level;
+}
+
+void
+log_logger_set_level(enum log_logger logger, enum log_level level)
+{
+	atomic_store(&loggers[logger].level, (int)level);
+}
+
+void
+log_logger_unset_level(enum log_logger logger)
+{
+	atomic_store(&loggers[logger].level, INHERITED);
+}
+
+bool
+log_logger_enabled(enum log_logger logger, enum log_level level)
+{
+	return level >= log_logger_level(logger);
+}
+
+void
+log_logger_write(
+    enum log_logger logger, enum log_level level, const char *format, ...)
+{
+	va_list args;
+
+	if (!log_logger_enabled(logger, level))
+		return;
+	va_start(args, format);
+	write_line(level, loggers[logger].name, format, args);
+	va_end(args);
 }

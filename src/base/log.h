@@ -6,7 +6,8 @@
  *
  * or one JSON object a line (--log-format json), with its time as in RFC 3339.
  * A logger is a Kafka class
- * name or a layer's name; it can have a level of its own (BROKER_LOGGER).
+ * name or a layer's name; those of enum log_logger can have a level of their
+ * own (BROKER_LOGGER).
  * Thread-safe.  The message of a line that would be longer than
  * LOG_LINE_LEN_MAX, its newline included, is cut.
  */
@@ -43,6 +44,30 @@ const char *log_level_name(enum log_level level);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *logger, const char *format,
     ...) PRINTF_LIKE(3, 4);
+
+/*
+ * The loggers whose level may be another one than that of all.  Kafka's own
+ * configuration sets one for its authorizer's, which says who was denied what.
+ */
+enum log_logger {
+	LOG_AUTHORIZER,		/* kafka.authorizer.logger */
+};
+
+#define LOG_LOGGERS_COUNT 1
+
+const char *log_logger_name(enum log_logger logger);
+
+/* -1 where none of them has that name. */
+int log_logger_find(struct slice name, enum log_logger *logger) WARN_UNUSED;
+
+/* Its own level, or that of all, which it has until one is set. */
+enum log_level log_logger_level(enum log_logger logger);
+void log_logger_set_level(enum log_logger logger, enum log_level level);
+void log_logger_unset_level(enum log_logger logger);
+
+bool log_logger_enabled(enum log_logger logger, enum log_level level);
+void log_logger_write(enum log_logger logger, enum log_level level,
+    const char *format, ...) PRINTF_LIKE(3, 4);
 
 #define log_debug(logger, ...)                                   \
 	do {                                                     \

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/session.h"
 #include "auth/authorizer.h"
 #include "auth/scram_users.h"
@@ -66,6 +67,7 @@ struct node {
 	struct metadata_log *metadata_log;
 	struct authorizer *authorizer;	/* NULL: all is allowed */
 	struct scram_users *scram_users;
+	struct audit *audit;
 	struct sasl_settings *sasl;	/* of the addresses */
 	struct controller *controller;
 	struct partition_context partition_context;
@@ -461,6 +463,9 @@ open_services(struct node *node)
 	    (int32_t)configs_broker_int64(node->configs,
 		"max.incremental.fetch.session.cache.slots"),
 	    rng_next(&node->rng));
+	node->audit = audit_new(configs_broker_int64(
+	    node->configs, "klamm.audit.interval.ms"));
+	audit_start(node->audit, loop_group_get(node->loops, 0));
 	node->cold_reads = worker_pool_new("cold-read", COLD_READ_THREADS);
 	open_shares(node);
 	node->reconfigure = (struct reconfigure){
@@ -480,6 +485,7 @@ open_services(struct node *node)
 		.configs = node->configs,
 		.authorizer = node->authorizer,
 		.scram_users = node->scram_users,
+		.audit = node->audit,
 		.controller = node->controller,
 		.logs = node->logs,
 		.partitions = node->partitions,
@@ -860,6 +866,7 @@ node_stop(struct node *node)
 	directory_assigner_free(node->assigner);
 	/* The flusher may still have been waking a loop until it was joined. */
 	loop_group_free(node->loops);
+	audit_free(node->audit);
 	format_result_fini(&node->format);
 	configs_free(node->configs);
 	image_free(node->image);

@@ -797,6 +797,13 @@ const struct config_key config_tables_broker[] = {
 	    .check = CONFIG_CHECK_LIST,
 	    .update = CONFIG_UPDATE_READ_ONLY,
 	    .flags = CONFIG_EMPTY_OK },
+	{ .name = "klamm.audit.interval.ms",
+	    .default_value = "10000",
+	    .type = CONFIG_TYPE_INT,
+	    .check = CONFIG_CHECK_RANGE,
+	    .update = CONFIG_UPDATE_READ_ONLY,
+	    .min = 0.0,
+	    .has_min = true },
 	{ .name = "klamm.flush",
 	    .default_value = "acked",
 	    .type = CONFIG_TYPE_STRING,
@@ -2309,7 +2316,7 @@ const struct config_key config_tables_broker[] = {
 	    .update = CONFIG_UPDATE_READ_ONLY,
 	    .flags = CONFIG_INTERNAL },
 };
-const size_t config_tables_broker_count = 365;
+const size_t config_tables_broker_count = 366;
 
 const struct config_key config_tables_topic[] = {
 	{ .name = "cleanup.policy",
