@@ -57,11 +57,6 @@ struct coordinated_one *coordinated_one_new(struct request *request,
 struct group_call **coordinated_describe(struct coordinated *coordinated,
     const struct slice *ids, int32_t count);
 
-/* What is said of a consumer or share group with topics that are hidden. */
-#define COORDINATED_TOPICS_DENIED                                             \
-	"The group has described topic(s) that the client is not authorized " \
-	"to describe."
-
 /* What the principal may do with a group, where that was asked for. */
 #define COORDINATED_OPERATIONS_NONE INT32_MIN
 int32_t coordinated_operations(const struct request *request, bool asked,

@@ -366,6 +366,14 @@ void group_end_sync(struct group_member *member, enum kp_error error);
 #define GROUP_FETCH_SPARE_BYTES ((size_t)96 << 20)
 
 /*
+ * What is said of a group that is to be described: there is none (group is
+ * NULL), or it is not of that kind, "classic" or another.  message stays as it
+ * is where the arena has no room for it.
+ */
+enum kp_error group_missing(const struct group *group, struct slice group_id,
+    const char *kind, struct arena *arena, struct slice *message);
+
+/*
  * Has the arena of an answer room for a copy of all that the members have
  * sent?  Members may be many and what they send large, and one request may ask
  * for the same group again and again.

@@ -157,13 +157,10 @@ void
 group_shard_list(struct group_shard *shard, struct shard_call *call,
     struct arena *arena, struct group_filter filter, struct group_list *list)
 {
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 
-	if (error != KP_NONE) {
-		call->error = error;
-		call->done(call);
+	if (!shard_begin(&shard->shard, call))
 		return;
-	}
 	error = list_groups(shard, arena, filter, list);
 	shard_reply_at_once(&shard->shard, call, error);
 	shard_leave(&shard->shard);
@@ -207,6 +204,19 @@ describe(const struct group *group, struct arena *arena,
 		    arena, &out->members[out->members_count++]);
 }
 
+enum kp_error
+group_missing(const struct group *group, struct slice group_id,
+    const char *kind, struct arena *arena, struct slice *message)
+{
+	if (arena_left(arena) <= GROUP_ANSWER_SPARE_BYTES + group_id.len)
+		return KP_GROUP_ID_NOT_FOUND;
+	*message = group == NULL ?
+	    arena_printf(arena, "Group %.*s not found.", SLICE_ARG(group_id)) :
+	    arena_printf(arena, "Group %.*s is not a %s group.",
+		SLICE_ARG(group_id), kind);
+	return KP_GROUP_ID_NOT_FOUND;
+}
+
 static void
 describe_missing(const struct group *group, struct slice group_id,
     struct arena *arena, int16_t version,
@@ -215,26 +225,19 @@ describe_missing(const struct group *group, struct slice group_id,
 	out->group_state = slice_str("Dead");
 	if (version < VERSION_NOT_FOUND)
 		return;
-	out->error_code = KP_GROUP_ID_NOT_FOUND;
-	if (arena_left(arena) > GROUP_ANSWER_SPARE_BYTES + group_id.len)
-		out->error_message = arena_printf(arena, "Group %.*s %s.",
-		    SLICE_ARG(group_id),
-		    group == NULL ? "not found" : "is not a classic group");
+	out->error_code = (int16_t)group_missing(
+	    group, group_id, "classic", arena, &out->error_message);
 }
 
 void
 group_shard_describe(struct group_shard *shard, struct group_call *call,
     struct slice group_id, struct kp_describe_groups_response_group *out)
 {
-	enum kp_error error = shard_enter(&shard->shard);
 	const struct group *group;
 
 	out->group_id = group_id;
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	group = group_find(shard, group_id);
 	if (group == NULL || group->kind != NULL)
 		describe_missing(
@@ -283,14 +286,11 @@ void
 group_delete_forgotten(struct group_shard *shard, struct group_call *call,
     struct slice group_id)
 {
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 	struct group *group;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	group = group_find(shard, group_id);
 	error = check_delete(group);
 	if (error == KP_NONE)
@@ -303,15 +303,12 @@ void
 group_shard_delete(struct group_shard *shard, struct group_call *call,
     struct slice group_id)
 {
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 	struct group *group;
 	bool waits;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	group = group_find(shard, group_id);
 	error = check_delete(group);
 	waits = error == KP_NONE && group->share != NULL &&

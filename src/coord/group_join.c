@@ -526,13 +526,10 @@ group_shard_join(struct group_shard *shard, struct group_call *call,
 		.request = request,
 		.response = response,
 	};
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	response->member_id = request->member_id;
 	error = check_request(shard, request);
 	if (error == KP_NONE)

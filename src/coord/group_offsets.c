@@ -459,14 +459,11 @@ void
 group_shard_commit(struct group_shard *shard, struct group_call *call,
     struct group_commit *commit)
 {
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 	struct group *group;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	error = find_for_commit(shard, call, commit, &group);
 	if (error == KP_NONE) {
 		if (group != NULL && commit->transaction == NULL)
@@ -485,13 +482,10 @@ void
 group_shard_end_transaction(struct group_shard *shard, struct shard_call *call,
     const struct group_marker *marker)
 {
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 
-	if (error != KP_NONE) {
-		call->error = error;
-		call->done(call);
+	if (!shard_begin(&shard->shard, call))
 		return;
-	}
 	error = shard_append_marker(
 	    &shard->shard, &marker->marker, marker->transaction_version);
 	shard_reply(&shard->shard, call, error);
@@ -642,15 +636,12 @@ void
 group_shard_fetch(struct group_shard *shard, struct group_call *call,
     struct group_fetch *fetch)
 {
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 	const struct group *group;
 	int64_t last = -1;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	group = group_find(shard, fetch->group_id);
 	error = check_fetch(group, fetch, call->arena);
 	if (error != KP_NONE) {
@@ -794,14 +785,11 @@ void
 group_shard_delete_offsets(struct group_shard *shard, struct group_call *call,
     struct slice group_id, struct group_topic *topics, int32_t topics_count)
 {
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 	struct group *group;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	group = group_find(shard, group_id);
 	error = check_delete_offsets(group, group_id);
 	if (error == KP_NONE)

@@ -90,57 +90,34 @@ group_shard_share_heartbeat(struct group_shard *shard, struct group_call *call,
     const struct kp_share_group_heartbeat_request *request,
     struct kp_share_group_heartbeat_response *response)
 {
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 	struct share_group_states *states;
 	int64_t end_offset;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	end_offset = shard->shard.end_offset;
 	error = share_group_heartbeat(shard, call, request, response, &states);
 	if (states != NULL)
 		group_share_initialize(shard, states);
-	/* Who is told nothing new need not wait for what others wrote. */
-	if (response->assignment == NULL &&
-	    shard->shard.end_offset == end_offset)
-		shard_reply_at_once(&shard->shard, &call->call, error);
-	else
-		shard_reply(&shard->shard, &call->call, error);
+	shard_reply_heartbeat(&shard->shard, &call->call, error,
+	    response->assignment != NULL, end_offset);
 	shard_leave(&shard->shard);
-}
-
-static void
-describe_missing(const struct group *group, struct arena *arena,
-    struct kp_share_group_describe_response_group *out)
-{
-	out->error_code = KP_GROUP_ID_NOT_FOUND;
-	if (arena_left(arena) <= GROUP_ANSWER_SPARE_BYTES + out->group_id.len)
-		return;
-	out->error_message = arena_printf(arena,
-	    group == NULL ? "Group %.*s not found." :
-			    "Group %.*s is not a share group.",
-	    SLICE_ARG(out->group_id));
 }
 
 void
 group_shard_share_describe(struct group_shard *shard, struct group_call *call,
     struct slice group_id, struct kp_share_group_describe_response_group *out)
 {
-	enum kp_error error = shard_enter(&shard->shard);
 	const struct group *group;
 
 	out->group_id = group_id;
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	group = group_find(shard, group_id);
 	if (group == NULL || group->share == NULL)
-		describe_missing(group, call->arena, out);
+		out->error_code = (int16_t)group_missing(group, group_id,
+		    "share", call->arena, &out->error_message);
 	else if (!share_group_describe(group->share, call->arena, out))
 		out->error_code = KP_UNKNOWN_SERVER_ERROR;
 	shard_reply_at_once(&shard->shard, &call->call, KP_NONE);
@@ -154,16 +131,13 @@ void
 group_shard_share_partitions(struct group_shard *shard, struct group_call *call,
     struct slice group_id, struct consumer_assignment *partitions)
 {
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error = KP_NONE;
 	const struct consumer_assignment *known;
 	const struct group *group;
 
 	*partitions = (struct consumer_assignment){ NULL, 0 };
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	group = group_find(shard, group_id);
 	known = group == NULL || group->share == NULL ?
 	    partitions :

@@ -108,54 +108,31 @@ group_shard_streams_heartbeat(struct group_shard *shard,
     const struct kp_streams_group_heartbeat_request *request,
     struct group_streams_result *result)
 {
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 	int64_t end_offset;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	end_offset = shard->shard.end_offset;
 	error = streams_heartbeat(shard, call, request, result);
-	/* Who is told nothing new need not wait for what others wrote. */
-	if (result->response->active_tasks == NULL &&
-	    shard->shard.end_offset == end_offset)
-		shard_reply_at_once(&shard->shard, &call->call, error);
-	else
-		shard_reply(&shard->shard, &call->call, error);
+	shard_reply_heartbeat(&shard->shard, &call->call, error,
+	    result->response->active_tasks != NULL, end_offset);
 	shard_leave(&shard->shard);
-}
-
-static void
-describe_missing(const struct group *group, struct arena *arena,
-    struct kp_streams_group_describe_response_group *out)
-{
-	out->error_code = KP_GROUP_ID_NOT_FOUND;
-	if (arena_left(arena) <= GROUP_ANSWER_SPARE_BYTES + out->group_id.len)
-		return;
-	out->error_message = arena_printf(arena,
-	    group == NULL ? "Group %.*s not found." :
-			    "Group %.*s is not a streams group.",
-	    SLICE_ARG(out->group_id));
 }
 
 void
 group_shard_streams_describe(struct group_shard *shard, struct group_call *call,
     struct slice group_id, struct kp_streams_group_describe_response_group *out)
 {
-	enum kp_error error = shard_enter(&shard->shard);
 	const struct group *group;
 
 	out->group_id = group_id;
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return;
-	}
 	group = group_find(shard, group_id);
 	if (group == NULL || group->streams == NULL)
-		describe_missing(group, call->arena, out);
+		out->error_code = (int16_t)group_missing(group, group_id,
+		    "streams", call->arena, &out->error_message);
 	else if (!streams_group_describe(group->streams, call->arena, out))
 		out->error_code = KP_UNKNOWN_SERVER_ERROR;
 	shard_reply_at_once(&shard->shard, &call->call, KP_NONE);

@@ -144,6 +144,16 @@ shard_reply(struct shard *shard, struct shard_call *call, enum kp_error error)
 	shard_await(shard, &call->wait);
 }
 
+void
+shard_reply_heartbeat(struct shard *shard, struct shard_call *call,
+    enum kp_error error, bool told, int64_t end_offset)
+{
+	if (!told && shard->end_offset == end_offset)
+		shard_reply_at_once(shard, call, error);
+	else
+		shard_reply(shard, call, error);
+}
+
 /* --- Entering and leaving ------------------------------------------------ */
 
 enum kp_error
@@ -158,6 +168,18 @@ shard_enter(struct shard *shard)
 	pthread_mutex_unlock(&shard->mutex);
 	return state == SHARD_LOADING ? KP_COORDINATOR_LOAD_IN_PROGRESS :
 					KP_NOT_COORDINATOR;
+}
+
+bool
+shard_begin(struct shard *shard, struct shard_call *call)
+{
+	enum kp_error error = shard_enter(shard);
+
+	if (error == KP_NONE)
+		return true;
+	call->error = error;
+	call->done(call);
+	return false;
 }
 
 /* What the host has to be asked for, decided under the lock. */

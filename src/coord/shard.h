@@ -184,6 +184,9 @@ void shard_resign(struct shard *shard);
  */
 enum kp_error shard_enter(struct shard *shard) WARN_UNUSED;
 
+/* The same for call, which is answered with what hinders; false then. */
+bool shard_begin(struct shard *shard, struct shard_call *call) WARN_UNUSED;
+
 /* Unlock, finish the calls whose time has come, ask the host for wake-ups. */
 void shard_leave(struct shard *shard);
 
@@ -255,6 +258,14 @@ void shard_reply(struct shard *shard, struct shard_call *call,
  */
 void shard_reply_at_once(struct shard *shard, struct shard_call *call,
     enum kp_error error);
+
+/*
+ * The answer to a heartbeat: who is told nothing new (told), and has caused
+ * nothing to be written since the log ended at end_offset, need not wait for
+ * what others wrote.
+ */
+void shard_reply_heartbeat(struct shard *shard, struct shard_call *call,
+    enum kp_error error, bool told, int64_t end_offset);
 
 /*
  * Lock held.  A timer that is started by one that fires waits for the next

@@ -261,14 +261,10 @@ bool
 share_state_shard_run(
     struct share_state_shard *shard, struct share_state_call *call)
 {
-	enum kp_error error = shard_enter(&shard->shard);
 
 	call->message = NULL;
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return true;
-	}
 	if (call->deletions != atomic_load(&shard->environment->deletions)) {
 		shard_leave(&shard->shard);
 		return false;

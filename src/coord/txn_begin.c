@@ -174,14 +174,11 @@ bool
 txn_shard_begin(struct txn_shard *shard, struct txn_call *call)
 {
 	struct txn_begin *begin = of(call);
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 	struct txn *txn;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return true;
-	}
 	txn = txn_find(shard, call->transactional_id);
 	if (id_is_missing(begin, txn)) {
 		shard_leave(&shard->shard);

@@ -96,15 +96,12 @@ bool
 txn_shard_abort(struct txn_shard *shard, struct txn_call *call)
 {
 	const struct txn_end *end = of(call);
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error = KP_NONE;
 	struct txn *txn;
 	bool timed_out;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return true;
-	}
 	txn = txn_find(shard, call->transactional_id);
 	timed_out = txn != NULL && txn->values.state == TXN_ONGOING &&
 	    txn->values.producer_id == end->producer_id &&
@@ -252,15 +249,12 @@ bool
 txn_shard_end(struct txn_shard *shard, struct txn_call *call)
 {
 	struct txn_end *end = of(call);
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 	enum verdict verdict;
 	struct txn *txn;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return true;
-	}
 	txn = txn_find(shard, call->transactional_id);
 	verdict = judge(shard, end, txn, &error);
 	if (verdict == VERDICT_PREPARE && call->fresh_id < 0 &&

@@ -43,13 +43,10 @@ txn_shard_describe(struct txn_shard *shard, struct txn_call *call)
 {
 	struct txn_description *description =
 	    CONTAINER_OF(call, struct txn_description, call);
-	enum kp_error error = shard_enter(&shard->shard);
+	enum kp_error error;
 
-	if (error != KP_NONE) {
-		call->call.error = error;
-		call->call.done(&call->call);
+	if (!shard_begin(&shard->shard, &call->call))
 		return true;
-	}
 	error = describe(description, txn_find(shard, call->transactional_id));
 	shard_reply(&shard->shard, &call->call, error);
 	shard_leave(&shard->shard);
@@ -116,13 +113,9 @@ void
 txn_shard_list(struct txn_shard *shard, struct shard_call *call,
     struct arena *arena, const struct txn_filter *filter, struct txn_list *list)
 {
-	enum kp_error error = shard_enter(&shard->shard);
 
-	if (error != KP_NONE) {
-		call->error = error;
-		call->done(call);
+	if (!shard_begin(&shard->shard, call))
 		return;
-	}
 	LIST_FOR_EACH (node, &shard->list) {
 		const struct txn *txn = LIST_ENTRY(node, struct txn, node);
 
