@@ -9,16 +9,22 @@
 
 struct kp_create_topics_request_topic;
 struct kp_streams_group_heartbeat_request;
+struct kp_streams_group_heartbeat_request_task_ids;
 struct kp_streams_group_heartbeat_response;
 
 /*
  * Is it a request that makes sense, whatever the group?  INVALID_REQUEST or
  * STREAMS_INVALID_TOPOLOGY where it is not, with a text (static, or in arena).
- * No lock is needed.
+ * No lock is needed (streams_heartbeat_check.c).
  */
 enum kp_error streams_heartbeat_check(
     const struct kp_streams_group_heartbeat_request *request,
     struct arena *arena, struct slice *message) WARN_UNUSED;
+
+/* How many tasks are listed (streams_heartbeat_check.c). */
+int64_t streams_heartbeat_tasks(
+    const struct kp_streams_group_heartbeat_request_task_ids *parts,
+    int32_t count);
 
 /*
  * Serve it.  What went wrong has a text in the response.  What is in the
