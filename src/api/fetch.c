@@ -83,7 +83,7 @@ static int64_t
 part_room(const struct fetch_part *part)
 {
 	return MAX((int64_t)part->wanted->max_bytes, 1) -
-	    (int64_t)part->read.data.len;
+	    log_read_bytes(&part->read.data);
 }
 
 static void

@@ -9,7 +9,7 @@ static void fetch_read_resume(struct fetch *fetch);
 static void
 part_account(struct fetch *fetch, struct fetch_part *part)
 {
-	fetch->bytes += (int64_t)part->read.data.len;
+	fetch->bytes += log_read_bytes(&part->read.data);
 	if (part->error != KP_NONE || part->read.diverging_epoch >= 0 ||
 	    part->read.behind)
 		fetch->urgent = true;

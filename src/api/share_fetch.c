@@ -108,7 +108,8 @@ part_wait(struct share_fetch *fetch, struct share_fetch_part *part)
 	};
 	if (part->tried)
 		long_poll_add(&fetch->poll, part->partition, part->read.seen,
-		    MAX(fetch->bytes_max - (int64_t)part->read.data.len, 1));
+		    MAX(fetch->bytes_max - log_read_bytes(&part->read.data),
+			1));
 }
 
 static void

@@ -174,7 +174,7 @@ part_end(struct share_fetch *fetch)
 		fetch->urgent = true;
 	}
 	fetch->urgent |= part->error != KP_NONE;
-	fetch->bytes += (int64_t)part->read.data.len;
+	fetch->bytes += log_read_bytes(&part->read.data);
 }
 
 /* --- All partitions ---------------------------------------------------- */

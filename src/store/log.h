@@ -276,12 +276,16 @@ struct log_read {
 	int fd;
 	int64_t position;
 	size_t len;		/* the last batch may be cut, not the first */
+	size_t left_out;	/* bytes that max_bytes allows and len lacks, as
+				   they would be of a batch that is cut */
 
 	/* log_read_resolve has to be called; what it goes by. */
 	bool unresolved;
 	struct log *log;
 	int64_t from_offset;	/* offset, or the segment's base above it */
 	int64_t from_position;	/* look for it from here; -1: by the index */
+	int64_t guess_position;	/* but here before; -1: do not */
+	int64_t guess_last_offset;
 	int64_t end_position;	/* what is behind is not read */
 	int64_t end_offset;	/* no batch of the segment reaches it */
 	bool gaps;		/* offsets may be missing */
@@ -326,6 +330,13 @@ bool log_read_may_look_up_aborted(const struct log_read *read);
  * waiting for the disk?  May say no where that is so; never blocks.  Unlocked.
  */
 bool log_read_is_warm(const struct log_read *read);
+
+/* What is there within max_bytes, as far as whoever waits for it counts. */
+static inline int64_t
+log_read_bytes(const struct log_read *read)
+{
+	return (int64_t)(read->len + read->left_out);
+}
 
 /* Give the range back; no-op for an empty one.  Any thread, any lock. */
 void log_read_release(struct log_read *read);

@@ -17,10 +17,12 @@ read_reset(struct log *log, struct log_read *read)
 	read->fd = -1;
 	read->position = 0;
 	read->len = 0;
+	read->left_out = 0;
 	read->unresolved = false;
 	read->log = log;
 	read->from_offset = read->offset;
 	read->from_position = -1;
+	read->guess_position = -1;
 	read->end_position = 0;
 	read->end_offset = 0;
 	read->gaps = false;
@@ -99,6 +101,21 @@ settle(struct log_read *read, int64_t position, int64_t first_end)
 	read->len = allowed_len(read, position, first_end);
 }
 
+/*
+ * Batches that are whole suffice: the range may end at a position where one
+ * begins, if that leaves the first.
+ */
+static void
+end_before(struct log_read *read, int64_t position, int64_t first_end)
+{
+	int64_t end = read->position + (int64_t)read->len;
+
+	if (position < first_end || position >= end)
+		return;
+	read->left_out = (size_t)(end - position);
+	read->len -= read->left_out;
+}
+
 /* Open what is not empty; give up the segment of what is. */
 static enum kp_error
 finish(struct log_read *read)
@@ -122,20 +139,20 @@ finish(struct log_read *read)
 static bool
 find_in_tail(const struct log *log, struct log_read *read)
 {
+	int64_t size_bytes = read->segment->size_bytes;
 	int64_t position;
 	int64_t end;
 
 	if (!read->segment->active || !read->end_exact ||
 	    !log_tail_find(&log->tail, read->from_offset, &position, &end))
 		return false;
-	/* Whole batches only, where that costs nothing. */
-	settle(read, position, end < 0 ? read->segment->size_bytes : end);
-	if (read->len > 0) {
-		int64_t whole = log_tail_floor(&log->tail,
-		    position + (int64_t)read->len, read->segment->size_bytes);
-
-		read->len = (size_t)(MIN(whole, read->end_position) - position);
-	}
+	if (end < 0)
+		end = size_bytes;
+	settle(read, position, end);
+	end_before(read,
+	    log_tail_floor(
+		&log->tail, position + (int64_t)read->len, size_bytes),
+	    end);
 	return true;
 }
 
@@ -151,9 +168,15 @@ read_at(struct log *log, struct log_read *read)
 	limit_to_bound(log, read, at);
 	if (find_in_tail(log, read))
 		return finish(read);
-	if (segment->active)
+	if (segment->active) {
+		struct segment_guess guess;
+
+		segment_guess(segment, read->from_offset, &guess);
+		read->guess_position = guess.position;
+		read->guess_last_offset = guess.last_offset;
 		read->from_position =
 		    segment_lookup(segment, read->from_offset);
+	}
 	read->unresolved = true;
 	return KP_NONE;
 }
@@ -186,6 +209,16 @@ log_read(struct log *log, struct log_read *read)
 
 /* --- Without the lock: by index and headers ----------------------------- */
 
+static struct segment_bound
+bound_of(const struct log_read *read)
+{
+	return (struct segment_bound){
+		.position = read->end_position,
+		.offset = read->end_offset,
+		.gaps = read->gaps,
+	};
+}
+
 /*
  * The batch that has offset, or the next one: 1; 0 where there is none before
  * the end; -1 with errno.
@@ -194,11 +227,7 @@ static int
 locate(const struct log_read *read, int64_t offset, int64_t hint,
     int64_t *position, size_t *size_bytes)
 {
-	const struct segment_bound bound = {
-		.position = read->end_position,
-		.offset = read->end_offset,
-		.gaps = read->gaps,
-	};
+	const struct segment_bound bound = bound_of(read);
 
 	*position = hint;
 	if (hint < 0)
@@ -209,6 +238,53 @@ locate(const struct log_read *read, int64_t offset, int64_t hint,
 	    read->segment, offset, position, &bound, size_bytes);
 }
 
+/*
+ * The first batch of the read: by a guess, which is one look at the file, else
+ * by a walk from what the index has in front of it.
+ */
+static int
+locate_first(
+    const struct log_read *read, int64_t *position, size_t *size_bytes)
+{
+	const struct segment_bound bound = bound_of(read);
+	struct segment_guess guess = {
+		.position = read->guess_position,
+		.last_offset = read->guess_last_offset,
+	};
+	int found;
+
+	if (read->from_position < 0)
+		segment_guess_closed(read->segment, read->from_offset, &guess);
+	found = segment_try(
+	    read->segment, read->from_offset, &guess, &bound, size_bytes);
+	*position = guess.position;
+	if (found != 0)
+		return found;
+	return locate(read, read->from_offset, read->from_position, position,
+	    size_bytes);
+}
+
+/* End with a whole batch, if the index has one in the range. */
+static void
+end_with_batch(struct log_read *read, int64_t first_end)
+{
+	int64_t end = read->position + (int64_t)read->len;
+	struct log *log = read->log;
+	int64_t position = 0;
+	bool active;
+
+	if (end <= first_end || end == read->end_position)
+		return;
+	log_lock(log);
+	active = read->segment->active;
+	if (active)
+		position = segment_floor(read->segment, end);
+	log_unlock(log);
+	if (!active)
+		position = segment_floor_closed(read->segment, end);
+	end_before(read, position, first_end);
+}
+
 /* 1: found; 0: the segment has nothing at or above the offset; -1: errno. */
 static int
 resolve_once(struct log_read *read)
@@ -217,8 +293,7 @@ resolve_once(struct log_read *read)
 	int64_t bound;
 	size_t size_bytes;
 	size_t ignored;
-	int found = locate(read, read->from_offset, read->from_position,
-	    &position, &size_bytes);
+	int found = locate_first(read, &position, &size_bytes);
 
 	if (found <= 0)
 		return found;
@@ -229,6 +304,7 @@ resolve_once(struct log_read *read)
 		read->end_position = bound;
 	}
 	settle(read, position, position + (int64_t)size_bytes);
+	end_with_batch(read, position + (int64_t)size_bytes);
 	return 1;
 }
 
@@ -423,5 +499,6 @@ log_read_release(struct log_read *read)
 	read->segment = NULL;
 	read->fd = -1;
 	read->len = 0;
+	read->left_out = 0;
 	read->unresolved = false;
 }

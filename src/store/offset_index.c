@@ -48,9 +48,9 @@ offset_index_append(
 	};
 }
 
-bool
-offset_index_lookup(const struct offset_index *index, uint32_t relative_offset,
-    struct offset_index_entry *entry)
+size_t
+offset_index_count_to(
+    const struct offset_index *index, uint32_t relative_offset)
 {
 	size_t low = 0;
 	size_t high = index->count;
@@ -64,10 +64,36 @@ offset_index_lookup(const struct offset_index *index, uint32_t relative_offset,
 		else
 			high = middle;
 	}
-	if (low == 0)
+	return low;
+}
+
+bool
+offset_index_lookup(const struct offset_index *index, uint32_t relative_offset,
+    struct offset_index_entry *entry)
+{
+	size_t count = offset_index_count_to(index, relative_offset);
+
+	if (count == 0)
 		return false;
-	*entry = index->entries[low - 1];
+	*entry = index->entries[count - 1];
 	return true;
+}
+
+size_t
+offset_index_count_before(const struct offset_index *index, int64_t position)
+{
+	size_t low = 0;
+	size_t high = index->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if ((int64_t)index->entries[middle].position < position)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 void

@@ -45,6 +45,14 @@ void offset_index_append(struct offset_index *index, uint32_t relative_offset,
 bool offset_index_lookup(const struct offset_index *index,
     uint32_t relative_offset, struct offset_index_entry *entry);
 
+/* How many entries have an offset of at most relative_offset. */
+size_t offset_index_count_to(
+    const struct offset_index *index, uint32_t relative_offset);
+
+/* How many have a position below position. */
+size_t offset_index_count_before(
+    const struct offset_index *index, int64_t position);
+
 /*
  * Drop the entries of batches that begin at position or behind it, and those
  * of relative_offset and above, which an index that is wrong may have in front.

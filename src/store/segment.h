@@ -241,6 +241,28 @@ int64_t segment_lookup(struct segment *segment, int64_t offset) WARN_UNUSED;
 int64_t segment_lookup_closed(struct segment *segment, int64_t offset)
     WARN_UNUSED;
 
+/*
+ * The entry of the index that is the batch of an offset where every batch has
+ * one, as large batches do.
+ */
+struct segment_guess {
+	int64_t position;	/* -1: there is none worth a look */
+	int64_t last_offset;
+};
+
+/* Guards as segment_lookup; none where that would have to read files. */
+void segment_guess(struct segment *segment, int64_t offset,
+    struct segment_guess *guess);
+void segment_guess_closed(struct segment *segment, int64_t offset,
+    struct segment_guess *guess);
+
+/*
+ * The position of the last batch of the index that begins at position or in
+ * front of it, 0 where there is none.  Guards as segment_guess.
+ */
+int64_t segment_floor(struct segment *segment, int64_t position);
+int64_t segment_floor_closed(struct segment *segment, int64_t position);
+
 /* What an entry of the time index says; all 0: the segment's beginning. */
 struct segment_time {
 	int64_t position;	/* at or before the batch */
@@ -282,6 +304,15 @@ struct segment_bound {
  */
 int segment_locate(struct segment *segment, int64_t offset, int64_t *position,
     const struct segment_bound *bound, size_t *size_bytes) WARN_UNUSED;
+
+/*
+ * The same by a guess, with one small read: the batch there has the offset,
+ * and ends with the one that the index says, so that neither of them is wrong.
+ * 1 and its size; 0 where the guess is no good; -1 with errno.
+ */
+int segment_try(struct segment *segment, int64_t offset,
+    const struct segment_guess *guess, const struct segment_bound *bound,
+    size_t *size_bytes) WARN_UNUSED;
 
 /*
  * *position becomes where the good batches below offset end, without an index.

@@ -154,24 +154,93 @@ segment_lookup_closed(struct segment *segment, int64_t offset)
 	return position;
 }
 
+/*
+ * Batches that fill the index interval have an entry each, so the one behind
+ * an offset is of the next batch or, if it has a smaller one, a little behind.
+ * Where the two are close one read brings both.
+ */
+static void
+guess_next(const struct segment *segment, int64_t offset,
+    struct segment_guess *guess)
+{
+	const struct offset_index *offsets = &segment->indexes.offsets;
+	int64_t relative = offset - segment->base_offset;
+	int64_t before = 0;
+	size_t next;
+
+	guess->position = -1;
+	if (relative <= 0 || relative > INT32_MAX)
+		return;
+	next = offset_index_count_to(offsets, (uint32_t)relative - 1);
+	if (next == offsets->count)
+		return;
+	if (next > 0)
+		before = offsets->entries[next - 1].position;
+	if (offsets->entries[next].position - before <= LOCATE_BUFFER_LEN)
+		return;
+	guess->position = offsets->entries[next].position;
+	guess->last_offset =
+	    segment->base_offset + offsets->entries[next].relative_offset;
+}
+
+void
+segment_guess(
+    struct segment *segment, int64_t offset, struct segment_guess *guess)
+{
+	if (segment->active)
+		guess_next(segment, offset, guess);
+	else
+		segment_guess_closed(segment, offset, guess);
+}
+
+void
+segment_guess_closed(
+    struct segment *segment, int64_t offset, struct segment_guess *guess)
+{
+	guess->position = -1;
+	pthread_mutex_lock(&segment->mutex);
+	if (segment->indexes_loaded)
+		guess_next(segment, offset, guess);
+	pthread_mutex_unlock(&segment->mutex);
+}
+
+static int64_t
+floor_of(const struct segment *segment, int64_t position)
+{
+	const struct offset_index *offsets = &segment->indexes.offsets;
+	size_t count = offset_index_count_before(offsets, position + 1);
+
+	return count > 0 ? offsets->entries[count - 1].position : 0;
+}
+
+int64_t
+segment_floor(struct segment *segment, int64_t position)
+{
+	return segment->active ? floor_of(segment, position) :
+				 segment_floor_closed(segment, position);
+}
+
+int64_t
+segment_floor_closed(struct segment *segment, int64_t position)
+{
+	int64_t found = 0;
+
+	pthread_mutex_lock(&segment->mutex);
+	if (segment->indexes_loaded)
+		found = floor_of(segment, position);
+	pthread_mutex_unlock(&segment->mutex);
+	return found;
+}
+
 static int64_t
 offset_behind(const struct segment *segment, int64_t position)
 {
 	const struct offset_index *offsets = &segment->indexes.offsets;
-	size_t low = 0;
-	size_t high = offsets->count;
+	size_t next = offset_index_count_before(offsets, position);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if ((int64_t)offsets->entries[middle].position < position)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == offsets->count)
+	if (next == offsets->count)
 		return INT64_MAX;
-	return segment->base_offset + offsets->entries[low].relative_offset;
+	return segment->base_offset + offsets->entries[next].relative_offset;
 }
 
 int
@@ -343,6 +412,34 @@ segment_locate(struct segment *segment, int64_t offset, int64_t *position,
 		found = check_behind(&walk, &batch);
 	segment_unpin(segment);
 	return found;
+}
+
+int
+segment_try(struct segment *segment, int64_t offset,
+    const struct segment_guess *guess, const struct segment_bound *bound,
+    size_t *size_bytes)
+{
+	uint8_t buffer[FILE_SCAN_BUFFER_MIN];
+	enum file_scan_step step;
+	struct file_scan scan;
+	struct batch batch;
+	int fd;
+
+	if (guess->position < 0 || guess->position >= bound->position)
+		return 0;
+	fd = segment_pin(segment);
+	if (fd < 0)
+		return -1;
+	file_scan_init(&scan, segment->disk, fd, guess->position,
+	    bound->position, buffer, sizeof(buffer));
+	step = file_scan_next(&scan, &batch);
+	segment_unpin(segment);
+	if (step != FILE_SCAN_BATCH)
+		return step == FILE_SCAN_ERROR ? -1 : 0;
+	*size_bytes = scan.size_bytes;
+	return batch.base_offset <= offset && offset <= batch.last_offset &&
+	    batch.last_offset == guess->last_offset &&
+	    batch.last_offset < bound->offset;
 }
 
 int

@@ -447,6 +447,31 @@ data_ends_the_wait(void **state)
 		    response->responses[0].partitions[i].records.bytes.len > 0);
 }
 
+/*
+ * What a part of a batch would fill up is there as far as min_bytes counts,
+ * although the answer ends with a whole one.
+ */
+static void
+a_full_partition_ends_the_wait(void **state)
+{
+	struct setting *setting = *state;
+	size_t len = append(setting, 0, 5);
+
+	for (int i = 0; i < 100; i++)
+		append(setting, 0, 5);
+	setting->body.max_wait_ms = INT32_MAX;
+	setting->body.min_bytes = (int32_t)len * 5 / 2;
+	setting->wanted[0].partition_max_bytes = setting->body.min_bytes;
+	/* At the tail, whose places are in memory, and far from it. */
+	setting->wanted[0].fetch_offset = 98 * 5;
+	assert_int_equal(fetch_at(setting, 12)->records.bytes.len, 2 * len);
+	setting->body.min_bytes = 10000;
+	setting->wanted[0].partition_max_bytes = setting->body.min_bytes;
+	setting->wanted[0].fetch_offset = 0;
+	len = fetch_at(setting, 12)->records.bytes.len;
+	assert_in_range(len, 1, 9999);
+}
+
 static void
 time_ends_the_wait(void **state)
 {
@@ -952,6 +977,7 @@ main(void)
 		TEST(older_segments),
 		TEST(cold_data_is_read),
 		TEST(data_ends_the_wait),
+		TEST(a_full_partition_ends_the_wait),
 		TEST(time_ends_the_wait),
 		TEST(errors_end_the_wait),
 		TEST(deletion_ends_the_wait),

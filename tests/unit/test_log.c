@@ -108,11 +108,72 @@ tail_and_index_agree(void **state)
 			assert_true(index.unresolved);
 			assert_int_equal(log_read_resolve(&index), KP_NONE);
 			assert_int_equal(tail.position, index.position);
-			assert_true(tail.len <= index.len);
+			assert_int_equal(
+			    log_read_bytes(&tail), log_read_bytes(&index));
 			assert_true((tail.len == 0) == (index.len == 0));
 			log_read_release(&tail);
 			log_read_release(&index);
 		}
+	}
+}
+
+/*
+ * Batches that each have an entry in the index are found by one small read of
+ * the file, wherever an offset is in them, and what is read of them ends with
+ * a whole one.
+ */
+static void
+large_batches_are_read_whole(void **state)
+{
+	struct fixture *fixture = *state;
+	struct disk_fault *fault = &fixture->fault;
+	struct log_read read = { .max_bytes = 50000, .min_one_batch = true };
+	int64_t size;
+
+	for (int i = 0; i < 100; i++)
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){ .count = 2, .value_len = 10000 });
+	size = log_size_bytes(fixture->log) / 100;
+	log_tail_clear(&fixture->log->tail);
+	read.upper_bound = log_end_offset(fixture->log);
+	for (read.offset = 2; read.offset < 190; read.offset++) {
+		uint64_t reads = disk_fault_count(fault, DISK_PREAD);
+
+		assert_int_equal(log_read(fixture->log, &read), KP_NONE);
+		assert_true(read.unresolved);
+		assert_int_equal(log_read_resolve(&read), KP_NONE);
+		assert_int_equal(
+		    disk_fault_count(fault, DISK_PREAD) - reads, 1);
+		assert_int_equal(read.position, read.offset / 2 * size);
+		assert_int_equal(read.len, 2 * size);
+		assert_int_equal(log_read_bytes(&read), 50000);
+		log_read_release(&read);
+	}
+}
+
+/* Where the entry behind an offset is not of its batch, a walk finds it. */
+static void
+a_guess_may_be_wrong(void **state)
+{
+	struct fixture *fixture = *state;
+	struct log_read read = { .max_bytes = 1, .min_one_batch = true };
+	int64_t positions[60];
+
+	for (int i = 0; i < 60; i++) {
+		positions[i] = log_size_bytes(fixture->log);
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){
+			.value_len = i % 5 == 4 ? 30000 : 1000 });
+	}
+	log_tail_clear(&fixture->log->tail);
+	read.upper_bound = log_end_offset(fixture->log);
+	for (read.offset = 0; read.offset < 59; read.offset++) {
+		assert_int_equal(log_read(fixture->log, &read), KP_NONE);
+		assert_int_equal(log_read_resolve(&read), KP_NONE);
+		assert_int_equal(read.position, positions[read.offset]);
+		assert_int_equal(read.len,
+		    positions[read.offset + 1] - positions[read.offset]);
+		log_read_release(&read);
 	}
 }
 
@@ -1024,6 +1085,8 @@ main(void)
 		TEST(append_and_read_back),
 		TEST(reads_have_bounds),
 		TEST(tail_and_index_agree),
+		TEST(large_batches_are_read_whole),
+		TEST(a_guess_may_be_wrong),
 		TEST(rolls_by_size_and_reads_across),
 		TEST(rolls_by_time),
 		TEST(jitter_spreads_the_rolls),
