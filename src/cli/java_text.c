@@ -2,55 +2,7 @@
 
 #include <math.h>
 
-#define REPLACEMENT "\xef\xbf\xbd"
-
-/* The bytes of the character that begins with this one; 0 where none does. */
-static size_t
-sequence_len(uint8_t first)
-{
-	if (first < 0x80)
-		return 1;
-	if (first >= 0xc2 && first <= 0xdf)
-		return 2;
-	if (first >= 0xe0 && first <= 0xef)
-		return 3;
-	if (first >= 0xf0 && first <= 0xf4)
-		return 4;
-	return 0;
-}
-
-/* May second follow first?  It must not make the number too small or big. */
-static bool
-second_fits(uint8_t first, uint8_t second)
-{
-	if (first == 0xe0)
-		return second >= 0xa0 && second <= 0xbf;
-	if (first == 0xf0)
-		return second >= 0x90 && second <= 0xbf;
-	if (first == 0xf4)
-		return second >= 0x80 && second <= 0x8f;
-	return (second & 0xc0) == 0x80;
-}
-
-/*
- * The length of the character at the start of bytes, with *valid, or else of
- * the part that one U+FFFD stands for.  Halves of surrogate pairs are three
- * bytes that make one.
- */
-static size_t
-next_part(struct slice bytes, bool *valid)
-{
-	size_t want = sequence_len(bytes.data[0]);
-	size_t len = 1;
-
-	while (len < want && len < bytes.len &&
-	    (len == 1 ? second_fits(bytes.data[0], bytes.data[1])
-		      : (bytes.data[len] & 0xc0) == 0x80))
-		len++;
-	*valid = len == want &&
-	    !(want == 3 && bytes.data[0] == 0xed && bytes.data[1] >= 0xa0);
-	return len;
-}
+#include "base/utf8.h"
 
 typedef void (*print_part_fn)(FILE *out, struct slice part);
 
@@ -59,12 +11,12 @@ print_parts(FILE *out, struct slice bytes, print_part_fn print)
 {
 	while (bytes.len > 0) {
 		bool valid;
-		size_t len = next_part(bytes, &valid);
+		size_t len = utf8_next(bytes, &valid);
 
 		if (valid)
 			print(out, slice_of(bytes.data, len));
 		else
-			fputs(REPLACEMENT, out);
+			fputs(UTF8_REPLACEMENT, out);
 		bytes = slice_of(bytes.data + len, bytes.len - len);
 	}
 }
