@@ -540,14 +540,29 @@ run_resume(struct task *task)
 
 /* --- Events -------------------------------------------------------------- */
 
+/* Who only comes to see whether somebody listens is not worth a line. */
+static void
+handshake_failed(struct connection *c)
+{
+	const char *reason = c->transport.reason;
+
+	if (reason == NULL && errno != 0)
+		reason = strerror(errno);
+	if (reason != NULL)
+		log_info("net", "[%s] SSL handshake failed: %s", c->id,
+		    reason);
+	connection_abort(c, "the handshake failed");
+}
+
 /* One step of the handshake; true when it is complete. */
 static bool
 shake_hands(struct connection *c)
 {
+	struct connection_handler *handler = c->set->handler;
 	int result = c->transport.ops->handshake(&c->transport);
 
 	if (result == TRANSPORT_CLOSED) {
-		connection_abort(c, "the handshake failed");
+		handshake_failed(c);
 		return false;
 	}
 	c->handshaking = result != 0;
@@ -556,7 +571,9 @@ shake_hands(struct connection *c)
 		return false;
 	timer_stop(&c->deadline);
 	touch(c);
-	return true;
+	if (handler->shaken != NULL)
+		handler->shaken(handler, c);
+	return !c->gone;
 }
 
 static void
@@ -873,6 +890,14 @@ int32_t
 connection_node_id(const struct connection *c)
 {
 	return connection_listener(c)->node_id;
+}
+
+struct x509_st *
+connection_certificate(const struct connection *c)
+{
+	if (c->gone || c->transport.ops->certificate == NULL)
+		return NULL;
+	return c->transport.ops->certificate(&c->transport);
 }
 
 const char *

@@ -33,6 +33,7 @@ struct spares;
 struct connection;
 struct listener_settings;
 struct loop;
+struct x509_st;
 
 /*
  * What a connection does with what comes in.  One for all connections, called
@@ -41,6 +42,12 @@ struct loop;
 struct connection_handler {
 	/* A connection was accepted.  NULL: nothing to do. */
 	void (*opened)(struct connection_handler *handler,
+	    struct connection *connection);
+	/*
+	 * The transport's handshake is complete: no frame has come yet, and
+	 * none comes where this closes the connection.  NULL: nothing to do.
+	 */
+	void (*shaken)(struct connection_handler *handler,
 	    struct connection *connection);
 	/*
 	 * A complete frame without its four bytes of size.  The memory is
@@ -90,6 +97,12 @@ const struct listener_settings *connection_listener(
     const struct connection *connection);
 const char *connection_listener_name(const struct connection *connection);
 int32_t connection_node_id(const struct connection *connection);
+
+/*
+ * The certificate that the client has shown and that was found good, NULL
+ * where there is none.  Borrowed, until the connection is closed.
+ */
+struct x509_st *connection_certificate(const struct connection *connection);
 
 /* The peer's address as text without its port: "127.0.0.1". */
 const char *connection_peer_host(const struct connection *connection);

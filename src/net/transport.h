@@ -14,6 +14,7 @@
 #include "base/base.h"
 
 struct transport;
+struct x509_st;
 
 /* What a call says instead of a number of bytes. */
 enum transport_result {
@@ -54,6 +55,12 @@ struct transport_ops {
 	    int64_t position, size_t len, bool more);
 	/* Say good-bye where that needs no waiting, and close descriptors. */
 	void (*close)(struct transport *transport);
+	/*
+	 * The certificate that the client has shown in the handshake, which
+	 * was found good; the transport's own, or NULL where it has shown
+	 * none.  NULL where clients never do.
+	 */
+	struct x509_st *(*certificate)(const struct transport *transport);
 };
 
 struct transport {
@@ -65,6 +72,11 @@ struct transport {
 	 * become readable: read again without waiting.
 	 */
 	bool pending;
+	/*
+	 * Why the handshake has failed, beyond what errno says; a text that
+	 * stays, or NULL.
+	 */
+	const char *reason;
 	void *state;		/* the transport's own */
 };
 

@@ -105,7 +105,7 @@ test_utf8(void **state UNUSED)
 		for (const char *p = cases[i][1]; *p != '\0'; p++)
 			len += (size_t)snprintf(want + len,
 			    sizeof(want) - len, "%s",
-			    *p == '?' ? REPLACEMENT : (char[]){ *p, '\0' });
+			    *p == '?' ? UTF8_REPLACEMENT : (char[]){ *p, '\0' });
 		printed_begin(&printed);
 		java_text_print(printed.out, slice_str(cases[i][0]));
 		expect(&printed, want);
@@ -121,7 +121,7 @@ test_json(void **state UNUSED)
 	java_text_print_json(printed.out,
 	    SLICE_LITERAL("a\"b\\c/d\n\t\r\b\f\0\x1f\x7f\xc3\xa5\xff"));
 	expect(&printed, "a\\\"b\\\\c/d\\n\\t\\r\\b\\f\\u0000\\u001F\x7f"
-			 "\xc3\xa5" REPLACEMENT);
+			 "\xc3\xa5" UTF8_REPLACEMENT);
 }
 
 int
