@@ -1,6 +1,7 @@
 #include "api/session.h"
 
 #include "api/audit.h"
+#include "auth/subject_name.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,7 +38,7 @@ struct bare {
 struct session {
 	struct connection *connection;
 	const struct server *server;
-	const struct sasl_settings *sasl;
+	const struct sasl_settings *sasl; /* NULL: it has a certificate */
 	enum state state;
 	bool authenticated;   /* once; this is about doing it again */
 	bool other_mechanism; /* than the one it was done with */
@@ -65,28 +66,59 @@ session_of(const struct connection *connection)
 
 static void on_delay(struct timer *timer);
 
-void
-session_opened(
+static const struct session_settings *
+settings_of(const struct connection *connection)
+{
+	return connection_listener(connection)->handler_context;
+}
+
+static struct session *
+session_new(
     struct connection_handler *handler, struct connection *connection)
 {
-	const struct server *server =
-	    CONTAINER_OF_CONST(handler, struct server, connections);
-	const struct sasl_settings *sasl =
-	    connection_listener(connection)->handler_context;
-	struct session *session;
+	struct session *session = xcalloc(1, sizeof(*session));
 
-	if (sasl == NULL)
-		return;
-	session = xcalloc(1, sizeof(*session));
 	session->connection = connection;
-	session->server = server;
-	session->sasl = sasl;
+	session->server = CONTAINER_OF(handler, struct server, connections);
+	session->sasl = settings_of(connection)->sasl;
 	session->end_ms = INT64_MAX;
 	session->begun_ms = INT64_MIN;
 	timer_init(&session->delay, on_delay);
 	connection_set_session(connection, session);
+	return session;
+}
+
+void
+session_opened(
+    struct connection_handler *handler, struct connection *connection)
+{
+	const struct session *session;
+
+	if (settings_of(connection)->sasl == NULL)
+		return;
+	session = session_new(handler, connection);
 	connection_set_frame_len_max(
-	    connection, server->settings->sasl_bytes_max);
+	    connection, session->server->settings->sasl_bytes_max);
+}
+
+void
+session_shaken(
+    struct connection_handler *handler, struct connection *connection)
+{
+	const X509 *certificate = connection_certificate(connection);
+	struct session *session;
+	char *name;
+
+	if (settings_of(connection)->sasl != NULL || certificate == NULL)
+		return;
+	name = subject_name_of(certificate);
+	session = session_new(handler, connection);
+	session->state = STATE_DONE;
+	session->authenticated = true;
+	session->principal = xasprintf("User:%s", name);
+	free(name);
+	log_debug(LOGGER, "%s: is %s", connection_id(connection),
+	    session->principal);
 }
 
 void

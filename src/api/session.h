@@ -1,5 +1,6 @@
 /*
- * Session: what a connection of a SASL listener has said of who it is.
+ * Session: what a connection has said of who it is, where a listener's
+ * clients say it by SASL or by a certificate.
  *
  * Until that is done only the requests that do it are served:
  *
@@ -12,8 +13,10 @@
  * (SaslServerAuthenticator of Kafka.)  What failed is told, and the connection
  * closed, after connection.failed.authentication.delay.ms.
  *
- * A connection of another listener has no session.  Thread: the connection's
- * loop.
+ * A certificate says it in the transport's handshake: the session is done
+ * from the beginning.  On a listener that has SASL, too, certificates do not
+ * count.  A connection of another listener, or one without a certificate, has
+ * no session and is anonymous.  Thread: the connection's loop.
  */
 #ifndef API_SESSION_H
 #define API_SESSION_H
@@ -24,8 +27,15 @@
 
 struct session;
 
-/* net's callbacks: a connection was accepted; it is gone. */
+/* What a listener's handler_context is. */
+struct session_settings {
+	const struct sasl_settings *sasl; /* NULL: clients do not log in */
+};
+
+/* net's callbacks: a connection was accepted; it speaks TLS; it is gone. */
 void session_opened(
+    struct connection_handler *handler, struct connection *connection);
+void session_shaken(
     struct connection_handler *handler, struct connection *connection);
 void session_freed(
     struct connection_handler *handler, struct connection *connection);

@@ -7,6 +7,7 @@
 #include "cli/environment.h"
 #include "cli/sasl_config.h"
 #include "cli/static_config.h"
+#include "cli/tls_config.h"
 #include "meta/config_keys.h"
 #include "meta/configs.h"
 
@@ -67,10 +68,41 @@ read_sasl(struct configuration *configuration)
 	configuration->sasl = arena_xcalloc(&configuration->arena,
 	    listeners->count, sizeof(*configuration->sasl));
 	for (size_t i = 0; i < listeners->count; i++)
-		if (listeners->items[i].sasl &&
+		if (security_has_sasl(listeners->items[i].protocol) &&
 		    sasl_config_read(&configuration->sasl[i],
 			&configuration->properties, listeners->items[i].name,
 			&configuration->arena) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+open_tls(struct configuration *configuration, size_t i)
+{
+	const struct listener_address *listener =
+	    &configuration->listeners.items[i];
+	struct tls_config *config =
+	    arena_xalloc(&configuration->arena, sizeof(*config));
+
+	if (tls_config_read(config, &configuration->properties,
+		listener->name, security_has_sasl(listener->protocol),
+		&configuration->arena) != 0)
+		return -1;
+	configuration->tls[i] = tls_config_open(config, listener->name);
+	return configuration->tls[i] == NULL ? -1 : 0;
+}
+
+/* The stores are read now: what is wrong with them is said before a start. */
+static int
+read_tls(struct configuration *configuration)
+{
+	const struct listener_addresses *listeners = &configuration->listeners;
+
+	configuration->tls = arena_xcalloc(&configuration->arena,
+	    listeners->count, sizeof(*configuration->tls));
+	for (size_t i = 0; i < listeners->count; i++)
+		if (security_has_tls(listeners->items[i].protocol) &&
+		    open_tls(configuration, i) != 0)
 			return -1;
 	return 0;
 }
@@ -151,7 +183,7 @@ configuration_load(struct configuration *configuration,
 		0 ||
 	    listener_addresses_parse(&configuration->listeners, properties) !=
 		0 ||
-	    read_sasl(configuration) != 0)
+	    read_sasl(configuration) != 0 || read_tls(configuration) != 0)
 		return -1;
 	configuration->set = config_set_of(properties);
 	return check_keys(configuration->set, properties, environ);
@@ -160,6 +192,9 @@ configuration_load(struct configuration *configuration,
 void
 configuration_fini(struct configuration *configuration)
 {
+	if (configuration->tls != NULL)
+		for (size_t i = 0; i < configuration->listeners.count; i++)
+			tls_context_free(configuration->tls[i]);
 	config_set_unref(configuration->set);
 	listener_addresses_fini(&configuration->listeners);
 	data_directories_fini(&configuration->directories);

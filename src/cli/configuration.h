@@ -14,11 +14,14 @@
 #include "cli/serve_options.h"
 #include "meta/config_set.h"
 
+struct tls_context;
+
 struct configuration {
 	struct properties properties;
 	struct listener_addresses listeners;
 	/* Of the listeners, in their order; zeroed where none is needed. */
 	struct sasl_settings *sasl;
+	struct tls_context **tls;	/* NULL where none is needed */
 	struct arena arena;		/* the texts of these */
 	struct data_directories directories;
 	const struct config_set *set;	/* the properties */

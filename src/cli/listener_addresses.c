@@ -101,41 +101,48 @@ mapped_protocol(const char *map, const char *name)
 	return protocol;
 }
 
-/* *sasl where clients have to say who they are. */
+static const char *const protocols[] = {
+	[SECURITY_PLAINTEXT] = "PLAINTEXT",
+	[SECURITY_SSL] = "SSL",
+	[SECURITY_SASL_PLAINTEXT] = "SASL_PLAINTEXT",
+	[SECURITY_SASL_SSL] = "SASL_SSL",
+};
+
 static int
-check_protocol(
-    const struct properties *properties, const char *name, bool *sasl)
+protocol_of(const char *name, enum security_protocol *protocol)
 {
-	static const char *const known[] = { "PLAINTEXT", "SSL",
-		"SASL_PLAINTEXT", "SASL_SSL" };
-	const char *map =
-	    properties_get(properties, "listener.security.protocol.map");
-	char *protocol;
+	for (size_t i = 0; i < COUNT_OF(protocols); i++)
+		if (strcasecmp(protocols[i], name) == 0) {
+			*protocol = (enum security_protocol)i;
+			return 0;
+		}
+	return -1;
+}
+
+/* Without a map a listener's name says it. */
+static int
+find_protocol(const struct properties *properties, const char *name,
+    enum security_protocol *protocol)
+{
+	static const char key[] = "listener.security.protocol.map";
+	const char *map = properties_get(properties, key);
+	char *mapped =
+	    map == NULL ? xstrdup(name) : mapped_protocol(map, name);
 	int result = -1;
 
-	if (map != NULL) {
-		protocol = mapped_protocol(map, name);
-	} else {
-		protocol = NULL;
-		for (size_t i = 0; i < COUNT_OF(known); i++)
-			if (strcmp(known[i], name) == 0)
-				protocol = xstrdup(name);
-	}
-	if (protocol == NULL)
-		fprintf(stderr,
-		    "klamm: listener.security.protocol.map: No security "
-		    "protocol defined for listener %s\n",
-		    name);
-	else if (strcasecmp(protocol, "PLAINTEXT") == 0 ||
-	    strcasecmp(protocol, "SASL_PLAINTEXT") == 0)
+	if (mapped != NULL && protocol_of(mapped, protocol) == 0)
 		result = 0;
+	else if (mapped == NULL || map == NULL)
+		fprintf(stderr,
+		    "klamm: %s: No security protocol defined for listener "
+		    "%s\n",
+		    key, name);
 	else
 		fprintf(stderr,
-		    "klamm: listener %s: security protocol %s is not "
-		    "supported yet\n",
-		    name, protocol);
-	*sasl = result == 0 && strcasecmp(protocol, "PLAINTEXT") != 0;
-	free(protocol);
+		    "klamm: %s: listener %s: there is no security protocol "
+		    "%s\n",
+		    key, name, mapped);
+	free(mapped);
 	return result;
 }
 
@@ -163,7 +170,8 @@ advertisable(const char *host)
 }
 
 static int
-add(struct listener_addresses *addresses, struct url *url, bool sasl)
+add(struct listener_addresses *addresses, struct url *url,
+    enum security_protocol protocol)
 {
 	struct listener_address *address;
 
@@ -179,7 +187,7 @@ add(struct listener_addresses *addresses, struct url *url, bool sasl)
 		.host = url->host,
 		.port = url->port,
 		.advertised_host = advertisable(url->host),
-		.sasl = sasl,
+		.protocol = protocol,
 	};
 	memset(url, 0, sizeof(*url));
 	return 0;
@@ -215,11 +223,12 @@ parse_listeners(struct listener_addresses *addresses,
 		result = url_parse(&url, "listeners", item);
 		free(item);
 		if (result == 0 && !list_contains(controllers, url.name)) {
-			bool sasl;
+			enum security_protocol protocol;
 
-			result = check_protocol(properties, url.name, &sasl);
+			result = find_protocol(
+			    properties, url.name, &protocol);
 			if (result == 0)
-				result = add(addresses, &url, sasl);
+				result = add(addresses, &url, protocol);
 		}
 		url_fini(&url);
 	}

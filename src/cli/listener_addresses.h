@@ -13,6 +13,27 @@
 #include "base/base.h"
 #include "base/properties.h"
 
+/* SecurityProtocol of Kafka, with its numbers. */
+enum security_protocol {
+	SECURITY_PLAINTEXT,
+	SECURITY_SSL,
+	SECURITY_SASL_PLAINTEXT,
+	SECURITY_SASL_SSL,
+};
+
+static inline bool
+security_has_sasl(enum security_protocol protocol)
+{
+	return protocol == SECURITY_SASL_PLAINTEXT ||
+	    protocol == SECURITY_SASL_SSL;
+}
+
+static inline bool
+security_has_tls(enum security_protocol protocol)
+{
+	return protocol == SECURITY_SSL || protocol == SECURITY_SASL_SSL;
+}
+
 struct listener_address {
 	char *name;		/* upper case, as Kafka's listener names */
 	char *host;		/* "" for all addresses */
@@ -20,7 +41,7 @@ struct listener_address {
 	char *advertised_host;
 	int advertised_port;	/* 0: the port that was bound */
 	bool advertised;	/* in advertised.listeners */
-	bool sasl;		/* its security protocol is SASL_PLAINTEXT */
+	enum security_protocol protocol;
 };
 
 struct listener_addresses {
@@ -39,7 +60,7 @@ void listener_addresses_move(struct properties *properties, int port,
 
 /*
  * Read the keys.  -1 with one line on standard error where they contradict
- * each other or ask for a security protocol that is not served.
+ * each other.
  */
 int listener_addresses_parse(struct listener_addresses *addresses,
     const struct properties *properties) WARN_UNUSED;

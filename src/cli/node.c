@@ -36,6 +36,7 @@
 #include "meta/format.h"
 #include "meta/producer_ids.h"
 #include "net/loop_group.h"
+#include "net/tls.h"
 #include "store/disk_posix.h"
 #include "store/flusher.h"
 #include "store/log.h"
@@ -46,10 +47,6 @@
 
 /* How long replies may take to leave at a stop. */
 #define DRAIN_MS 500
-
-/* SecurityProtocol of Kafka. */
-#define SECURITY_PLAINTEXT 0
-#define SECURITY_SASL_PLAINTEXT 2
 
 #define COLD_READ_THREADS 2
 
@@ -69,6 +66,8 @@ struct node {
 	struct scram_users *scram_users;
 	struct audit *audit;
 	struct sasl_settings *sasl;	/* of the addresses */
+	struct session_settings *sessions;	/* of the addresses */
+	struct tls_context *const *tls;		/* of the addresses */
 	struct controller *controller;
 	struct partition_context partition_context;
 	struct partition_manager *partitions;
@@ -478,6 +477,7 @@ open_services(struct node *node)
 	};
 	node->server = (struct server){
 		.connections = { .opened = session_opened,
+		    .shaken = session_shaken,
 		    .frame = api_dispatch,
 		    .freed = api_disconnected },
 		.settings = &node->api_settings,
@@ -511,16 +511,22 @@ give_up(struct node *node)
 
 /* The listeners' settings with the users that stand in the metadata. */
 static void
-open_logins(struct node *node, const struct sasl_settings *settings)
+open_logins(struct node *node, const struct node_settings *settings)
 {
 	size_t count = node->addresses->count;
 
 	node->scram_users = scram_users_new();
 	node->sasl = xcalloc(count, sizeof(*node->sasl));
+	node->sessions = xcalloc(count, sizeof(*node->sessions));
 	for (size_t i = 0; i < count; i++) {
-		node->sasl[i] = settings[i];
+		node->sasl[i] = settings->sasl[i];
 		node->sasl[i].scram_users = node->scram_users;
+		node->sessions[i].sasl =
+		    security_has_sasl(node->addresses->items[i].protocol) ?
+		    &node->sasl[i] :
+		    NULL;
 	}
+	node->tls = settings->tls;
 }
 
 struct node *
@@ -537,7 +543,7 @@ node_new(const struct node_settings *settings)
 	node->configs =
 	    configs_new(node->image, settings->id, settings->file);
 	node->authorizer = access_control_authorizer(settings->file);
-	open_logins(node, settings->sasl);
+	open_logins(node, settings);
 	if (open_directories(node, settings->cluster_id) != 0)
 		return give_up(node);
 	node->flusher = flusher_new();
@@ -565,8 +571,11 @@ bind_listeners(struct node *node)
 		settings.deferred = true;
 		settings.name = address->name;
 		settings.host = address->host;
-		settings.handler_context =
-		    address->sasl ? &node->sasl[i] : NULL;
+		settings.handler_context = &node->sessions[i];
+		if (node->tls[i] != NULL) {
+			settings.transport = tls_open;
+			settings.transport_context = node->tls[i];
+		}
 		settings.port = (uint16_t)address->port;
 		settings.advertised_host = address->advertised_host;
 		settings.advertised_port = (uint16_t)address->advertised_port;
@@ -594,9 +603,7 @@ fill_end_points(struct node *node, struct kp_register_broker_record *record,
 		    slice_str(settings->advertised_host);
 		record->end_points[i].port = settings->advertised_port;
 		record->end_points[i].security_protocol =
-		    node->addresses->items[i].sasl ?
-		    SECURITY_SASL_PLAINTEXT :
-		    SECURITY_PLAINTEXT;
+		    (int16_t)node->addresses->items[i].protocol;
 	}
 }
 
@@ -862,6 +869,7 @@ node_stop(struct node *node)
 	controller_free(node->controller);
 	authorizer_free(node->authorizer);
 	scram_users_free(node->scram_users);
+	free(node->sessions);
 	free(node->sasl);
 	directory_assigner_free(node->assigner);
 	/* The flusher may still have been waking a loop until it was joined. */

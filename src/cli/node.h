@@ -23,12 +23,14 @@
 struct config_set;
 struct node;
 struct sasl_settings;
+struct tls_context;
 
 /* What a node is made of; all of it outlives the node. */
 struct node_settings {
 	const struct config_set *file;	/* the static configuration */
 	const struct listener_addresses *addresses;
 	const struct sasl_settings *sasl;	/* of the addresses */
+	struct tls_context *const *tls;		/* of them; NULL: no TLS */
 	const struct data_directories *directories;
 	int32_t id;			/* node.id */
 	/* NULL: the directory's, or a random one where that is empty. */

@@ -5,50 +5,22 @@
 
 #include "cli/environment.h"
 #include "cli/listener_addresses.h"
+#include "cli/whole_file.h"
 
 /* Far above any real file: a wrong path is found out soon. */
-#define FILE_BYTES_MAX (16 * 1024 * 1024)
+#define FILE_LEN_MAX ((size_t)16 << 20)
 
 #define DEFAULT_LISTENERS "PLAINTEXT://localhost:9092"
 /* Kafka's own default, for who has a configuration of Kafka's. */
 #define KAFKA_LISTENERS "PLAINTEXT://:9092"
 #define DEFAULT_LOG_DIRS "klamm-data"
 
-/* The whole file on the heap; NULL with errno. */
-static char *
-read_file(const char *path, size_t *len)
-{
-	FILE *file = fopen(path, "re");
-	size_t capacity = 4096, n;
-	int error = 0;
-	char *text;
-
-	if (file == NULL)
-		return NULL;
-	text = xmalloc(capacity);
-	*len = 0;
-	while ((n = fread(text + *len, 1, capacity - *len, file)) > 0) {
-		*len += n;
-		if (*len == capacity && capacity < FILE_BYTES_MAX)
-			text = xrealloc(text, capacity *= 2);
-	}
-	if (ferror(file))
-		error = errno;
-	else if (*len == FILE_BYTES_MAX)
-		error = EFBIG;
-	fclose(file);
-	if (error == 0)
-		return text;
-	free(text);
-	errno = error;
-	return NULL;
-}
-
 static int
 load_file(struct properties *properties, const char *path)
 {
 	size_t len, line = 0;
-	char *text = read_file(path, &len);
+	char *text =
+	    (char *)whole_file_read(NULL, path, FILE_LEN_MAX, &len);
 	int result;
 
 	if (text == NULL) {

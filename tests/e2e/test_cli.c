@@ -225,8 +225,10 @@ test_other_roles_are_refused(void **state UNUSED)
 static void
 test_security_is_not_ignored(void **state UNUSED)
 {
-	expect_refused(check_config("listeners=SSL://localhost:9093"), "SSL");
-	expect_refused(check_config("listeners=SASL_SSL://:9093"), "SASL_SSL");
+	expect_refused(check_config("listeners=SSL://localhost:9093"),
+	    "ssl.keystore.location");
+	expect_refused(check_config("listeners=SASL_SSL://:9093"),
+	    "listener.name.sasl_ssl.sasl.enabled.mechanisms");
 	expect_refused(check_config("listeners=SASL_PLAINTEXT://:9093"),
 	    "listener.name.sasl_plaintext.sasl.enabled.mechanisms");
 	expect_refused(check_config("listeners=SASL_PLAINTEXT://:9093\n"

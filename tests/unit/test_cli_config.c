@@ -432,6 +432,25 @@ several_listeners_have_names_and_protocols(void **state UNUSED)
 }
 
 static void
+every_protocol_is_known(void **state UNUSED)
+{
+	struct listening l;
+
+	assert_int_equal(
+	    listen_to(&l,
+		PAIRS({ "listeners",
+		    "SASL_SSL://:1,SSL://:2,SASL_PLAINTEXT://:3,"
+		    "PLAINTEXT://:4" })),
+	    0);
+	assert_int_equal(l.addresses.items[0].protocol, SECURITY_SASL_SSL);
+	assert_int_equal(l.addresses.items[1].protocol, SECURITY_SSL);
+	assert_int_equal(
+	    l.addresses.items[2].protocol, SECURITY_SASL_PLAINTEXT);
+	assert_int_equal(l.addresses.items[3].protocol, SECURITY_PLAINTEXT);
+	stop_listening(&l);
+}
+
+static void
 listeners_that_contradict_are_refused(void **state UNUSED)
 {
 	static const char *const bad[][5][2] = {
@@ -442,8 +461,9 @@ listeners_that_contradict_are_refused(void **state UNUSED)
 		{ { "listeners", "PLAINTEXT://localhost:65536" } },
 		{ { "listeners", "://localhost:9092" } },
 		{ { "listeners", "PLAINTEXT://a:1,PLAINTEXT://b:2" } },
-		{ { "listeners", "SSL://a:1" } },
 		{ { "listeners", "OWN://a:1" } },
+		{ { "listeners", "SSL://a:1" },
+		    { "listener.security.protocol.map", "SSL:TLS" } },
 		{ { "listeners", "CONTROLLER://a:1" },
 		    { "controller.listener.names", "CONTROLLER" } },
 		{ { "listeners", "PLAINTEXT://a:1" },
@@ -594,6 +614,7 @@ main(void)
 		cmocka_unit_test(a_node_has_one_id),
 		cmocka_unit_test(listeners_have_hosts_of_all_kinds),
 		cmocka_unit_test(several_listeners_have_names_and_protocols),
+		cmocka_unit_test(every_protocol_is_known),
 		cmocka_unit_test(listeners_that_contradict_are_refused),
 		cmocka_unit_test(metadata_may_live_elsewhere),
 		cmocka_unit_test(what_comes_twice_counts_once),

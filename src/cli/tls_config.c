@@ -1,0 +1,292 @@
+#include "cli/tls_config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#include "base/slice.h"
+#include "cli/whole_file.h"
+
+#define CLIENT_AUTH_KEY "ssl.client.auth"
+#define PROTOCOL_KEY "ssl.protocol"
+#define PROTOCOLS_KEY "ssl.enabled.protocols"
+
+struct reader {
+	struct tls_config *config;
+	const struct properties *properties;
+	const char *listener;
+	const char *prefix; /* "listener.name.ssl." */
+	bool sasl;
+	struct arena *arena;
+};
+
+static const char *
+prefix_of(const char *listener, struct arena *arena)
+{
+	struct slice text = arena_printf(arena, "listener.name.%s.", listener);
+	char *prefix = arena_xalloc(arena, text.len + 1);
+
+	for (size_t i = 0; i < text.len; i++)
+		prefix[i] = (char)tolower(text.data[i]);
+	prefix[text.len] = '\0';
+	return prefix;
+}
+
+/* The value of the listener's key, which is *name then, or NULL. */
+static const char *
+lookup_own(const struct reader *reader, const char *key, const char **name)
+{
+	size_t len = strlen(reader->prefix) + strlen(key) + 1;
+	char *own = arena_xalloc(reader->arena, len);
+
+	snprintf(own, len, "%s%s", reader->prefix, key);
+	*name = own;
+	return properties_get(reader->properties, own);
+}
+
+/* That, or the broker's. */
+static const char *
+lookup(const struct reader *reader, const char *key, const char **name)
+{
+	const char *value = lookup_own(reader, key, name);
+
+	if (value != NULL)
+		return value;
+	*name = key;
+	return properties_get(reader->properties, key);
+}
+
+static int
+refuse(const char *key, struct slice value, const char *what)
+{
+	fprintf(stderr, "klamm: %s: %.*s %s\n", key, SLICE_ARG(value), what);
+	return -1;
+}
+
+/* --- Versions ------------------------------------------------------------- */
+
+/* What Java has names for; its security properties forbid the old ones. */
+static const struct {
+	const char *name;
+	int version; /* 0: not spoken any more */
+} protocols[] = {
+	{ "TLSv1.3", TLS1_3_VERSION },
+	{ "TLSv1.2", TLS1_2_VERSION },
+	{ "TLSv1.1", 0 },
+	{ "TLSv1", 0 },
+	{ "SSLv3", 0 },
+	{ "SSLv2Hello", 0 },
+};
+
+static int
+add_protocol(struct tls_settings *settings, const char *key, struct slice word)
+{
+	for (size_t i = 0; i < COUNT_OF(protocols); i++) {
+		int version = protocols[i].version;
+
+		if (!slice_equal_str(word, protocols[i].name))
+			continue;
+		if (version == 0) {
+			(void)refuse(key, word, "is not spoken any more");
+			return 0;
+		}
+		if (settings->version_min == 0 ||
+		    version < settings->version_min)
+			settings->version_min = version;
+		settings->version_max = MAX(settings->version_max, version);
+		return 0;
+	}
+	return refuse(key, word, "is no protocol");
+}
+
+static int
+read_protocols(const struct reader *reader)
+{
+	struct tls_settings *settings = &reader->config->settings;
+	const char *key;
+	const char *value = lookup(reader, PROTOCOLS_KEY, &key);
+	struct slice list, word;
+
+	list = slice_str(value == NULL ? "TLSv1.2,TLSv1.3" : value);
+	while (slice_next_word(&list, &word))
+		if (add_protocol(settings, key, word) != 0)
+			return -1;
+	if (settings->version_max != 0)
+		return 0;
+	return refuse(key, slice_str(value),
+	    "has none of TLSv1.2 and TLSv1.3");
+}
+
+/*
+ * The name of a kind of SSLContext.  What is spoken is said by
+ * ssl.enabled.protocols alone, as with Kafka.
+ */
+static int
+check_protocol(const struct reader *reader)
+{
+	static const char *const known[] = { "TLSv1.3", "TLSv1.2", "TLSv1.1",
+		"TLSv1", "TLS", "SSL", "SSLv3", "SSLv2" };
+	const char *key;
+	const char *value = lookup(reader, PROTOCOL_KEY, &key);
+
+	for (size_t i = 0; i < COUNT_OF(known); i++)
+		if (value == NULL || strcmp(value, known[i]) == 0)
+			return 0;
+	return refuse(key, slice_str(value), "is no protocol");
+}
+
+/* --- Clients -------------------------------------------------------------- */
+
+static int
+read_client_auth(const struct reader *reader)
+{
+	static const char *const names[] = {
+		[TLS_CLIENT_AUTH_NONE] = "none",
+		[TLS_CLIENT_AUTH_REQUESTED] = "requested",
+		[TLS_CLIENT_AUTH_REQUIRED] = "required",
+	};
+	enum tls_client_auth *auth = &reader->config->settings.client_auth;
+	const char *key;
+	const char *value = reader->sasl ?
+	    lookup_own(reader, CLIENT_AUTH_KEY, &key) :
+	    lookup(reader, CLIENT_AUTH_KEY, &key);
+
+	*auth = TLS_CLIENT_AUTH_NONE;
+	if (value == NULL)
+		return 0;
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (strcmp(value, names[i]) == 0) {
+			*auth = (enum tls_client_auth)i;
+			return 0;
+		}
+	return refuse(key, slice_str(value),
+	    "is none of none, requested, required");
+}
+
+/* --- What is Java's ------------------------------------------------------- */
+
+/* Classes and providers that would have to be loaded. */
+static int
+check_plugins(const struct reader *reader)
+{
+	static const char *const keys[] = { "ssl.engine.factory.class",
+		"ssl.provider", "ssl.cipher.suites" };
+
+	for (size_t i = 0; i < COUNT_OF(keys); i++) {
+		const char *key;
+		const char *value = lookup(reader, keys[i], &key);
+
+		if (value != NULL && *value != '\0')
+			return refuse(
+			    key, slice_str(value), "is not supported");
+	}
+	return 0;
+}
+
+static int
+check_rules(const struct reader *reader)
+{
+	const char *key;
+	const char *value =
+	    lookup(reader, "ssl.principal.mapping.rules", &key);
+
+	if (value == NULL || strcmp(value, "DEFAULT") == 0)
+		return 0;
+	return refuse(key, slice_str(value), "is not supported");
+}
+
+static int
+check_algorithm(const struct reader *reader, const char *name)
+{
+	static const char *const known[] = { "SunX509", "NewSunX509", "PKIX",
+		"X509", "X.509" };
+	const char *key;
+	const char *value = lookup(reader, name, &key);
+
+	for (size_t i = 0; i < COUNT_OF(known); i++)
+		if (value == NULL || strcasecmp(value, known[i]) == 0)
+			return 0;
+	return refuse(key, slice_str(value), "is not supported");
+}
+
+/* --- Stores --------------------------------------------------------------- */
+
+static void
+read_stores(const struct reader *reader)
+{
+	struct tls_store_settings *stores = &reader->config->stores;
+	const struct {
+		const char *key;
+		const char **value;
+	} rows[] = {
+		{ "ssl.keystore.type", &stores->keystore_type },
+		{ "ssl.keystore.location", &stores->keystore_location },
+		{ "ssl.keystore.password", &stores->keystore_password },
+		{ "ssl.keystore.key", &stores->keystore_key },
+		{ "ssl.keystore.certificate.chain",
+		    &stores->keystore_certificate_chain },
+		{ "ssl.key.password", &stores->key_password },
+		{ "ssl.truststore.type", &stores->truststore_type },
+		{ "ssl.truststore.location", &stores->truststore_location },
+		{ "ssl.truststore.password", &stores->truststore_password },
+		{ "ssl.truststore.certificates",
+		    &stores->truststore_certificates },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const char *key;
+
+		*rows[i].value = lookup(reader, rows[i].key, &key);
+	}
+}
+
+/* --- The whole ------------------------------------------------------------ */
+
+int
+tls_config_read(struct tls_config *config, const struct properties *properties,
+    const char *listener, bool sasl, struct arena *arena)
+{
+	const struct reader reader = {
+		.config = config,
+		.properties = properties,
+		.listener = listener,
+		.prefix = prefix_of(listener, arena),
+		.sasl = sasl,
+		.arena = arena,
+	};
+
+	memset(config, 0, sizeof(*config));
+	read_stores(&reader);
+	if (read_protocols(&reader) != 0 || check_protocol(&reader) != 0 ||
+	    read_client_auth(&reader) != 0 || check_plugins(&reader) != 0 ||
+	    check_rules(&reader) != 0 ||
+	    check_algorithm(&reader, "ssl.keymanager.algorithm") != 0 ||
+	    check_algorithm(&reader, "ssl.trustmanager.algorithm") != 0)
+		return -1;
+	return 0;
+}
+
+struct tls_context *
+tls_config_open(const struct tls_config *config, const char *listener)
+{
+	const struct tls_files files = { .read = whole_file_read };
+	struct tls_settings settings = config->settings;
+	struct tls_context *context = NULL;
+	struct tls_material material;
+	const char *reason = "no key store: ssl.keystore.location or "
+			     "ssl.keystore.key has to be set";
+	char *error;
+
+	if (tls_material_read(&material, &config->stores, &files, &error) !=
+	    0) {
+		fprintf(stderr, "klamm: listener %s: %s\n", listener, error);
+		free(error);
+		return NULL;
+	}
+	settings.material = &material;
+	if (material.key != NULL)
+		context = tls_context_new(&settings, &reason);
+	if (context == NULL)
+		fprintf(stderr, "klamm: listener %s: %s\n", listener, reason);
+	tls_material_fini(&material);
+	return context;
+}

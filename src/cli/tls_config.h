@@ -1,0 +1,36 @@
+/*
+ * TLS config: what a listener speaks TLS with, from ssl.*, each key with the
+ * listener's prefix or, where that is not set, without.  On a listener that
+ * has SASL, too, ssl.client.auth counts with the prefix only (Kafka's
+ * ChannelBuilders and SslChannelBuilder).
+ */
+#ifndef CLI_TLS_CONFIG_H
+#define CLI_TLS_CONFIG_H
+
+#include "base/arena.h"
+#include "base/properties.h"
+#include "net/tls_context.h"
+#include "net/tls_material.h"
+
+struct tls_config {
+	struct tls_store_settings stores;
+	struct tls_settings settings;	/* without its material */
+};
+
+/*
+ * The settings of a listener, whose texts live in arena and in properties.
+ * -1 with a line on standard error, which names keys but no secret, where they
+ * are wrong, or ask for what is not served.  No file is read.
+ */
+int tls_config_read(struct tls_config *config,
+    const struct properties *properties, const char *listener, bool sasl,
+    struct arena *arena) WARN_UNUSED;
+
+/*
+ * Read the stores and make a context of them; NULL with a line on standard
+ * error.
+ */
+struct tls_context *tls_config_open(
+    const struct tls_config *config, const char *listener) WARN_UNUSED;
+
+#endif
