@@ -105,7 +105,8 @@ test_utf8(void **state UNUSED)
 		for (const char *p = cases[i][1]; *p != '\0'; p++)
 			len += (size_t)snprintf(want + len,
 			    sizeof(want) - len, "%s",
-			    *p == '?' ? UTF8_REPLACEMENT : (char[]){ *p, '\0' });
+			    *p == '?' ? UTF8_REPLACEMENT :
+					(char[]){ *p, '\0' });
 		printed_begin(&printed);
 		java_text_print(printed.out, slice_str(cases[i][0]));
 		expect(&printed, want);
