@@ -12,11 +12,12 @@ have() {
 }
 
 setup_packages() {
-	have 'libevent >= 2.1' 'openssl >= 3.0' liblz4 libzstd zlib jansson &&
+	have 'libevent >= 2.1' 'openssl >= 3.0' liblz4 libzstd zlib jansson \
+		libxxhash &&
 		[ -e /usr/include/snappy-c.h ] && command -v cc >/dev/null ||
 		install_packages gcc libc6-dev make pkg-config libevent-dev \
 			libssl-dev liblz4-dev libzstd-dev libsnappy-dev \
-			zlib1g-dev libjansson-dev
+			zlib1g-dev libjansson-dev libxxhash-dev
 	install_commands make:make
 	[ -x configure ] ||
 		install_commands autoreconf:autoconf automake:automake

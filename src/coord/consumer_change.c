@@ -124,12 +124,14 @@ consumer_change_matched(const struct consumer_change *change, struct slice text)
 static int64_t
 hash_topics(struct consumer_change *change)
 {
-	uint64_t hash = GROUP_IMAGE_HASH_FIRST;
+	struct group_image *image = change->shard->common->image;
+	struct topics_hash hash;
 
 	consumer_change_topics(change);
+	group_image_hash_begin(image, &hash);
 	for (int32_t i = 0; i < change->topics_count; i++)
-		hash = group_image_hash(hash, change->topics[i]->topic);
-	return change->topics_count == 0 ? 0 : (int64_t)hash;
+		group_image_hash_add(image, &hash, change->topics[i]->topic);
+	return topics_hash_end(&hash);
 }
 
 int64_t

@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "base/bytes.h"
 #include "base/map.h"
 #include "meta/config_keys.h"
 #include "meta/delta.h"
@@ -16,6 +15,7 @@ struct group_image {
 	/* guarded by mutex */
 	struct map topics; /* struct topic_image, by name */
 	struct map topics_by_id;
+	struct map brokers; /* struct broker_image, by id: for their racks */
 	struct map overrides; /* struct overrides, by group */
 
 	/* atomic */
@@ -41,6 +41,7 @@ group_image_new(const struct group_settings *settings)
 	pthread_mutex_init(&image->mutex, NULL);
 	map_init(&image->topics);
 	map_init(&image->topics_by_id);
+	map_init(&image->brokers);
 	map_init(&image->overrides);
 	atomic_init(&image->topics_version, 1);
 	atomic_init(&image->timing_version, 1);
@@ -61,15 +62,19 @@ void
 group_image_free(struct group_image *image)
 {
 	struct overrides *overrides;
+	struct broker_image *broker;
 	struct topic_image *topic;
 
 	for (size_t at = 0; (topic = map_next(&image->topics, &at)) != NULL;)
 		topic_image_unref(topic);
+	for (size_t at = 0; (broker = map_next(&image->brokers, &at)) != NULL;)
+		broker_image_unref(broker);
 	for (size_t at = 0;
 	    (overrides = map_next(&image->overrides, &at)) != NULL;)
 		overrides_free(overrides);
 	map_fini(&image->topics);
 	map_fini(&image->topics_by_id);
+	map_fini(&image->brokers);
 	map_fini(&image->overrides);
 	pthread_mutex_destroy(&image->mutex);
 	free(image);
@@ -114,6 +119,18 @@ topic_change(struct group_image *image, const struct delta_topic *change)
 		topic_remove(image, had);
 }
 
+/* The image's key is its own id, which lives as long as it does. */
+static void
+broker_change(struct group_image *image, const struct delta_broker *change)
+{
+	const struct broker_image *new = change->new;
+
+	broker_image_unref(map_remove(&image->brokers, MAP_KEY(change->id)));
+	if (new != NULL)
+		map_set(&image->brokers, MAP_KEY(new->id),
+		    (void *)(uintptr_t)broker_image_ref(new));
+}
+
 static void
 configs_change(struct group_image *image, const struct delta_configs *change)
 {
@@ -150,6 +167,8 @@ group_image_apply(struct group_image *image, const struct delta *delta)
 	pthread_mutex_lock(&image->mutex);
 	for (size_t i = 0; i < delta->topics_count; i++)
 		topic_change(image, delta->topics[i]);
+	for (size_t i = 0; i < delta->brokers_count; i++)
+		broker_change(image, delta->brokers[i]);
 	for (size_t i = 0; i < delta->configs_count; i++)
 		if (delta->configs[i]->type == IMAGE_CONFIG_GROUP) {
 			configs_change(image, delta->configs[i]);
@@ -225,26 +244,32 @@ group_image_topics_version(const struct group_image *image)
 	return atomic_load(&image->topics_version);
 }
 
-/* FNV-1a, and bits of it mixed once more: any function of the bytes will do. */
-static uint64_t
-hash_bytes(uint64_t hash, const void *bytes, size_t len)
-{
-	const uint8_t *p = bytes;
+/* --- Hashes -------------------------------------------------------------- */
 
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-	return hash ^ hash >> 29;
+/* Under the mutex. */
+static struct slice
+rack_of(int32_t broker_id, void *context)
+{
+	const struct group_image *image = context;
+	const struct broker_image *broker =
+	    map_get(&image->brokers, MAP_KEY(broker_id));
+
+	return broker == NULL ? SLICE_NULL : broker->record.rack;
 }
 
-uint64_t
-group_image_hash(uint64_t hash, const struct topic_image *topic)
+void
+group_image_hash_begin(struct group_image *image, struct topics_hash *hash)
 {
-	uint8_t count[4];
+	topics_hash_init(hash, rack_of, image);
+}
 
-	be32_put(count, (uint32_t)topic->partitions_count);
-	hash = hash_bytes(hash, topic->id.bytes, sizeof(topic->id.bytes));
-	hash = hash_bytes(hash, topic->name.data, topic->name.len);
-	return hash_bytes(hash, count, sizeof(count));
+void
+group_image_hash_add(struct group_image *image, struct topics_hash *hash,
+    const struct topic_image *topic)
+{
+	pthread_mutex_lock(&image->mutex);
+	topics_hash_add(hash, topic);
+	pthread_mutex_unlock(&image->mutex);
 }
 
 /* --- Timing -------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "base/uuid.h"
 #include "coord/group_settings.h"
+#include "coord/topics_hash.h"
 
 struct delta;
 struct group_image;
@@ -43,13 +44,13 @@ const struct topic_image *group_image_topic_by_id(
     struct group_image *image, struct uuid id) WARN_UNUSED;
 
 /*
- * One more topic in a hash of topics, which begins with
- * GROUP_IMAGE_HASH_FIRST and is not 0: who finds it changed looks at the topics
- * anew.  Kafka's hash is another function, so that who takes over its groups
- * makes one more epoch.
+ * A hash of topics, which topics_hash_end ends: begin, and add those that exist
+ * in the order of their names.
  */
-#define GROUP_IMAGE_HASH_FIRST UINT64_C(0xcbf29ce484222325)
-uint64_t group_image_hash(uint64_t hash, const struct topic_image *topic);
+void group_image_hash_begin(
+    struct group_image *image, struct topics_hash *hash);
+void group_image_hash_add(struct group_image *image, struct topics_hash *hash,
+    const struct topic_image *topic);
 
 /* All topics, each with a reference; the caller frees the array. */
 const struct topic_image **group_image_topics(

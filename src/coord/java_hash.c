@@ -92,6 +92,32 @@ java_hash_utf16_len(struct slice text)
 	return len;
 }
 
+static uint8_t *
+unit_put(uint8_t *to, uint32_t unit)
+{
+	*to++ = (uint8_t)unit;
+	*to++ = (uint8_t)(unit >> 8);
+	return to;
+}
+
+size_t
+java_hash_utf16(struct slice text, uint8_t *to)
+{
+	const uint8_t *p = text.data, *end = p + text.len;
+	const uint8_t *from = to;
+
+	while (p != end) {
+		uint32_t c = code_point_next(&p, end);
+
+		if (c >= 0x10000) {
+			to = unit_put(to, 0xd800 + ((c - 0x10000) >> 10));
+			c = 0xdc00 + ((c - 0x10000) & 0x3ff);
+		}
+		to = unit_put(to, c);
+	}
+	return (size_t)(to - from) / 2;
+}
+
 /* --- Maps ---------------------------------------------------------------- */
 
 uint32_t

@@ -39,4 +39,10 @@ int32_t *java_hash_order(struct arena *arena, const struct slice *keys,
 /* The number of UTF-16 units of the UTF-8 text: Java's String.length. */
 size_t java_hash_utf16_len(struct slice text);
 
+/*
+ * These units, little-endian, 2 bytes each, to a place for 2 * text.len bytes;
+ * their number.
+ */
+size_t java_hash_utf16(struct slice text, uint8_t *to);
+
 #endif

@@ -92,19 +92,16 @@ share_group_change_topics(struct share_group_change *change)
 static int64_t
 hash_topics(struct share_group_change *change)
 {
-	uint64_t hash = GROUP_IMAGE_HASH_FIRST;
-	bool any = false;
+	struct group_image *image = change->shard->common->image;
+	struct topics_hash hash;
 
 	share_group_change_topics(change);
-	for (int32_t i = 0; i < change->topics_count; i++) {
-		const struct topic_image *topic = change->topics[i]->topic;
-
-		if (topic == NULL)
-			continue;
-		hash = group_image_hash(hash, topic);
-		any = true;
-	}
-	return any ? (int64_t)hash : 0;
+	group_image_hash_begin(image, &hash);
+	for (int32_t i = 0; i < change->topics_count; i++)
+		if (change->topics[i]->topic != NULL)
+			group_image_hash_add(
+			    image, &hash, change->topics[i]->topic);
+	return topics_hash_end(&hash);
 }
 
 bool

@@ -85,28 +85,36 @@ partitions(const struct streams_topics *topics, struct slice name)
 	return count;
 }
 
+static int
+compare_names(const void *a, const void *b)
+{
+	return slice_compare(
+	    *(const struct slice *)a, *(const struct slice *)b);
+}
+
 /* Of the topics that exist: 0 where there is none. */
 static int64_t
 hash_topics(struct streams_change *change)
 {
 	struct group_image *image = change->shard->common->image;
-	uint64_t hash = GROUP_IMAGE_HASH_FIRST;
+	struct topics_hash hash;
 	int32_t count;
-	const struct slice *names =
+	struct slice *names =
 	    streams_topology_required(change->topology, &change->arena, &count);
-	bool any = false;
 
+	if (count > 0)
+		qsort(names, (size_t)count, sizeof(*names), compare_names);
+	group_image_hash_begin(image, &hash);
 	for (int32_t i = 0; i < count; i++) {
 		const struct topic_image *topic =
 		    group_image_topic(image, names[i]);
 
 		if (topic == NULL)
 			continue;
-		hash = group_image_hash(hash, topic);
-		any = true;
+		group_image_hash_add(image, &hash, topic);
 		topic_image_unref(topic);
 	}
-	return any ? (int64_t)hash : 0;
+	return topics_hash_end(&hash);
 }
 
 static enum kp_error
