@@ -17,6 +17,8 @@ answer(struct request *request)
 {
 	const struct admin_call *call = request->state;
 
+	if (call->mutation != NULL)
+		mutation_call_throttle(call->mutation);
 	if (call->op->error != KP_NONE)
 		request_fail(request, call->op->error);
 	else
@@ -33,7 +35,7 @@ admin_call_init(struct admin_call *call, struct request *request)
 
 void
 admin_call_submit(struct admin_call *call, struct controller_op *op,
-    const void *response)
+    void *response)
 {
 	call->op = op;
 	call->response = response;

@@ -15,6 +15,7 @@
 #ifndef API_ADMIN_CALL_H
 #define API_ADMIN_CALL_H
 
+#include "api/mutation_call.h"
 #include "api/request.h"
 #include "meta/access.h"
 #include "meta/controller.h"
@@ -23,7 +24,8 @@ struct admin_call {
 	struct access access;		/* for the operation */
 	struct request *request;
 	struct controller_op *op;
-	const void *response;		/* what the operation fills in */
+	void *response;			/* what the operation fills in */
+	struct mutation_call *mutation;	/* NULL: it creates no partitions */
 };
 
 /* First: make call that of request.  call->access can be given to op then. */
@@ -34,7 +36,7 @@ void admin_call_init(struct admin_call *call, struct request *request);
  * then, or op->error for the whole request.
  */
 void admin_call_submit(struct admin_call *call, struct controller_op *op,
-    const void *response);
+    void *response);
 
 /* The operation is done: answer.  On the controller's thread. */
 void admin_call_done(struct admin_call *call);

@@ -2,6 +2,7 @@
 
 #include "api/session.h"
 #include "api/share_acks.h"
+#include "api/throttle.h"
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -29,6 +30,7 @@
 
 extern const struct api api_add_offsets_to_txn;
 extern const struct api api_add_partitions_to_txn;
+extern const struct api api_alter_client_quotas;
 extern const struct api api_alter_configs;
 extern const struct api api_alter_partition_reassignments;
 extern const struct api api_alter_replica_log_dirs;
@@ -47,6 +49,7 @@ extern const struct api api_delete_share_group_offsets;
 extern const struct api api_delete_share_group_state;
 extern const struct api api_delete_topics;
 extern const struct api api_describe_acls;
+extern const struct api api_describe_client_quotas;
 extern const struct api api_describe_cluster;
 extern const struct api api_describe_configs;
 extern const struct api api_describe_groups;
@@ -136,6 +139,8 @@ static const struct api *const rows[] = {
 	&api_alter_partition_reassignments,
 	&api_list_partition_reassignments,
 	&api_offset_delete,
+	&api_describe_client_quotas,
+	&api_alter_client_quotas,
 	&api_describe_user_scram_credentials,
 	&api_alter_user_scram_credentials,
 	&api_describe_quorum,
@@ -243,6 +248,7 @@ decode(struct request *request, struct slice frame, bool with_body,
 	    kp_decode_prefix(request->messages->request, request->version,
 		frame, &request->arena, request->body, &body_len) != 0)
 		return -1;
+	request->body_len = body_len;
 	*used = header_len + body_len;
 	return 0;
 }
@@ -288,6 +294,20 @@ handle(struct request *request)
 		request_fail(request, KP_CLUSTER_AUTHORIZATION_FAILED);
 	else
 		request->api->handle(request);
+}
+
+/* The same; the time that it took is the request's, where it is charged. */
+static void
+handle_timed(struct request *request)
+{
+	bool gone = false;
+
+	request->gone = &gone;
+	handle(request);
+	if (gone)
+		return;
+	request->gone = NULL;
+	request->handled_us = clock_monotonic_us() - request->received_us;
 }
 
 void
@@ -345,8 +365,11 @@ api_dispatch(struct connection_handler *handler, struct connection *connection,
 	    request->arena.size_bytes + ARENA_REPLY_BYTES;
 	request->exchange.exclusive = (api->flags & API_PIPELINED) == 0;
 	exchange_begin(connection, &request->exchange);
-	if (served)
+	if (!served)
+		api->refuse_version(request);
+	else if (throttle_quotas(request, CLIENT_QUOTA_REQUEST_PERCENTAGE) ==
+	    NULL)
 		handle(request);
 	else
-		api->refuse_version(request);
+		handle_timed(request);
 }

@@ -52,6 +52,8 @@ enum {
 	API_PIPELINED = 1 << 2,
 	/* What it changes, and for whom, is written to the log (audit.h). */
 	API_CHANGES = 1 << 3,
+	/* A broker's call, whose time is not charged to it as a client. */
+	API_UNTHROTTLED = 1 << 4,
 };
 
 struct api {

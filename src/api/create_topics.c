@@ -6,9 +6,13 @@
 #include "api/api.h"
 #include "meta/topic_ops.h"
 
+/* From here on the controller's quota refuses; before, it only throttles. */
+#define VERSION_STRICT_QUOTA 6
+
 struct call {
 	struct admin_call admin;
 	struct create_topics_op op;
+	struct mutation_call mutation;
 };
 
 static void
@@ -26,6 +30,10 @@ handle_create_topics(struct request *request)
 	create_topics_op_init(&call->op);
 	call->op.request = request->body;
 	call->op.access = &call->admin.access;
+	mutation_call_init(&call->mutation, request,
+	    request->version >= VERSION_STRICT_QUOTA);
+	call->admin.mutation = &call->mutation;
+	call->op.quota = mutation_call_quota(&call->mutation);
 	call->op.arena = &request->arena;
 	call->op.op.done = done;
 	admin_call_submit(&call->admin, &call->op.op, &call->op.response);

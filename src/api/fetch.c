@@ -301,6 +301,7 @@ fetch_new(struct request *request)
 	fetch->isolation = isolation_of(fetch);
 	fetch->bytes_max = MIN(
 	    fetch->body->max_bytes, request->server->settings->fetch_bytes_max);
+	fetch_quota_limit(fetch);
 	fetch->bytes_min = MIN(fetch->body->min_bytes, fetch->bytes_max);
 	fetch->read_done = fetch_go_on;
 	timer_init(&fetch->timer, on_timeout);

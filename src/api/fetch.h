@@ -4,6 +4,7 @@
  *	fetch.c		the request, its session, waiting
  *	fetch_read.c	reading the partitions within the byte budget
  *	fetch_answer.c	the response
+ *	fetch_quota.c	what it costs the client
  */
 #ifndef API_FETCH_H
 #define API_FETCH_H
@@ -80,8 +81,20 @@ bool fetch_read_start(struct fetch *fetch) WARN_UNUSED;
 /* Give back what was read. */
 void fetch_read_release(struct fetch *fetch);
 
-/* Answer with what was read. */
+/* Answer with what was read, or with nothing where a quota says so. */
 void fetch_answer(struct fetch *fetch);
+
+/* Cut what is read to what the client's quota ever lets pass. */
+void fetch_quota_limit(struct fetch *fetch);
+
+/*
+ * Charge an answer of so many bytes.  True where it is not to be given: the
+ * client is told to be silent, and asks again afterwards.
+ */
+bool fetch_quota_charge(struct fetch *fetch, size_t len) WARN_UNUSED;
+
+/* Is there anything to charge it to? */
+bool fetch_quota_counts(const struct fetch *fetch);
 
 /* The API's answer to a request that could not be taken at all. */
 void fetch_answer_error(struct request *request, enum kp_error error);

@@ -1,6 +1,7 @@
 #include "api/api.h"
 #include "api/fetch.h"
 #include "base/clock.h"
+#include "wire/codec.h"
 
 /* --- One partition ----------------------------------------------------- */
 
@@ -106,20 +107,16 @@ result_of(const struct fetch_part *part)
 	};
 }
 
-/* Tell the session; *answered says which parts the answer has. */
-static enum kp_error
-session_tell(struct fetch *fetch, int32_t *id, bool **answered)
+static struct fetch_session_result *
+results_of(struct fetch *fetch)
 {
-	struct arena *arena = &fetch->request->arena;
 	size_t count = (size_t)fetch->parts_count;
-	struct fetch_session_result *results =
-	    arena_xcalloc(arena, count, sizeof(*results));
+	struct fetch_session_result *results = arena_xcalloc(
+	    &fetch->request->arena, count, sizeof(*results));
 
-	*answered = arena_xcalloc(arena, count, sizeof(**answered));
 	for (size_t i = 0; i < count; i++)
 		results[i] = result_of(&fetch->parts[i]);
-	return fetch_sessions_answer(fetch->request->server->fetch_sessions,
-	    &fetch->session, results, clock_monotonic_ms(), id, *answered);
+	return results;
 }
 
 static bool
@@ -196,21 +193,50 @@ parts_fill(struct fetch *fetch, const bool *answered,
 	endpoints_fill(fetch, &leaders, response);
 }
 
+/* Could the client be given this?  Where not, response is without it. */
+static bool
+affordable(struct fetch *fetch, const struct fetch_session_result *results,
+    bool *answered, struct kp_fetch_response *response)
+{
+	struct request *request = fetch->request;
+	struct kp_fetch_response measured;
+	enum kp_error error =
+	    fetch_sessions_look(request->server->fetch_sessions,
+		&fetch->session, results, &response->session_id, answered);
+
+	response->error_code = (int16_t)error;
+	measured = *response;
+	if (error == KP_NONE)
+		parts_fill(fetch, answered, &measured);
+	/* Kafka counts the four bytes of its size. */
+	return !fetch_quota_charge(fetch,
+	    sizeof(int32_t) +
+		kp_size(request->messages->response, request->version,
+		    &measured));
+}
+
 void
 fetch_answer(struct fetch *fetch)
 {
-	struct kp_fetch_response *response =
-	    request_response_new(fetch->request);
-	int32_t id;
-	bool *answered;
+	struct request *request = fetch->request;
+	struct kp_fetch_response *response = request_response_new(request);
+	struct fetch_session_result *results = results_of(fetch);
+	bool *answered = arena_xcalloc(&request->arena,
+	    (size_t)fetch->parts_count, sizeof(*answered));
 	enum kp_error error;
 
-	error = session_tell(fetch, &id, &answered);
-	response->session_id = id;
+	if (fetch_quota_counts(fetch) &&
+	    !affordable(fetch, results, answered, response)) {
+		request_reply(request, response);
+		return;
+	}
+	error = fetch_sessions_answer(request->server->fetch_sessions,
+	    &fetch->session, results, clock_monotonic_ms(),
+	    &response->session_id, answered);
 	response->error_code = (int16_t)error;
 	if (error == KP_NONE)
 		parts_fill(fetch, answered, response);
-	request_reply(fetch->request, response);
+	request_reply(request, response);
 }
 
 /* --- Errors of all of it ----------------------------------------------- */

@@ -6,6 +6,7 @@
  * first and creates in the background.
  */
 #include "api/api.h"
+#include "api/mutation_call.h"
 #include "api/brokers.h"
 #include "base/tally.h"
 #include "coord/group_coordinator.h"
@@ -27,6 +28,7 @@
 struct creation {
 	struct request *request;
 	struct create_topics_op op;
+	struct mutation_call mutation;
 	struct kp_create_topics_request body;
 	bool offsets_topic;
 };
@@ -470,6 +472,8 @@ create(struct request *request)
 	creation->op.request = &creation->body;
 	creation->op.arena = &request->arena;
 	creation->op.op.done = created;
+	mutation_call_init(&creation->mutation, request, true);
+	creation->op.quota = mutation_call_quota(&creation->mutation);
 	if (creation->offsets_topic)
 		group_coordinator_prepare(request->server->groups,
 		    offsets_topic_ready, creation);

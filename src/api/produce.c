@@ -14,6 +14,8 @@
 #include "api/partition_index.h"
 #include "api/partitions.h"
 #include "api/produce_txn.h"
+#include "api/throttle.h"
+#include "base/clock.h"
 #include "net/loop.h"
 #include "net/timer.h"
 #include "wire/generated/produce.h"
@@ -703,6 +705,26 @@ produce_new(struct request *request, int64_t total)
 	return produce;
 }
 
+/*
+ * Whoever has sent too much is not heard any more, even before his answer: it
+ * may have to wait, and he may have sent the next one already.
+ */
+static void
+charge(struct request *request)
+{
+	struct client_quotas *quotas =
+	    throttle_quotas(request, CLIENT_QUOTA_PRODUCER_BYTE_RATE);
+	struct client_quotas_client client;
+
+	if (quotas == NULL)
+		return;
+	client = throttle_client(request);
+	throttle_add(request,
+	    client_quotas_take(quotas, &client, (double)request->body_len,
+		clock_monotonic_ms()));
+	throttle_begin(request);
+}
+
 static void
 handle_produce(struct request *request)
 {
@@ -713,6 +735,7 @@ handle_produce(struct request *request)
 		request_close(request, "a produce to too many partitions");
 		return;
 	}
+	charge(request);
 	if (total > 1)
 		body_dedupe(request, request->body);
 	produce = produce_new(request, total);

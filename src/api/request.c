@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "api/audit.h"
 #include "api/session.h"
+#include "api/throttle.h"
 #include "base/clock.h"
 #include "base/spares.h"
 #include "net/loop.h"
@@ -68,17 +69,21 @@ request_new(struct server *server, const struct api *api, int16_t version,
 void
 request_abandon(struct request *request)
 {
+	if (request->gone != NULL)
+		*request->gone = true;
 	arena_reset(&request->arena);
 	spares_give(request->spares,
 	    CONTAINER_OF(request, struct block, request));
 }
 
 void
-request_reply(struct request *request, const void *body)
+request_reply(struct request *request, void *body)
 {
 	request->cancelled = NULL;
 	if ((request->api->flags & API_CHANGES) != 0)
 		audit_change(request, body);
+	throttle_time(request);
+	throttle_answer(request, body);
 	if (arena_overdrawn(&request->arena))
 		request_close(request, "a request that takes too much memory");
 	else if (kp_encode_response(request->messages, request->version,
@@ -92,6 +97,7 @@ void
 request_reply_none(struct request *request)
 {
 	request->cancelled = NULL;
+	throttle_begin(request);
 	exchange_complete(&request->exchange, false);
 }
 

@@ -34,6 +34,7 @@ struct request {
 	struct principal principal;
 	struct slice client_id;		/* never null; "" where it was */
 	int64_t received_us;		/* monotonic */
+	size_t body_len;		/* bytes of the body in the frame */
 	int32_t correlation_id;
 	int32_t node_id;		/* the node that its listener is */
 	int16_t version;
@@ -46,6 +47,10 @@ struct request {
 	void (*cancelled)(struct request *request);
 	void (*released)(struct request *request);
 	void (*posted)(struct request *request);
+	bool *gone;			/* to be told when it is freed */
+	int64_t handled_us;		/* in its handler; 0: still there */
+	int32_t throttle_ms;		/* see api/throttle.h */
+	bool time_charged;
 	struct exchange exchange;
 };
 
@@ -61,11 +66,12 @@ void request_abandon(struct request *request);
 
 /*
  * Answer with body, a struct kp_<api>_response for the request's API, encoded
- * at the request's version.  The body may be freed on return; file extents in
+ * at the request's version, and with the time for which the client is
+ * throttled (api/throttle.h).  The body may be freed on return; file extents in
  * it must stay readable until released is called.  Where the arena is
  * overdrawn, or the answer does not fit, the connection is closed instead.
  */
-void request_reply(struct request *request, const void *body);
+void request_reply(struct request *request, void *body);
 
 /* End the request without an answer (Produce with acks 0). */
 void request_reply_none(struct request *request);

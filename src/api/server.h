@@ -21,6 +21,7 @@ struct image;
 struct log_manager;
 struct partition_manager;
 struct producer_ids;
+struct quotas;
 struct scram_users;
 struct share_coordinator;
 struct share_partitions;
@@ -41,6 +42,7 @@ struct server {
 	struct log_manager *logs;
 	struct partition_manager *partitions;
 	struct producer_ids *producer_ids;
+	struct quotas *quotas;
 	struct worker_pool *cold_reads;
 	struct fetch_sessions *fetch_sessions;
 	struct group_coordinator *groups;

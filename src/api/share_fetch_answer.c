@@ -1,5 +1,6 @@
 #include "api/api.h"
 #include "api/share_fetch.h"
+#include "api/throttle.h"
 
 /* --- The parts of the answer ------------------------------------------- */
 
@@ -246,6 +247,7 @@ share_fetch_answer(struct share_fetch *fetch)
 	if (error == KP_NONE) {
 		told = told_list(fetch, answered, &count);
 		all_fill(fetch, told, count, response);
+		throttle_records(request, response);
 	}
 	request_reply(request, response);
 }

@@ -214,4 +214,5 @@ fail_write_txn_markers(struct request *request, enum kp_error error)
 }
 
 const struct api api_write_txn_markers =
-    API_ROW(write_txn_markers, API_ENTRIES, .fail = fail_write_txn_markers);
+    API_ROW(write_txn_markers, API_ENTRIES, .fail = fail_write_txn_markers,
+	.flags = API_UNTHROTTLED);

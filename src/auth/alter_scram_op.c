@@ -75,22 +75,12 @@ check_user(struct user *user, int8_t mechanism)
 static bool
 exists(struct alteration *alteration, struct slice name, int8_t mechanism)
 {
-	const struct delta *delta = controller_view(alteration->controller);
 	struct slice identity = arena_printf(
 	    alteration->op->arena, "%d/%.*s", mechanism, SLICE_ARG(name));
-	const struct image_kept *kept;
 
-	for (size_t i = 0; i < delta->kept_count; i++)
-		if (delta->kept[i]->api_key ==
-			METADATA_RECORD_USER_SCRAM_CREDENTIAL &&
-		    slice_equal(delta->kept[i]->identity, identity))
-			return !slice_is_null(delta->kept[i]->value);
-	for (size_t at = 0;
-	    (kept = image_kept_next(delta->image, &at)) != NULL;)
-		if (kept->api_key == METADATA_RECORD_USER_SCRAM_CREDENTIAL &&
-		    slice_equal(kept->identity, identity))
-			return true;
-	return false;
+	return !slice_is_null(
+	    delta_kept_value(controller_view(alteration->controller),
+		METADATA_RECORD_USER_SCRAM_CREDENTIAL, identity));
 }
 
 static void

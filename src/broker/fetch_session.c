@@ -673,6 +673,42 @@ session_answer(struct part *part, const struct fetch_session_context *context,
 	return KP_NONE;
 }
 
+/* The same without an effect. */
+static enum kp_error
+session_look(struct part *part, const struct fetch_session_context *context,
+    const struct fetch_session_result *results, bool *answered)
+{
+	const struct session *session = session_find(part, context->id);
+
+	if (session == NULL || session->serial != context->serial)
+		return KP_FETCH_SESSION_ID_NOT_FOUND;
+	if (session->epoch != context->epoch)
+		return KP_INVALID_FETCH_SESSION_EPOCH;
+	for (int32_t i = 0; i < context->partitions_count; i++)
+		answered[i] =
+		    entry_news(context->partitions[i].entry, &results[i]);
+	return KP_NONE;
+}
+
+enum kp_error
+fetch_sessions_look(struct fetch_sessions *sessions,
+    const struct fetch_session_context *context,
+    const struct fetch_session_result *results, int32_t *id, bool *answered)
+{
+	struct part *part;
+	enum kp_error error;
+
+	*id = FETCH_SESSION_NONE;
+	memset(answered, true, (size_t)context->partitions_count);
+	if (context->kind != FETCH_SESSION_INCREMENTAL)
+		return KP_NONE;
+	*id = context->id;
+	part = part_lock(sessions, context->id);
+	error = session_look(part, context, results, answered);
+	part_unlock(part);
+	return error;
+}
+
 enum kp_error
 fetch_sessions_answer(struct fetch_sessions *sessions,
     const struct fetch_session_context *context,

@@ -118,6 +118,15 @@ enum kp_error fetch_sessions_answer(struct fetch_sessions *sessions,
     const struct fetch_session_result *results, int64_t now_ms, int32_t *id,
     bool *answered) WARN_UNUSED;
 
+/*
+ * What fetch_sessions_answer would say now, while nothing changes: the answer
+ * is measured, or is not given after all.  *id is none for a full fetch.
+ */
+enum kp_error fetch_sessions_look(struct fetch_sessions *sessions,
+    const struct fetch_session_context *context,
+    const struct fetch_session_result *results, int32_t *id,
+    bool *answered) WARN_UNUSED;
+
 /* What there is now, and the evictions so far. */
 struct fetch_sessions_counters {
 	size_t sessions;

@@ -20,6 +20,7 @@
 #include "broker/fetch_session.h"
 #include "broker/partition.h"
 #include "broker/partition_manager.h"
+#include "broker/quotas.h"
 #include "broker/share_partitions.h"
 #include "broker/share_session.h"
 #include "cli/access_control.h"
@@ -63,6 +64,7 @@ struct node {
 	struct log_manager *logs;
 	struct metadata_log *metadata_log;
 	struct authorizer *authorizer;	/* NULL: all is allowed */
+	struct quotas *quotas;
 	struct scram_users *scram_users;
 	struct audit *audit;
 	struct sasl_settings *sasl;	/* of the addresses */
@@ -400,6 +402,8 @@ open_loops(struct node *node)
 	}
 	arena_init(&arena, SIZE_MAX);
 	settings_network(node->configs, &settings, &arena);
+	settings.gate = connection_rates_gate(
+	    quotas_connections(node->quotas));
 	tell_limit(node, &settings);
 	node->network = network_new(node->loops, &settings,
 	    &node->server.connections);
@@ -490,6 +494,7 @@ open_services(struct node *node)
 		.logs = node->logs,
 		.partitions = node->partitions,
 		.producer_ids = node->producer_ids,
+		.quotas = node->quotas,
 		.fetch_sessions = node->fetch_sessions,
 		.groups = node->groups,
 		.txns = node->txns,
@@ -529,6 +534,15 @@ open_logins(struct node *node, const struct node_settings *settings)
 	node->tls = settings->tls;
 }
 
+static void
+open_quotas(struct node *node)
+{
+	struct quotas_settings settings;
+
+	settings_quotas(node->configs, &settings);
+	node->quotas = quotas_new(&settings);
+}
+
 struct node *
 node_new(const struct node_settings *settings)
 {
@@ -544,6 +558,7 @@ node_new(const struct node_settings *settings)
 	    configs_new(node->image, settings->id, settings->file);
 	node->authorizer = access_control_authorizer(settings->file);
 	open_logins(node, settings);
+	open_quotas(node);
 	if (open_directories(node, settings->cluster_id) != 0)
 		return give_up(node);
 	node->flusher = flusher_new();
@@ -751,6 +766,7 @@ node_start(struct node *node)
 		    node->controller, authorizer_apply, node->authorizer);
 	controller_subscribe(
 	    node->controller, scram_users_apply, node->scram_users);
+	controller_subscribe(node->controller, quotas_apply, node->quotas);
 	controller_subscribe(node->controller, partition_manager_apply,
 	    node->partitions);
 	controller_subscribe(
@@ -870,6 +886,7 @@ node_stop(struct node *node)
 	authorizer_free(node->authorizer);
 	scram_users_free(node->scram_users);
 	free(node->sessions);
+	quotas_free(node->quotas);
 	free(node->sasl);
 	directory_assigner_free(node->assigner);
 	/* The flusher may still have been waking a loop until it was joined. */

@@ -276,6 +276,24 @@ settings_share(const struct configs *configs, struct share_settings *settings)
 	settings->batch_bytes_max = int32_of(configs, "message.max.bytes");
 }
 
+static void
+set_window(const struct configs *configs, const char *count,
+    const char *seconds, struct rate_window_size *window)
+{
+	window->count = int32_of(configs, count);
+	window->length_ms = (int64_t)int32_of(configs, seconds) * 1000;
+}
+
+void
+settings_quotas(const struct configs *configs, struct quotas_settings *settings)
+{
+	set_window(configs, "quota.window.num", "quota.window.size.seconds",
+	    &settings->window);
+	set_window(configs, "controller.quota.window.num",
+	    "controller.quota.window.size.seconds",
+	    &settings->controller_window);
+}
+
 /* Clients get the descriptors that the store leaves, and no more. */
 static int32_t
 connections_max(const struct configs *configs)

@@ -8,6 +8,7 @@
 #define CLI_SETTINGS_H
 
 #include "api/server.h"
+#include "broker/quotas.h"
 #include "coord/group_settings.h"
 #include "coord/share_settings.h"
 #include "coord/txn_settings.h"
@@ -28,6 +29,8 @@ void settings_share(const struct configs *configs,
     struct share_settings *settings);
 void settings_txn(const struct configs *configs,
     struct txn_settings *settings);
+void settings_quotas(const struct configs *configs,
+    struct quotas_settings *settings);
 /* The overrides by address live in arena. */
 void settings_network(const struct configs *configs,
     struct network_settings *settings, struct arena *arena);

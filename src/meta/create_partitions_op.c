@@ -46,6 +46,21 @@ factor_of(const struct topic_image *topic)
 	return topic->partitions[0]->replicas.count;
 }
 
+/* As many as are added, where they are given. */
+static enum kp_error
+check_assignments(struct addition *addition, int32_t added)
+{
+	int32_t given = addition->in->assignments_count;
+
+	if (given < 0 || given == added)
+		return KP_NONE;
+	addition->out->error_message = arena_printf(addition->op->arena,
+	    "Attempted to add %d additional partition(s), but only "
+	    "%d assignment(s) were specified.",
+	    added, given);
+	return KP_INVALID_REPLICA_ASSIGNMENT;
+}
+
 static enum kp_error
 take_assigned(struct addition *addition, int32_t added)
 {
@@ -53,13 +68,6 @@ take_assigned(struct addition *addition, int32_t added)
 	struct assignment *assignment = &addition->assignment;
 	struct arena *arena = addition->op->arena;
 
-	if (in->assignments_count != added) {
-		addition->out->error_message = arena_printf(arena,
-		    "Attempted to add %d additional partition(s), but only "
-		    "%d assignment(s) were specified.",
-		    added, in->assignments_count);
-		return KP_INVALID_REPLICA_ASSIGNMENT;
-	}
 	assignment->partitions_count = added;
 	assignment->partitions = arena_xcalloc(arena, (size_t)added,
 	    sizeof(*assignment->partitions));
@@ -84,7 +92,12 @@ assign(struct addition *addition)
 {
 	int32_t added =
 	    addition->in->count - addition->topic->partitions_count;
+	enum kp_error error = check_assignments(addition, added);
 
+	if (error != KP_NONE)
+		return error;
+	if (!mutation_quota_spend(addition->op->quota, added))
+		return KP_THROTTLING_QUOTA_EXCEEDED;
 	if (addition->in->assignments_count >= 0)
 		return take_assigned(addition, added);
 	return assignment_place(addition->controller, added,
@@ -192,6 +205,7 @@ run(struct controller_op *base, struct controller *controller)
 	struct tally names;
 
 	kp_defaults(&kp_create_partitions_response, &op->response);
+	mutation_quota_begin(op->quota);
 	op->response.results = kp_array(op->arena,
 	    &kp_create_partitions_response_result_struct, count);
 	assert(op->response.results != NULL);

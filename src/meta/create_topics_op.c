@@ -259,6 +259,9 @@ create(struct creation *creation)
 		error = assign(creation);
 	if (error != KP_NONE)
 		return error;
+	if (!mutation_quota_spend(creation->op->quota,
+		creation->assignment.partitions_count))
+		return KP_THROTTLING_QUOTA_EXCEEDED;
 	id = controller_random_id(creation->controller);
 	fill_success(creation, id);
 	if (!creation->op->request->validate_only)
@@ -391,6 +394,7 @@ run(struct controller_op *base, struct controller *controller)
 	struct tally names;
 
 	kp_defaults(&kp_create_topics_response, &op->response);
+	mutation_quota_begin(op->quota);
 	op->response.topics = kp_array(op->arena,
 	    &kp_create_topics_response_topic_struct, count);
 	assert(op->response.topics != NULL);

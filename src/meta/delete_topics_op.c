@@ -49,15 +49,19 @@ may_delete(const struct deletion *deletion, struct slice name)
 	    may(deletion, ACCESS_DELETE, name);
 }
 
-static void
-emit(struct deletion *deletion, const struct topic_image *topic)
+static enum kp_error
+delete(struct deletion *deletion, const struct topic_image *topic)
 {
 	const struct kp_remove_topic_record record = {
 		.topic_id = topic->id,
 	};
 
+	if (!mutation_quota_spend(
+		deletion->op->quota, topic->partitions_count))
+		return KP_THROTTLING_QUOTA_EXCEEDED;
 	controller_emit(deletion->controller, METADATA_RECORD_REMOVE_TOPIC,
 	    &record);
+	return KP_NONE;
 }
 
 /* Whether a topic is there is only told to those who may describe it. */
@@ -75,8 +79,7 @@ delete_named(struct deletion *deletion, struct slice name)
 	if (!may_delete(deletion, name))
 		return refuse(deletion, KP_TOPIC_AUTHORIZATION_FAILED);
 	deletion->out->topic_id = topic->id;
-	emit(deletion, topic);
-	return KP_NONE;
+	return delete(deletion, topic);
 }
 
 static enum kp_error
@@ -92,8 +95,7 @@ delete_identified(struct deletion *deletion, struct uuid id)
 		    arena_copy(deletion->op->arena, topic->name);
 	if (!may_delete(deletion, topic->name))
 		return refuse(deletion, KP_TOPIC_AUTHORIZATION_FAILED);
-	emit(deletion, topic);
-	return KP_NONE;
+	return delete(deletion, topic);
 }
 
 /* --- The request's entries ------------------------------------------------ */
@@ -307,6 +309,7 @@ run(struct controller_op *base, struct controller *controller)
 		op->request->topic_names_count, 0);
 
 	kp_defaults(&kp_delete_topics_response, &op->response);
+	mutation_quota_begin(op->quota);
 	op->response.responses = kp_array(op->arena,
 	    &kp_delete_topics_response_topic_struct, count);
 	assert(op->response.responses != NULL);

@@ -404,3 +404,20 @@ delta_next_producer_id(const struct delta *delta)
 	    delta->producer_id_next :
 	    image_producer_id_next(delta->image);
 }
+
+struct slice
+delta_kept_value(const struct delta *delta, int16_t api_key,
+    struct slice identity)
+{
+	const struct image_kept *kept;
+	const struct delta_kept *change;
+	struct image_key key;
+
+	image_key_init(&key, api_key, identity);
+	change = map_get(&delta->kept_by_key, image_key_slice(&key));
+	image_key_fini(&key);
+	if (change != NULL)
+		return change->value;
+	kept = image_kept(delta->image, api_key, identity);
+	return kept == NULL ? SLICE_NULL : kept->value;
+}

@@ -139,6 +139,10 @@ const struct config_set *delta_configs_of(const struct delta *delta,
 int16_t delta_feature_level(const struct delta *delta, const char *name);
 int64_t delta_next_producer_id(const struct delta *delta);
 
+/* The value of a kept record; null where there is none, or no more. */
+struct slice delta_kept_value(const struct delta *delta, int16_t api_key,
+    struct slice identity);
+
 /* Registered brokers, from *position = 0; NULL at the end. */
 const struct broker_image *delta_broker_next(const struct delta *delta,
     size_t *position);

@@ -6,6 +6,7 @@
  */
 #include "base/base.h"
 #include "meta/broker_ops.h"
+#include "meta/client_quota.h"
 #include "meta/delta_inner.h"
 #include "meta/image_key.h"
 #include "meta/metadata_record.h"
@@ -499,46 +500,20 @@ keep_scram(struct delta *delta, struct slice name, int8_t mechanism,
 }
 
 static int
-compare_entities(const void *a, const void *b)
-{
-	const struct kp_client_quota_record_entity *left = a, *right = b;
-
-	return slice_compare(left->entity_type, right->entity_type);
-}
-
-/* The entity in the order of its types, and the key of the quota. */
-static int
 keep_quota(struct delta *delta, const struct kp_client_quota_record *record,
     struct slice value)
 {
-	struct kp_client_quota_record_entity *entity;
 	struct buf identity;
-	size_t count = (size_t)MAX(record->entity_count, 0);
 	int result;
 
-	entity = xmalloc(count * sizeof(*entity));
-	if (count > 0)
-		memcpy(entity, record->entity, count * sizeof(*entity));
-	qsort(entity, count, sizeof(*entity), compare_entities);
 	buf_init(&identity, METADATA_RECORD_BATCH_LEN_MAX);
-	result = buf_append(&identity, record->key.data, record->key.len);
-	for (size_t i = 0; i < count && result == 0; i++) {
-		struct slice name = entity[i].entity_name;
-		const char kind = slice_is_null(name) ? 0 : 1;
-
-		result = buf_append(&identity, entity[i].entity_type.data,
-		    entity[i].entity_type.len);
-		if (result == 0)
-			result = buf_append(&identity, &kind, 1);
-		if (result == 0)
-			result = buf_append(&identity, name.data, name.len);
-	}
+	result = client_quota_identity(
+	    record->entity, record->entity_count, record->key, &identity);
 	if (result == 0)
 		result = keep(delta, METADATA_RECORD_CLIENT_QUOTA,
-		    slice_of(identity.data, identity.len),
+		    buf_slice(&identity),
 		    record->remove ? SLICE_NULL : value);
 	buf_fini(&identity);
-	free(entity);
 	return result;
 }
 

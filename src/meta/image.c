@@ -242,6 +242,18 @@ image_kept_next(const struct image *image, size_t *position)
 	return entry == NULL ? NULL : &entry->kept;
 }
 
+const struct image_kept *
+image_kept(const struct image *image, int16_t api_key, struct slice identity)
+{
+	const struct kept_entry *entry;
+	struct image_key key;
+
+	image_key_init(&key, api_key, identity);
+	entry = map_get(&image->kept, image_key_slice(&key));
+	image_key_fini(&key);
+	return entry == NULL ? NULL : &entry->kept;
+}
+
 const struct broker_image *
 image_broker(const struct image *image, int32_t id)
 {

@@ -78,6 +78,10 @@ const struct image_configs *image_configs_next(const struct image *image,
 const struct image_kept *image_kept_next(const struct image *image,
     size_t *position);
 
+/* The kept record with the identity, or NULL. */
+const struct image_kept *image_kept(const struct image *image,
+    int16_t api_key, struct slice identity);
+
 /* A registered broker, fenced or not; NULL where there is none. */
 const struct broker_image *image_broker(const struct image *image,
     int32_t id);

@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "meta/access.h"
 #include "meta/controller.h"
+#include "meta/mutation_quota.h"
 #include "wire/generated/create_partitions.h"
 #include "wire/generated/create_topics.h"
 #include "wire/generated/delete_topics.h"
@@ -21,6 +22,7 @@ struct create_topics_op {
 	struct controller_op op;
 	const struct kp_create_topics_request *request;		/* in */
 	const struct access *access;	/* in; NULL: all is allowed */
+	struct mutation_quota *quota;	/* in; NULL: none */
 	struct arena *arena;					/* in */
 	struct kp_create_topics_response response;		/* out */
 };
@@ -30,6 +32,7 @@ struct delete_topics_op {
 	const struct kp_delete_topics_request *request;		/* in */
 	int16_t version;	/* in; shape of the request and codes */
 	const struct access *access;				/* in */
+	struct mutation_quota *quota;				/* in */
 	struct arena *arena;					/* in */
 	struct kp_delete_topics_response response;		/* out */
 };
@@ -38,6 +41,7 @@ struct create_partitions_op {
 	struct controller_op op;
 	const struct kp_create_partitions_request *request;	/* in */
 	const struct access *access;				/* in */
+	struct mutation_quota *quota;				/* in */
 	struct arena *arena;					/* in */
 	struct kp_create_partitions_response response;		/* out */
 };

@@ -2,10 +2,9 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "net/admission.h"
-#include "net/listener_inner.h"
+#include "net/host.h"
 #include "net/network.h"
 
-#include <netdb.h>
 #include <pthread.h>
 
 struct address {
@@ -22,7 +21,7 @@ struct limits {
 };
 
 struct address_limit {
-	char host[INET6_ADDRSTRLEN];
+	struct host_address address;
 	int32_t connections_max;
 };
 
@@ -35,37 +34,24 @@ struct admission {
 
 /* --- Limits -------------------------------------------------------------- */
 
-static void
-add_override(struct limits *limits, const struct addrinfo *info, int32_t max)
-{
-	struct address_limit *limit;
-	struct sockaddr_storage address = { 0 };
-	uint16_t port;
-
-	limits->overrides = xrealloc(limits->overrides,
-	    (limits->overrides_count + 1) * sizeof(*limits->overrides));
-	limit = &limits->overrides[limits->overrides_count++];
-	memcpy(&address, info->ai_addr,
-	    MIN(sizeof(address), (size_t)info->ai_addrlen));
-	listener_format_address(&address, limit->host, &port);
-	limit->connections_max = max;
-}
-
 /* Compared is the text of an address, which can be written in many ways. */
 static void
 add_overrides(struct limits *limits, const struct network_ip_limit *asked)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo *all;
+	struct host_address *addresses;
+	size_t count =
+	    host_addresses(slice_str(asked->host), false, &addresses);
 
-	if (getaddrinfo(asked->host, NULL, &hints, &all) != 0) {
+	if (count == 0)
 		log_warn("net", "max.connections.per.ip.overrides: %s has no "
 		    "address", asked->host);
-		return;
-	}
-	for (struct addrinfo *info = all; info != NULL; info = info->ai_next)
-		add_override(limits, info, asked->connections_max);
-	freeaddrinfo(all);
+	limits->overrides = xrealloc(limits->overrides,
+	    (limits->overrides_count + count) * sizeof(*limits->overrides));
+	for (size_t i = 0; i < count; i++)
+		limits->overrides[limits->overrides_count++] =
+		    (struct address_limit){ addresses[i],
+			    asked->connections_max };
+	free(addresses);
 }
 
 static struct limits
@@ -101,7 +87,7 @@ limit_of(const struct admission *admission, const char *host)
 	const struct limits *limits = &admission->limits;
 
 	for (size_t i = 0; i < limits->overrides_count; i++)
-		if (strcmp(limits->overrides[i].host, host) == 0)
+		if (strcmp(limits->overrides[i].address.text, host) == 0)
 			return limits->overrides[i].connections_max;
 	return limits->per_ip_max;
 }

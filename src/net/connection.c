@@ -5,6 +5,7 @@
 #include "net/connection_inner.h"
 #include "net/connection_set.h"
 #include "net/frame.h"
+#include "net/host.h"
 #include "net/listener.h"
 #include "net/listener_inner.h"
 #include "net/loop.h"
@@ -709,7 +710,7 @@ make_id(struct connection_set *set, const struct connection_origin *origin)
 	uint16_t port;
 
 	listener_local_address(origin->fd, &local);
-	listener_format_address(&local, host, &port);
+	host_format(&local, host, &port);
 	return xasprintf("%s:%u-%s:%u-%d-%d", host, port, origin->host,
 	    origin->port, loop_index(set->loop), set->next_index++);
 }

@@ -1,9 +1,11 @@
 #include "base/base.h"
 #include "base/log.h"
 #include "base/task.h"
+#include "net/accept_gate.h"
 #include "net/admission.h"
 #include "net/connection_inner.h"
 #include "net/connection_set.h"
+#include "net/host.h"
 #include "net/listener.h"
 #include "net/listener_inner.h"
 #include "net/loop.h"
@@ -29,6 +31,9 @@
 /* How long it does not accept when the system cannot. */
 #define RETRY_MS 100
 
+/* Sockets that are kept unheard at a time; those behind are closed at once. */
+#define REFUSED_MAX 256
+
 struct listener {
 	/* immutable */
 	struct listener_settings settings;
@@ -43,6 +48,10 @@ struct listener {
 	bool accepting;			/* event is added */
 	bool stopped;
 	bool exhausted;			/* said that descriptors ran out */
+	int held_fd;			/* accepted, and has to wait; or -1 */
+	struct sockaddr_storage held_peer;
+	struct list refused;		/* struct refusal */
+	int refused_count;
 
 	/* of the thread that starts and stops it, then the loop's */
 	struct task start;
@@ -52,6 +61,14 @@ struct listener {
 	atomic_int open;		/* its connections */
 	atomic_bool waiting;		/* for one of them to close */
 	struct task wake;		/* posted by who clears waiting */
+};
+
+/* A socket that is kept, unheard, until it is closed. */
+struct refusal {
+	struct list_node node;
+	struct listener *listener;
+	int fd;
+	struct timer timer;
 };
 
 /* A socket on its way to its loop. */
@@ -82,41 +99,6 @@ listener_local_address(int fd, struct sockaddr_storage *address)
 	memset(address, 0, sizeof(*address));
 	if (getsockname(fd, (struct sockaddr *)address, &len) != 0)
 		memset(address, 0, sizeof(*address));
-}
-
-static void
-format_ipv6(const struct sockaddr_in6 *address, char host[INET6_ADDRSTRLEN])
-{
-	const uint8_t *bytes = address->sin6_addr.s6_addr;
-
-	if (IN6_IS_ADDR_V4MAPPED(&address->sin6_addr))
-		(void)inet_ntop(AF_INET, bytes + 12, host, INET6_ADDRSTRLEN);
-	else
-		(void)inet_ntop(AF_INET6, bytes, host, INET6_ADDRSTRLEN);
-}
-
-void
-listener_format_address(const struct sockaddr_storage *address,
-    char host[INET6_ADDRSTRLEN], uint16_t *port)
-{
-	const void *any = address;
-	const struct sockaddr_in *in = any;
-	const struct sockaddr_in6 *in6 = any;
-
-	switch (address->ss_family) {
-	case AF_INET:
-		(void)inet_ntop(AF_INET, &in->sin_addr, host,
-		    INET6_ADDRSTRLEN);
-		*port = ntohs(in->sin_port);
-		break;
-	case AF_INET6:
-		format_ipv6(in6, host);
-		*port = ntohs(in6->sin6_port);
-		break;
-	default:
-		(void)snprintf(host, INET6_ADDRSTRLEN, "local");
-		*port = 0;
-	}
 }
 
 /* --- Accepting ----------------------------------------------------------- */
@@ -162,14 +144,6 @@ wait_while_full(struct listener *listener)
 	return true;
 }
 
-static void
-run_wake(struct task *task)
-{
-	struct listener *listener = CONTAINER_OF(task, struct listener, wake);
-
-	if (!timer_running(&listener->retry))
-		start_accepting(listener);
-}
 
 void
 listener_wake(struct listener *listener)
@@ -177,12 +151,6 @@ listener_wake(struct listener *listener)
 	if (atomic_load(&listener->waiting) && !is_full(listener) &&
 	    atomic_exchange(&listener->waiting, false))
 		loop_post(listener->loop, &listener->wake);
-}
-
-static void
-on_retry(struct timer *timer)
-{
-	start_accepting(CONTAINER_OF(timer, struct listener, retry));
 }
 
 static void
@@ -209,22 +177,127 @@ hand_over(struct listener *listener, const struct connection_origin *origin)
 	loop_post(loop, &handover->task);
 }
 
+/* --- Refusing ------------------------------------------------------------ */
+
+static void
+refusal_end(struct refusal *refusal)
+{
+	timer_stop(&refusal->timer);
+	list_remove(&refusal->node);
+	refusal->listener->refused_count--;
+	close(refusal->fd);
+	free(refusal);
+}
+
+static void
+on_refused(struct timer *timer)
+{
+	refusal_end(CONTAINER_OF(timer, struct refusal, timer));
+}
+
+/* Whoever comes too often is kept waiting before he is told. */
+static void
+refuse_later(struct listener *listener, int fd, int64_t delay_ms)
+{
+	struct refusal *refusal;
+
+	network_connection_rejected(listener->network);
+	if (listener->refused_count >= REFUSED_MAX) {
+		close(fd);
+		return;
+	}
+	refusal = xcalloc(1, sizeof(*refusal));
+	refusal->listener = listener;
+	refusal->fd = fd;
+	timer_init(&refusal->timer, on_refused);
+	list_append(&listener->refused, &refusal->node);
+	listener->refused_count++;
+	timer_start(listener->loop, &refusal->timer, delay_ms);
+}
+
+static void
+refuse_full(struct listener *listener, const struct connection_origin *origin)
+{
+	network_connection_rejected(listener->network);
+	log_info("net", "Rejected connection from /%s: it already has the "
+	    "maximum of %d connections", origin->host,
+	    admission_limit(network_admission(listener->network),
+		origin->host));
+	close(origin->fd);
+}
+
+static struct accept_gate *
+gate_of(const struct listener *listener)
+{
+	return network_settings_of(listener->network)->gate;
+}
+
 static void
 admit(struct listener *listener, int fd, const struct sockaddr_storage *peer)
 {
 	struct admission *admission = network_admission(listener->network);
 	struct connection_origin origin = { .listener = listener, .fd = fd };
+	struct accept_gate *gate = gate_of(listener);
+	int64_t delay_ms = 0;
 
-	listener_format_address(peer, origin.host, &origin.port);
-	if (admission_enter(admission, origin.host) == ADMISSION_GRANTED) {
+	host_format(peer, origin.host, &origin.port);
+	if (gate != NULL)
+		delay_ms =
+		    gate->refuse(gate, listener->settings.name, origin.host);
+	if (delay_ms > 0)
+		refuse_later(listener, fd, delay_ms);
+	else if (admission_enter(admission, origin.host) == ADMISSION_GRANTED)
 		hand_over(listener, &origin);
+	else
+		refuse_full(listener, &origin);
+}
+
+/* --- Waiting ------------------------------------------------------------- */
+
+/* True where the socket has to wait, and all behind it. */
+static bool
+hold(struct listener *listener, int fd, const struct sockaddr_storage *peer)
+{
+	struct accept_gate *gate = gate_of(listener);
+	int64_t delay_ms =
+	    gate == NULL ? 0 : gate->pace(gate, listener->settings.name);
+
+	if (delay_ms <= 0)
+		return false;
+	listener->held_fd = fd;
+	listener->held_peer = *peer;
+	stop_accepting(listener);
+	timer_start(listener->loop, &listener->retry, delay_ms);
+	return true;
+}
+
+/* Go on, first with the one that had to wait. */
+static void
+go_on(struct listener *listener)
+{
+	int fd = listener->held_fd;
+
+	if (listener->stopped || wait_while_full(listener))
 		return;
-	}
-	network_connection_rejected(listener->network);
-	log_info("net", "Rejected connection from /%s: it already has the "
-	    "maximum of %d connections", origin.host,
-	    admission_limit(admission, origin.host));
-	close(fd);
+	listener->held_fd = -1;
+	if (fd >= 0)
+		admit(listener, fd, &listener->held_peer);
+	start_accepting(listener);
+}
+
+static void
+run_wake(struct task *task)
+{
+	struct listener *listener = CONTAINER_OF(task, struct listener, wake);
+
+	if (!timer_running(&listener->retry))
+		go_on(listener);
+}
+
+static void
+on_retry(struct timer *timer)
+{
+	go_on(CONTAINER_OF(timer, struct listener, retry));
 }
 
 /*
@@ -295,6 +368,8 @@ on_connection(evutil_socket_t fd, short what UNUSED, void *argument)
 			continue;
 		}
 		listener->exhausted = false;
+		if (hold(listener, accepted, &peer))
+			return;
 		admit(listener, accepted, &peer);
 	}
 }
@@ -431,7 +506,7 @@ copy_settings(struct listener *listener,
 	if (own->transport == NULL)
 		own->transport = tcp_open;
 	listener_local_address(listener->fd, &local);
-	listener_format_address(&local, host, &own->port);
+	host_format(&local, host, &own->port);
 	if (own->advertised_port == 0)
 		own->advertised_port = own->port;
 }
@@ -455,7 +530,12 @@ run_stop(struct task *task)
 	close(listener->fd);
 	if (listener->spare_fd >= 0)
 		close(listener->spare_fd);
-	listener->fd = listener->spare_fd = -1;
+	if (listener->held_fd >= 0)
+		close(listener->held_fd);
+	listener->fd = listener->spare_fd = listener->held_fd = -1;
+	while (!list_empty(&listener->refused))
+		refusal_end(LIST_ENTRY(
+		    listener->refused.head.next, struct refusal, node));
 	network_listener_stopped(listener->network);
 }
 
@@ -480,6 +560,8 @@ listener_new(struct network *network, const struct listener_settings *settings)
 	listener->network = network;
 	listener->loop = network_listener_loop(network);
 	listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	listener->held_fd = -1;
+	list_init(&listener->refused);
 	listener->event = make_event(listener);
 	assert(listener->event != NULL);
 	copy_settings(listener, settings);

@@ -34,11 +34,4 @@ void listener_free(struct listener *listener);
 /* The address of this end of a socket; all zero where there is none. */
 void listener_local_address(int fd, struct sockaddr_storage *address);
 
-/*
- * The address as text and its port.  An IPv4 address in IPv6 form is written
- * as IPv4, as Java does.
- */
-void listener_format_address(const struct sockaddr_storage *address,
-    char host[INET6_ADDRSTRLEN], uint16_t *port);
-
 #endif

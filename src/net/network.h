@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 
+struct accept_gate;
 struct connection_handler;
 struct loop_group;
 struct network;
@@ -38,6 +39,7 @@ struct network_settings {
 	int32_t connections_per_ip_max;	/* max.connections.per.ip */
 	const struct network_ip_limit *ip_limits;
 	size_t ip_limits_count;
+	struct accept_gate *gate;	/* outlives the network; NULL: none */
 };
 
 /* The sum over all loops; see the fields of struct connection_counters. */

@@ -47,6 +47,8 @@ static const struct row rows[] = {
 	{ "ApiVersions", HIGHEST, "0" },
 	{ "SaslHandshake", HIGHEST, "34" },
 	{ "SaslAuthenticate", HIGHEST, "34" },
+	{ "DescribeClientQuotas", HIGHEST, "31" },
+	{ "AlterClientQuotas", HIGHEST, "31" },
 	{ "DescribeUserScramCredentials", HIGHEST, "31" },
 	{ "AlterUserScramCredentials", HIGHEST, "31" },
 	{ "CreateTopics", HIGHEST, "29" },

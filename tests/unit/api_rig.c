@@ -5,6 +5,7 @@
 #include "base/worker.h"
 #include "broker/fetch_session.h"
 #include "broker/partition_manager.h"
+#include "broker/quotas.h"
 #include "meta/configs.h"
 #include "meta/delta.h"
 #include "meta/image.h"
@@ -134,6 +135,8 @@ network_start(struct api_rig *rig)
 void
 api_rig_init(struct api_rig *rig, bool acked)
 {
+	const struct quotas_settings quotas = { { 11, 1000 }, { 11, 1000 } };
+
 	*rig = (struct api_rig){ .context.flush_acked = acked };
 	pthread_mutex_init(&rig->mutex, NULL);
 	pthread_cond_init(&rig->changed, NULL);
@@ -146,6 +149,7 @@ api_rig_init(struct api_rig *rig, bool acked)
 	rig->server.image = rig->image;
 	rig->server.configs = configs_new(rig->image, RIG_NODE, NULL);
 	rig->server.fetch_sessions = fetch_sessions_new(1000, 7);
+	rig->server.quotas = quotas_new(&quotas);
 	rig->server.cold_reads = worker_pool_new("cold", 2);
 	partitions_start(rig);
 	network_start(rig);
@@ -161,6 +165,7 @@ api_rig_fini(struct api_rig *rig)
 	network_free(rig->network);
 	partition_manager_free(rig->server.partitions);
 	fetch_sessions_free(rig->server.fetch_sessions);
+	quotas_free(rig->server.quotas);
 	assert_int_equal(log_manager_stop(rig->logs, 1), 0);
 	log_manager_free(rig->logs);
 	flusher_free(rig->context.flusher);
@@ -188,6 +193,7 @@ delta_finish(struct api_rig *rig, struct delta *delta)
 {
 	assert_int_equal(delta_check(delta), 0);
 	image_apply(rig->image, delta);
+	quotas_apply(rig->server.quotas, delta);
 	partition_manager_apply(rig->server.partitions, delta);
 	if (rig->subscriber != NULL)
 		rig->subscriber(rig->subscriber_context, delta);

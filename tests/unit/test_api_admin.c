@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "broker/quotas.h"
 #include "base/log.h"
 #include "meta/configs.h"
 #include "net/listener.h"
@@ -45,6 +46,7 @@ start_network(struct setting *s)
 {
 	struct network_settings settings;
 	struct listener_settings listening;
+	const struct quotas_settings quotas = { { 11, 1000 }, { 11, 1000 } };
 	struct server *server = &s->net.server;
 
 	s->net.settings.node_id = META_RIG_NODE;
@@ -55,6 +57,7 @@ start_network(struct setting *s)
 	server->image = s->meta.image;
 	server->configs = s->meta.configs;
 	server->controller = s->meta.controller;
+	server->quotas = quotas_new(&quotas);
 	network_defaults(&settings);
 	listener_defaults(&listening);
 	listening.name = "PLAINTEXT";
@@ -119,6 +122,7 @@ teardown(void **state)
 	controller_stop(s->meta.controller);
 	loop_group_stop(s->net.loops);
 	network_free(s->net.network);
+	quotas_free(s->net.server.quotas);
 	loop_group_free(s->net.loops);
 	meta_rig_fini(&s->meta);
 	free(s);

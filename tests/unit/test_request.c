@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/budget.h"
 #include "base/log.h"
+#include "broker/quotas.h"
 #include "wire/codec.h"
 #include "wire/generated/fetch.h"
 #include "wire/generated/find_coordinator.h"
@@ -42,9 +43,11 @@ overdraw(struct connection_handler *handler UNUSED,
 static void
 overdrawn_requests_close_the_connection(void **state UNUSED)
 {
+	const struct quotas_settings window = { { 11, 1000 }, { 11, 1000 } };
 	struct budget *budget;
 	int fd;
 
+	server.quotas = quotas_new(&window);
 	rig_init();
 	rig.handler.frame = overdraw;
 	rig_start();
@@ -55,6 +58,7 @@ overdrawn_requests_close_the_connection(void **state UNUSED)
 	assert_int_equal(budget_left(budget), rig.settings.memory_max);
 	close(fd);
 	rig_stop();
+	quotas_free(server.quotas);
 }
 
 /* --- Over the wire ------------------------------------------------------- */

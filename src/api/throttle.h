@@ -1,0 +1,41 @@
+/*
+ * Throttle: what a request costs its client, and the silence that follows.
+ *
+ * The answer leaves at once and says in throttle_time_ms for how long the
+ * connection is not listened to afterwards (KIP-219); of several reasons the
+ * one that asks for the longest silence counts.
+ *
+ * Thread: the connection's loop.
+ */
+#ifndef API_THROTTLE_H
+#define API_THROTTLE_H
+
+#include "api/request.h"
+#include "broker/client_quotas.h"
+
+/* Whom the request is charged to; names are borrowed from it. */
+struct client_quotas_client throttle_client(const struct request *request);
+
+/* The quotas of a key where there are some, else NULL: nothing to charge. */
+struct client_quotas *throttle_quotas(
+    const struct request *request, enum client_quota_key key);
+
+/* The connection has to be silent so long after the answer; 0: it has not. */
+void throttle_add(struct request *request, int64_t throttle_ms);
+
+/* Charge the bytes of an answer with records, which is given in any case. */
+void throttle_records(struct request *request, const void *body);
+
+/*
+ * Before the answer: charge the time that the request took its handler so far,
+ * once, unless its API is exempt.  throttle_add is done.
+ */
+void throttle_time(struct request *request);
+
+/* Say in the answer, a struct kp_<api>_response, how long; and be silent. */
+void throttle_answer(struct request *request, void *body);
+
+/* Be silent from now on already, while the answer is still to come. */
+void throttle_begin(struct request *request);
+
+#endif
