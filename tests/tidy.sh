@@ -7,7 +7,7 @@ srcdir=${srcdir:-.}
 builddir=$PWD
 cd "$srcdir" || exit 1
 complaints=$(mktemp)
-trap 'rm -f "$complaints"' EXIT
+trap 'rm -f "$complaints" "$complaints.prefixes"' EXIT
 
 # check NAME: what comes in on standard input are offenders
 check() {
@@ -36,7 +36,8 @@ awk -v layers="$layers" '
 # What a file exports begins with its own name or with the first word of it:
 # log_append.c exports log_*.  A few files have a prefix of their own.
 first_word() {
-	echo "$1" | sed 's,.*/,,; s,_.*,_,; s/[^_]$/&_/'
+	name=${1##*/}
+	echo "${name%%_*}_"
 }
 prefix_of() {
 	case $1 in
@@ -49,20 +50,28 @@ prefix_of() {
 	*) first_word "$1" ;;
 	esac
 }
+# objects: those of src that have been built, as folder/name
+objects() {
+	(cd "$builddir/src" && find . -mindepth 2 -name '*.o') |
+		sed 's,^\./,,; s,\.o$,,' | while read -r file; do
+		[ ! -f "src/$file.c" ] || echo "$file"
+	done
+}
 if [ -d "$builddir/src/base" ] && command -v nm >/dev/null; then
-	for object in $(cd "$builddir" && find src -mindepth 2 -name '*.o'); do
-		file=${object#src/}
-		file=${file%.o}
-		[ -f "src/$file.c" ] || continue
-		prefix=$(prefix_of "$file")
-		[ -n "$prefix" ] || continue
-		nm --defined-only -g "$builddir/$object" 2>/dev/null |
-			awk -v prefix="^($prefix)" -v file="$file" '
-				NF != 3 || $2 !~ /[TDRB]/ { next }
-				$3 ~ /^(__|_GLOBAL)/ { next }
-				$3 "_" !~ prefix { print file ": " $3 }
-			'
-	done | check 'an export without its file'"'"'s prefix'
+	for file in $(objects); do
+		printf '%s %s\n' "$file" "$(prefix_of "$file")"
+	done >"$complaints.prefixes"
+	awk '{ print $1 ".o" }' "$complaints.prefixes" |
+		(cd "$builddir/src" && xargs nm -A --defined-only -g) \
+			2>/dev/null |
+		awk '
+			FNR == NR { prefix[$1] = $2; next }
+			{ file = $1; sub(/\.o:.*/, "", file) }
+			prefix[file] == "" || NF != 3 || $2 !~ /[TDRB]/ { next }
+			$3 ~ /^(__|_GLOBAL)/ { next }
+			$3 "_" !~ "^(" prefix[file] ")" { print file ": " $3 }
+		' "$complaints.prefixes" - |
+		check 'an export without its file'"'"'s prefix'
 fi
 
 # Functions that have a better one, or that belong behind a seam.
