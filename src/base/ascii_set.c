@@ -7,6 +7,8 @@ ascii_set_add(struct ascii_set *set, unsigned c)
 {
 	if (c < 128)
 		set->bits[c / 64] |= UINT64_C(1) << (c % 64);
+	else
+		set->unsure = true;
 }
 
 void
@@ -14,6 +16,7 @@ ascii_set_add_range(struct ascii_set *set, unsigned low, unsigned high)
 {
 	for (unsigned c = low; c <= high && c < 128; c++)
 		ascii_set_add(set, c);
+	set->unsure |= high >= 128;
 }
 
 void
@@ -21,6 +24,8 @@ ascii_set_add_set(struct ascii_set *set, const struct ascii_set *other)
 {
 	set->bits[0] |= other->bits[0];
 	set->bits[1] |= other->bits[1];
+	set->beyond |= other->beyond;
+	set->unsure |= other->unsure;
 }
 
 void
@@ -28,6 +33,7 @@ ascii_set_negate(struct ascii_set *set)
 {
 	set->bits[0] = ~set->bits[0];
 	set->bits[1] = ~set->bits[1];
+	set->beyond = !set->beyond;
 }
 
 void
@@ -177,5 +183,6 @@ ascii_set_add_posix(struct ascii_set *set, struct slice name)
 int
 ascii_set_add_unicode(struct ascii_set *set, struct slice name)
 {
+	set->unsure = true;
 	return add_named(set, unicode_sets, COUNT_OF(unicode_sets), name);
 }

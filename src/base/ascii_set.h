@@ -1,6 +1,11 @@
 /*
  * Ascii set: a set of ASCII characters, and the sets that have a name in
- * regular expressions (RE2's syntax).  Characters beyond ASCII are in none.
+ * regular expressions (RE2's syntax).
+ *
+ * Characters beyond ASCII are in a set all together or not at all: what leaves
+ * some out (. and negations) has them, what names some has not.  A set that
+ * was given such a character, or something of which Unicode has more than
+ * ASCII does, is unsure: it is right for texts in ASCII only.
  */
 #ifndef BASE_ASCII_SET_H
 #define BASE_ASCII_SET_H
@@ -9,12 +14,14 @@
 
 struct ascii_set {
 	uint64_t bits[2];
+	bool beyond; /* has those beyond ASCII */
+	bool unsure; /* or some of them */
 };
 
 static inline bool
 ascii_set_has(const struct ascii_set *set, unsigned c)
 {
-	return c < 128 && (set->bits[c / 64] >> (c % 64) & 1) != 0;
+	return c < 128 ? (set->bits[c / 64] >> (c % 64) & 1) != 0 : set->beyond;
 }
 
 void ascii_set_add(struct ascii_set *set, unsigned c);

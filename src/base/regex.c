@@ -7,38 +7,16 @@
 
 #include "base/arena.h"
 #include "base/ascii_set.h"
-#include "base/regex_tree.h"
+#include "base/regex_program.h"
 
 #define PROGRAM_MAX 20000
+#define NOT_ASCII "characters beyond ASCII cannot be named"
 #define TREE_BYTES_MAX ((size_t)8 << 20)
 
 /* --- The program --------------------------------------------------------- */
 
-enum op {
-	OP_SET,
-	OP_SPLIT, /* goes on at both */
-	OP_JUMP,
-	OP_ASSERT,
-	OP_MATCH,
-};
-
-struct instruction {
-	enum op op;
-	enum regex_assertion assertion;
-	struct ascii_set set;
-	uint32_t next;
-	uint32_t other;
-};
-
-struct regex {
-	struct instruction *program;
-	uint32_t count;
-	uint32_t capacity;
-	bool failed; /* it would be too large */
-};
-
 static uint32_t
-emit(struct regex *regex, enum op op)
+emit(struct regex *regex, enum regex_op op)
 {
 	if (regex->count >= PROGRAM_MAX) {
 		regex->failed = true;
@@ -50,7 +28,7 @@ emit(struct regex *regex, enum op op)
 		    regex->program, regex->capacity * sizeof(*regex->program));
 	}
 	regex->program[regex->count] =
-	    (struct instruction){ .op = op, .next = regex->count + 1 };
+	    (struct regex_instruction){ .op = op, .next = regex->count + 1 };
 	return regex->count++;
 }
 
@@ -76,10 +54,10 @@ compile_pairs(struct regex *regex, const struct regex_node *node)
 			compile(regex, parts[i]);
 			continue;
 		}
-		split = emit(regex, OP_SPLIT);
+		split = emit(regex, REGEX_OP_SPLIT);
 		compile(regex, parts[i]);
 		/* Chained through other until it is known where to. */
-		count = emit(regex, OP_JUMP);
+		count = emit(regex, REGEX_OP_JUMP);
 		if (regex->failed)
 			break;
 		regex->program[count].other = jumps;
@@ -93,6 +71,17 @@ compile_pairs(struct regex *regex, const struct regex_node *node)
 		regex->program[jump].next = regex->count;
 	}
 	free((void *)parts);
+}
+
+/* Of a split: rather leave what is repeated than begin it again. */
+static void
+prefer_other(struct regex *regex, uint32_t split)
+{
+	struct regex_instruction *in = &regex->program[split];
+	uint32_t next = in->next;
+
+	in->next = in->other;
+	in->other = next;
 }
 
 static void
@@ -109,17 +98,19 @@ compile_repeat(struct regex *regex, const struct regex_node *node)
 			break;
 	}
 	if (node->max == REGEX_UNLIMITED) {
-		split = emit(regex, OP_SPLIT);
+		split = emit(regex, REGEX_OP_SPLIT);
 		compile(regex, node->left);
-		first = emit(regex, OP_JUMP);
+		first = emit(regex, REGEX_OP_JUMP);
 		if (regex->failed)
 			return;
 		regex->program[first].next = split;
 		regex->program[split].other = regex->count;
+		if (node->lazy)
+			prefer_other(regex, split);
 		return;
 	}
 	for (int i = node->min; i < node->max && !regex->failed; i++) {
-		split = emit(regex, OP_SPLIT);
+		split = emit(regex, REGEX_OP_SPLIT);
 		if (regex->failed)
 			return;
 		regex->program[split].other = first;
@@ -131,7 +122,28 @@ compile_repeat(struct regex *regex, const struct regex_node *node)
 		split = first;
 		first = regex->program[split].other;
 		regex->program[split].other = regex->count;
+		if (node->lazy)
+			prefer_other(regex, split);
 	}
+}
+
+static void
+compile_group(struct regex *regex, const struct regex_node *node)
+{
+	uint32_t at;
+
+	if (!regex->finding) {
+		compile(regex, node->left);
+		return;
+	}
+	regex->groups = MAX(regex->groups, node->group);
+	at = emit(regex, REGEX_OP_SAVE);
+	if (!regex->failed)
+		regex->program[at].slot = 2 * node->group;
+	compile(regex, node->left);
+	at = emit(regex, REGEX_OP_SAVE);
+	if (!regex->failed)
+		regex->program[at].slot = 2 * node->group + 1;
 }
 
 static void
@@ -143,12 +155,13 @@ compile(struct regex *regex, const struct regex_node *node)
 	case REGEX_EMPTY:
 		return;
 	case REGEX_SET:
-		at = emit(regex, OP_SET);
+		at = emit(regex, REGEX_OP_SET);
 		if (!regex->failed)
 			regex->program[at].set = node->set;
+		regex->unsure |= node->set.unsure;
 		return;
 	case REGEX_ASSERT:
-		at = emit(regex, OP_ASSERT);
+		at = emit(regex, REGEX_OP_ASSERT);
 		if (!regex->failed)
 			regex->program[at].assertion = node->assertion;
 		return;
@@ -159,11 +172,14 @@ compile(struct regex *regex, const struct regex_node *node)
 	case REGEX_REPEAT:
 		compile_repeat(regex, node);
 		return;
+	case REGEX_GROUP:
+		compile_group(regex, node);
+		return;
 	}
 }
 
-struct regex *
-regex_new(struct slice pattern, const char **reason)
+static struct regex *
+make(struct slice pattern, bool finding, const char **reason)
 {
 	struct regex *regex = xcalloc(1, sizeof(*regex));
 	struct regex_node *tree;
@@ -172,19 +188,42 @@ regex_new(struct slice pattern, const char **reason)
 	arena_init(&arena, TREE_BYTES_MAX);
 	tree = regex_tree_parse(pattern, &arena, reason);
 	regex->failed = tree == NULL;
+	regex->finding = finding;
 	if (tree != NULL) {
 		/* Position 0 is none that anything leads to. */
-		(void)emit(regex, OP_JUMP);
+		(void)emit(regex, REGEX_OP_JUMP);
 		compile(regex, tree);
-		(void)emit(regex, OP_MATCH);
+		(void)emit(regex, REGEX_OP_MATCH);
 		if (regex->failed)
 			*reason = REGEX_TOO_LARGE;
+		else if (finding && regex->unsure) {
+			*reason = NOT_ASCII;
+			regex->failed = true;
+		}
 	}
 	arena_reset(&arena);
 	if (!regex->failed)
 		return regex;
 	regex_free(regex);
 	return NULL;
+}
+
+struct regex *
+regex_new(struct slice pattern, const char **reason)
+{
+	return make(pattern, false, reason);
+}
+
+struct regex *
+regex_new_finding(struct slice pattern, const char **reason)
+{
+	return make(pattern, true, reason);
+}
+
+size_t
+regex_groups(const struct regex *regex)
+{
+	return regex->groups;
 }
 
 void
@@ -212,19 +251,18 @@ struct run {
 };
 
 static bool
-is_word(const struct slice *text, size_t at)
+is_word(struct slice text, size_t at)
 {
-	uint8_t c = text->data[at];
+	uint8_t c = text.data[at];
 
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
 	    (c >= 'a' && c <= 'z') || c == '_';
 }
 
-static bool
-holds(const struct run *run, enum regex_assertion assertion, size_t at)
+bool
+regex_holds(struct slice text, enum regex_assertion assertion, size_t at)
 {
-	const struct slice *text = &run->text;
-	bool before = at > 0, behind = at < text->len;
+	bool before = at > 0, behind = at < text.len;
 	bool edge =
 	    (before && is_word(text, at - 1)) != (behind && is_word(text, at));
 
@@ -234,15 +272,31 @@ holds(const struct run *run, enum regex_assertion assertion, size_t at)
 	case REGEX_TEXT_END:
 		return !behind;
 	case REGEX_LINE_BEGIN:
-		return !before || text->data[at - 1] == '\n';
+		return !before || text.data[at - 1] == '\n';
 	case REGEX_LINE_END:
-		return !behind || text->data[at] == '\n';
+		return !behind || text.data[at] == '\n';
 	case REGEX_WORD_EDGE:
 		return edge;
 	case REGEX_NO_WORD_EDGE:
 		return !edge;
 	}
 	return false;
+}
+
+/* What is no UTF-8 is taken byte by byte. */
+size_t
+regex_char_len(struct slice text, size_t at)
+{
+	uint8_t first = text.data[at];
+	size_t len = 1;
+	size_t len_max = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+
+	if (first < 0xc0)
+		return 1;
+	while (len < len_max && at + len < text.len &&
+	    (text.data[at + len] & 0xc0) == 0x80)
+		len++;
+	return len;
 }
 
 /* Add what begins at start, and all that it leads to without a character. */
@@ -254,32 +308,33 @@ threads_add(struct run *run, struct threads *threads, uint32_t start, size_t at)
 	run->stack[depth++] = start;
 	while (depth > 0) {
 		uint32_t i = run->stack[--depth];
-		const struct instruction *in = &run->regex->program[i];
+		const struct regex_instruction *in = &run->regex->program[i];
 
 		if (threads->marks[i] == at + 1)
 			continue;
 		threads->marks[i] = (uint32_t)at + 1;
-		if (in->op == OP_SET || in->op == OP_MATCH)
+		if (in->op == REGEX_OP_SET || in->op == REGEX_OP_MATCH)
 			threads->at[threads->count++] = i;
-		else if (in->op != OP_ASSERT || holds(run, in->assertion, at))
+		else if (in->op != REGEX_OP_ASSERT || regex_holds(run->text, in->assertion, at))
 			run->stack[depth++] = in->next;
-		if (in->op == OP_SPLIT)
+		if (in->op == REGEX_OP_SPLIT)
 			run->stack[depth++] = in->other;
 	}
 }
 
+/* Over the character at byte at, of len bytes. */
 static void
-threads_step(
-    struct run *run, const struct threads *from, struct threads *to, size_t at)
+threads_step(struct run *run, const struct threads *from, struct threads *to,
+    size_t at, size_t len)
 {
 	to->count = 0;
 	for (uint32_t i = 0; i < from->count; i++) {
-		const struct instruction *in =
+		const struct regex_instruction *in =
 		    &run->regex->program[from->at[i]];
 
-		if (in->op == OP_SET &&
+		if (in->op == REGEX_OP_SET &&
 		    ascii_set_has(&in->set, run->text.data[at]))
-			threads_add(run, to, in->next, at + 1);
+			threads_add(run, to, in->next, at + len);
 	}
 }
 
@@ -287,7 +342,7 @@ static bool
 threads_match(const struct run *run, const struct threads *threads)
 {
 	for (uint32_t i = 0; i < threads->count; i++)
-		if (run->regex->program[threads->at[i]].op == OP_MATCH)
+		if (run->regex->program[threads->at[i]].op == REGEX_OP_MATCH)
 			return true;
 	return false;
 }
@@ -308,8 +363,9 @@ regex_matches(const struct regex *regex, struct slice text)
 
 	run.stack = memory + 4 * count;
 	threads_add(&run, now, 0, 0);
-	for (size_t at = 0; at < text.len && now->count > 0; at++) {
-		threads_step(&run, now, then, at);
+	for (size_t at = 0, len; at < text.len && now->count > 0; at += len) {
+		len = regex_char_len(text, at);
+		threads_step(&run, now, then, at, len);
 		swap = now;
 		now = then;
 		then = swap;

@@ -23,7 +23,7 @@ struct flags {
 	bool fold_case;  /* i */
 	bool multi_line; /* m */
 	bool dot_all;    /* s */
-	/* U changes what is preferred, which does not matter here. */
+	bool lazy;       /* U */
 };
 
 struct parser {
@@ -33,6 +33,7 @@ struct parser {
 	struct flags flags;
 	bool quoting; /* between \Q and \E */
 	int depth;
+	unsigned groups; /* that have a number, so far */
 	const char *reason; /* NULL so far */
 };
 
@@ -87,12 +88,26 @@ node_set(struct parser *p, const struct ascii_set *set)
 static struct regex_node *
 node_literal(struct parser *p, uint32_t c)
 {
-	struct ascii_set set = { { 0, 0 } };
+	struct ascii_set set = { .bits = { 0, 0 } };
 
 	ascii_set_add(&set, c);
 	if (p->flags.fold_case)
 		ascii_set_fold(&set);
 	return node_set(p, &set);
+}
+
+/* What a pair of parentheses holds, which is there as a number. */
+static struct regex_node *
+node_group(struct parser *p, struct regex_node *inner, unsigned number)
+{
+	struct regex_node *node =
+	    inner == NULL ? NULL : node_new(p, REGEX_GROUP);
+
+	if (node == NULL)
+		return NULL;
+	node->left = inner;
+	node->group = number;
+	return node;
 }
 
 static struct regex_node *
@@ -231,7 +246,7 @@ take_escape(struct parser *p, uint32_t *c)
 static bool
 take_perl_set(struct parser *p, struct ascii_set *set)
 {
-	struct ascii_set perl = { { 0, 0 } };
+	struct ascii_set perl = { .bits = { 0, 0 } };
 
 	if (p->end - p->at < 2 || p->at[0] != '\\')
 		return false;
@@ -286,7 +301,7 @@ take_unicode_name(struct parser *p, bool *negated)
 static bool
 take_unicode_set(struct parser *p, struct ascii_set *set)
 {
-	struct ascii_set unicode = { { 0, 0 } };
+	struct ascii_set unicode = { .bits = { 0, 0 } };
 	struct slice name;
 	bool negated;
 
@@ -311,7 +326,7 @@ take_unicode_set(struct parser *p, struct ascii_set *set)
 static bool
 take_posix_set(struct parser *p, struct ascii_set *set)
 {
-	struct ascii_set posix = { { 0, 0 } };
+	struct ascii_set posix = { .bits = { 0, 0 } };
 	const uint8_t *begin = p->at + 2, *at = begin;
 	struct slice name;
 	bool negated;
@@ -355,7 +370,7 @@ take_class_char(struct parser *p, uint32_t *c)
 static void
 take_class_range(struct parser *p, struct ascii_set *set)
 {
-	struct ascii_set range = { { 0, 0 } };
+	struct ascii_set range = { .bits = { 0, 0 } };
 	uint32_t low, high;
 
 	if (take_class_char(p, &low) != 0)
@@ -380,7 +395,7 @@ take_class_range(struct parser *p, struct ascii_set *set)
 static struct regex_node *
 parse_class(struct parser *p)
 {
-	struct ascii_set set = { { 0, 0 } };
+	struct ascii_set set = { .bits = { 0, 0 } };
 	bool negated = take(p, "^"), first = true;
 
 	for (; p->reason == NULL && (first || !next_is(p, "]"));
@@ -411,7 +426,7 @@ static struct regex_node *parse_alternatives(struct parser *p);
 static struct regex_node *
 parse_dot(struct parser *p)
 {
-	struct ascii_set set = { { 0, 0 } };
+	struct ascii_set set = { .bits = { 0, 0 } };
 
 	ascii_set_negate(&set);
 	if (!p->flags.dot_all)
@@ -440,7 +455,7 @@ parse_quoted(struct parser *p)
 static struct regex_node *
 parse_backslash(struct parser *p)
 {
-	struct ascii_set set = { { 0, 0 } };
+	struct ascii_set set = { .bits = { 0, 0 } };
 	uint32_t c;
 
 	if (take(p, "\\Q"))
@@ -492,6 +507,7 @@ take_flags(struct parser *p, bool *group)
 			flags.dot_all = on;
 			break;
 		case 'U':
+			flags.lazy = on;
 			break;
 		case '-':
 			if (!on)
@@ -519,13 +535,17 @@ parse_group(struct parser *p)
 	struct flags outer = p->flags;
 	struct regex_node *node;
 	bool group = true;
+	unsigned number = 0;
 
 	if (take(p, "?P<") ||
 	    (next_is(p, "?<") && !next_is(p, "?<=") && !next_is(p, "?<!") &&
 		take(p, "?<"))) {
 		if (!take_name(p))
 			return refuse(p, BAD_NAME);
-	} else if (take(p, "?") && !take_flags(p, &group)) {
+		number = ++p->groups;
+	} else if (!take(p, "?")) {
+		number = ++p->groups;
+	} else if (!take_flags(p, &group)) {
 		return refuse(p, more(p) ? BAD_PERL : NO_PAREN);
 	}
 	if (!group)
@@ -537,7 +557,7 @@ parse_group(struct parser *p)
 	p->flags = outer;
 	if (node != NULL && !take(p, ")"))
 		return refuse(p, NO_PAREN);
-	return node;
+	return number == 0 ? node : node_group(p, node, number);
 }
 
 static struct regex_node *
@@ -641,11 +661,10 @@ parse_repeated(struct parser *p)
 {
 	struct regex_node *node = parse_atom(p), *repeat;
 	int min, max;
-	bool repeated = false;
+	bool repeated = false, lazy;
 
 	while (node != NULL && take_repetition(p, &min, &max)) {
-		/* A ? behind it asks for the shortest: all the same. */
-		(void)take(p, "?");
+		lazy = take(p, "?") != p->flags.lazy;
 		if (p->reason != NULL)
 			return NULL;
 		if (repeated)
@@ -656,6 +675,7 @@ parse_repeated(struct parser *p)
 		*repeat = (struct regex_node){ .kind = REGEX_REPEAT,
 			.min = min,
 			.max = max,
+			.lazy = lazy,
 			.left = node };
 		node = repeat;
 		repeated = true;

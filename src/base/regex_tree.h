@@ -20,6 +20,7 @@ enum regex_node_kind {
 	REGEX_ALTERNATE,
 	REGEX_REPEAT,
 	REGEX_ASSERT,
+	REGEX_GROUP,
 };
 
 /* What holds between two characters. */
@@ -40,6 +41,8 @@ struct regex_node {
 	enum regex_assertion assertion;
 	int min; /* of repetitions */
 	int max; /* or REGEX_UNLIMITED */
+	bool lazy;	/* as few of them as will do */
+	unsigned group; /* its number, from 1 */
 	struct regex_node *left;
 	struct regex_node *right;
 };

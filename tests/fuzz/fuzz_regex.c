@@ -51,6 +51,31 @@ check_pattern(struct slice pattern, struct slice text)
 	regex_free(again);
 }
 
+/* What all of a text matches is found in it, and what is found is in it. */
+static void
+check_finding(struct slice pattern, struct slice text)
+{
+	const char *reason = NULL;
+	struct regex *regex = regex_new_finding(pattern, &reason);
+	struct regex_span *spans;
+	bool found;
+
+	assert((regex == NULL) == (reason != NULL));
+	if (regex == NULL)
+		return;
+	spans = xcalloc(regex_groups(regex) + 1, sizeof(*spans));
+	found = regex_find(regex, text, 0, spans);
+	assert(found || !regex_matches(regex, text));
+	for (size_t i = 0; found && i <= regex_groups(regex); i++)
+		assert((i > 0 && spans[i].begin == REGEX_NOWHERE) ||
+		    (spans[i].begin <= spans[i].end &&
+			spans[i].begin >= spans[0].begin &&
+			spans[i].end <= spans[0].end &&
+			spans[0].end <= text.len));
+	free(spans);
+	regex_free(regex);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -62,6 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		text = slice_of(
 		    newline + 1, MIN(size - len - 1, TEXT_LEN_MAX));
 	check_pattern(slice_of(data, len), text);
+	check_finding(slice_of(data, len), text);
 	if (is_plain(text))
 		check_quoted(text);
 	return 0;
