@@ -413,7 +413,8 @@ replace_all(const struct rule *rule, struct slice subject,
 		done = spans[0].end;
 		from = done;
 		if (spans[0].begin == done)
-			from += done < subject.len ? char_len(subject, done) : 1;
+			from += done < subject.len ? char_len(subject, done) :
+						     1;
 	}
 	return put(out, subject, (struct regex_span){ done, subject.len });
 }
@@ -450,8 +451,8 @@ fold(const struct principal_rules *rules, enum letters letters,
 	memset(&state, 0, sizeof(state));
 	while (text.len > 0 && result == 0) {
 		wchar_t c;
-		size_t len = mbrtowc(&c, (const char *)text.data, text.len,
-		    &state);
+		size_t len = mbrtowc(
+		    &c, (const char *)text.data, text.len, &state);
 
 		if (len == (size_t)-1 || len == (size_t)-2) {
 			result = -1;

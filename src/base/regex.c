@@ -315,7 +315,8 @@ threads_add(struct run *run, struct threads *threads, uint32_t start, size_t at)
 		threads->marks[i] = (uint32_t)at + 1;
 		if (in->op == REGEX_OP_SET || in->op == REGEX_OP_MATCH)
 			threads->at[threads->count++] = i;
-		else if (in->op != REGEX_OP_ASSERT || regex_holds(run->text, in->assertion, at))
+		else if (in->op != REGEX_OP_ASSERT ||
+		    regex_holds(run->text, in->assertion, at))
 			run->stack[depth++] = in->next;
 		if (in->op == REGEX_OP_SPLIT)
 			run->stack[depth++] = in->other;
