@@ -474,6 +474,7 @@ open_services(struct node *node)
 	node->reconfigure = (struct reconfigure){
 		.configs = node->configs,
 		.network = node->network,
+		.rates = quotas_connections(node->quotas),
 		.groups = node->groups,
 		.txns = node->txns,
 		.shares = node->shares,
@@ -582,9 +583,9 @@ bind_listeners(struct node *node)
 		const struct listener_address *address =
 		    &node->addresses->items[i];
 
-		settings_listener(node->configs, &settings);
+		settings_listener(node->configs, address->name, &settings);
+		settings.apart &= node->addresses->count > 1;
 		settings.deferred = true;
-		settings.name = address->name;
 		settings.host = address->host;
 		settings.handler_context = &node->sessions[i];
 		if (node->tls[i] != NULL) {
@@ -599,6 +600,9 @@ bind_listeners(struct node *node)
 			return -1;
 		node->listeners_count++;
 	}
+	node->reconfigure.listeners = node->listeners;
+	node->reconfigure.listeners_count = node->listeners_count;
+	reconfigure_connections(&node->reconfigure);
 	return 0;
 }
 

@@ -16,7 +16,19 @@ concerns_brokers(const struct delta *delta)
 }
 
 static void
-limit_connections(const struct reconfigure *to)
+limit_listener(const struct reconfigure *to, struct listener *listener)
+{
+	const struct listener_settings *own = listener_settings(listener);
+	struct listener_settings settings;
+
+	settings_listener(to->configs, own->name, &settings);
+	listener_set_connections_max(listener, settings.connections_max);
+	connection_rates_set_listener(to->rates, own->name,
+	    settings_connection_rate(to->configs, own->name), own->apart);
+}
+
+void
+reconfigure_connections(const struct reconfigure *to)
 {
 	struct network_settings settings;
 	struct arena arena;
@@ -25,6 +37,10 @@ limit_connections(const struct reconfigure *to)
 	settings_network(to->configs, &settings, &arena);
 	network_set_limits(to->network, &settings);
 	arena_reset(&arena);
+	connection_rates_set_broker(
+	    to->rates, settings_connection_rate(to->configs, NULL));
+	for (size_t i = 0; i < to->listeners_count; i++)
+		limit_listener(to, to->listeners[i]);
 }
 
 /* What has not changed is set once more, which does no harm. */
@@ -38,7 +54,7 @@ reconfigure_apply(void *context, const struct delta *delta)
 
 	if (!concerns_brokers(delta))
 		return;
-	limit_connections(to);
+	reconfigure_connections(to);
 	settings_log_manager(to->configs, &logs);
 	log_manager_configure(to->logs, &logs);
 	settings_group(to->configs, &groups);

@@ -7,9 +7,13 @@
 #ifndef CLI_RECONFIGURE_H
 #define CLI_RECONFIGURE_H
 
+#include <stddef.h>
+
 struct configs;
+struct connection_rates;
 struct delta;
 struct group_coordinator;
+struct listener;
 struct log_manager;
 struct network;
 struct share_coordinator;
@@ -19,11 +23,17 @@ struct txn_coordinator;
 struct reconfigure {
 	const struct configs *configs;
 	struct network *network;
+	struct connection_rates *rates;
+	struct listener *const *listeners; /* none before they are bound */
+	size_t listeners_count;
 	struct group_coordinator *groups;
 	struct txn_coordinator *txns;
 	struct share_coordinator *shares;
 	struct log_manager *logs;
 };
+
+/* Limits of connections, at the start and when they change. */
+void reconfigure_connections(const struct reconfigure *to);
 
 /* A controller_subscriber_fn, with context a struct reconfigure. */
 void reconfigure_apply(void *context, const struct delta *delta);

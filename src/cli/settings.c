@@ -355,11 +355,37 @@ settings_network(const struct configs *configs,
 	    arena);
 }
 
+/* By its name, or by that of the protocol that they would speak. */
+static bool
+is_between_brokers(const struct configs *configs, const char *name)
+{
+	struct slice own = configs_broker(configs, "inter.broker.listener.name");
+
+	if (slice_is_null(own) || own.len == 0)
+		own = configs_broker(
+		    configs, "security.inter.broker.protocol");
+	return slice_equal_nocase(own, name);
+}
+
+int32_t
+settings_connection_rate(const struct configs *configs, const char *listener)
+{
+	static const char key[] = "max.connection.creation.rate";
+
+	return listener == NULL ?
+	    int32_of(configs, key) :
+	    (int32_t)configs_listener_int64(configs, listener, key);
+}
+
 void
-settings_listener(const struct configs *configs,
+settings_listener(const struct configs *configs, const char *name,
     struct listener_settings *settings)
 {
 	listener_defaults(settings);
+	settings->name = name;
+	settings->connections_max = (int32_t)configs_listener_int64(
+	    configs, name, "max.connections");
+	settings->apart = is_between_brokers(configs, name);
 	settings->backlog = int32_of(configs, "socket.listen.backlog.size");
 	settings->send_buffer_bytes =
 	    int32_of(configs, "socket.send.buffer.bytes");

@@ -34,8 +34,12 @@ void settings_quotas(const struct configs *configs,
 /* The overrides by address live in arena. */
 void settings_network(const struct configs *configs,
     struct network_settings *settings, struct arena *arena);
-void settings_listener(const struct configs *configs,
+/* Of the listener of this name. */
+void settings_listener(const struct configs *configs, const char *name,
     struct listener_settings *settings);
+/* max.connection.creation.rate of the listener, or of the broker (NULL). */
+int32_t settings_connection_rate(const struct configs *configs,
+    const char *listener);
 void settings_cleaner(const struct configs *configs,
     struct cleaner_settings *settings);
 void settings_log_manager(const struct configs *configs,

@@ -252,7 +252,36 @@ protects_listener(struct slice name)
 		memmem(name.data, name.len, ".ssl.", 5) != NULL);
 }
 
+/* Of what belongs to a listener these are taken over while it runs. */
+static bool
+limits_listener(const struct config_key *key)
+{
+	return strcmp(key->name, "max.connections") == 0 ||
+	    strcmp(key->name, "max.connection.creation.rate") == 0;
+}
+
 /* Unknown keys are stored: they may belong to somebody's plugin. */
+static enum kp_error
+check_listener_entry(struct config_change *change,
+    const struct config_set_entry *entry)
+{
+	const struct config_key *key = config_key_find_listener(entry->name);
+	int64_t number;
+
+	if (protects_listener(entry->name))
+		return refuse_static(change, entry->name);
+	if (key == NULL || !limits_listener(key))
+		return KP_NONE;
+	if (!config_key_check(key, entry->value, change->arena,
+		&change->message))
+		return KP_INVALID_REQUEST;
+	if (config_key_int64(entry->value, &number) == 0 && number > 0)
+		return KP_NONE;
+	change->message = arena_printf(change->arena, "Invalid %s %.*s",
+	    key->name, SLICE_ARG(entry->value));
+	return KP_INVALID_REQUEST;
+}
+
 static enum kp_error
 check_broker_entry(struct config_change *change,
     const struct config_set_entry *entry)
@@ -263,9 +292,7 @@ check_broker_entry(struct config_change *change,
 	if (!changed(change, entry))
 		return KP_NONE;
 	if (key == NULL)
-		return protects_listener(entry->name) ?
-		    refuse_static(change, entry->name) :
-		    KP_NONE;
+		return check_listener_entry(change, entry);
 	if (key->update == CONFIG_UPDATE_READ_ONLY)
 		return refuse_static(change, entry->name);
 	if ((key->flags & CONFIG_LISTENER_ONLY) != 0) {

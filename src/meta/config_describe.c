@@ -244,24 +244,6 @@ describe_broker_key(struct describing *d, const struct config_key *key)
 		    configs_broker(d->configs, key->name), d->arena);
 }
 
-/* listener.name.X.KEY: the key that it is, or NULL. */
-static const struct config_key *
-prefixed_key(struct slice name)
-{
-	static const char prefix[] = "listener.name.";
-	size_t at = sizeof(prefix) - 1;
-
-	if (name.len <= at || memcmp(name.data, prefix, at) != 0)
-		return NULL;
-	while (at < name.len && name.data[at] != '.')
-		at++;
-	if (at == name.len)
-		return NULL;
-	at++;
-	return config_key_find(CONFIG_TABLE_BROKER,
-	    slice_of(name.data + at, name.len - at));
-}
-
 /*
  * What somebody has set and Kafka does not know is shown without its value:
  * it may be a plugin's secret.  For a listener it is the key behind that.
@@ -269,7 +251,7 @@ prefixed_key(struct slice name)
 static void
 describe_foreign(struct describing *d, struct slice name)
 {
-	const struct config_key *key = prefixed_key(name);
+	const struct config_key *key = config_key_find_listener(name);
 	struct synonyms synonyms = { .sensitive = key == NULL ||
 		(key->flags & CONFIG_SENSITIVE) != 0 };
 	struct config_entry *entry = add_entry(d, name);

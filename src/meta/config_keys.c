@@ -50,6 +50,23 @@ config_key_find(enum config_table table, struct slice name)
 	return NULL;
 }
 
+const struct config_key *
+config_key_find_listener(struct slice name)
+{
+	static const char prefix[] = "listener.name.";
+	size_t at = sizeof(prefix) - 1;
+
+	if (name.len <= at || memcmp(name.data, prefix, at) != 0)
+		return NULL;
+	while (at < name.len && name.data[at] != '.')
+		at++;
+	if (at == name.len)
+		return NULL;
+	at++;
+	return config_key_find(CONFIG_TABLE_BROKER,
+	    slice_of(name.data + at, name.len - at));
+}
+
 /* --- Values -------------------------------------------------------------- */
 
 /* Room for the longest number that makes sense. */

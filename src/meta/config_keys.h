@@ -92,6 +92,9 @@ const struct config_key *config_keys(enum config_table table, size_t *count);
 const struct config_key *config_key_find(enum config_table table,
     struct slice name);
 
+/* listener.name.X.KEY: the broker's key that it is, or NULL. */
+const struct config_key *config_key_find_listener(struct slice name);
+
 /*
  * Is value (null: none) one that the key may have?  True, or false with
  * Kafka's text in *message, in arena.

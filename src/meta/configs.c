@@ -132,6 +132,23 @@ configs_broker_int64(const struct configs *configs, const char *key)
 	return number;
 }
 
+int64_t
+configs_listener_int64(const struct configs *configs, const char *listener,
+    const char *key)
+{
+	char *name = xasprintf("listener.name.%s.%s", listener, key);
+	struct slice value;
+	int64_t number;
+	int result;
+
+	for (char *at = name; *at != '\0'; at++)
+		*at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+	value = broker_set(configs, slice_str(name));
+	result = slice_is_null(value) ? -1 : config_key_int64(value, &number);
+	free(name);
+	return result == 0 ? number : configs_broker_int64(configs, key);
+}
+
 double
 configs_broker_double(const struct configs *configs, const char *key)
 {

@@ -57,6 +57,10 @@ int64_t configs_broker_int64(const struct configs *configs, const char *key);
 double configs_broker_double(const struct configs *configs, const char *key);
 bool configs_broker_bool(const struct configs *configs, const char *key);
 
+/* Of a listener: its own value, "listener.name.X.KEY", or the broker's. */
+int64_t configs_listener_int64(const struct configs *configs,
+    const char *listener, const char *key);
+
 /* How many keys are set for the broker, on all levels, known or not. */
 size_t configs_broker_stored(const struct configs *configs);
 

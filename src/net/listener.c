@@ -59,6 +59,7 @@ struct listener {
 
 	/* atomic */
 	atomic_int open;		/* its connections */
+	atomic_int connections_max;
 	atomic_bool waiting;		/* for one of them to close */
 	struct task wake;		/* posted by who clears waiting */
 };
@@ -123,8 +124,9 @@ static bool
 is_full(struct listener *listener)
 {
 	return atomic_load(&listener->open) >=
-	    listener->settings.connections_max ||
-	    admission_full(network_admission(listener->network));
+	    atomic_load(&listener->connections_max) ||
+	    (!listener->settings.apart &&
+		admission_full(network_admission(listener->network)));
 }
 
 /*
@@ -560,6 +562,7 @@ listener_new(struct network *network, const struct listener_settings *settings)
 	listener->network = network;
 	listener->loop = network_listener_loop(network);
 	listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	atomic_store(&listener->connections_max, settings->connections_max);
 	listener->held_fd = -1;
 	list_init(&listener->refused);
 	listener->event = make_event(listener);
@@ -611,6 +614,13 @@ listener_connection_closed(struct listener *listener)
 	int before = atomic_fetch_sub(&listener->open, 1);
 
 	assert(before > 0);
+}
+
+void
+listener_set_connections_max(struct listener *listener, int32_t max)
+{
+	atomic_store(&listener->connections_max, max);
+	listener_wake(listener);
 }
 
 const struct listener_settings *

@@ -26,6 +26,7 @@ struct listener_settings {
 	int send_buffer_bytes;		/* socket.send.buffer.bytes, -1: none */
 	int receive_buffer_bytes;	/* socket.receive.buffer.bytes */
 	int32_t connections_max;	/* max.connections of this listener */
+	bool apart;			/* not bound by max.connections of all */
 	bool deferred;			/* accepts after listener_accept */
 	const void *handler_context;	/* the connection handler's own */
 	transport_open_fn transport;	/* NULL: tcp_open */
@@ -48,6 +49,9 @@ struct listener *listener_new(struct network *network,
  * have been waiting in the system's queue.
  */
 void listener_accept(struct listener *listener);
+
+/* From now on so many connections; who is there may stay.  Any thread. */
+void listener_set_connections_max(struct listener *listener, int32_t max);
 
 /* The settings with the ports that were bound filled in. */
 const struct listener_settings *listener_settings(
