@@ -359,7 +359,8 @@ settings_network(const struct configs *configs,
 static bool
 is_between_brokers(const struct configs *configs, const char *name)
 {
-	struct slice own = configs_broker(configs, "inter.broker.listener.name");
+	struct slice own =
+	    configs_broker(configs, "inter.broker.listener.name");
 
 	if (slice_is_null(own) || own.len == 0)
 		own = configs_broker(

@@ -26,7 +26,7 @@ struct listener_settings {
 	int send_buffer_bytes;		/* socket.send.buffer.bytes, -1: none */
 	int receive_buffer_bytes;	/* socket.receive.buffer.bytes */
 	int32_t connections_max;	/* max.connections of this listener */
-	bool apart;			/* not bound by max.connections of all */
+	bool apart;			/* max.connections of all is not its */
 	bool deferred;			/* accepts after listener_accept */
 	const void *handler_context;	/* the connection handler's own */
 	transport_open_fn transport;	/* NULL: tcp_open */
