@@ -122,6 +122,18 @@ session_shaken(
 }
 
 void
+session_unshaken(struct connection_handler *handler,
+    struct connection *connection, const char *reason)
+{
+	const struct server *server =
+	    CONTAINER_OF_CONST(handler, struct server, connections);
+	char *message = xasprintf("SSL handshake failed: %s", reason);
+
+	audit_failed_login(server->audit, connection, slice_str(message));
+	free(message);
+}
+
+void
 session_freed(
     struct connection_handler *handler UNUSED, struct connection *connection)
 {

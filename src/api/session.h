@@ -32,11 +32,16 @@ struct session_settings {
 	const struct sasl_settings *sasl; /* NULL: clients do not log in */
 };
 
-/* net's callbacks: a connection was accepted; it speaks TLS; it is gone. */
+/*
+ * net's callbacks: a connection was accepted; its TLS handshake is complete, or
+ * has failed; it is gone.
+ */
 void session_opened(
     struct connection_handler *handler, struct connection *connection);
 void session_shaken(
     struct connection_handler *handler, struct connection *connection);
+void session_unshaken(struct connection_handler *handler,
+    struct connection *connection, const char *reason);
 void session_freed(
     struct connection_handler *handler, struct connection *connection);
 

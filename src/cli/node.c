@@ -483,6 +483,7 @@ open_services(struct node *node)
 	node->server = (struct server){
 		.connections = { .opened = session_opened,
 		    .shaken = session_shaken,
+		    .unshaken = session_unshaken,
 		    .frame = api_dispatch,
 		    .freed = api_disconnected },
 		.settings = &node->api_settings,

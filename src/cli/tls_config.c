@@ -5,10 +5,12 @@
 
 #include "base/slice.h"
 #include "cli/whole_file.h"
+#include "net/tls_ciphers.h"
 
 #define CLIENT_AUTH_KEY "ssl.client.auth"
 #define PROTOCOL_KEY "ssl.protocol"
 #define PROTOCOLS_KEY "ssl.enabled.protocols"
+#define SUITES_KEY "ssl.cipher.suites"
 
 struct reader {
 	struct tls_config *config;
@@ -116,6 +118,38 @@ read_protocols(const struct reader *reader)
 	    "has none of TLSv1.2 and TLSv1.3");
 }
 
+/* A version that none of the suites is of cannot be spoken. */
+static int
+limit_versions(struct tls_settings *settings)
+{
+	if (*settings->ciphers == '\0')
+		settings->version_min = TLS1_3_VERSION;
+	if (*settings->cipher_suites == '\0')
+		settings->version_max = TLS1_2_VERSION;
+	return settings->version_min <= settings->version_max ? 0 : -1;
+}
+
+static int
+read_suites(const struct reader *reader)
+{
+	struct tls_settings *settings = &reader->config->settings;
+	const char *key;
+	const char *value = lookup(reader, SUITES_KEY, &key);
+	struct slice list = slice_str(value == NULL ? "" : value), first;
+	struct tls_ciphers ciphers;
+
+	if (!slice_next_word(&list, &first))
+		return 0;
+	list = slice_str(value);
+	if (tls_ciphers_read(list, reader->arena, &ciphers, &first) != 0)
+		return refuse(key, first, "is no cipher suite that is served");
+	settings->ciphers = ciphers.ciphers;
+	settings->cipher_suites = ciphers.cipher_suites;
+	if (limit_versions(settings) == 0)
+		return 0;
+	return refuse(key, list, "has no suite for " PROTOCOLS_KEY);
+}
+
 /*
  * The name of a kind of SSLContext.  What is spoken is said by
  * ssl.enabled.protocols alone, as with Kafka.
@@ -169,7 +203,7 @@ static int
 check_plugins(const struct reader *reader)
 {
 	static const char *const keys[] = { "ssl.engine.factory.class",
-		"ssl.provider", "ssl.cipher.suites" };
+		"ssl.provider" };
 
 	for (size_t i = 0; i < COUNT_OF(keys); i++) {
 		const char *key;
@@ -256,7 +290,8 @@ tls_config_read(struct tls_config *config, const struct properties *properties,
 
 	memset(config, 0, sizeof(*config));
 	read_stores(&reader);
-	if (read_protocols(&reader) != 0 || check_protocol(&reader) != 0 ||
+	if (read_protocols(&reader) != 0 || read_suites(&reader) != 0 ||
+	    check_protocol(&reader) != 0 ||
 	    read_client_auth(&reader) != 0 || check_plugins(&reader) != 0 ||
 	    check_rules(&reader) != 0 ||
 	    check_algorithm(&reader, "ssl.keymanager.algorithm") != 0 ||

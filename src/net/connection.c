@@ -541,17 +541,17 @@ run_resume(struct task *task)
 
 /* --- Events -------------------------------------------------------------- */
 
-/* Who only comes to see whether somebody listens is not worth a line. */
+/* Who only comes to see whether somebody listens has not failed. */
 static void
 handshake_failed(struct connection *c)
 {
+	struct connection_handler *handler = c->set->handler;
 	const char *reason = c->transport.reason;
 
 	if (reason == NULL && errno != 0)
 		reason = strerror(errno);
-	if (reason != NULL)
-		log_info("net", "[%s] SSL handshake failed: %s", c->id,
-		    reason);
+	if (reason != NULL && handler->unshaken != NULL)
+		handler->unshaken(handler, c, reason);
 	connection_abort(c, "the handshake failed");
 }
 

@@ -50,6 +50,12 @@ struct connection_handler {
 	void (*shaken)(struct connection_handler *handler,
 	    struct connection *connection);
 	/*
+	 * It has failed, for a reason that is valid during the call; the
+	 * connection is closed next.  NULL: nothing to do.
+	 */
+	void (*unshaken)(struct connection_handler *handler,
+	    struct connection *connection, const char *reason);
+	/*
 	 * A complete frame without its four bytes of size.  The memory is
 	 * mutable and valid only during the call.  It begins an exchange,
 	 * or closes the connection.  An empty frame is passed on as well.

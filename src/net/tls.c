@@ -232,7 +232,7 @@ struct plain {
 };
 
 static void
-skip(struct plain *plain, size_t len)
+plain_skip(struct plain *plain, size_t len)
 {
 	plain->at += len;
 	while (plain->count > 0 && plain->at >= plain->iov->iov_len) {
@@ -289,7 +289,7 @@ encrypt(struct transport *transport, struct plain *plain)
 
 	if (result != 1)
 		return result_of(transport, result);
-	skip(plain, n);
+	plain_skip(plain, n);
 	return (ssize_t)n;
 }
 
@@ -354,7 +354,7 @@ tls_writev(struct transport *transport, const struct iovec *iov, int count,
 	plain.at = 0;
 	sent = MIN(tls->ahead, len);
 	tls->ahead -= sent;
-	skip(&plain, sent);
+	plain_skip(&plain, sent);
 	ERR_clear_error();
 	result = send_records(transport, &plain, len, more, &sent);
 	free_buffers(tls);

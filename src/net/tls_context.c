@@ -60,7 +60,7 @@ set_versions(SSL_CTX *ssl_ctx, const struct tls_settings *settings)
 static bool
 set_ciphers(SSL_CTX *ssl_ctx, const struct tls_settings *settings)
 {
-	return (settings->ciphers == NULL ||
+	return (settings->ciphers == NULL || *settings->ciphers == '\0' ||
 		   SSL_CTX_set_cipher_list(ssl_ctx, settings->ciphers) == 1) &&
 	    (settings->cipher_suites == NULL ||
 		SSL_CTX_set_ciphersuites(ssl_ctx, settings->cipher_suites) ==

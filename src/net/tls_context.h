@@ -26,8 +26,9 @@ struct tls_settings {
 	const struct tls_material *material;
 	int version_min;		/* TLS1_2_VERSION, TLS1_3_VERSION */
 	int version_max;
-	const char *ciphers;		/* of TLS 1.2, NULL: OpenSSL's */
-	const char *cipher_suites;	/* of TLS 1.3, NULL: OpenSSL's */
+	/* NULL: OpenSSL's; "" only where that version is not spoken. */
+	const char *ciphers;		/* of TLS 1.2 */
+	const char *cipher_suites;	/* of TLS 1.3 */
 	enum tls_client_auth client_auth;
 };
 
