@@ -9,11 +9,19 @@
 
 #include "e2e/broker_process.h"
 #include "e2e/kafka_client.h"
+#include "e2e/raw_client.h"
+
+#include "auth/scram.h"
+#include "wire/codec.h"
+#include "wire/error.h"
+#include "wire/generated/alter_user_scram_credentials.h"
 
 #include <sys/socket.h>
 
 #define TOPIC "t"
 #define DEADLINE_MS 60000
+
+static struct broker_process broker;
 
 /* Where the certificates are, and settings that name them. */
 static char *directory;
@@ -40,7 +48,7 @@ make_certificates(void **state UNUSED)
 {
 	struct certificate authority = certificate_new("authority", NULL);
 	struct certificate other = certificate_new("other", NULL);
-	struct certificate broker = certificate_new("broker", &authority);
+	struct certificate own = certificate_new("broker", &authority);
 	struct certificate alice = certificate_new("alice", &authority);
 	struct certificate stranger = certificate_new("alice", &other);
 	struct certificate old =
@@ -49,7 +57,7 @@ make_certificates(void **state UNUSED)
 
 	directory = temp_dir_make();
 	authority_pem = write_certificate(&authority, "authority.pem");
-	broker_pem = write_certificate(&broker, "broker.pem");
+	broker_pem = write_certificate(&own, "broker.pem");
 	alice_pem = write_certificate(&alice, "alice.pem");
 	stranger_pem = write_certificate(&stranger, "stranger.pem");
 	old_pem = write_certificate(&old, "old.pem");
@@ -58,7 +66,7 @@ make_certificates(void **state UNUSED)
 	free(broker_pem);
 	certificate_free(&authority);
 	certificate_free(&other);
-	certificate_free(&broker);
+	certificate_free(&own);
 	certificate_free(&alice);
 	certificate_free(&stranger);
 	certificate_free(&old);
@@ -94,12 +102,12 @@ remove_certificates(void **state UNUSED)
 	    "bob", "sasl.password", password)
 
 static rd_kafka_resp_err_t
-write_one(const struct broker_process *broker, const char *const *settings)
+write_one(const char *const *settings)
 {
 	struct kafka_producer producer;
 	rd_kafka_resp_err_t error;
 
-	kafka_producer_init(&producer, broker, settings);
+	kafka_producer_init(&producer, &broker, settings);
 	kafka_producer_send(
 	    &producer, TOPIC, 0, slice_str("k"), slice_str("v"));
 	kafka_producer_flush(&producer);
@@ -119,11 +127,10 @@ note_error(
 }
 
 /* What the client hears first when it cannot connect. */
-static void
-expect_no_way_in(const struct broker_process *broker,
-    const char *const *settings, rd_kafka_resp_err_t wanted)
+static rd_kafka_resp_err_t
+first_error(const char *const *settings)
 {
-	rd_kafka_conf_t *conf = kafka_client_conf(broker, settings);
+	rd_kafka_conf_t *conf = kafka_client_conf(&broker, settings);
 	rd_kafka_resp_err_t seen = RD_KAFKA_RESP_ERR_NO_ERROR;
 	rd_kafka_t *client;
 
@@ -133,14 +140,25 @@ expect_no_way_in(const struct broker_process *broker,
 	for (int waited = 0; seen == RD_KAFKA_RESP_ERR_NO_ERROR; waited += 50)
 		if (rd_kafka_poll(client, 50) == 0 && waited > DEADLINE_MS)
 			fail_msg("the client hears of no error");
-	assert_string_equal(
-	    rd_kafka_err2name(seen), rd_kafka_err2name(wanted));
 	rd_kafka_destroy(client);
+	return seen;
+}
+
+/* Versions of librdkafka tell an alert in different ways. */
+static void
+expect_bad_handshake(const char *const *settings, const char *reason)
+{
+	rd_kafka_resp_err_t error = first_error(settings);
+	char *line = xasprintf(
+	    "failed authentication (SSL handshake failed: %s)", reason);
+
+	assert_true(error == RD_KAFKA_RESP_ERR__SSL ||
+	    error == RD_KAFKA_RESP_ERR__TRANSPORT);
+	assert_true(broker_process_logged(&broker, line));
+	free(line);
 }
 
 /* --- A listener with SSL -------------------------------------------------- */
-
-static struct broker_process broker;
 
 static int
 start_ssl(void **state UNUSED)
@@ -167,25 +185,19 @@ stop_broker(void **state UNUSED)
 static void
 a_certificate_says_who_it_is(void **state UNUSED)
 {
-	assert_int_equal(write_one(&broker, WITH_CERTIFICATE(alice_pem)),
+	assert_int_equal(write_one(WITH_CERTIFICATE(alice_pem)),
 	    RD_KAFKA_RESP_ERR_NO_ERROR);
-	assert_int_equal(write_one(&broker, WITHOUT_CERTIFICATE),
+	assert_int_equal(write_one(WITHOUT_CERTIFICATE),
 	    RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
 }
 
 static void
 others_do_not_get_in(void **state UNUSED)
 {
-	expect_no_way_in(&broker, WITH_CERTIFICATE(stranger_pem),
-	    RD_KAFKA_RESP_ERR__SSL);
-	assert_true(broker_process_logged(&broker,
-	    "failed authentication (SSL handshake failed: unable to get "
-	    "local issuer certificate)"));
-	expect_no_way_in(
-	    &broker, WITH_CERTIFICATE(old_pem), RD_KAFKA_RESP_ERR__SSL);
-	assert_true(broker_process_logged(&broker,
-	    "failed authentication (SSL handshake failed: certificate has "
-	    "expired)"));
+	expect_bad_handshake(WITH_CERTIFICATE(stranger_pem),
+	    "unable to get local issuer certificate");
+	expect_bad_handshake(
+	    WITH_CERTIFICATE(old_pem), "certificate has expired");
 }
 
 static rd_kafka_t *
@@ -267,7 +279,7 @@ plain_clients_are_closed(void **state UNUSED)
 	expect_close(request, sizeof(request));
 	assert_true(broker_process_logged(
 	    &broker, "SSL handshake failed: wrong version number"));
-	assert_int_equal(write_one(&broker, WITH_CERTIFICATE(alice_pem)),
+	assert_int_equal(write_one(WITH_CERTIFICATE(alice_pem)),
 	    RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
@@ -288,76 +300,85 @@ start_required(void **state UNUSED)
 static void
 certificates_are_required(void **state UNUSED)
 {
-	assert_int_equal(write_one(&broker, WITH_CERTIFICATE(alice_pem)),
+	assert_int_equal(write_one(WITH_CERTIFICATE(alice_pem)),
 	    RD_KAFKA_RESP_ERR_NO_ERROR);
-	expect_no_way_in(
-	    &broker, WITHOUT_CERTIFICATE, RD_KAFKA_RESP_ERR__SSL);
-	assert_true(broker_process_logged(&broker,
-	    "SSL handshake failed: peer did not return a certificate"));
+	expect_bad_handshake(
+	    WITHOUT_CERTIFICATE, "peer did not return a certificate");
 }
 
 /* --- Logins over TLS ------------------------------------------------------ */
 
+/* Bob's password for SCRAM, while there is another way in. */
+static void
+set_scram_password(struct slice password)
+{
+	uint8_t salted[SCRAM_KEY_LEN_MAX];
+	struct kp_alter_user_scram_credentials_request_upsertion upsertion = {
+		.name = slice_str("bob"),
+		.mechanism = SCRAM_SHA_256,
+		.iterations = 4096,
+		.salt = slice_str("salt"),
+		.salted_password =
+		    slice_of(salted, scram_key_len(SCRAM_SHA_256)),
+	};
+	const struct kp_alter_user_scram_credentials_request request = {
+		.upsertions = &upsertion,
+		.upsertions_count = 1,
+	};
+	const struct kp_alter_user_scram_credentials_response *response;
+	struct raw_client client;
+
+	assert_int_equal(scram_salt(SCRAM_SHA_256, password, upsertion.salt,
+			     4096, salted),
+	    0);
+	raw_client_init(&client, &broker);
+	response = raw_client_call(
+	    &client, KP_ALTER_USER_SCRAM_CREDENTIALS_KEY, 0, &request);
+	assert_int_equal(response->results_count, 1);
+	assert_int_equal(response->results[0].error_code, KP_NONE);
+	raw_client_fini(&client);
+}
+
 static int
 start_sasl(void **state UNUSED)
 {
-	broker_process_start(&broker, "--override",
-	    "listeners=SASL_SSL://127.0.0.1:0", "--override",
-	    "ssl.keystore.type=PEM", "--override", keystore,
-	    /* It does not count here. */
-	    "--override", "ssl.client.auth=required", "--override",
-	    "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256", "--override",
-	    "listener.name.sasl_ssl.plain.sasl.jaas.config="
-	    "org.apache.kafka.common.security.plain.PlainLoginModule "
-	    "required user_bob=\"bob's\";",
-	    "--override",
-	    "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config="
-	    "org.apache.kafka.common.security.scram.ScramLoginModule "
-	    "required;",
-	    "--override",
-	    "authorizer.class.name="
-	    "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-	    "--override", "super.users=User:bob", NULL);
+	const char *const overrides[] = { "listeners=SASL_SSL://127.0.0.1:0",
+		"ssl.keystore.type=PEM", keystore,
+		/* It does not count here. */
+		"ssl.client.auth=required",
+		"sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256",
+		"listener.name.sasl_ssl.plain.sasl.jaas.config="
+		"org.apache.kafka.common.security.plain.PlainLoginModule "
+		"required user_bob=\"bob's\";",
+		"listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config="
+		"org.apache.kafka.common.security.scram.ScramLoginModule "
+		"required;",
+		"authorizer.class.name="
+		"org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+		"super.users=User:bob" };
+
+	broker_process_start(&broker, NULL);
+	set_scram_password(slice_str("other"));
+	broker_process_stop(&broker);
+	for (size_t i = 0; i < COUNT_OF(overrides); i++) {
+		broker_process_argument(&broker, "--override");
+		broker_process_argument(&broker, overrides[i]);
+	}
+	broker_process_restart(&broker);
 	return 0;
-}
-
-static void
-set_scram_password(const char *password)
-{
-	rd_kafka_t *client = kafka_client_new(
-	    &broker, RD_KAFKA_PRODUCER, WITH_PASSWORD("PLAIN", "bob's"));
-	rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
-	rd_kafka_UserScramCredentialAlteration_t *alteration =
-	    rd_kafka_UserScramCredentialUpsertion_new("bob",
-		RD_KAFKA_SCRAM_MECHANISM_SHA_256, 4096,
-		(const unsigned char *)password, strlen(password),
-		(const unsigned char *)"salt", 4);
-	rd_kafka_event_t *event;
-
-	rd_kafka_AlterUserScramCredentials(
-	    client, &alteration, 1, NULL, queue);
-	event = rd_kafka_queue_poll(queue, DEADLINE_MS);
-	assert_non_null(event);
-	assert_int_equal(
-	    rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
-	rd_kafka_event_destroy(event);
-	rd_kafka_UserScramCredentialAlteration_destroy(alteration);
-	rd_kafka_queue_destroy(queue);
-	rd_kafka_destroy(client);
 }
 
 static void
 passwords_go_over_tls(void **state UNUSED)
 {
-	assert_int_equal(write_one(&broker, WITH_PASSWORD("PLAIN", "bob's")),
+	assert_int_equal(write_one(WITH_PASSWORD("PLAIN", "bob's")),
 	    RD_KAFKA_RESP_ERR_NO_ERROR);
-	set_scram_password("other");
 	assert_int_equal(
-	    write_one(&broker, WITH_PASSWORD("SCRAM-SHA-256", "other")),
+	    write_one(WITH_PASSWORD("SCRAM-SHA-256", "other")),
 	    RD_KAFKA_RESP_ERR_NO_ERROR);
-	expect_no_way_in(&broker, WITH_PASSWORD("PLAIN", "wrong"),
+	assert_int_equal(first_error(WITH_PASSWORD("PLAIN", "wrong")),
 	    RD_KAFKA_RESP_ERR__AUTHENTICATION);
-	expect_no_way_in(&broker, WITH_PASSWORD("SCRAM-SHA-256", "bob's"),
+	assert_int_equal(first_error(WITH_PASSWORD("SCRAM-SHA-256", "bob's")),
 	    RD_KAFKA_RESP_ERR__AUTHENTICATION);
 }
 
