@@ -1,7 +1,7 @@
 #include "api/session.h"
 
 #include "api/audit.h"
-#include "auth/subject_name.h"
+#include "auth/distinguished_name.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -101,22 +101,49 @@ session_opened(
 	    connection, session->server->settings->sasl_bytes_max);
 }
 
+/* "User:name" by the rules, on the heap; NULL where none fits. */
+static char *
+certified_principal(
+    const struct principal_rules *rules, const X509 *certificate)
+{
+	struct arena arena;
+	struct slice name;
+	char *principal = NULL;
+
+	arena_init(&arena, STEP_ARENA_BYTES);
+	name = distinguished_name_text(
+	    X509_get_subject_name(certificate), &arena);
+	if (!slice_is_null(name))
+		name = principal_rules_apply(rules, name, &arena);
+	if (!slice_is_null(name))
+		principal = xasprintf("User:%.*s", SLICE_ARG(name));
+	arena_reset(&arena);
+	return principal;
+}
+
 void
 session_shaken(
     struct connection_handler *handler, struct connection *connection)
 {
+	const struct session_settings *settings = settings_of(connection);
 	const X509 *certificate = connection_certificate(connection);
 	struct session *session;
-	char *name;
+	char *principal;
 
-	if (settings_of(connection)->sasl != NULL || certificate == NULL)
+	if (settings->sasl != NULL || certificate == NULL)
 		return;
-	name = subject_name_of(certificate);
+	principal = certified_principal(settings->rules, certificate);
+	if (principal == NULL) {
+		session_unshaken(handler, connection,
+		    "no rule of ssl.principal.mapping.rules fits the "
+		    "certificate");
+		connection_abort(connection, "its certificate names nobody");
+		return;
+	}
 	session = session_new(handler, connection);
 	session->state = STATE_DONE;
 	session->authenticated = true;
-	session->principal = xasprintf("User:%s", name);
-	free(name);
+	session->principal = principal;
 	log_debug(LOGGER, "%s: is %s", connection_id(connection),
 	    session->principal);
 }

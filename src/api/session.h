@@ -23,6 +23,7 @@
 
 #include "api/request.h"
 #include "auth/principal.h"
+#include "auth/principal_rules.h"
 #include "auth/sasl.h"
 
 struct session;
@@ -30,6 +31,8 @@ struct session;
 /* What a listener's handler_context is. */
 struct session_settings {
 	const struct sasl_settings *sasl; /* NULL: clients do not log in */
+	/* What certificates say; NULL where no client shows one. */
+	const struct principal_rules *rules;
 };
 
 /*

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "auth/principal_rules.h"
 #include "cli/access_control.h"
 #include "cli/cluster_role.h"
 #include "cli/environment.h"
@@ -88,6 +89,10 @@ open_tls(struct configuration *configuration, size_t i)
 		listener->name, security_has_sasl(listener->protocol),
 		&configuration->arena) != 0)
 		return -1;
+	configuration->rules[i] = tls_config_rules(&configuration->properties,
+	    listener->name, &configuration->arena);
+	if (configuration->rules[i] == NULL)
+		return -1;
 	configuration->tls[i] = tls_config_open(config, listener->name);
 	return configuration->tls[i] == NULL ? -1 : 0;
 }
@@ -98,6 +103,8 @@ read_tls(struct configuration *configuration)
 {
 	const struct listener_addresses *listeners = &configuration->listeners;
 
+	configuration->rules = arena_xcalloc(&configuration->arena,
+	    listeners->count, sizeof(*configuration->rules));
 	configuration->tls = arena_xcalloc(&configuration->arena,
 	    listeners->count, sizeof(*configuration->tls));
 	for (size_t i = 0; i < listeners->count; i++)
@@ -193,8 +200,10 @@ void
 configuration_fini(struct configuration *configuration)
 {
 	if (configuration->tls != NULL)
-		for (size_t i = 0; i < configuration->listeners.count; i++)
+		for (size_t i = 0; i < configuration->listeners.count; i++) {
 			tls_context_free(configuration->tls[i]);
+			principal_rules_free(configuration->rules[i]);
+		}
 	config_set_unref(configuration->set);
 	listener_addresses_fini(&configuration->listeners);
 	data_directories_fini(&configuration->directories);

@@ -14,6 +14,7 @@
 #include "cli/serve_options.h"
 #include "meta/config_set.h"
 
+struct principal_rules;
 struct tls_context;
 
 struct configuration {
@@ -22,6 +23,7 @@ struct configuration {
 	/* Of the listeners, in their order; zeroed where none is needed. */
 	struct sasl_settings *sasl;
 	struct tls_context **tls;	/* NULL where none is needed */
+	struct principal_rules **rules;	/* the same */
 	struct arena arena;		/* the texts of these */
 	struct data_directories directories;
 	const struct config_set *set;	/* the properties */

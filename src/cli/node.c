@@ -532,6 +532,7 @@ open_logins(struct node *node, const struct node_settings *settings)
 		    security_has_sasl(node->addresses->items[i].protocol) ?
 		    &node->sasl[i] :
 		    NULL;
+		node->sessions[i].rules = settings->rules[i];
 	}
 	node->tls = settings->tls;
 }

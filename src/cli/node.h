@@ -22,6 +22,7 @@
 
 struct config_set;
 struct node;
+struct principal_rules;
 struct sasl_settings;
 struct tls_context;
 
@@ -31,6 +32,7 @@ struct node_settings {
 	const struct listener_addresses *addresses;
 	const struct sasl_settings *sasl;	/* of the addresses */
 	struct tls_context *const *tls;		/* of them; NULL: no TLS */
+	struct principal_rules *const *rules;	/* the same */
 	const struct data_directories *directories;
 	int32_t id;			/* node.id */
 	/* NULL: the directory's, or a random one where that is empty. */

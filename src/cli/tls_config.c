@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "auth/principal_rules.h"
 #include "base/slice.h"
 #include "cli/whole_file.h"
 #include "net/tls_ciphers.h"
@@ -217,18 +218,6 @@ check_plugins(const struct reader *reader)
 }
 
 static int
-check_rules(const struct reader *reader)
-{
-	const char *key;
-	const char *value =
-	    lookup(reader, "ssl.principal.mapping.rules", &key);
-
-	if (value == NULL || strcmp(value, "DEFAULT") == 0)
-		return 0;
-	return refuse(key, slice_str(value), "is not supported");
-}
-
-static int
 check_algorithm(const struct reader *reader, const char *name)
 {
 	static const char *const known[] = { "SunX509", "NewSunX509", "PKIX",
@@ -293,11 +282,34 @@ tls_config_read(struct tls_config *config, const struct properties *properties,
 	if (read_protocols(&reader) != 0 || read_suites(&reader) != 0 ||
 	    check_protocol(&reader) != 0 ||
 	    read_client_auth(&reader) != 0 || check_plugins(&reader) != 0 ||
-	    check_rules(&reader) != 0 ||
 	    check_algorithm(&reader, "ssl.keymanager.algorithm") != 0 ||
 	    check_algorithm(&reader, "ssl.trustmanager.algorithm") != 0)
 		return -1;
 	return 0;
+}
+
+struct principal_rules *
+tls_config_rules(const struct properties *properties, const char *listener,
+    struct arena *arena)
+{
+	const struct reader reader = {
+		.properties = properties,
+		.prefix = prefix_of(listener, arena),
+		.arena = arena,
+	};
+	struct principal_rules *rules;
+	const char *key;
+	const char *value =
+	    lookup(&reader, "ssl.principal.mapping.rules", &key);
+	char *error;
+
+	rules = principal_rules_new(
+	    value == NULL ? SLICE_NULL : slice_str(value), &error);
+	if (rules == NULL) {
+		fprintf(stderr, "klamm: %s: %s\n", key, error);
+		free(error);
+	}
+	return rules;
 }
 
 struct tls_context *

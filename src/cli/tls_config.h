@@ -12,6 +12,8 @@
 #include "net/tls_context.h"
 #include "net/tls_material.h"
 
+struct principal_rules;
+
 struct tls_config {
 	struct tls_store_settings stores;
 	struct tls_settings settings;	/* without its material */
@@ -25,6 +27,13 @@ struct tls_config {
 int tls_config_read(struct tls_config *config,
     const struct properties *properties, const char *listener, bool sasl,
     struct arena *arena) WARN_UNUSED;
+
+/*
+ * What a listener's clients are called by their certificates, on the heap;
+ * NULL with a line on standard error where the rules are none.
+ */
+struct principal_rules *tls_config_rules(const struct properties *properties,
+    const char *listener, struct arena *arena) WARN_UNUSED;
 
 /*
  * Read the stores and make a context of them; NULL with a line on standard
