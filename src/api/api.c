@@ -40,6 +40,7 @@ extern const struct api api_api_versions;
 extern const struct api api_consumer_group_describe;
 extern const struct api api_consumer_group_heartbeat;
 extern const struct api api_create_acls;
+extern const struct api api_create_delegation_token;
 extern const struct api api_create_partitions;
 extern const struct api api_create_topics;
 extern const struct api api_delete_acls;
@@ -52,6 +53,7 @@ extern const struct api api_describe_acls;
 extern const struct api api_describe_client_quotas;
 extern const struct api api_describe_cluster;
 extern const struct api api_describe_configs;
+extern const struct api api_describe_delegation_token;
 extern const struct api api_describe_groups;
 extern const struct api api_describe_log_dirs;
 extern const struct api api_describe_producers;
@@ -62,6 +64,7 @@ extern const struct api api_describe_transactions;
 extern const struct api api_describe_user_scram_credentials;
 extern const struct api api_elect_leaders;
 extern const struct api api_end_txn;
+extern const struct api api_expire_delegation_token;
 extern const struct api api_fetch;
 extern const struct api api_find_coordinator;
 extern const struct api api_heartbeat;
@@ -83,6 +86,7 @@ extern const struct api api_offset_for_leader_epoch;
 extern const struct api api_produce;
 extern const struct api api_read_share_group_state;
 extern const struct api api_read_share_group_state_summary;
+extern const struct api api_renew_delegation_token;
 extern const struct api api_sasl_authenticate;
 extern const struct api api_sasl_handshake;
 extern const struct api api_share_acknowledge;
@@ -133,6 +137,10 @@ static const struct api *const rows[] = {
 	&api_describe_log_dirs,
 	&api_sasl_authenticate,
 	&api_create_partitions,
+	&api_create_delegation_token,
+	&api_renew_delegation_token,
+	&api_expire_delegation_token,
+	&api_describe_delegation_token,
 	&api_delete_groups,
 	&api_elect_leaders,
 	&api_incremental_alter_configs,

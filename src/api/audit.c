@@ -234,8 +234,9 @@ static const char *const naming[] = {
 	"feature", "group", "groupId", "host", "hostFilter", "name",
 	"operation", "partitionId", "partitionIndex", "patternType",
 	"patternTypeFilter", "permissionType", "principal", "principalFilter",
-	"resourceName", "resourceNameFilter", "resourcePatternType",
-	"resourceType", "resourceTypeFilter", "topic", "topicName", "user",
+	"principalName", "resourceName", "resourceNameFilter",
+	"resourcePatternType", "resourceType", "resourceTypeFilter", "tokenId",
+	"topic", "topicName", "user",
 };
 
 static bool
@@ -477,6 +478,7 @@ audit_change(const struct request *request, const void *response)
 		return;
 	add_fields(&subject, request->messages->request->body, request->body,
 	    request->version);
+	add_fields(&subject, answer->body, response, request->version);
 	walk_struct(&walk, answer->body, response, &subject, true);
 	if (walk.entries > ENTRIES_MAX)
 		log_info(CHANGES_LOGGER,

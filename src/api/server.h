@@ -15,6 +15,7 @@ struct audit;
 struct authorizer;
 struct configs;
 struct controller;
+struct delegation_tokens;
 struct fetch_sessions;
 struct group_coordinator;
 struct image;
@@ -36,6 +37,7 @@ struct server {
 	struct authorizer *authorizer;		/* NULL: all is allowed */
 	struct scram_users *scram_users;
 	struct audit *audit;			/* NULL: writes all */
+	struct delegation_tokens *tokens;
 	struct image *image;
 	const struct configs *configs;
 	struct controller *controller;

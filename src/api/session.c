@@ -20,6 +20,9 @@
 /* A client may begin to say again who it is once in so many milliseconds. */
 #define REAUTHENTICATION_MS_MIN 1000
 
+/* As good as for ever, and nothing overflows. */
+#define SESSION_MS_MAX (INT64_MAX / 2)
+
 enum state {
 	STATE_BEGIN,
 	STATE_TOKENS, /* in SaslAuthenticate */
@@ -45,7 +48,9 @@ struct session {
 	enum sasl_mechanism mechanism;
 	struct sasl_exchange *exchange;
 	char *principal;  /* "User:alice"; stays for ever */
-	int64_t end_ms;   /* on the monotonic clock; INT64_MAX: none */
+	bool with_token;  /* he has no password, but a delegation token */
+	int64_t lifetime_ms; /* of the session; 0 where it has no end, too */
+	int64_t end_ms;      /* on the monotonic clock; INT64_MAX: none */
 	int64_t begun_ms; /* the last time; INT64_MIN: never */
 
 	/* A failure that waits to be told. */
@@ -187,6 +192,15 @@ session_principal(const struct connection *connection)
 	return principal;
 }
 
+bool
+session_allows_tokens(const struct request *request)
+{
+	const struct session *session =
+	    session_of(request->exchange.connection);
+
+	return session != NULL && !session->with_token;
+}
+
 /* --- Failing -------------------------------------------------------------- */
 
 static void
@@ -263,12 +277,29 @@ generic_message(const struct session *session, struct arena *arena)
 	    sasl_mechanism_name(session->mechanism));
 }
 
+/* What is shorter: what the listener allows, or what the client showed. */
+static void
+set_end(struct session *session, const struct sasl_result *result)
+{
+	int64_t limit_ms = session->sasl->reauth_ms[session->mechanism];
+	int64_t left_ms = INT64_MAX;
+
+	if (limit_ms > 0)
+		left_ms = limit_ms;
+	if (result->expiry_ms != INT64_MAX)
+		left_ms = MIN(
+		    left_ms, MAX(result->expiry_ms - clock_wall_ms(), 0));
+	session->lifetime_ms = left_ms == INT64_MAX ? 0 : left_ms;
+	session->end_ms = left_ms == INT64_MAX ?
+	    INT64_MAX :
+	    clock_monotonic_ms() + MIN(left_ms, SESSION_MS_MAX);
+}
+
 /* -1 and a message where the client is not who it was. */
 static int
 become(struct session *session, struct arena *arena, struct sasl_result *result)
 {
 	char *principal = xasprintf("User:%.*s", SLICE_ARG(result->name));
-	int64_t limit_ms = session->sasl->reauth_ms[session->mechanism];
 
 	if (session->principal == NULL) {
 		session->principal = principal;
@@ -287,8 +318,8 @@ become(struct session *session, struct arena *arena, struct sasl_result *result)
 	}
 	session->state = STATE_DONE;
 	session->authenticated = true;
-	session->end_ms =
-	    limit_ms > 0 ? clock_monotonic_ms() + limit_ms : INT64_MAX;
+	session->with_token = result->with_token;
+	set_end(session, result);
 	sasl_exchange_free(session->exchange);
 	session->exchange = NULL;
 	connection_set_frame_len_max(
@@ -549,7 +580,5 @@ session_authenticate(struct request *request)
 	else
 		answer_authenticate(request, KP_NONE, slice_str(""),
 		    result.token,
-		    status == SASL_DONE && session->end_ms != INT64_MAX ?
-			session->sasl->reauth_ms[session->mechanism] :
-			0);
+		    status == SASL_DONE ? session->lifetime_ms : 0);
 }

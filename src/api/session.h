@@ -64,6 +64,12 @@ bool session_allows(const struct request *request);
 /* Who the connection is; lives as long as the connection. */
 struct principal session_principal(const struct connection *connection);
 
+/*
+ * May the request ask for delegation tokens?  Only who has said who he is, and
+ * has done that without one (KafkaApis.allowTokenRequests).
+ */
+bool session_allows_tokens(const struct request *request);
+
 /* --- For the two APIs ----------------------------------------------------- */
 
 /* Choose a mechanism; the request is answered. */

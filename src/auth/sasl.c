@@ -63,5 +63,7 @@ sasl_exchange_step(struct sasl_exchange *exchange, struct slice token,
 	result->token = slice_str("");
 	result->name = SLICE_NULL;
 	result->message = SLICE_NULL;
+	result->expiry_ms = INT64_MAX;
+	result->with_token = false;
 	return exchange->ops->step(exchange, token, arena, result);
 }

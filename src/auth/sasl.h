@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 
+struct delegation_tokens;
 struct scram_users;
 
 enum sasl_mechanism {
@@ -38,6 +39,7 @@ struct sasl_settings {
 	const struct sasl_user *users; /* of PLAIN */
 	size_t users_count;
 	struct scram_users *scram_users;
+	struct delegation_tokens *tokens;
 };
 
 enum sasl_status {
@@ -50,6 +52,9 @@ enum sasl_status {
 struct sasl_result {
 	struct slice token; /* for the client; "" where there is none */
 	struct slice name;  /* of the client, at SASL_DONE */
+	/* At SASL_DONE: until when, on the wall clock; INT64_MAX: no end. */
+	int64_t expiry_ms;
+	bool with_token; /* he has a delegation token and no password */
 	/* At SASL_FAILED: what to say, null for what is said of all. */
 	struct slice message;
 };

@@ -3,8 +3,10 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "auth/delegation_tokens.h"
 #include "auth/scram_users.h"
 #include "base/base64.h"
+#include "base/slice.h"
 
 /* 130 random bits and more, as printable characters. */
 #define NONCE_BYTES 18
@@ -18,8 +20,10 @@ struct scram_exchange {
 	struct sasl_exchange exchange;
 	enum scram_mechanism mechanism;
 	bool begun;
-	bool known;            /* the user is one */
-	struct slice name;     /* owned, as are the next two */
+	bool known;            /* the user is one, or the token */
+	bool with_token;       /* of a delegation */
+	int64_t expiry_ms;     /* of the token; INT64_MAX: no end */
+	struct slice name;     /* of the user; owned, as are the next two */
 	struct slice nonce;    /* the client's and ours */
 	struct slice messages; /* client-first-bare, server-first, commas */
 	struct scram_credential credential; /* its salt is not kept */
@@ -133,18 +137,23 @@ struct client_first {
 	struct slice name;
 	struct slice nonce;
 	struct slice bare; /* without the header of channels */
-	bool with_token;   /* of a delegation: tokenauth=true */
+	bool with_token;   /* the name is its id */
 };
 
+/* Of an extension that comes twice the last one counts. */
 static bool
 has_tokenauth(struct slice extensions)
 {
+	static const char key[] = "tokenauth=";
+	const size_t len = sizeof(key) - 1;
 	struct slice part;
+	bool with_token = false;
 
 	while (next_part(&extensions, &part))
-		if (slice_equal_str(part, "tokenauth=true"))
-			return true;
-	return false;
+		if (part.len >= len && memcmp(part.data, key, len) == 0)
+			with_token = slice_equal_nocase(
+			    slice_of(part.data + len, part.len - len), "true");
+	return with_token;
 }
 
 static bool
@@ -257,6 +266,29 @@ fresh_nonce(struct slice clients, struct arena *arena)
 	    arena, "%.*s%.*s", SLICE_ARG(clients), (int)sizeof(text), text);
 }
 
+/* Who it is that has the name, or the token, and what he has to prove. */
+static void
+look_up(struct scram_exchange *scram, const struct client_first *first,
+    struct arena *arena)
+{
+	const struct sasl_settings *settings = scram->exchange.settings;
+	struct delegation_login login = { .expiry_ms = INT64_MAX };
+
+	if (!first->with_token) {
+		scram->known = scram_users_find(settings->scram_users,
+		    scram->mechanism, first->name, arena, &scram->credential);
+		scram->name = own(first->name);
+		return;
+	}
+	scram->known = delegation_tokens_login(settings->tokens,
+	    scram->mechanism, first->name, arena, &login);
+	scram->credential = login.credential;
+	scram->with_token = true;
+	scram->expiry_ms = login.expiry_ms;
+	scram->name = own(scram->known ? login.owner : first->name);
+	OPENSSL_cleanse(&login, sizeof(login));
+}
+
 static enum sasl_status
 begin(struct scram_exchange *scram, struct slice token, struct arena *arena,
     struct sasl_result *result)
@@ -271,11 +303,7 @@ begin(struct scram_exchange *scram, struct slice token, struct arena *arena,
 		result->message = slice_str(OTHER_NAME);
 		return SASL_FAILED;
 	}
-	/* A token's id is no user's name: there are no tokens. */
-	scram->known =
-	    scram_users_find(scram->exchange.settings->scram_users,
-		scram->mechanism, first.name, arena, &scram->credential) &&
-	    !first.with_token;
+	look_up(scram, &first, arena);
 	nonce = fresh_nonce(first.nonce, arena);
 	result->token =
 	    arena_printf(arena, "r=%.*s,s=%.*s,i=%d", SLICE_ARG(nonce),
@@ -285,7 +313,6 @@ begin(struct scram_exchange *scram, struct slice token, struct arena *arena,
 	messages = arena_printf(arena, "%.*s,%.*s,", SLICE_ARG(first.bare),
 	    SLICE_ARG(result->token));
 	scram->begun = true;
-	scram->name = own(first.name);
 	scram->nonce = own(nonce);
 	scram->messages = own(messages);
 	return SASL_MORE;
@@ -334,6 +361,8 @@ finish(struct scram_exchange *scram, struct slice token, struct arena *arena,
 	result->token = arena_printf(arena, "v=%.*s",
 	    SLICE_ARG(base64_of(slice_of(signature, len), arena)));
 	result->name = arena_copy(arena, scram->name);
+	result->expiry_ms = scram->expiry_ms;
+	result->with_token = scram->with_token;
 	return SASL_DONE;
 }
 
@@ -379,5 +408,6 @@ sasl_scram_new(enum scram_mechanism mechanism)
 
 	scram->exchange.ops = &ops;
 	scram->mechanism = mechanism;
+	scram->expiry_ms = INT64_MAX;
 	return &scram->exchange;
 }

@@ -8,6 +8,9 @@
  *	client	c=channel,r=nonce[,extensions],p=proof
  *	server	v=signature
  *
+ * With the extension tokenauth=true the name is the id of a delegation token,
+ * whose owner the client becomes (KIP-48).
+ *
  * A user that there is not gets as far as one whose password is wrong.
  */
 #ifndef AUTH_SASL_SCRAM_H

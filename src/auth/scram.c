@@ -6,6 +6,8 @@
 
 #include "base/slice.h"
 
+#define INVENTED_SALT_LEN 26
+
 enum scram_mechanism
 scram_mechanism_find(struct slice name)
 {
@@ -81,4 +83,21 @@ scram_derive(enum scram_mechanism mechanism, struct slice salted,
 		    mechanism, salted, slice_str("Server Key"), server_key);
 	OPENSSL_cleanse(client_key, sizeof(client_key));
 	return result;
+}
+
+void
+scram_invent(enum scram_mechanism mechanism, struct slice secret,
+    struct slice name, struct arena *arena, struct scram_credential *credential)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	uint8_t salt[SCRAM_KEY_LEN_MAX];
+	int result = scram_hmac(mechanism, secret, name, salt);
+
+	assert(result == 0);
+	for (int i = 0; i < INVENTED_SALT_LEN; i++)
+		salt[i] = (uint8_t)digits[salt[i] % (sizeof(digits) - 1)];
+	memset(credential, 0, sizeof(*credential));
+	credential->salt =
+	    arena_copy(arena, slice_of(salt, INVENTED_SALT_LEN));
+	credential->iterations = SCRAM_ITERATIONS_MIN;
 }

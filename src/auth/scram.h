@@ -9,6 +9,7 @@
 #ifndef AUTH_SCRAM_H
 #define AUTH_SCRAM_H
 
+#include "base/arena.h"
 #include "base/base.h"
 
 enum scram_mechanism {
@@ -22,6 +23,14 @@ enum scram_mechanism {
 
 /* The longest key, that of SHA-512. */
 #define SCRAM_KEY_LEN_MAX 64
+
+/* What a login is checked against. */
+struct scram_credential {
+	struct slice salt;
+	int32_t iterations;
+	uint8_t stored_key[SCRAM_KEY_LEN_MAX];
+	uint8_t server_key[SCRAM_KEY_LEN_MAX];
+};
 
 /* "SCRAM-SHA-256", or SCRAM_UNKNOWN for what is no mechanism's name. */
 enum scram_mechanism scram_mechanism_find(struct slice name);
@@ -50,5 +59,14 @@ int scram_hash(enum scram_mechanism mechanism, struct slice data,
 int scram_derive(enum scram_mechanism mechanism, struct slice salted,
     uint8_t stored_key[SCRAM_KEY_LEN_MAX],
     uint8_t server_key[SCRAM_KEY_LEN_MAX]) WARN_UNUSED;
+
+/*
+ * What a name that there is not would have: a salt in arena that looks like
+ * one of Kafka's and is the same each time with the same secret, and keys of
+ * zeros, which fit no password.
+ */
+void scram_invent(enum scram_mechanism mechanism, struct slice secret,
+    struct slice name, struct arena *arena,
+    struct scram_credential *credential);
 
 #endif

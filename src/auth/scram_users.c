@@ -12,9 +12,6 @@
 
 #define LOGGER "auth"
 
-/* Of an invented salt, which looks like those that Kafka makes. */
-#define SALT_LEN 26
-
 struct user {
 	struct slice key;  /* owned: the kept record's identity */
 	struct slice name; /* owned */
@@ -188,30 +185,13 @@ find(struct scram_users *users, enum scram_mechanism mechanism,
 	return user != NULL;
 }
 
-/* What a user that there is not would have, made of his name. */
-static void
-invent(const struct scram_users *users, enum scram_mechanism mechanism,
-    struct slice name, struct arena *arena, struct scram_credential *credential)
-{
-	struct slice secret = slice_of(users->secret, sizeof(users->secret));
-	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-	uint8_t salt[SCRAM_KEY_LEN_MAX];
-	int result = scram_hmac(mechanism, secret, name, salt);
-
-	assert(result == 0);
-	for (int i = 0; i < SALT_LEN; i++)
-		salt[i] = (uint8_t)digits[salt[i] % (sizeof(digits) - 1)];
-	memset(credential, 0, sizeof(*credential));
-	credential->salt = arena_copy(arena, slice_of(salt, SALT_LEN));
-	credential->iterations = SCRAM_ITERATIONS_MIN;
-}
-
 bool
 scram_users_find(struct scram_users *users, enum scram_mechanism mechanism,
     struct slice name, struct arena *arena, struct scram_credential *credential)
 {
 	if (find(users, mechanism, name, arena, credential))
 		return true;
-	invent(users, mechanism, name, arena, credential);
+	scram_invent(mechanism, slice_of(users->secret, sizeof(users->secret)),
+	    name, arena, credential);
 	return false;
 }

@@ -13,13 +13,6 @@
 struct delta;
 struct scram_users;
 
-struct scram_credential {
-	struct slice salt;
-	int32_t iterations;
-	uint8_t stored_key[SCRAM_KEY_LEN_MAX];
-	uint8_t server_key[SCRAM_KEY_LEN_MAX];
-};
-
 struct scram_users *scram_users_new(void);
 void scram_users_free(struct scram_users *users);
 

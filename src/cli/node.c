@@ -9,6 +9,8 @@
 #include "api/audit.h"
 #include "api/session.h"
 #include "auth/authorizer.h"
+#include "auth/delegation_token_sweeper.h"
+#include "auth/delegation_tokens.h"
 #include "auth/scram_users.h"
 #include "base/bytes.h"
 #include "base/descriptors.h"
@@ -67,6 +69,8 @@ struct node {
 	struct quotas *quotas;
 	struct scram_users *scram_users;
 	struct audit *audit;
+	struct delegation_tokens *tokens;
+	struct delegation_token_sweeper *token_sweeper;
 	struct sasl_settings *sasl;	/* of the addresses */
 	struct session_settings *sessions;	/* of the addresses */
 	struct tls_context *const *tls;		/* of the addresses */
@@ -471,6 +475,8 @@ open_services(struct node *node)
 	audit_start(node->audit, loop_group_get(node->loops, 0));
 	node->cold_reads = worker_pool_new("cold-read", COLD_READ_THREADS);
 	open_shares(node);
+	node->token_sweeper = delegation_token_sweeper_new(
+	    node->tokens, node->controller, loop_group_get(node->loops, 0));
 	node->reconfigure = (struct reconfigure){
 		.configs = node->configs,
 		.network = node->network,
@@ -492,6 +498,7 @@ open_services(struct node *node)
 		.authorizer = node->authorizer,
 		.scram_users = node->scram_users,
 		.audit = node->audit,
+		.tokens = node->tokens,
 		.controller = node->controller,
 		.logs = node->logs,
 		.partitions = node->partitions,
@@ -521,13 +528,17 @@ static void
 open_logins(struct node *node, const struct node_settings *settings)
 {
 	size_t count = node->addresses->count;
+	struct delegation_token_settings tokens;
 
 	node->scram_users = scram_users_new();
+	settings_delegation_tokens(node->configs, &tokens);
+	node->tokens = delegation_tokens_new(&tokens);
 	node->sasl = xcalloc(count, sizeof(*node->sasl));
 	node->sessions = xcalloc(count, sizeof(*node->sessions));
 	for (size_t i = 0; i < count; i++) {
 		node->sasl[i] = settings->sasl[i];
 		node->sasl[i].scram_users = node->scram_users;
+		node->sasl[i].tokens = node->tokens;
 		node->sessions[i].sasl =
 		    security_has_sasl(node->addresses->items[i].protocol) ?
 		    &node->sasl[i] :
@@ -772,6 +783,8 @@ node_start(struct node *node)
 		    node->controller, authorizer_apply, node->authorizer);
 	controller_subscribe(
 	    node->controller, scram_users_apply, node->scram_users);
+	controller_subscribe(
+	    node->controller, delegation_tokens_apply, node->tokens);
 	controller_subscribe(node->controller, quotas_apply, node->quotas);
 	controller_subscribe(node->controller, partition_manager_apply,
 	    node->partitions);
@@ -794,6 +807,7 @@ node_start(struct node *node)
 		return -1;
 	tell_early_failures(node);
 	node->started = true;
+	delegation_token_sweeper_start(node->token_sweeper);
 	group_coordinator_start(node->groups);
 	txn_coordinator_start(node->txns);
 	share_coordinator_start(node->shares);
@@ -890,6 +904,8 @@ node_stop(struct node *node)
 	/* A move that ended, or a directory, may have reported until then. */
 	controller_free(node->controller);
 	authorizer_free(node->authorizer);
+	delegation_token_sweeper_free(node->token_sweeper);
+	delegation_tokens_free(node->tokens);
 	scram_users_free(node->scram_users);
 	free(node->sessions);
 	quotas_free(node->quotas);

@@ -43,6 +43,20 @@ settings_api(const struct configs *configs, struct api_settings *settings)
 		    "add.partitions.to.txn.retry.backoff.max.ms"));
 }
 
+void
+settings_delegation_tokens(
+    const struct configs *configs, struct delegation_token_settings *settings)
+{
+	settings->secret = slice_trim(
+	    configs_broker(configs, "delegation.token.secret.key"));
+	settings->max_lifetime_ms =
+	    configs_broker_int64(configs, "delegation.token.max.lifetime.ms");
+	settings->expiry_time_ms =
+	    configs_broker_int64(configs, "delegation.token.expiry.time.ms");
+	settings->expiry_check_interval_ms = configs_broker_int64(
+	    configs, "delegation.token.expiry.check.interval.ms");
+}
+
 /* The assignors by name, or by the name of Kafka's class. */
 static void
 add_assignor(struct consumer_settings *settings, struct slice name)

@@ -8,6 +8,7 @@
 #define CLI_SETTINGS_H
 
 #include "api/server.h"
+#include "auth/delegation_tokens.h"
 #include "broker/quotas.h"
 #include "coord/group_settings.h"
 #include "coord/share_settings.h"
@@ -23,6 +24,9 @@ bool settings_flush_acked(const struct configs *configs);
 
 void settings_api(const struct configs *configs,
     struct api_settings *settings);
+/* The secret is of the configs. */
+void settings_delegation_tokens(const struct configs *configs,
+    struct delegation_token_settings *settings);
 void settings_group(const struct configs *configs,
     struct group_settings *settings);
 void settings_share(const struct configs *configs,

@@ -2,6 +2,7 @@
  * Conversations of SASL: a byte that chooses the mechanism, and tokens, each
  * ended by a newline.
  */
+#include "auth/delegation_tokens.h"
 #include "auth/sasl.h"
 #include "auth/scram_users.h"
 #include "base/arena.h"
@@ -54,6 +55,8 @@ converse(struct sasl_exchange *exchange, enum sasl_mechanism mechanism,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct delegation_token_settings disabled;
+	static struct delegation_tokens *tokens;
 	static struct scram_users *scram_users;
 	enum sasl_mechanism mechanism;
 	struct sasl_exchange *exchange;
@@ -66,7 +69,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (scram_users == NULL)
 		scram_users = scram_users_new();
+	if (tokens == NULL)
+		tokens = delegation_tokens_new(&disabled);
 	settings.scram_users = scram_users;
+	settings.tokens = tokens;
 	mechanism = (enum sasl_mechanism)(data[0] % SASL_MECHANISMS_COUNT);
 	exchange = sasl_exchange_new(&settings, mechanism);
 	converse(exchange, mechanism, slice_of(data + 1, size - 1));

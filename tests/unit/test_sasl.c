@@ -9,11 +9,13 @@
 #include "auth/sasl.h"
 #include "auth/sasl_scram.c"
 
+#include "auth/delegation_tokens.h"
 #include "auth/scram_users.h"
 #include "base/buf.h"
 #include "meta/delta.h"
 #include "meta/image.h"
 #include "meta/metadata_record.h"
+#include "wire/generated/metadata_delegation_token_record.h"
 #include "wire/generated/metadata_user_scram_credential_record.h"
 
 #define SALT "QSXCR+Q6sek8bf92"
@@ -23,6 +25,12 @@ static const struct sasl_user plain_users[] = {
 	{ SLICE_LITERAL("bob"), SLICE_LITERAL("bob's") },
 };
 
+static const struct delegation_token_settings token_settings = {
+	.secret = SLICE_LITERAL("hush"),
+};
+
+#define TOKEN_EXPIRY_MS (INT64_MAX - 1)
+
 struct world {
 	struct sasl_settings settings;
 	struct arena arena;
@@ -30,6 +38,23 @@ struct world {
 };
 
 /* --- The world: alice has a password, for both mechanisms ----------------- */
+
+static void
+add_record(struct world *world, struct delta *delta,
+    enum metadata_record_type type, const void *body)
+{
+	struct metadata_record record;
+	const char *reason;
+	struct buf buf;
+
+	buf_init(&buf, METADATA_RECORD_BATCH_LEN_MAX);
+	assert_int_equal(metadata_record_encode(&buf, type, 0, body), 0);
+	assert_int_equal(metadata_record_decode(
+			     buf_slice(&buf), &world->arena, &record, &reason),
+	    0);
+	assert_int_equal(delta_replay(delta, &record), 0);
+	buf_fini(&buf);
+}
 
 static void
 add_user(struct world *world, struct delta *delta,
@@ -46,24 +71,29 @@ add_user(struct world *world, struct delta *delta,
 		.server_key = slice_of(server, len),
 		.iterations = SCRAM_ITERATIONS_MIN,
 	};
-	struct metadata_record record;
-	const char *reason;
-	struct buf buf;
 
 	assert_int_equal(scram_salt(mechanism, slice_str(password), body.salt,
 			     body.iterations, salted),
 	    0);
 	assert_int_equal(
 	    scram_derive(mechanism, slice_of(salted, len), stored, server), 0);
-	buf_init(&buf, METADATA_RECORD_BATCH_LEN_MAX);
-	assert_int_equal(metadata_record_encode(&buf,
-			     METADATA_RECORD_USER_SCRAM_CREDENTIAL, 0, &body),
-	    0);
-	assert_int_equal(metadata_record_decode(
-			     buf_slice(&buf), &world->arena, &record, &reason),
-	    0);
-	assert_int_equal(delta_replay(delta, &record), 0);
-	buf_fini(&buf);
+	add_record(
+	    world, delta, METADATA_RECORD_USER_SCRAM_CREDENTIAL, &body);
+}
+
+/* Of alice's. */
+static void
+add_token(struct world *world, struct delta *delta)
+{
+	const struct kp_delegation_token_record body = {
+		.owner = slice_str("User:alice"),
+		.requester = slice_str("User:alice"),
+		.max_timestamp = INT64_MAX,
+		.expiration_timestamp = TOKEN_EXPIRY_MS,
+		.token_id = slice_str("t"),
+	};
+
+	add_record(world, delta, METADATA_RECORD_DELEGATION_TOKEN, &body);
 }
 
 static int
@@ -77,11 +107,14 @@ set_up(void **state)
 	world->settings.users = plain_users;
 	world->settings.users_count = COUNT_OF(plain_users);
 	world->settings.scram_users = scram_users_new();
+	world->settings.tokens = delegation_tokens_new(&token_settings);
 	delta = delta_new(world->image);
 	add_user(world, delta, SCRAM_SHA_256, "alice", "secret");
 	add_user(world, delta, SCRAM_SHA_512, "alice", "secret");
 	add_user(world, delta, SCRAM_SHA_256, "a,b=c", "secret");
+	add_token(world, delta);
 	scram_users_apply(world->settings.scram_users, delta);
+	delegation_tokens_apply(world->settings.tokens, delta);
 	delta_free(delta);
 	*state = world;
 	return 0;
@@ -92,6 +125,7 @@ tear_down(void **state)
 {
 	struct world *world = *state;
 
+	delegation_tokens_free(world->settings.tokens);
 	scram_users_free(world->settings.scram_users);
 	image_free(world->image);
 	arena_reset(&world->arena);
@@ -354,6 +388,84 @@ scram_knows_users_by_their_passwords(void **state)
 	    SASL_FAILED);
 }
 
+/* The password of the token "t". */
+static const char *
+token_password(struct world *world)
+{
+	uint8_t hmac[DELEGATION_TOKEN_HMAC_LEN];
+	struct slice text;
+
+	delegation_tokens_hmac(world->settings.tokens, slice_str("t"), hmac);
+	text = base64_of(slice_of(hmac, sizeof(hmac)), &world->arena);
+	return (const char *)arena_printf(
+	    &world->arena, "%.*s", SLICE_ARG(text))
+	    .data;
+}
+
+static void
+scram_knows_tokens_by_their_passwords(void **state)
+{
+	static const struct {
+		const char *bare;
+		enum sasl_status status;
+	} logins[] = {
+		{ "n=t,r=abc,tokenauth=true", SASL_DONE },
+		{ "n=t,r=abc,tokenauth=True", SASL_DONE },
+		{ "n=t,r=abc,x=y,tokenauth=true,z=y", SASL_DONE },
+		{ "n=t,r=abc,tokenauth=false,tokenauth=true", SASL_DONE },
+		{ "n=t,r=abc,tokenauth=true,tokenauth=false", SASL_FAILED },
+		{ "n=t,r=abc,tokenauth=yes", SASL_FAILED },
+		{ "n=t,r=abc,tokenauths=true", SASL_FAILED },
+		{ "n=t,r=abc", SASL_FAILED },
+		{ "n=u,r=abc,tokenauth=true", SASL_FAILED },
+	};
+	const char *password = token_password(*state);
+
+	for (size_t i = 0; i < COUNT_OF(logins); i++) {
+		assert_int_equal(login(*state, SCRAM_SHA_256, logins[i].bare,
+				     password),
+		    logins[i].status);
+		assert_int_equal(login(*state, SCRAM_SHA_512, logins[i].bare,
+				     password),
+		    logins[i].status);
+	}
+	assert_int_equal(login(*state, SCRAM_SHA_256,
+			     "n=t,r=abc,tokenauth=true", "secret"),
+	    SASL_FAILED);
+}
+
+/* The client is the owner, though it has named the token. */
+static void
+scram_tells_whose_a_token_is(void **state)
+{
+	const char *password = token_password(*state);
+	struct client client;
+
+	client_init(&client, *state, SCRAM_SHA_256);
+	assert_int_equal(
+	    client_begin(&client, "n,,", "n=t,r=abc,tokenauth=true"),
+	    SASL_MORE);
+	assert_int_equal(client_finish(&client, "", password), SASL_DONE);
+	assert_true(slice_equal_str(client.result.name, "alice"));
+	assert_true(client.result.with_token);
+	assert_int_equal(client.result.expiry_ms, TOKEN_EXPIRY_MS);
+	client_fini(&client);
+
+	client_init(&client, *state, SCRAM_SHA_256);
+	assert_int_equal(
+	    client_begin(&client, "n,,", "n=alice,r=abc"), SASL_MORE);
+	assert_int_equal(client_finish(&client, "", "secret"), SASL_DONE);
+	assert_false(client.result.with_token);
+	assert_int_equal(client.result.expiry_ms, INT64_MAX);
+	client_fini(&client);
+
+	client_init(&client, *state, SCRAM_SHA_256);
+	assert_int_equal(
+	    client_begin(&client, "n,a=alice,", "n=t,r=abc,tokenauth=true"),
+	    SASL_FAILED);
+	client_fini(&client);
+}
+
 /* As librdkafka did for long. */
 static void
 scram_lets_a_nonce_be_repeated(void **state)
@@ -476,6 +588,9 @@ main(void)
 		cmocka_unit_test(plain_knows_users_by_their_passwords),
 		cmocka_unit_test(plain_says_what_is_wrong_with_a_token),
 		cmocka_unit_test(scram_knows_users_by_their_passwords),
+		cmocka_unit_test(scram_knows_users_by_their_passwords),
+		cmocka_unit_test(scram_knows_tokens_by_their_passwords),
+		cmocka_unit_test(scram_tells_whose_a_token_is),
 		cmocka_unit_test(scram_lets_a_nonce_be_repeated),
 		cmocka_unit_test(scram_does_not_tell_who_there_is),
 		cmocka_unit_test(scram_refuses_what_is_no_first_message),
