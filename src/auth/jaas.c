@@ -11,6 +11,12 @@
 #define NO_VALUE "Value not specified for a key in JAAS config"
 #define NO_END "JAAS config entry not terminated by semi-colon"
 #define TOO_MUCH "JAAS config too large"
+#define NO_NAME "the name of a section is expected"
+#define NO_OPEN "an opening brace is expected after the name of a section"
+#define NO_CLOSE "a section has no end"
+#define NO_SECTION_END "a section is not terminated by semi-colon"
+#define TWICE "a section comes twice"
+#define EXPANSION "a value with ${...}, which is not supported"
 #define MORE_THAN_ONE \
 	"JAAS config contains more than the one login module that is allowed"
 
@@ -19,6 +25,8 @@ enum token {
 	TOKEN_WORD, /* or a text in quotes */
 	TOKEN_EQUALS,
 	TOKEN_SEMICOLON,
+	TOKEN_OPEN,
+	TOKEN_CLOSE,
 	TOKEN_OTHER,
 };
 
@@ -28,6 +36,7 @@ struct scanner {
 	struct arena *arena;
 	struct slice word; /* of the last TOKEN_WORD */
 	bool failed;       /* the arena is full */
+	bool file;         /* the JDK's rules, not Kafka's */
 };
 
 static bool
@@ -66,11 +75,12 @@ is_digit(uint8_t c)
 	return c >= '0' && c <= '9';
 }
 
+/* Also within a character of UTF-8. */
 static bool
 begins_word(uint8_t c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
-	    c == '$' || c >= 0xa0;
+	    c == '$' || c >= 0x80;
 }
 
 static bool
@@ -152,10 +162,11 @@ take(struct scanner *s)
 	if (s->at == s->end)
 		return TOKEN_END;
 	begin = s->at;
-	if (*begin == '"' || *begin == '\'')
+	if (*begin == '"' || (*begin == '\'' && !s->file))
 		return take_quoted(s);
-	if (begins_word(*begin)) {
-		while (s->at < s->end && is_in_word(*s->at))
+	if (begins_word(*begin) || (*begin == '*' && s->file)) {
+		while (s->at < s->end &&
+		    (is_in_word(*s->at) || (*s->at == '*' && s->file)))
 			s->at++;
 		s->word = slice_of(begin, (size_t)(s->at - begin));
 		return TOKEN_WORD;
@@ -165,6 +176,10 @@ take(struct scanner *s)
 	s->at++;
 	if (*begin == '=')
 		return TOKEN_EQUALS;
+	if (*begin == '{')
+		return TOKEN_OPEN;
+	if (*begin == '}')
+		return TOKEN_CLOSE;
 	return *begin == ';' ? TOKEN_SEMICOLON : TOKEN_OTHER;
 }
 
@@ -182,53 +197,78 @@ is_flag(struct slice word)
 	return false;
 }
 
+/* Room for one more of count things, which grow to the next power of two. */
+static void *
+grown(struct scanner *s, void *array, size_t count, size_t size)
+{
+	void *larger;
+
+	if (count > 0 && (count & (count - 1)) != 0)
+		return array;
+	larger = count > OPTIONS_MAX ?
+	    NULL :
+	    arena_calloc(s->arena, MAX(2 * count, (size_t)1), size);
+	if (larger == NULL)
+		s->failed = true;
+	else if (count > 0)
+		memcpy(larger, array, count * size);
+	return larger;
+}
+
+static bool
+has_expansion(struct slice value)
+{
+	return memmem(value.data, value.len, "${", 2) != NULL;
+}
+
 static const char *
 take_option(struct scanner *s, struct jaas_entry *entry)
 {
-	struct jaas_option *option = &entry->options[entry->options_count];
+	struct jaas_option option = { .name = s->word };
 
-	option->name = s->word;
 	if (take(s) != TOKEN_EQUALS || take(s) != TOKEN_WORD)
 		return NO_VALUE;
-	option->value = s->word;
-	entry->options_count++;
+	option.value = s->word;
+	if (s->file && has_expansion(option.value))
+		return EXPANSION;
+	entry->options = grown(
+	    s, entry->options, entry->options_count, sizeof(option));
+	if (entry->options == NULL)
+		return TOO_MUCH;
+	entry->options[entry->options_count++] = option;
 	return NULL;
 }
 
-/* Each option has an = at least. */
-static size_t
-options_max(struct slice text)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < text.len; i++)
-		count += text.data[i] == '=';
-	return count + 1;
-}
-
+/* A module, whose class has been taken, to its semicolon. */
 static const char *
-parse(struct scanner *s, struct slice text, struct jaas_entry *entry)
+take_entry(struct scanner *s, struct jaas_entry *entry)
 {
 	const char *reason = NULL;
 	enum token token;
 
-	if (take(s) != TOKEN_WORD)
-		return NO_MODULE;
+	memset(entry, 0, sizeof(*entry));
 	entry->module = s->word;
 	if (take(s) != TOKEN_WORD)
 		return NO_FLAG;
 	if (!is_flag(s->word))
 		return BAD_FLAG;
-	entry->options =
-	    arena_calloc(s->arena, options_max(text), sizeof(*entry->options));
-	if (entry->options == NULL || options_max(text) > OPTIONS_MAX)
-		return TOO_MUCH;
 	while (reason == NULL && (token = take(s)) == TOKEN_WORD)
 		reason = take_option(s, entry);
 	if (reason != NULL)
 		return reason;
-	if (token != TOKEN_SEMICOLON)
-		return NO_END;
+	return token == TOKEN_SEMICOLON ? NULL : NO_END;
+}
+
+static const char *
+parse(struct scanner *s, struct jaas_entry *entry)
+{
+	const char *reason;
+
+	if (take(s) != TOKEN_WORD)
+		return NO_MODULE;
+	reason = take_entry(s, entry);
+	if (reason != NULL)
+		return reason;
 	return take(s) == TOKEN_END ? NULL : MORE_THAN_ONE;
 }
 
@@ -243,10 +283,97 @@ jaas_parse(struct slice text, struct arena *arena, struct jaas_entry *entry,
 	};
 
 	memset(entry, 0, sizeof(*entry));
-	*reason = parse(&s, text, entry);
+	*reason = parse(&s, entry);
 	if (s.failed)
 		*reason = TOO_MUCH;
 	return *reason == NULL ? 0 : -1;
+}
+
+/* --- A file --------------------------------------------------------------- */
+
+static const char *
+take_section(struct scanner *s, struct jaas_section *section)
+{
+	const char *reason = NULL;
+	enum token token;
+
+	memset(section, 0, sizeof(*section));
+	section->name = s->word;
+	if (take(s) != TOKEN_OPEN)
+		return NO_OPEN;
+	while (reason == NULL && (token = take(s)) == TOKEN_WORD) {
+		section->entries = grown(s, section->entries,
+		    section->entries_count, sizeof(*section->entries));
+		if (section->entries == NULL)
+			return TOO_MUCH;
+		reason = take_entry(
+		    s, &section->entries[section->entries_count++]);
+	}
+	if (reason != NULL)
+		return reason;
+	if (token != TOKEN_CLOSE)
+		return NO_CLOSE;
+	return take(s) == TOKEN_SEMICOLON ? NULL : NO_SECTION_END;
+}
+
+static bool
+is_known(const struct jaas_file *file, struct slice name)
+{
+	for (size_t i = 0; i < file->sections_count; i++)
+		if (slice_equal(file->sections[i].name, name))
+			return true;
+	return false;
+}
+
+static const char *
+parse_file(struct scanner *s, struct jaas_file *file)
+{
+	const char *reason = NULL;
+	enum token token;
+
+	while (reason == NULL && (token = take(s)) == TOKEN_WORD) {
+		if (is_known(file, s->word))
+			return TWICE;
+		file->sections = grown(s, file->sections, file->sections_count,
+		    sizeof(*file->sections));
+		if (file->sections == NULL)
+			return TOO_MUCH;
+		reason =
+		    take_section(s, &file->sections[file->sections_count++]);
+	}
+	if (reason != NULL)
+		return reason;
+	return token == TOKEN_END ? NULL : NO_NAME;
+}
+
+int
+jaas_file_parse(struct slice text, struct arena *arena, struct jaas_file *file,
+    const char **reason, size_t *line)
+{
+	struct scanner s = {
+		.at = text.data,
+		.end = text.data + text.len,
+		.arena = arena,
+		.file = true,
+	};
+
+	memset(file, 0, sizeof(*file));
+	*reason = parse_file(&s, file);
+	if (s.failed)
+		*reason = TOO_MUCH;
+	*line = 1;
+	for (const uint8_t *at = text.data; at < s.at; at++)
+		*line += *at == '\n';
+	return *reason == NULL ? 0 : -1;
+}
+
+const struct jaas_section *
+jaas_file_find(const struct jaas_file *file, const char *name)
+{
+	for (size_t i = 0; i < file->sections_count; i++)
+		if (slice_equal_str(file->sections[i].name, name))
+			return &file->sections[i];
+	return NULL;
 }
 
 struct slice

@@ -62,19 +62,23 @@ read_node_id(struct properties *properties, int32_t *id)
 /* --- who clients are ------------------------------------------------------ */
 
 static int
-read_sasl(struct configuration *configuration)
+read_sasl(struct configuration *configuration, char **environ)
 {
 	const struct listener_addresses *listeners = &configuration->listeners;
+	struct jaas_login login;
+	int result = 0;
 
+	jaas_login_init(&login, environ, &configuration->arena);
 	configuration->sasl = arena_xcalloc(&configuration->arena,
 	    listeners->count, sizeof(*configuration->sasl));
-	for (size_t i = 0; i < listeners->count; i++)
-		if (security_has_sasl(listeners->items[i].protocol) &&
-		    sasl_config_read(&configuration->sasl[i],
-			&configuration->properties, listeners->items[i].name,
-			&configuration->arena) != 0)
-			return -1;
-	return 0;
+	for (size_t i = 0; i < listeners->count && result == 0; i++)
+		if (security_has_sasl(listeners->items[i].protocol))
+			result = sasl_config_read(&configuration->sasl[i],
+			    &configuration->properties,
+			    listeners->items[i].name, &login,
+			    &configuration->arena);
+	jaas_login_fini(&login);
+	return result;
 }
 
 static int
@@ -190,7 +194,8 @@ configuration_load(struct configuration *configuration,
 		0 ||
 	    listener_addresses_parse(&configuration->listeners, properties) !=
 		0 ||
-	    read_sasl(configuration) != 0 || read_tls(configuration) != 0)
+	    read_sasl(configuration, environ) != 0 ||
+	    read_tls(configuration) != 0)
 		return -1;
 	configuration->set = config_set_of(properties);
 	return check_keys(configuration->set, properties, environ);

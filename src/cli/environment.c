@@ -103,6 +103,36 @@ environment_variable(char **environ, const char *key, const char *value)
 	return NULL;
 }
 
+static const char *
+variable_of(char **environ, const char *prefix)
+{
+	for (; *environ != NULL; environ++)
+		if (has_prefix(*environ, prefix))
+			return *environ + strlen(prefix);
+	return "";
+}
+
+char *
+environment_jvm_property(char **environ, const char *name)
+{
+	static const char blanks[] = " \t\n";
+	const char *at = variable_of(environ, "KAFKA_OPTS=");
+	char *prefix = xasprintf("-D%s=", name), *value = NULL;
+
+	while (*(at += strspn(at, blanks)) != '\0') {
+		size_t len = strcspn(at, blanks);
+
+		if (has_prefix(at, prefix)) {
+			free(value);
+			value = slice_dup(slice_of(at + strlen(prefix),
+			    len - strlen(prefix)));
+		}
+		at += len;
+	}
+	free(prefix);
+	return value;
+}
+
 const char *
 environment_cluster_id(void)
 {

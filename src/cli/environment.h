@@ -23,6 +23,13 @@ char *environment_variable(char **environ, const char *key,
     const char *value);
 
 /*
+ * The value, on the heap, that a -D in KAFKA_OPTS, which Kafka's scripts give
+ * to the JVM, sets a system property to: the last one counts, and blanks part
+ * arguments, since no shell reads quotes in a variable.  NULL: none does.
+ */
+char *environment_jvm_property(char **environ, const char *name);
+
+/*
  * The cluster that a new data directory is to belong to, from CLUSTER_ID,
  * KAFKA_CLUSTER_ID or KAFKA_KRAFT_CLUSTER_ID, or NULL.  An empty variable
  * counts as none.

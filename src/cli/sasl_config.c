@@ -21,6 +21,8 @@
 struct reader {
 	struct sasl_settings *settings;
 	const struct properties *properties;
+	const char *listener;
+	struct jaas_login *login;
 	const char *prefix; /* "listener.name.sasl_plaintext." */
 	struct arena *arena;
 };
@@ -115,46 +117,120 @@ read_mechanisms(const struct reader *reader)
 
 /* --- Users ---------------------------------------------------------------- */
 
+static struct sasl_user *
+find_user(struct sasl_user *users, size_t count, struct slice name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_equal(users[i].name, name))
+			return &users[i];
+	return NULL;
+}
+
+/*
+ * Add the users of a module; those that one before has stay.  Of a name that
+ * comes twice in it the last password counts.
+ */
 static void
 read_users(const struct reader *reader, const struct jaas_entry *entry)
 {
-	struct sasl_user *users =
-	    arena_xcalloc(reader->arena, entry->options_count, sizeof(*users));
-	size_t len = strlen(USER_OPTION), count = 0;
+	struct sasl_settings *settings = reader->settings;
+	struct sasl_user *users = arena_xcalloc(reader->arena,
+	    settings->users_count + entry->options_count, sizeof(*users));
+	size_t len = strlen(USER_OPTION), count = settings->users_count;
+	size_t before = count;
 
+	if (count > 0)
+		memcpy(users, settings->users, count * sizeof(*users));
 	for (size_t i = 0; i < entry->options_count; i++) {
 		struct slice name = entry->options[i].name;
+		struct sasl_user *user;
 
 		if (name.len <= len || memcmp(name.data, USER_OPTION, len) != 0)
 			continue;
-		users[count++] = (struct sasl_user){
-			.name = slice_of(name.data + len, name.len - len),
-			.password = entry->options[i].value,
-		};
+		name = slice_of(name.data + len, name.len - len);
+		user = find_user(users, count, name);
+		if (user == NULL) {
+			user = &users[count++];
+			user->name = name;
+		} else if (user < users + before) {
+			continue;
+		}
+		user->password = entry->options[i].value;
 	}
-	reader->settings->users = users;
-	reader->settings->users_count = count;
+	settings->users = users;
+	settings->users_count = count;
+}
+
+static const char *
+module_of(enum sasl_mechanism mechanism)
+{
+	return mechanism == SASL_PLAIN ? PLAIN_MODULE : SCRAM_MODULE;
+}
+
+/* A module that we cannot be is not left out in silence. */
+static int
+check_section(const struct reader *reader, const struct jaas_section *section)
+{
+	for (size_t i = 0; i < section->entries_count; i++) {
+		struct slice module = section->entries[i].module;
+
+		if (slice_equal_str(module, PLAIN_MODULE) ||
+		    slice_equal_str(module, SCRAM_MODULE))
+			continue;
+		fprintf(stderr,
+		    "klamm: %s: %.*s: the login module %.*s is not "
+		    "supported\n",
+		    reader->login->path, SLICE_ARG(section->name),
+		    SLICE_ARG(module));
+		return -1;
+	}
+	return 0;
+}
+
+/* The modules are those of a file's section. */
+static int
+read_section(const struct reader *reader, enum sasl_mechanism mechanism,
+    const char *key)
+{
+	const struct jaas_section *section =
+	    jaas_login_find(reader->login, reader->listener, key);
+	bool found = false;
+
+	if (section == NULL || check_section(reader, section) != 0)
+		return -1;
+	for (size_t i = 0; i < section->entries_count; i++) {
+		if (!slice_equal_str(
+			section->entries[i].module, module_of(mechanism)))
+			continue;
+		found = true;
+		if (mechanism == SASL_PLAIN)
+			read_users(reader, &section->entries[i]);
+	}
+	if (found)
+		return 0;
+	fprintf(stderr, "klamm: %s: %.*s: has no login module for %s\n",
+	    reader->login->path, SLICE_ARG(section->name),
+	    sasl_mechanism_name(mechanism));
+	return -1;
 }
 
 static int
 read_module(const struct reader *reader, enum sasl_mechanism mechanism,
     const char *prefix)
 {
-	const char *wanted =
-	    mechanism == SASL_PLAIN ? PLAIN_MODULE : SCRAM_MODULE;
+	const char *key =
+	    text_of(reader->arena, reader->prefix, prefix, JAAS_KEY);
+	const char *value = properties_get(reader->properties, key);
 	struct jaas_entry entry;
-	const char *key, *reason;
-	const char *value = properties_get(reader->properties,
-	    text_of(reader->arena, reader->prefix, prefix, JAAS_KEY));
+	const char *reason;
 
-	key = text_of(reader->arena, reader->prefix, prefix, JAAS_KEY);
 	if (value == NULL)
-		return refuse(key, "has to be set for this mechanism");
+		return read_section(reader, mechanism, key);
 	if (jaas_parse(slice_str(value), reader->arena, &entry, &reason) != 0)
 		return refuse(key, reason);
-	if (!slice_equal_str(entry.module, wanted)) {
+	if (!slice_equal_str(entry.module, module_of(mechanism))) {
 		fprintf(stderr, "klamm: %s: the login module has to be %s\n",
-		    key, wanted);
+		    key, module_of(mechanism));
 		return -1;
 	}
 	if (mechanism == SASL_PLAIN)
@@ -199,11 +275,13 @@ read_mechanism(const struct reader *reader, enum sasl_mechanism mechanism)
 int
 sasl_config_read(struct sasl_settings *settings,
     const struct properties *properties, const char *listener,
-    struct arena *arena)
+    struct jaas_login *login, struct arena *arena)
 {
 	const struct reader reader = {
 		.settings = settings,
 		.properties = properties,
+		.listener = listener,
+		.login = login,
 		.prefix = text_of(
 		    arena, "listener.name.", lower(arena, listener), "."),
 		.arena = arena,

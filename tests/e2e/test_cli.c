@@ -262,6 +262,69 @@ expect_accepted(struct ended accepted)
 	ended_fini(&accepted);
 }
 
+/* A file with the text; its path, for KAFKA_OPTS, is in the environment. */
+static void
+set_jaas_file(const char *path, const char *text)
+{
+	char *options = xasprintf("-Xmx1g -Djava.security.auth.login.config="
+				  "/nowhere -Djava.security.auth.login.config="
+				  "%s -Da=b", path);
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	setenv("KAFKA_OPTS", options, 1);
+	free(options);
+}
+
+#define JAAS_PLAIN "org.apache.kafka.common.security.plain.PlainLoginModule"
+#define JAAS_SCRAM "org.apache.kafka.common.security.scram.ScramLoginModule"
+
+static void
+test_login_modules_may_be_in_a_file(void **state UNUSED)
+{
+	static const char config[] =
+	    "listeners=SASL_PLAINTEXT://:9093\n"
+	    "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256";
+	static const struct {
+		const char *text;
+		const char *fault; /* NULL: none */
+	} files[] = {
+		{ "KafkaServer { " JAAS_PLAIN " required user_a=\"hush\";\n"
+		  JAAS_SCRAM " required; };\nClient { x.Y required; };",
+		    NULL },
+		{ "sasl_plaintext.KafkaServer { " JAAS_PLAIN " required;\n"
+		  JAAS_SCRAM " required; };\nKafkaServer { x.Y required; };",
+		    NULL },
+		{ "KafkaServer { " JAAS_PLAIN " required; };",
+		    "KafkaServer: has no login module for SCRAM-SHA-256" },
+		{ "KafkaServer { x.Y required; };", "x.Y is not supported" },
+		{ "sasl_ssl.KafkaServer { " JAAS_PLAIN " required; };",
+		    "Could not find a 'KafkaServer' or "
+		    "'sasl_plaintext.KafkaServer' entry" },
+		{ "KafkaServer {\n" JAAS_PLAIN " required user_a=\"hush\"\n};",
+		    ":3: JAAS config entry not terminated by semi-colon" },
+	};
+	char path[] = "/tmp/klamm-jaas-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		set_jaas_file(path, files[i].text);
+		if (files[i].fault == NULL)
+			expect_accepted(check_config(config));
+		else
+			expect_refused(check_config(config), files[i].fault);
+	}
+	unlink(path);
+	expect_refused(check_config(config), path);
+	unsetenv("KAFKA_OPTS");
+	expect_refused(check_config(config),
+	    "'java.security.auth.login.config' is not set");
+}
+
 static void
 test_what_others_configure_is_accepted(void **state UNUSED)
 {
@@ -865,6 +928,7 @@ main(void)
 		cmocka_unit_test(test_bad_values_are_refused),
 		cmocka_unit_test(test_other_roles_are_refused),
 		cmocka_unit_test(test_security_is_not_ignored),
+		cmocka_unit_test(test_login_modules_may_be_in_a_file),
 		cmocka_unit_test(test_what_others_configure_is_accepted),
 		cmocka_unit_test(test_unknown_keys_are_warned_about),
 		cmocka_unit_test(test_sources_of_configuration),

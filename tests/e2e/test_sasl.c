@@ -9,6 +9,7 @@
 #include "e2e/broker_process.h"
 #include "e2e/kafka_client.h"
 #include "e2e/raw_client.h"
+#include "e2e/raw_login.h"
 #include "wire/codec.h"
 #include "wire/error.h"
 #include "wire/generated/alter_user_scram_credentials.h"
@@ -20,6 +21,7 @@
 #include "wire/generated/sasl_handshake.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #define PREFIX "listener.name.sasl_plaintext."
 #define SALT "pepper"
@@ -438,6 +440,59 @@ passwords_come_and_go(void **state)
 	assert_false(gets_in("SCRAM-SHA-256", "carol", "second"));
 }
 
+/* --- Users from a file ---------------------------------------------------- */
+
+static bool
+password_fits(
+    const struct broker_process *other, const char *user, const char *password)
+{
+	struct raw_client client;
+	enum kp_error error;
+
+	raw_client_init(&client, other);
+	error = raw_login(&client, user, password);
+	raw_client_fini(&client);
+	assert_true(error == KP_NONE || error == KP_SASL_AUTHENTICATION_FAILED);
+	return error == KP_NONE;
+}
+
+#define PLAIN_MODULE \
+	"org.apache.kafka.common.security.plain.PlainLoginModule required "
+
+/* Of two modules the first that has a user counts, as in Kafka. */
+static void
+users_may_be_in_a_file(void **state UNUSED)
+{
+	static const char text[] =
+	    "KafkaServer {\n" PLAIN_MODULE "user_ann=\"old\" user_ann=\"a\";\n"
+	    PLAIN_MODULE "user_ann=\"b\" user_carl=\"c\";\n};\n";
+	char path[] = "/tmp/klamm-jaas-XXXXXX";
+	int fd = mkstemp(path);
+	char *options;
+	struct broker_process other;
+
+	assert_true(fd >= 0);
+	assert_int_equal(
+	    write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
+	close(fd);
+	options =
+	    xasprintf("-Djava.security.auth.login.config=%s", path);
+	setenv("KAFKA_OPTS", options, 1);
+	broker_process_start(&other, "--override",
+	    "listeners=SASL_PLAINTEXT://127.0.0.1:0", "--override",
+	    "sasl.enabled.mechanisms=PLAIN", "--override",
+	    "connection.failed.authentication.delay.ms=1", NULL);
+	unsetenv("KAFKA_OPTS");
+	unlink(path);
+	free(options);
+	assert_true(password_fits(&other, "ann", "a"));
+	assert_true(password_fits(&other, "carl", "c"));
+	assert_false(password_fits(&other, "ann", "b"));
+	assert_false(password_fits(&other, "ann", "old"));
+	assert_false(password_fits(&other, "eve", "c"));
+	broker_process_fini(&other);
+}
+
 int
 main(void)
 {
@@ -459,6 +514,7 @@ main(void)
 		EACH(a_session_keeps_its_mechanism),
 		EACH(passwords_come_and_go),
 		cmocka_unit_test(librdkafka_gets_in_with_the_password),
+		cmocka_unit_test(users_may_be_in_a_file),
 	};
 #undef EACH
 
