@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "coord/group.h"
 #include "coord/java_hash.h"
+#include "meta/topic_image.h"
 #include "wire/codec.h"
 #include "wire/generated/group_offset_commit.h"
 
@@ -28,7 +29,6 @@ struct group_offset_entry {
 	int64_t commit_ms;
 	int64_t expire_ms;		/* -1: by the retention time */
 	struct uuid topic_id;
-	bool tombstone;			/* in transactions only */
 };
 
 /* What one producer's open transaction will do to the group's offsets. */
@@ -57,12 +57,10 @@ entry_free(struct group_offset_entry *entry)
 	free(entry);
 }
 
-/* The key of topic and partition, on the heap. */
+/* The key, at a place for KEY_PREFIX_LEN + topic.len. */
 static struct slice
-make_key(struct slice topic, int32_t partition)
+write_key(uint8_t *key, struct slice topic, int32_t partition)
 {
-	uint8_t *key = xmalloc(KEY_PREFIX_LEN + topic.len);
-
 	be32_put(key, (uint32_t)partition);
 	if (topic.len > 0)
 		memcpy(key + KEY_PREFIX_LEN, topic.data, topic.len);
@@ -72,10 +70,15 @@ make_key(struct slice topic, int32_t partition)
 static struct group_offset_entry *
 entry_find(const struct map *map, struct slice topic, int32_t partition)
 {
-	struct slice key = make_key(topic, partition);
-	struct group_offset_entry *entry = map_get(map, key);
+	uint8_t usual[KEY_PREFIX_LEN + TOPIC_IMAGE_NAME_LEN_MAX];
+	size_t len = KEY_PREFIX_LEN + topic.len;
+	/* No topic has so long a name, but what clients ask for may. */
+	uint8_t *key = len <= sizeof(usual) ? usual : xmalloc(len);
+	struct group_offset_entry *entry =
+	    map_get(map, write_key(key, topic, partition));
 
-	free((void *)(uintptr_t)key.data);
+	if (key != usual)
+		free(key);
 	return entry;
 }
 
@@ -89,12 +92,14 @@ entry_put(struct map *map, struct group_offset_entry *entry)
 }
 
 static void
-entry_drop(struct map *map, struct slice key)
+entry_drop(struct map *map, struct slice topic, int32_t partition)
 {
-	struct group_offset_entry *old = map_remove(map, key);
+	struct group_offset_entry *old = entry_find(map, topic, partition);
 
-	if (old != NULL)
-		entry_free(old);
+	if (old == NULL)
+		return;
+	map_remove(map, old->key);
+	entry_free(old);
 }
 
 static struct group_offset_entry *
@@ -102,7 +107,8 @@ entry_new(struct slice topic, int32_t partition)
 {
 	struct group_offset_entry *entry = xcalloc(1, sizeof(*entry));
 
-	entry->key = make_key(topic, partition);
+	entry->key = write_key(
+	    xmalloc(KEY_PREFIX_LEN + topic.len), topic, partition);
 	entry->topic = slice_of(entry->key.data + KEY_PREFIX_LEN, topic.len);
 	entry->partition = partition;
 	return entry;
@@ -204,20 +210,17 @@ pending_in_transaction(const struct group *group, struct slice topic,
 
 /* --- Replaying ----------------------------------------------------------- */
 
+/* entry, which is the map's then, where the log has nothing newer. */
 static void
 apply(struct group *group, struct group_offset_entry *entry)
 {
 	const struct group_offset_entry *old =
 	    map_get(&group->offsets, entry->key);
 
-	if (old != NULL && old->record_offset > entry->record_offset) {
+	if (old != NULL && old->record_offset > entry->record_offset)
 		entry_free(entry);
-	} else if (entry->tombstone) {
-		entry_drop(&group->offsets, entry->key);
-		entry_free(entry);
-	} else {
+	else
 		entry_put(&group->offsets, entry);
-	}
 }
 
 static int
@@ -233,38 +236,35 @@ decode_value(struct slice bytes, struct arena *arena,
 	    slice_of(bytes.data + 2, bytes.len - 2), arena, value);
 }
 
-static struct group_offset_entry *
-entry_of(const struct shard_record *record,
-    const struct kp_offset_commit_key *key,
+/* The entry is what the record says; metadata is mostly what it was. */
+static void
+entry_set(struct group_offset_entry *entry, const struct shard_record *record,
     const struct kp_offset_commit_value *value)
 {
-	struct group_offset_entry *entry =
-	    entry_new(key->topic, key->partition);
-
 	entry->record_offset = record->offset;
-	entry->tombstone = slice_is_null(record->value);
-	if (entry->tombstone)
-		return entry;
 	entry->offset = value->offset;
 	entry->leader_epoch = value->leader_epoch;
 	entry->commit_ms = value->commit_timestamp;
 	entry->expire_ms = value->expire_timestamp;
 	entry->topic_id = value->topic_id;
-	group_own(&entry->metadata, value->metadata);
-	return entry;
+	if (!slice_equal(entry->metadata, value->metadata) ||
+	    slice_is_null(entry->metadata))
+		group_own(&entry->metadata, value->metadata);
 }
 
 /* A tombstone ends what transactions wanted, too. */
 static void
-drop_pending(struct group *group, struct slice key)
+drop(struct group *group, const struct kp_offset_commit_key *key)
 {
 	struct group_transaction *transaction;
 
+	entry_drop(&group->offsets, key->topic, key->partition);
 	for (size_t at = 0; (transaction = map_next(&group->transactions,
 				 &at)) != NULL;)
-		entry_drop(&transaction->offsets, key);
+		entry_drop(&transaction->offsets, key->topic, key->partition);
 }
 
+/* Of all records this is the latest, so nothing in the map is newer. */
 static void
 replay(struct group_shard *shard, const struct shard_record *record,
     const struct kp_offset_commit_key *key,
@@ -272,20 +272,25 @@ replay(struct group_shard *shard, const struct shard_record *record,
 {
 	struct group *group = group_find(shard, key->group);
 	struct group_offset_entry *entry;
+	struct map *map;
 
 	if (group == NULL && slice_is_null(record->value))
 		return;
 	if (group == NULL)
 		group = group_create(shard, key->group);
-	entry = entry_of(record, key, value);
-	if (record->producer_id >= 0 && !entry->tombstone) {
-		entry_put(&transaction_of(group, record->producer_id)->offsets,
-		    entry);
+	if (slice_is_null(record->value)) {
+		drop(group, key);
 		return;
 	}
-	if (entry->tombstone)
-		drop_pending(group, entry->key);
-	apply(group, entry);
+	map = record->producer_id >= 0 ?
+	    &transaction_of(group, record->producer_id)->offsets :
+	    &group->offsets;
+	entry = entry_find(map, key->topic, key->partition);
+	if (entry == NULL) {
+		entry = entry_new(key->topic, key->partition);
+		map_set(map, entry->key, entry);
+	}
+	entry_set(entry, record, value);
 }
 
 int

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "wire/batch_builder.h"
 #include "wire/codec.h"
-#include "wire/output.h"
 
 /* What one operation may emit before it appends, and what is much of it. */
 #define EMITTED_BYTES_MAX ((size_t)256 << 20)
@@ -264,27 +263,6 @@ shard_runtime_answer(enum kp_error error)
 
 /* --- Writing ------------------------------------------------------------- */
 
-/* prefix and then the message, in the arena; null where there is no room. */
-static struct slice
-message_encode(struct arena *arena, int16_t prefix,
-    const struct kp_message *message, int16_t version, const void *body)
-{
-	struct output out;
-	uint8_t *bytes;
-
-	output_init(&out, arena);
-	if (kp_encode(message, version, body, &out) != 0)
-		return SLICE_NULL;
-	bytes = arena_alloc(arena, 2 + out.len);
-	if (bytes == NULL)
-		return SLICE_NULL;
-	assert(out.count <= 1);
-	be16_put(bytes, (uint16_t)prefix);
-	if (out.len != 0)
-		memcpy(bytes + 2, out.pieces[0].data, out.len);
-	return slice_of(bytes, 2 + out.len);
-}
-
 static void
 emit(struct shard *shard, const struct kp_message *key_message, const void *key,
     const struct kp_message *value_message, const void *value,
@@ -297,9 +275,9 @@ emit(struct shard *shard, const struct kp_message *key_message, const void *key,
 	if (emitted == NULL)
 		return;
 	emitted->key =
-	    message_encode(arena, key_message->key, key_message, 0, key);
+	    kp_encode_prefixed(arena, key_message->key, key_message, 0, key);
 	if (value != NULL)
-		emitted->record.value = message_encode(
+		emitted->record.value = kp_encode_prefixed(
 		    arena, value_version, value_message, value_version, value);
 	if (slice_is_null(emitted->key) ||
 	    (value != NULL && slice_is_null(emitted->record.value)))

@@ -75,6 +75,13 @@ int kp_encode(const struct kp_message *m, int version, const void *body,
     struct output *out) WARN_UNUSED;
 
 /*
+ * The message as a key or a value of a record: behind two bytes of prefix, in
+ * the arena.  It has no extents.  Null where the arena's cap is passed.
+ */
+struct slice kp_encode_prefixed(struct arena *arena, int16_t prefix,
+    const struct kp_message *m, int version, const void *body);
+
+/*
  * Append a whole frame: the four bytes of length, the header, the body.
  * Results as for kp_encode.
  */

@@ -395,6 +395,34 @@ encode_parts(const struct part *parts, int count, bool frame,
 	return finish(&w, frame);
 }
 
+/* A walk that writes into so many bytes of the arena, or measures. */
+static struct writer
+encode_prefixed(struct arena *arena, size_t room, int16_t prefix,
+    const struct part *part)
+{
+	struct writer w = { .buffer = arena_alloc(arena, room) };
+
+	w.room = w.buffer == NULL ? 0 : room;
+	put16(&w, (uint16_t)prefix);
+	encode_part(&w, part);
+	assert(w.file_len == 0);
+	if (w.buffer != NULL)
+		arena_shrink(arena, w.buffer, room, w.len <= room ? w.len : 0);
+	return w;
+}
+
+struct slice
+kp_encode_prefixed(struct arena *arena, int16_t prefix,
+    const struct kp_message *m, int version, const void *body)
+{
+	const struct part part = { m, version, body };
+	struct writer w = encode_prefixed(arena, GUESS_LEN, prefix, &part);
+
+	if (w.len > w.room && w.len <= INT32_MAX)
+		w = encode_prefixed(arena, w.len, prefix, &part);
+	return w.len <= w.room ? slice_of(w.buffer, w.len) : SLICE_NULL;
+}
+
 size_t
 kp_size(const struct kp_message *m, int version, const void *body)
 {

@@ -490,6 +490,39 @@ test_lengths_around_the_guess(void **state UNUSED)
 	}
 }
 
+/*
+ * What goes into a record is the same bytes behind its prefix, of any length,
+ * where there is room for them, and takes no more memory.
+ */
+static void
+test_prefixed(void **state UNUSED)
+{
+	static uint8_t text[600];
+	struct kp_sasl_authenticate_request body;
+	struct arena own;
+	struct slice plain, prefixed;
+
+	kp_defaults(&kp_sasl_authenticate_request, &body);
+	for (size_t len = 0; len < sizeof(text); len += len < 480 ? 97 : 1) {
+		body.auth_bytes = slice_of(text, len);
+		memset(text, (int)len, len);
+		plain = encoded(&kp_sasl_authenticate_request, 0, &body);
+		arena_init(&own, (2 + plain.len + 15) / 16 * 16);
+		prefixed = kp_encode_prefixed(
+		    &own, -2, &kp_sasl_authenticate_request, 0, &body);
+		assert_int_equal(prefixed.len, 2 + plain.len);
+		assert_int_equal(be16_get(prefixed.data), 0xfffe);
+		assert_memory_equal(prefixed.data + 2, plain.data, plain.len);
+		arena_reset(&own);
+
+		arena_init(&own, (2 + plain.len) / 16 * 16);
+		if (own.size_bytes_max < 2 + plain.len)
+			assert_true(slice_is_null(kp_encode_prefixed(&own, -2,
+			    &kp_sasl_authenticate_request, 0, &body)));
+		arena_reset(&own);
+	}
+}
+
 /* --- Frames and tables --------------------------------------------------- */
 
 static void
@@ -677,6 +710,7 @@ main(void)
 		CASE(test_extents),
 		CASE(test_encode_beyond_the_cap),
 		CASE(test_lengths_around_the_guess),
+		CASE(test_prefixed),
 		CASE(test_request_frame),
 		CASE(test_request_header_of_no_api),
 		CASE(test_header_versions),
