@@ -250,6 +250,26 @@ start(struct client *client)
 	return verdict;
 }
 
+/*
+ * The end of a producer, with nothing under way: librdkafka frees the text of
+ * the transaction's error when it is destroyed, and a broker's thread that has
+ * an error in an answer to Produce meanwhile frees it once more (2.0.2:
+ * rd_kafka_txns_term, rd_kafka_txn_set_abortable_error0).
+ */
+static void
+stop(struct client *client)
+{
+	begin_step(client);
+	do {
+		rd_kafka_purge(client->kafka, RD_KAFKA_PURGE_F_QUEUE);
+		if (clock_monotonic_ms() > client->deadline_ms)
+			fail_msg("%s: records are under way for ever",
+			    client->name);
+	} while (rd_kafka_flush(client->kafka, CALL_MS) ==
+	    RD_KAFKA_RESP_ERR__TIMED_OUT);
+	rd_kafka_destroy(client->kafka);
+}
+
 void
 txn_client_run(const struct broker_process *broker,
     struct txn_history *history, int32_t producer, uint64_t seed)
@@ -267,7 +287,7 @@ txn_client_run(const struct broker_process *broker,
 
 		while (verdict == DONE && !atomic_load(&history->stop))
 			verdict = transact(&client);
-		rd_kafka_destroy(client.kafka);
+		stop(&client);
 		if (verdict == DONE)
 			return;
 	} while (true);
