@@ -55,6 +55,7 @@ struct downgrade {
 	int32_t count;
 	struct group_offer *offers; /* the members' */
 	struct slice protocol;
+	bool rebalances;	/* what it is turned into, at once */
 };
 
 static bool
@@ -111,14 +112,30 @@ metadata_of(const struct group_offer *offer, struct slice protocol)
 	return slice_str("");
 }
 
+/*
+ * What it has not given up yet, where a rebalance follows: should the group be
+ * loaded or upgraded before it is over, nobody is taken for the owner of what
+ * another one still reads.  (Kafka writes what the member is to have.)
+ */
+static struct consumer_assignment
+assignment_of(const struct downgrade *d, const struct remaining *remaining)
+{
+	const struct consumer_member *member = remaining->member;
+
+	return d->rebalances ?
+	    consumer_assignment_plus(&d->change->arena, &member->assigned,
+		&member->revoking) :
+	    consumer_member_target(d->change->consumer, remaining->target_id);
+}
+
 static void
 fill_member(
     struct downgrade *d, int32_t i, struct kp_group_metadata_value_member *out)
 {
 	struct consumer_change *change = d->change;
 	const struct consumer_member *member = d->members[i].member;
-	const struct consumer_assignment target =
-	    consumer_member_target(change->consumer, d->members[i].target_id);
+	const struct consumer_assignment assignment =
+	    assignment_of(d, &d->members[i]);
 
 	out->member_id = member->id;
 	out->group_instance_id = member->instance_id;
@@ -128,7 +145,7 @@ fill_member(
 	out->session_timeout = member->classic->session_timeout_ms;
 	out->subscription = metadata_of(&d->offers[i], d->protocol);
 	out->assignment = consumer_protocol_encode(change->shard->common->image,
-	    &target, out->subscription, &change->arena);
+	    &assignment, out->subscription, &change->arena);
 }
 
 static void
@@ -158,7 +175,6 @@ emit(struct downgrade *d)
 struct kept {
 	struct slice id;
 	struct group_offer offer;
-	struct slice owned;
 };
 
 static struct group_offer
@@ -175,19 +191,6 @@ copy_offer(const struct group_offer *offer, struct arena *arena)
 	return (struct group_offer){ protocols, offer->count };
 }
 
-/* What it has not given up yet. */
-static struct slice
-owned_of(const struct downgrade *d, const struct consumer_member *member,
-    const struct group_offer *offer)
-{
-	struct arena *arena = &d->change->arena;
-	const struct consumer_assignment owned = consumer_assignment_plus(
-	    arena, &member->assigned, &member->revoking);
-
-	return consumer_protocol_encode(d->change->shard->common->image, &owned,
-	    metadata_of(offer, d->protocol), arena);
-}
-
 static struct kept *
 keep(const struct downgrade *d)
 {
@@ -200,26 +203,18 @@ keep(const struct downgrade *d)
 
 		kept[i].id = arena_copy(arena, member->id);
 		kept[i].offer = copy_offer(&d->offers[i], arena);
-		kept[i].owned = owned_of(d, member, &d->offers[i]);
 	}
 	return kept;
 }
 
-/*
- * With a rebalance under way nobody gets its assignment from here.  That tells
- * what the member has, should the group be upgraded before it is over.
- */
 static void
-restore(struct group *group, const struct kept *kept, int32_t count,
-    bool rebalances)
+restore(struct group *group, const struct kept *kept, int32_t count)
 {
 	for (int32_t i = 0; i < count; i++) {
 		struct group_member *member =
 		    group_member_find(group, kept[i].id);
 
 		group_member_set_protocols(member, &kept[i].offer);
-		if (rebalances)
-			group_member_assign(member, kept[i].owned);
 		group_member_touch(member);
 	}
 }
@@ -229,7 +224,10 @@ consumer_downgrade(
     struct consumer_change *change, const struct consumer_downgrade *how)
 {
 	struct slice group_id = arena_copy(&change->arena, change->group_id);
-	struct downgrade d = { .change = change };
+	struct downgrade d = {
+		.change = change,
+		.rebalances = how->rebalances,
+	};
 	enum kp_error error;
 	struct group *group;
 	struct kept *kept;
@@ -243,7 +241,7 @@ consumer_downgrade(
 	if (error != KP_NONE)
 		return error;
 	group = group_find(change->shard, group_id);
-	restore(group, kept, d.count, how->rebalances);
+	restore(group, kept, d.count);
 	if (how->rebalances)
 		group_prepare(group);
 	return KP_NONE;

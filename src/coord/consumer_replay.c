@@ -36,6 +36,15 @@ get(const struct group_replay *r, struct slice group_id)
 	return group->consumer;
 }
 
+static void
+end(struct group_replay *r, struct slice group_id, int32_t epoch)
+{
+	group_end_kind(group_find(r->shard, group_id));
+	group_own(&r->shard->ended_id, group_id);
+	r->shard->ended_epoch = epoch;
+	r->shard->ended_offset = r->offset;
+}
+
 static int
 replay_group(struct group_replay *r, const void *keys, const void *values)
 {
@@ -44,8 +53,9 @@ replay_group(struct group_replay *r, const void *keys, const void *values)
 	struct consumer_group *consumer;
 
 	if (r->tombstone) {
-		if (find(r, key->group_id) != NULL)
-			group_end_kind(group_find(r->shard, key->group_id));
+		consumer = find(r, key->group_id);
+		if (consumer != NULL)
+			end(r, key->group_id, consumer->epoch);
 		return 0;
 	}
 	consumer = get(r, key->group_id);

@@ -121,6 +121,7 @@ struct group {
 	struct slice id;		/* owned */
 	enum group_state state;
 	bool was_empty;			/* before it was PREPARING */
+	bool downgraded;		/* by its last record */
 	bool member_added;		/* during the initial delay */
 	int64_t state_since_ms;		/* wall clock; -1 unknown */
 	int32_t generation;

@@ -394,7 +394,8 @@ group_start_sessions(struct group *group)
 	LIST_FOR_EACH (node, &group->members)
 		group_member_touch(
 		    LIST_ENTRY(node, struct group_member, node));
-	if (group_member_count(group) > group->shard->settings->members_max)
+	if (group->downgraded ||
+	    group_member_count(group) > group->shard->settings->members_max)
 		group_prepare(group);
 }
 

@@ -155,8 +155,24 @@ replay_tombstone(struct group *group)
 	drop_members(group);
 	group->state = GROUP_EMPTY;
 	group->generation = 0;
+	group->downgraded = false;
 	group_own(&group->protocol_type, SLICE_NULL);
 	group_own(&group->protocol, SLICE_NULL);
+}
+
+/*
+ * A consumer group that becomes a classic one ends with the record in front,
+ * at the epoch that is the generation, and its members are to rebalance:
+ * nothing has said so far who of them gets what those had who have left.
+ */
+static bool
+downgrades(const struct group_shard *shard, const struct shard_record *record,
+    const struct group *group)
+{
+	return record->offset == shard->ended_offset + 1 &&
+	    slice_equal(group->id, shard->ended_id) &&
+	    group->generation == shard->ended_epoch &&
+	    !list_empty(&group->members);
 }
 
 int
@@ -192,6 +208,7 @@ group_replay_metadata(struct group_shard *shard,
 			if (group == NULL)
 				group = group_create(shard, key.group);
 			replay_value(group, &value);
+			group->downgraded = downgrades(shard, record, group);
 		}
 	}
 	arena_reset(&arena);

@@ -34,6 +34,7 @@ group_record_replay(const struct group_record *of, struct group_shard *shard,
 {
 	struct group_replay r = {
 		.shard = shard,
+		.offset = record->offset,
 		.tombstone = slice_is_null(record->value),
 	};
 	void *key, *value = NULL;

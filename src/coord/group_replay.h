@@ -10,6 +10,7 @@
 /* A record that is being replayed. */
 struct group_replay {
 	struct group_shard *shard;
+	int64_t offset;
 	bool tombstone;		/* there is no value */
 	struct arena arena;	/* what was decoded, and scratch */
 };

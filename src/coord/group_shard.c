@@ -24,12 +24,7 @@ of(struct shard *shard)
 static int
 replay(struct shard *shard, const struct shard_record *record)
 {
-	if (consumer_record_type(record->type))
-		return consumer_record_replay(of(shard), record);
-	if (share_record_type(record->type))
-		return share_record_replay(of(shard), record);
-	if (streams_record_type(record->type))
-		return streams_record_replay(of(shard), record);
+	/* Most are offsets. */
 	switch (record->type) {
 	case KP_OFFSET_COMMIT_TYPE:
 	case KP_LEGACY_OFFSET_COMMIT_TYPE:
@@ -37,8 +32,15 @@ replay(struct shard *shard, const struct shard_record *record)
 	case KP_GROUP_METADATA_TYPE:
 		return group_replay_metadata(of(shard), record);
 	default:
-		return 0;
+		break;
 	}
+	if (consumer_record_type(record->type))
+		return consumer_record_replay(of(shard), record);
+	if (share_record_type(record->type))
+		return share_record_replay(of(shard), record);
+	if (streams_record_type(record->type))
+		return streams_record_replay(of(shard), record);
+	return 0;
 }
 
 static void
@@ -205,6 +207,7 @@ group_shard_init(struct group_shard *shard, const struct group_common *common,
 	map_init(&shard->groups);
 	list_init(&shard->groups_list);
 	map_init(&shard->producers);
+	shard->ended_offset = -1;
 	shard_init(&shard->shard, &group_kind, common->shard_settings, host,
 	    partition);
 }
@@ -215,5 +218,6 @@ group_shard_fini(struct group_shard *shard)
 	assert(shard->groups.count == 0 && shard->producers.count == 0);
 	map_fini(&shard->groups);
 	map_fini(&shard->producers);
+	group_own(&shard->ended_id, SLICE_NULL);
 	shard_fini(&shard->shard);
 }

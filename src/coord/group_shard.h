@@ -65,6 +65,10 @@ struct group_shard {
 	struct group *drop_next;	/* the same of dropping topics */
 	struct group *refresh_next;	/* and of topics that have changed */
 	struct map producers;		/* struct group_producer, by id */
+	/* of the consumer group that ended last */
+	struct slice ended_id;		/* owned */
+	int32_t ended_epoch;
+	int64_t ended_offset;		/* of the record that says so */
 	struct shard_timer expiry;	/* of offsets and empty groups */
 };
 

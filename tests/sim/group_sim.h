@@ -2,7 +2,8 @@
  * One life of groups: what the files of test_group_sim share.
  *
  * group_sim_classic.c and group_sim_consumer.c have the members of the two
- * protocols, group_sim_offsets.c what is committed, group_sim_state.c what a
+ * protocols, group_sim_mixed.c those of a group that has both,
+ * group_sim_offsets.c what is committed, group_sim_state.c what a
  * restart must leave as it was.
  */
 #ifndef SIM_GROUP_SIM_H
@@ -16,6 +17,7 @@
 
 #define SIM_CLASSIC_GROUP "classic"
 #define SIM_CONSUMER_GROUP "consumer"
+#define SIM_MIXED_GROUP "mixed"
 
 #define SIM_MEMBERS 6
 #define SIM_TOPICS 3
@@ -83,6 +85,34 @@ struct sim_consumer {
 	struct kp_consumer_group_heartbeat_response response;
 };
 
+/* A consumer of either protocol, as it goes. */
+struct sim_mixed {
+	struct sim *sim;
+	bool consumer;		/* the protocol that it speaks */
+	char id[80];		/* "": none yet */
+	enum sim_classic_state state; /* of a consumer: idle or stable */
+	int32_t epoch;		/* or generation */
+	sim_set told;		/* what it is to own */
+	sim_set owned;		/* what it works on, until it has stopped */
+	sim_set reported;
+	struct uuid ids[SIM_TOPICS]; /* of the topics that these are of */
+	int64_t sent_ms;	/* when it asked */
+	int64_t heard_ms;	/* what was answered last */
+	int64_t revoke_ms;	/* when it had to give up something; or never */
+	int64_t away_until_ms;
+	bool pending;
+	bool asked;		/* and the answer was not looked at */
+	bool refused;		/* its join will be */
+	struct group_call call;
+	struct kp_join_group_request join;
+	struct kp_join_group_request_protocol protocol;
+	struct kp_join_group_response joined;
+	struct kp_sync_group_request sync;
+	struct kp_sync_group_response synced;
+	struct kp_consumer_group_heartbeat_request beat;
+	struct kp_consumer_group_heartbeat_response beaten;
+};
+
 /* An offset that was appended. */
 struct sim_commit {
 	int64_t at;		/* in the log */
@@ -98,12 +128,15 @@ struct sim {
 	struct sim_topic topics[SIM_TOPICS];
 	struct sim_classic classics[SIM_MEMBERS];
 	struct sim_consumer consumers[SIM_MEMBERS];
+	struct sim_mixed mixed[SIM_MEMBERS];
 	struct sim_commit *commits;
 	size_t commits_count;
 	size_t commits_capacity;
 	int calls_open;
 	int32_t classic_generation;	/* the last that was seen */
 	int32_t consumer_epoch;		/* the same */
+	int32_t mixed_epoch;		/* the same, or generation */
+	int mixed_count;		/* ids that were made for its members */
 	bool settling;
 	int shared;			/* assignments that were taken */
 };
@@ -135,6 +168,15 @@ void sim_consumer_check(struct sim *sim);
 void sim_consumer_interrupt(struct sim *sim);
 void sim_consumer_settle(struct sim *sim);
 
+/* --- group_sim_mixed.c -------------------------------------------------- */
+
+void sim_mixed_init(struct sim *sim);
+void sim_mixed_step(struct sim *sim);
+void sim_mixed_collect(struct sim *sim);
+void sim_mixed_check(struct sim *sim);
+void sim_mixed_interrupt(struct sim *sim);
+void sim_mixed_settle(struct sim *sim);
+
 /* --- group_sim_offsets.c ------------------------------------------------ */
 
 /* Commit as a member, or as nobody (generation -1); what came of it. */
@@ -146,7 +188,11 @@ void sim_offsets_cut(struct sim *sim, int64_t end);
 
 /* --- group_sim_state.c -------------------------------------------------- */
 
-/* What must survive, as bytes in the world's arena. */
+/*
+ * What must survive, as bytes in the world's arena: of the groups of one
+ * protocol, and of the group of both.
+ */
 struct slice sim_state(struct sim *sim);
+struct slice sim_state_mixed(struct sim *sim);
 
 #endif

@@ -1,4 +1,4 @@
-/* Committed offsets, by the members of both groups and by nobody. */
+/* Committed offsets, by the members of all groups and by nobody. */
 #include "sim/group_sim.h"
 
 #include "wire/generated/offset_commit.h"
@@ -126,4 +126,5 @@ sim_offsets_check(struct sim *sim)
 	world_commit(&sim->world);
 	check_group(sim, SIM_CLASSIC_GROUP);
 	check_group(sim, SIM_CONSUMER_GROUP);
+	check_group(sim, SIM_MIXED_GROUP);
 }

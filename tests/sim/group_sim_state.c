@@ -4,6 +4,7 @@
  */
 #include "sim/group_sim.h"
 
+#include "coord/group.h"
 #include "wire/codec.h"
 #include "wire/generated/consumer_group_describe.h"
 #include "wire/generated/describe_groups.h"
@@ -51,7 +52,7 @@ by_id(const void *a, const void *b)
 }
 
 static struct slice
-consumer_state(struct sim *sim)
+consumer_state(struct sim *sim, const char *name)
 {
 	struct arena *arena = &sim->world.arena;
 	struct kp_consumer_group_describe_response response;
@@ -64,7 +65,7 @@ consumer_state(struct sim *sim)
 	sim_call_init(sim, &call, 1, on_done);
 	call.call.context = sim;
 	group_shard_consumer_describe(
-	    &sim->world.shard, &call, slice_str(SIM_CONSUMER_GROUP), &group);
+	    &sim->world.shard, &call, slice_str(name), &group);
 	if (group.members_count > 0)
 		qsort(group.members, (size_t)group.members_count,
 		    sizeof(*group.members), by_id);
@@ -82,10 +83,15 @@ classic_by_id(const void *a, const void *b)
 	return compare(m->member_id, n->member_id);
 }
 
-/* "" where what is in memory is more than what is in the log. */
+/*
+ * "" where what is in memory is more than what is in the log; and where the
+ * log's last word is a downgrade, after which a start rebalances.
+ */
 static struct slice
-classic_state(struct sim *sim)
+classic_state(struct sim *sim, const char *name)
 {
+	const struct group *found =
+	    group_find(&sim->world.shard, slice_str(name));
 	struct arena *arena = &sim->world.arena;
 	struct kp_describe_groups_response response;
 	struct kp_describe_groups_response_group group;
@@ -97,8 +103,8 @@ classic_state(struct sim *sim)
 	sim_call_init(sim, &call, 6, on_done);
 	call.call.context = sim;
 	group_shard_describe(
-	    &sim->world.shard, &call, slice_str(SIM_CLASSIC_GROUP), &group);
-	if (!slice_equal_str(group.group_state, "Stable"))
+	    &sim->world.shard, &call, slice_str(name), &group);
+	if (!slice_equal_str(group.group_state, "Stable") || found->downgraded)
 		return slice_str("");
 	qsort(group.members, (size_t)group.members_count,
 	    sizeof(*group.members), classic_by_id);
@@ -107,15 +113,28 @@ classic_state(struct sim *sim)
 	return encode(arena, &kp_describe_groups_response, 6, &response);
 }
 
-struct slice
-sim_state(struct sim *sim)
+static struct slice
+state_of(struct sim *sim, const char *consumer_name, const char *classic_name)
 {
-	struct slice consumer = consumer_state(sim);
-	struct slice classic = classic_state(sim);
+	struct slice consumer = consumer_state(sim, consumer_name);
+	struct slice classic = classic_state(sim, classic_name);
 	uint8_t *both = arena_xcalloc(
 	    &sim->world.arena, 1, consumer.len + classic.len + 1);
 
 	memcpy(both, consumer.data, consumer.len);
 	memcpy(both + consumer.len, classic.data, classic.len);
 	return slice_of(both, consumer.len + classic.len);
+}
+
+struct slice
+sim_state(struct sim *sim)
+{
+	return state_of(sim, SIM_CONSUMER_GROUP, SIM_CLASSIC_GROUP);
+}
+
+/* Of one of its two kinds there is nothing but that it is not there. */
+struct slice
+sim_state_mixed(struct sim *sim)
+{
+	return state_of(sim, SIM_MIXED_GROUP, SIM_MIXED_GROUP);
 }

@@ -6,8 +6,10 @@
  * Whatever happens:
  *
  *  - in one generation of the classic group a partition belongs to one member;
- *  - of a consumer group no two members work on a partition at the same time,
- *    counting from when one is told to begin to when it says that it stopped;
+ *  - of a consumer group, also one that is made from a classic group and back
+ *    while members of both protocols are in it, no two members work on a
+ *    partition at the same time, counting from when one is told to begin to
+ *    when it says that it stopped;
  *  - epochs never go back;
  *  - an offset is what was committed last, before and after a restart;
  *  - a restart finds the groups as they were;
@@ -83,9 +85,12 @@ step_mend(struct sim *sim)
 static void
 step_offsets(struct sim *sim)
 {
+	static const char *const groups[] = { SIM_CLASSIC_GROUP,
+		SIM_CONSUMER_GROUP, SIM_MIXED_GROUP };
+
 	/* Nobody's commit is for groups without members. */
 	(void)sim_offsets_commit(sim,
-	    sim_chance(&sim->rng, 50) ? SIM_CLASSIC_GROUP : SIM_CONSUMER_GROUP,
+	    groups[rng_below(&sim->rng, COUNT_OF(groups))],
 	    "", "", -1);
 }
 
@@ -112,31 +117,43 @@ restarted(struct sim *sim)
 {
 	sim_classic_collect(sim);
 	sim_consumer_collect(sim);
+	sim_mixed_collect(sim);
 	sim_classic_interrupt(sim);
 	sim_consumer_interrupt(sim);
+	sim_mixed_interrupt(sim);
+	/* A generation that was not synced is not in the log. */
+	sim->mixed_epoch = 0;
+}
+
+/* A classic group that was rebalancing is what it was before. */
+static void
+check_same(struct slice before, struct slice after)
+{
+	if (before.len == after.len)
+		CHECK(slice_equal(before, after));
+	else
+		CHECK(before.len < after.len &&
+		    memcmp(before.data, after.data, before.len) == 0);
 }
 
 /* Everything that was appended is found again. */
 static void
 step_restart(struct sim *sim)
 {
-	struct slice before, after;
+	struct slice before, mixed;
 
 	world_commit(&sim->world);
 	sim_classic_collect(sim);
 	sim_consumer_collect(sim);
+	sim_mixed_collect(sim);
 	world_commit(&sim->world);
 	before = sim_state(sim);
+	mixed = sim_state_mixed(sim);
 	world_unload(&sim->world);
 	restarted(sim);
 	world_load(&sim->world);
-	after = sim_state(sim);
-	/* A classic group that was rebalancing is what it was before. */
-	if (before.len == after.len)
-		CHECK(slice_equal(before, after));
-	else
-		CHECK(before.len < after.len &&
-		    memcmp(before.data, after.data, before.len) == 0);
+	check_same(before, sim_state(sim));
+	check_same(mixed, sim_state_mixed(sim));
 }
 
 /* What was not committed is lost with the power. */
@@ -171,6 +188,7 @@ step(struct sim *sim)
 	static const struct sim_step steps[] = {
 		{ "classic", 350, sim_classic_step },
 		{ "consumer", 350, sim_consumer_step },
+		{ "mixed", 350, sim_mixed_step },
 		{ "pass", 200, step_pass },
 		{ "pass long", 4, step_pass_long },
 		{ "hold", 20, step_hold },
@@ -190,8 +208,10 @@ step(struct sim *sim)
 	picked->run(sim);
 	sim_classic_collect(sim);
 	sim_consumer_collect(sim);
+	sim_mixed_collect(sim);
 	sim_classic_check(sim);
 	sim_consumer_check(sim);
+	sim_mixed_check(sim);
 }
 
 /* --- A life ------------------------------------------------------------- */
@@ -214,6 +234,7 @@ begin(struct sim *sim)
 	}
 	sim_classic_init(sim);
 	sim_consumer_init(sim);
+	sim_mixed_init(sim);
 }
 
 /* Both groups come to rest, and then nobody is heard of any more. */
@@ -225,6 +246,8 @@ end(struct sim *sim)
 	world_commit(&sim->world);
 	sim_classic_collect(sim);
 	sim_consumer_collect(sim);
+	sim_mixed_collect(sim);
+	sim_mixed_settle(sim);
 	sim_consumer_settle(sim);
 	sim_classic_settle(sim);
 	sim_offsets_check(sim);
