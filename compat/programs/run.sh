@@ -4,7 +4,7 @@
 # them one that is killed under their hands.
 . "$(cd "$(dirname "$0")" && pwd)/../lib.sh"
 . "$HERE/broker.sh"
-LIMIT=600
+LIMIT=1500
 JOBS=1
 
 programs_make() {
