@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "auth/principal_rules.h"
+#include "base/log.h"
 #include "cli/access_control.h"
 #include "cli/cluster_role.h"
 #include "cli/environment.h"
@@ -86,8 +87,7 @@ open_tls(struct configuration *configuration, size_t i)
 {
 	const struct listener_address *listener =
 	    &configuration->listeners.items[i];
-	struct tls_config *config =
-	    arena_xalloc(&configuration->arena, sizeof(*config));
+	struct tls_config *config = &configuration->tls_configs[i];
 
 	if (tls_config_read(config, &configuration->properties,
 		listener->name, security_has_sasl(listener->protocol),
@@ -109,6 +109,8 @@ read_tls(struct configuration *configuration)
 
 	configuration->rules = arena_xcalloc(&configuration->arena,
 	    listeners->count, sizeof(*configuration->rules));
+	configuration->tls_configs = arena_xcalloc(&configuration->arena,
+	    listeners->count, sizeof(*configuration->tls_configs));
 	configuration->tls = arena_xcalloc(&configuration->arena,
 	    listeners->count, sizeof(*configuration->tls));
 	for (size_t i = 0; i < listeners->count; i++)
@@ -202,13 +204,38 @@ configuration_load(struct configuration *configuration,
 }
 
 void
+configuration_reload(struct configuration *configuration)
+{
+	const struct listener_addresses *listeners = &configuration->listeners;
+	size_t count = 0;
+
+	for (size_t i = 0; i < listeners->count; i++) {
+		if (configuration->tls[i] == NULL)
+			continue;
+		count++;
+		tls_config_reload(&configuration->tls_configs[i],
+		    configuration->tls[i], listeners->items[i].name);
+	}
+	if (count == 0)
+		log_info("klamm", "no listener has a file to be read again");
+}
+
+static void
+close_tls(struct configuration *configuration)
+{
+	if (configuration->tls == NULL)
+		return;
+	for (size_t i = 0; i < configuration->listeners.count; i++) {
+		tls_context_free(configuration->tls[i]);
+		tls_config_fini(&configuration->tls_configs[i]);
+		principal_rules_free(configuration->rules[i]);
+	}
+}
+
+void
 configuration_fini(struct configuration *configuration)
 {
-	if (configuration->tls != NULL)
-		for (size_t i = 0; i < configuration->listeners.count; i++) {
-			tls_context_free(configuration->tls[i]);
-			principal_rules_free(configuration->rules[i]);
-		}
+	close_tls(configuration);
 	config_set_unref(configuration->set);
 	listener_addresses_fini(&configuration->listeners);
 	data_directories_fini(&configuration->directories);

@@ -15,6 +15,7 @@
 #include "meta/config_set.h"
 
 struct principal_rules;
+struct tls_config;
 struct tls_context;
 
 struct configuration {
@@ -22,6 +23,7 @@ struct configuration {
 	struct listener_addresses listeners;
 	/* Of the listeners, in their order; zeroed where none is needed. */
 	struct sasl_settings *sasl;
+	struct tls_config *tls_configs;
 	struct tls_context **tls;	/* NULL where none is needed */
 	struct principal_rules **rules;	/* the same */
 	struct arena arena;		/* the texts of these */
@@ -37,6 +39,13 @@ struct configuration {
  */
 int configuration_load(struct configuration *configuration,
     const struct serve_options *options, char **environ) WARN_UNUSED;
+
+/*
+ * Read again what can be while the broker serves: the files that listeners
+ * speak TLS with.  Main thread.
+ */
+void configuration_reload(struct configuration *configuration);
+
 void configuration_fini(struct configuration *configuration);
 
 #endif

@@ -67,8 +67,8 @@ write_port_file(const char *path, int port)
  * SIGTERM and SIGINT ask for a stop.  While we serve they are blocked and
  * waited for; before and after that they end the process at once, because a
  * start can be long and has nothing to lose, and who asks a second time cannot
- * wait.  SIGHUP is blocked throughout: it has nothing to reload yet, and must
- * not end the broker.
+ * wait.  SIGHUP asks to read files again, is blocked throughout and waited for
+ * while we serve: one that comes earlier is found then.
  */
 
 /*
@@ -134,14 +134,20 @@ stop_is_asked_for(void)
 }
 
 static void
-await_stop(void)
+await_stop(struct configuration *configuration)
 {
 	sigset_t set;
 	int number;
 
 	stop_signals(&set);
-	while (sigwait(&set, &number) != 0)
-		continue;
+	sigaddset(&set, SIGHUP);
+	for (;;) {
+		if (sigwait(&set, &number) != 0)
+			continue;
+		if (number != SIGHUP)
+			break;
+		configuration_reload(configuration);
+	}
 	log_info("klamm", "stopping: %s", strsignal(number));
 }
 
@@ -163,20 +169,20 @@ announce(const struct node *node)
 
 /* From the start to the request to stop; -1 where it does not get there. */
 static int
-start_and_serve(struct node *node, const struct serve_options *options)
+start_and_serve(struct node *node, const struct serve_options *options,
+    struct configuration *configuration)
 {
 	if (node_start(node) != 0 ||
 	    write_port_file(options->port_file, node_port(node)) != 0)
 		return -1;
 	if (!stop_is_asked_for())
 		announce(node);
-	await_stop();
+	await_stop(configuration);
 	return 0;
 }
 
 static int
-run(const struct serve_options *options,
-    const struct configuration *configuration)
+run(const struct serve_options *options, struct configuration *configuration)
 {
 	const struct node_settings settings = {
 		.file = configuration->set,
@@ -198,7 +204,7 @@ run(const struct serve_options *options,
 	if (node == NULL)
 		return EXIT_FAILED;
 	hold_stop_signals();
-	result = start_and_serve(node, options);
+	result = start_and_serve(node, options, configuration);
 	service_manager_notify("STOPPING=1");
 	release_stop_signals();
 	if (node_stop(node) != 0)

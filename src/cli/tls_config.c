@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "auth/principal_rules.h"
+#include "base/log.h"
 #include "base/slice.h"
 #include "cli/whole_file.h"
 #include "net/tls_ciphers.h"
@@ -12,6 +13,8 @@
 #define PROTOCOL_KEY "ssl.protocol"
 #define PROTOCOLS_KEY "ssl.enabled.protocols"
 #define SUITES_KEY "ssl.cipher.suites"
+
+#define LOGGER "klamm"
 
 struct reader {
 	struct tls_config *config;
@@ -231,6 +234,32 @@ check_algorithm(const struct reader *reader, const char *name)
 	return refuse(key, slice_str(value), "is not supported");
 }
 
+/* --- Replacement ---------------------------------------------------------- */
+
+static int
+read_bool(const struct reader *reader, const char *name, bool *value)
+{
+	const char *key;
+	const char *text = lookup(reader, name, &key);
+
+	*value = text != NULL && strcasecmp(text, "true") == 0;
+	if (text == NULL || *value || strcasecmp(text, "false") == 0)
+		return 0;
+	return refuse(key, slice_str(text), "is neither true nor false");
+}
+
+static int
+read_rules(const struct reader *reader)
+{
+	struct tls_replacement_rules *rules = &reader->config->rules;
+
+	if (read_bool(reader, "ssl.allow.dn.changes",
+		&rules->dn_may_change) != 0)
+		return -1;
+	return read_bool(
+	    reader, "ssl.allow.san.changes", &rules->san_may_change);
+}
+
 /* --- Stores --------------------------------------------------------------- */
 
 static void
@@ -280,8 +309,8 @@ tls_config_read(struct tls_config *config, const struct properties *properties,
 	memset(config, 0, sizeof(*config));
 	read_stores(&reader);
 	if (read_protocols(&reader) != 0 || read_suites(&reader) != 0 ||
-	    check_protocol(&reader) != 0 ||
-	    read_client_auth(&reader) != 0 || check_plugins(&reader) != 0 ||
+	    check_protocol(&reader) != 0 || read_client_auth(&reader) != 0 ||
+	    read_rules(&reader) != 0 || check_plugins(&reader) != 0 ||
 	    check_algorithm(&reader, "ssl.keymanager.algorithm") != 0 ||
 	    check_algorithm(&reader, "ssl.trustmanager.algorithm") != 0)
 		return -1;
@@ -312,28 +341,84 @@ tls_config_rules(const struct properties *properties, const char *listener,
 	return rules;
 }
 
-struct tls_context *
-tls_config_open(const struct tls_config *config, const char *listener)
+static int
+read_material(const struct tls_config *config, struct tls_material *material,
+    char **error)
 {
 	const struct tls_files files = { .read = whole_file_read };
+
+	if (tls_material_read(material, &config->stores, &files, error) != 0)
+		return -1;
+	if (material->key != NULL)
+		return 0;
+	*error = xstrdup("no key store: ssl.keystore.location or "
+			 "ssl.keystore.key has to be set");
+	tls_material_fini(material);
+	return -1;
+}
+
+struct tls_context *
+tls_config_open(struct tls_config *config, const char *listener)
+{
 	struct tls_settings settings = config->settings;
-	struct tls_context *context = NULL;
-	struct tls_material material;
-	const char *reason = "no key store: ssl.keystore.location or "
-			     "ssl.keystore.key has to be set";
+	struct tls_context *context;
+	const char *reason;
 	char *error;
 
-	if (tls_material_read(&material, &config->stores, &files, &error) !=
-	    0) {
+	if (read_material(config, &config->material, &error) != 0) {
 		fprintf(stderr, "klamm: listener %s: %s\n", listener, error);
 		free(error);
 		return NULL;
 	}
-	settings.material = &material;
-	if (material.key != NULL)
-		context = tls_context_new(&settings, &reason);
+	settings.material = &config->material;
+	context = tls_context_new(&settings, &reason);
 	if (context == NULL)
 		fprintf(stderr, "klamm: listener %s: %s\n", listener, reason);
-	tls_material_fini(&material);
 	return context;
+}
+
+/* The new material goes to *then: 0, or -1 with *error. */
+static int
+replace(const struct tls_config *config, struct tls_context *context,
+    struct tls_material *then, char **error)
+{
+	struct tls_settings settings = config->settings;
+	const char *reason;
+
+	if (read_material(config, then, error) != 0)
+		return -1;
+	settings.material = then;
+	if (tls_replacement_check(
+		&config->material, then, &config->rules, error) != 0)
+		return -1;
+	if (tls_context_replace(context, &settings, &reason) == 0)
+		return 0;
+	*error = xstrdup(reason);
+	return -1;
+}
+
+void
+tls_config_reload(struct tls_config *config, struct tls_context *context,
+    const char *listener)
+{
+	struct tls_material then = { .key = NULL };
+	char *error;
+
+	if (replace(config, context, &then, &error) != 0) {
+		log_error(LOGGER,
+		    "listener %s goes on with the stores it has: %s", listener,
+		    error);
+		free(error);
+		tls_material_fini(&then);
+		return;
+	}
+	tls_material_fini(&config->material);
+	config->material = then;
+	log_info(LOGGER, "listener %s has read its stores again", listener);
+}
+
+void
+tls_config_fini(struct tls_config *config)
+{
+	tls_material_fini(&config->material);
 }

@@ -11,12 +11,15 @@
 #include "base/properties.h"
 #include "net/tls_context.h"
 #include "net/tls_material.h"
+#include "net/tls_replacement.h"
 
 struct principal_rules;
 
 struct tls_config {
 	struct tls_store_settings stores;
 	struct tls_settings settings;	/* without its material */
+	struct tls_replacement_rules rules;
+	struct tls_material material;	/* of the context, once it is open */
 };
 
 /*
@@ -37,9 +40,20 @@ struct principal_rules *tls_config_rules(const struct properties *properties,
 
 /*
  * Read the stores and make a context of them; NULL with a line on standard
- * error.
+ * error.  tls_config_fini is due either way.
  */
 struct tls_context *tls_config_open(
-    const struct tls_config *config, const char *listener) WARN_UNUSED;
+    struct tls_config *config, const char *listener) WARN_UNUSED;
+
+/*
+ * Read the stores again, for the context's connections that come from now on.
+ * Where that cannot be, or where the certificate may not follow the one that
+ * was there (net/tls_replacement.h), all is as before.  A line in the log says
+ * which.  Called by one thread at a time.
+ */
+void tls_config_reload(struct tls_config *config, struct tls_context *context,
+    const char *listener);
+
+void tls_config_fini(struct tls_config *config);
 
 #endif
