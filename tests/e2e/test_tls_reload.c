@@ -1,0 +1,249 @@
+/*
+ * Certificates that change while clients work: SIGHUP has the broker read its
+ * stores again.
+ */
+#include "unit/unit.h"
+
+#include "unit/certificates.h"
+#include "unit/temp_dir.h"
+
+#include "e2e/broker_process.h"
+#include "e2e/kafka_client.h"
+
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#define TOPIC "t"
+#define ROUNDS 5
+#define RECORDS 2000 /* a round */
+
+/* Connections until the broker is believed not to have read its stores. */
+#define ATTEMPTS_MAX 20000
+
+static struct broker_process broker;
+static struct certificate authority;
+static char *directory, *keystore_pem, *authority_pem;
+static SSL_CTX *ssl_ctx;
+
+/* --- The broker's certificate --------------------------------------------- */
+
+/* Replaced whole, as those do who renew certificates. */
+static void
+put_certificate(const struct certificate *certificate)
+{
+	char *path = xasprintf("%s.new", keystore_pem);
+
+	certificate_write(certificate, path);
+	assert_int_equal(rename(path, keystore_pem), 0);
+	free(path);
+}
+
+static void
+reload(void)
+{
+	assert_int_equal(kill(broker.pid, SIGHUP), 0);
+}
+
+static int
+set_up(void **state UNUSED)
+{
+	struct certificate own;
+	char *keystore;
+
+	authority = certificate_new("authority", NULL);
+	own = certificate_new("broker", &authority);
+	directory = temp_dir_make();
+	keystore_pem = xasprintf("%s/broker.pem", directory);
+	authority_pem = xasprintf("%s/authority.pem", directory);
+	certificate_write(&authority, authority_pem);
+	put_certificate(&own);
+	certificate_free(&own);
+	keystore = xasprintf("ssl.keystore.location=%s", keystore_pem);
+	broker_process_start(&broker, "--override",
+	    "listeners=SSL://127.0.0.1:0", "--override",
+	    "ssl.keystore.type=PEM", "--override", keystore, NULL);
+	free(keystore);
+	ssl_ctx = SSL_CTX_new(TLS_client_method());
+	return ssl_ctx == NULL ? -1 : 0;
+}
+
+static int
+tear_down(void **state UNUSED)
+{
+	broker_process_fini(&broker);
+	SSL_CTX_free(ssl_ctx);
+	certificate_free(&authority);
+	temp_dir_remove(directory);
+	free(keystore_pem);
+	free(authority_pem);
+	return 0;
+}
+
+/* --- Connections ---------------------------------------------------------- */
+
+static SSL *
+open_connection(void)
+{
+	const struct timeval deadline = { .tv_sec = 60 };
+	int fd = broker_process_connect(&broker);
+	SSL *ssl = SSL_new(ssl_ctx);
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &deadline,
+			     sizeof(deadline)),
+	    0);
+	assert_int_equal(SSL_set_fd(ssl, fd), 1);
+	assert_int_equal(SSL_connect(ssl), 1);
+	return ssl;
+}
+
+static void
+close_connection(SSL *ssl)
+{
+	int fd = SSL_get_fd(ssl);
+
+	SSL_free(ssl);
+	close(fd);
+}
+
+static bool
+shows(const SSL *ssl, const struct certificate *certificate)
+{
+	X509 *peer = SSL_get1_peer_certificate(ssl);
+	bool same = X509_cmp(peer, certificate->x509) == 0;
+
+	X509_free(peer);
+	return same;
+}
+
+static bool
+new_connection_shows(const struct certificate *certificate)
+{
+	SSL *ssl = open_connection();
+	bool same = shows(ssl, certificate);
+
+	close_connection(ssl);
+	return same;
+}
+
+static void
+await_certificate(const struct certificate *certificate)
+{
+	for (int i = 0; i < ATTEMPTS_MAX; i++)
+		if (new_connection_shows(certificate))
+			return;
+	fail_msg("new connections see another certificate");
+}
+
+/* ApiVersions v0, and as much of the answer as says whose it is. */
+static void
+expect_answer(SSL *ssl)
+{
+	static const uint8_t request[] = { 0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0,
+		7, 0xff, 0xff };
+	uint8_t answer[4096];
+	int len = 0;
+
+	assert_int_equal(
+	    SSL_write(ssl, request, sizeof(request)), sizeof(request));
+	while (len < 8) {
+		int n = SSL_read(ssl, answer + len, (int)sizeof(answer) - len);
+
+		assert_true(n > 0);
+		len += n;
+	}
+	assert_int_equal(answer[7], 7);
+}
+
+/* --- Tests ---------------------------------------------------------------- */
+
+static void
+send_some(struct kafka_producer *producer, int count)
+{
+	for (int i = 0; i < count; i++)
+		kafka_producer_send(
+		    producer, TOPIC, 0, slice_str("k"), slice_str("v"));
+}
+
+static void
+certificates_rotate_under_load(void **state UNUSED)
+{
+	SSL *old = open_connection();
+	struct kafka_producer producer;
+
+	kafka_producer_init(&producer, &broker,
+	    KAFKA_SETTINGS("security.protocol", "ssl", "ssl.ca.location",
+		authority_pem, "linger.ms", "0", "batch.num.messages", "10"));
+	for (int round = 0; round < ROUNDS; round++) {
+		struct certificate next = certificate_new("broker", &authority);
+
+		send_some(&producer, RECORDS / 2);
+		put_certificate(&next);
+		reload();
+		send_some(&producer, RECORDS / 2);
+		await_certificate(&next);
+		expect_answer(old);
+		certificate_free(&next);
+	}
+	kafka_producer_flush_ok(&producer);
+	assert_int_equal(producer.count, ROUNDS * RECORDS);
+	for (size_t i = 0; i < producer.count; i++)
+		assert_int_equal(producer.deliveries[i].offset, i);
+	kafka_producer_fini(&producer);
+	close_connection(old);
+}
+
+static void
+await_line(const char *text)
+{
+	for (int i = 0; i < ATTEMPTS_MAX; i++) {
+		if (broker_process_logged(&broker, text))
+			return;
+		/* Meanwhile it serves. */
+		close_connection(open_connection());
+	}
+	fail_msg("the broker does not say: %s", text);
+}
+
+static void
+bad_stores_change_nothing(void **state UNUSED)
+{
+	struct certificate good = certificate_new("broker", &authority);
+	struct certificate other = certificate_new("other", &authority);
+
+	put_certificate(&good);
+	reload();
+	await_certificate(&good);
+	put_certificate(&other);
+	reload();
+	await_line("listener SSL goes on with the stores it has: Keystore "
+		   "DistinguishedName does not match: existing={DN=CN=broker}, "
+		   "new={DN=CN=other}");
+	assert_int_equal(truncate(keystore_pem, 0), 0);
+	reload();
+	await_line("No matching PRIVATE KEY entries in PEM file");
+	assert_int_equal(unlink(keystore_pem), 0);
+	reload();
+	await_line("No such file or directory");
+	assert_true(new_connection_shows(&good));
+	/* And it takes the next one that will do. */
+	certificate_free(&good);
+	good = certificate_new("broker", &authority);
+	put_certificate(&good);
+	reload();
+	await_certificate(&good);
+	certificate_free(&good);
+	certificate_free(&other);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(certificates_rotate_under_load),
+		cmocka_unit_test(bad_stores_change_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
