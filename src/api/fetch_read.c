@@ -113,7 +113,8 @@ part_is_warm(const struct fetch *fetch, const struct fetch_part *part)
 	if (fetch->isolation == PARTITION_READ_COMMITTED &&
 	    log_read_may_look_up_aborted(read))
 		return false;
-	return log_read_is_warm(read);
+	return log_read_is_warm(
+	    read, fetch->request->server->cold_reads);
 }
 
 /* --- All partitions ---------------------------------------------------- */
@@ -142,6 +143,7 @@ on_resolve(struct task *task)
 	struct fetch *fetch = CONTAINER_OF(task, struct fetch, resolve_task);
 	struct fetch_part *part = &fetch->parts[fetch->next];
 
+	log_read_warm(&part->read.data);
 	part_resolve(fetch, part);
 	fetch->cold.fd = part->read.data.fd;
 	fetch->cold.position = part->read.data.position;

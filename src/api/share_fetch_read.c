@@ -149,7 +149,8 @@ part_is_warm(
 	if (fetch->config.isolation == PARTITION_READ_COMMITTED &&
 	    log_read_may_look_up_aborted(data))
 		return false;
-	return log_read_is_warm(data);
+	return log_read_is_warm(
+	    data, fetch->request->server->cold_reads);
 }
 
 /*
@@ -198,6 +199,7 @@ on_resolve(struct task *task)
 	    CONTAINER_OF(task, struct share_fetch, resolve_task);
 	struct share_fetch_part *part = &fetch->parts[fetch->next];
 
+	log_read_warm(&part->read.data);
 	part_resolve(fetch, part);
 	fetch->cold.fd = part->read.data.fd;
 	fetch->cold.position = part->read.data.position;

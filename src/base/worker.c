@@ -3,6 +3,7 @@
 #include "base/worker.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 struct worker_pool {
 	/* immutable */
@@ -16,6 +17,9 @@ struct worker_pool {
 	struct list tasks;
 	int running;		/* tasks, which may post more */
 	bool stopping;
+
+	/* atomic */
+	atomic_int unfinished;
 };
 
 /* One thread, so that tasks run in the order of their posts. */
@@ -48,6 +52,7 @@ run(void *argument)
 		pool->running++;
 		pthread_mutex_unlock(&pool->lock);
 		task->run(task);
+		atomic_fetch_sub(&pool->unfinished, 1);
 		pthread_mutex_lock(&pool->lock);
 		pool->running--;
 	}
@@ -97,10 +102,17 @@ void
 worker_pool_post(struct worker_pool *pool, struct task *task)
 {
 	assert(task->run != NULL);
+	atomic_fetch_add(&pool->unfinished, 1);
 	pthread_mutex_lock(&pool->lock);
 	list_append(&pool->tasks, &task->node);
 	pthread_mutex_unlock(&pool->lock);
 	pthread_cond_signal(&pool->filled);
+}
+
+int
+worker_pool_unfinished(struct worker_pool *pool)
+{
+	return atomic_load(&pool->unfinished);
 }
 
 void

@@ -41,6 +41,9 @@ void worker_stop_free(struct worker *worker);
 struct worker_pool *worker_pool_new(const char *name, int thread_count)
     WARN_UNUSED;
 void worker_pool_post(struct worker_pool *pool, struct task *task);
+
+/* Tasks that were posted and have not ended.  Any thread; a moment's truth. */
+int worker_pool_unfinished(struct worker_pool *pool);
 void worker_pool_stop_free(struct worker_pool *pool);
 
 #endif

@@ -51,7 +51,7 @@
 /* How long replies may take to leave at a stop. */
 #define DRAIN_MS 500
 
-#define COLD_READ_THREADS 2
+#define COLD_READ_THREADS 4
 
 struct node {
 	const struct listener_addresses *addresses;

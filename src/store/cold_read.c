@@ -4,6 +4,8 @@
 #include "base/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -17,6 +19,11 @@
 #define READ_LEN ((size_t)128 << 10)
 /* The kernel reads ahead in larger pieces, so one page tells for that much. */
 #define SAMPLE_LEN ((size_t)16 << 10)
+/* Of what is all in the cache, and may be on its way there. */
+#define ARRIVAL_LEN ((size_t)64 << 10)
+/* So much of what is behind a range is read too, but not more than this. */
+#define AHEAD_RANGES 4
+#define AHEAD_LEN_MAX ((size_t)4 << 20)
 
 /* The kernel's structures (linux/mman.h from 6.5 on). */
 struct range {
@@ -56,17 +63,19 @@ byte_warm(int fd, int64_t position)
 }
 
 static bool
-warm_by_sample(int fd, int64_t position, size_t len)
+warm_by_sample(int fd, int64_t position, size_t len, size_t step)
 {
-	for (size_t at = 0; at < len; at += SAMPLE_LEN) {
+	for (size_t at = 0; at < len; at += step) {
 		if (!byte_warm(fd, position + (int64_t)at))
 			return false;
 	}
 	return byte_warm(fd, position + (int64_t)len - 1);
 }
 
+/* Pages count as cached from the moment at which they are asked for. */
 bool
-cold_read_is_warm(int fd, int64_t position, size_t len)
+cold_read_is_warm(
+    struct worker_pool *pool, int fd, int64_t position, size_t len)
 {
 	int warm;
 
@@ -74,19 +83,41 @@ cold_read_is_warm(int fd, int64_t position, size_t len)
 	if (len == 0)
 		return true;
 	warm = warm_by_count(fd, position, len);
-	return warm < 0 ? warm_by_sample(fd, position, len) : warm > 0;
+	if (warm < 0)
+		return warm_by_sample(fd, position, len, SAMPLE_LEN);
+	return warm > 0 &&
+	    (worker_pool_unfinished(pool) == 0 ||
+		warm_by_sample(fd, position, len, ARRIVAL_LEN));
 }
 
-static void
-read_run(struct task *task)
-{
-	struct cold_read *read = CONTAINER_OF(task, struct cold_read, task);
-	char *scratch = xmalloc(READ_LEN);
+/* --- On the pool -------------------------------------------------------- */
 
-	for (size_t at = 0; at < read->len;) {
-		ssize_t n =
-		    pread(read->fd, scratch, MIN(READ_LEN, read->len - at),
-			read->position + (int64_t)at);
+/*
+ * The same file without the kernel's read-ahead, and for longer than its owner
+ * keeps it open; -1 where there is none.
+ */
+static int
+open_again(int fd)
+{
+	char path[32];
+	int again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDONLY | O_CLOEXEC);
+	if (again >= 0)
+		(void)posix_fadvise(again, 0, 0, POSIX_FADV_RANDOM);
+	return again;
+}
+
+/* Read what is there of a range: asked for at once, and then waited for. */
+static void
+bring_in(int fd, int64_t position, size_t len, char *scratch)
+{
+	(void)posix_fadvise(
+	    fd, (off_t)position, (off_t)len, POSIX_FADV_WILLNEED);
+	for (size_t at = 0; at < len;) {
+		ssize_t n = pread(fd, scratch, MIN(READ_LEN, len - at),
+		    (off_t)(position + (int64_t)at));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -94,13 +125,45 @@ read_run(struct task *task)
 			break;
 		at += (size_t)n;
 	}
-	free(scratch);
+}
+
+static void
+read_run(struct task *task)
+{
+	struct cold_read *read = CONTAINER_OF(task, struct cold_read, task);
+	struct worker_pool *pool = read->pool;
+	int64_t end = read->position + (int64_t)read->len;
+	size_t ahead = MIN(AHEAD_RANGES * read->len, AHEAD_LEN_MAX);
+	char *scratch = xmalloc(READ_LEN);
+	int fd = open_again(read->fd);
+
+	bring_in(fd < 0 ? read->fd : fd, read->position, read->len, scratch);
+	/* It is gone with this call. */
 	read->done(read);
+	/* This one is the only one, so nobody waits, nor reads the same. */
+	if (fd >= 0 && worker_pool_unfinished(pool) == 1)
+		bring_in(fd, end, ahead, scratch);
+	if (fd >= 0)
+		close(fd);
+	free(scratch);
+}
+
+void
+cold_read_now(int fd, int64_t position, size_t len)
+{
+	char *scratch = xmalloc(READ_LEN);
+	int again = open_again(fd);
+
+	bring_in(again < 0 ? fd : again, position, len, scratch);
+	if (again >= 0)
+		close(again);
+	free(scratch);
 }
 
 void
 cold_read_start(struct cold_read *read, struct worker_pool *pool)
 {
+	read->pool = pool;
 	read->task.run = read_run;
 	worker_pool_post(pool, &read->task);
 }

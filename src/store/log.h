@@ -40,6 +40,7 @@ struct log;
 struct segment;
 struct txn_index;
 struct verification_start;
+struct worker_pool;
 
 /* --- Life --------------------------------------------------------------- */
 
@@ -327,9 +328,17 @@ bool log_read_may_look_up_aborted(const struct log_read *read);
 
 /*
  * May log_read_resolve, and then whoever reads the range, go on without
- * waiting for the disk?  May say no where that is so; never blocks.  Unlocked.
+ * waiting for the disk, by what cold_read_is_warm says?  May say no where that
+ * is so; never blocks.  Unlocked.
  */
-bool log_read_is_warm(const struct log_read *read);
+bool log_read_is_warm(const struct log_read *read,
+    struct worker_pool *cold_reads);
+
+/*
+ * Bring in what log_read_resolve, and then whoever reads the range, will look
+ * at, as far as that can be known before.  Blocks.  Unlocked.
+ */
+void log_read_warm(const struct log_read *read);
 
 /* What is there within max_bytes, as far as whoever waits for it counts. */
 static inline int64_t

@@ -469,25 +469,57 @@ look_from(const struct log_read *read)
 	return loaded ? segment_lookup_closed(segment, read->from_offset) : -1;
 }
 
+/*
+ * What resolve and then the reader look at.  The segment is pinned then, and
+ * the result its descriptor; -1 where that cannot be known, or opened.
+ */
+static int
+look_at(const struct log_read *read, int64_t *position, size_t *len)
+{
+	int64_t left;
+
+	*position = look_from(read);
+	if (*position < 0)
+		return -1;
+	left = MAX(read->end_position - *position, 0);
+	*len = (size_t)MIN(left,
+	    LOOK_LEN + (int64_t)MIN(read->max_bytes, (size_t)INT32_MAX));
+	return segment_pin(read->segment);
+}
+
 bool
-log_read_is_warm(const struct log_read *read)
+log_read_is_warm(
+    const struct log_read *read, struct worker_pool *cold_reads)
 {
 	int64_t position;
-	int64_t len;
+	size_t len;
 	bool warm;
 	int fd;
 
 	if (!read->unresolved)
 		return true;
-	position = look_from(read);
-	fd = position < 0 ? -1 : segment_pin(read->segment);
+	fd = look_at(read, &position, &len);
 	if (fd < 0)
 		return false;
-	len = MIN(read->end_position - position,
-	    LOOK_LEN + (int64_t)MIN(read->max_bytes, (size_t)INT32_MAX));
-	warm = cold_read_is_warm(fd, position, (size_t)MAX(len, 0));
+	warm = cold_read_is_warm(cold_reads, fd, position, len);
 	segment_unpin(read->segment);
 	return warm;
+}
+
+void
+log_read_warm(const struct log_read *read)
+{
+	int64_t position;
+	size_t len;
+	int fd;
+
+	if (!read->unresolved)
+		return;
+	fd = look_at(read, &position, &len);
+	if (fd < 0)
+		return;
+	cold_read_now(fd, position, len);
+	segment_unpin(read->segment);
 }
 
 void

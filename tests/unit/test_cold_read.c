@@ -59,14 +59,17 @@ static void
 what_was_written_is_warm(void **state UNUSED)
 {
 	char *dir = temp_dir_make();
+	struct worker_pool *pool = worker_pool_new("cold", 1);
 	int fd = file_make(dir);
 
-	assert_true(cold_read_is_warm(fd, 0, FILE_LEN));
-	assert_true(cold_read_is_warm(fd, 4095, 2));
-	assert_true(cold_read_is_warm(fd, FILE_LEN - 1, 1));
-	assert_true(cold_read_is_warm(fd, 0, 0));
-	assert_true(warm_by_sample(fd, 0, FILE_LEN));
-	assert_false(warm_by_sample(fd, FILE_LEN - 1, 2));
+	assert_non_null(pool);
+	assert_true(cold_read_is_warm(pool, fd, 0, FILE_LEN));
+	assert_true(cold_read_is_warm(pool, fd, 4095, 2));
+	assert_true(cold_read_is_warm(pool, fd, FILE_LEN - 1, 1));
+	assert_true(cold_read_is_warm(pool, fd, 0, 0));
+	assert_true(warm_by_sample(fd, 0, FILE_LEN, SAMPLE_LEN));
+	assert_false(warm_by_sample(fd, FILE_LEN - 1, 2, SAMPLE_LEN));
+	worker_pool_stop_free(pool);
 	close(fd);
 	temp_dir_remove(dir);
 }
@@ -85,13 +88,15 @@ a_cold_read_warms_its_range(void **state UNUSED)
 	assert_non_null(pool);
 	sem_init(&waiter.done, 0, 0);
 	if (pages_drop(fd)) {
-		assert_false(cold_read_is_warm(fd, RANGE_AT, RANGE_LEN));
-		assert_false(warm_by_sample(fd, RANGE_AT, RANGE_LEN));
+		assert_false(cold_read_is_warm(pool, fd, RANGE_AT, RANGE_LEN));
+		assert_false(warm_by_sample(
+		    fd, RANGE_AT, RANGE_LEN, SAMPLE_LEN));
 	}
 	cold_read_start(&waiter.read, pool);
 	sem_wait(&waiter.done);
-	assert_true(cold_read_is_warm(fd, RANGE_AT, RANGE_LEN));
-	assert_true(warm_by_sample(fd, RANGE_AT, RANGE_LEN));
+	assert_true(cold_read_is_warm(pool, fd, RANGE_AT, RANGE_LEN));
+	assert_true(warm_by_sample(
+		    fd, RANGE_AT, RANGE_LEN, SAMPLE_LEN));
 	/* Beyond the end, and on no file, it ends all the same. */
 	waiter.read.position = FILE_LEN - 10;
 	cold_read_start(&waiter.read, pool);
@@ -104,12 +109,62 @@ a_cold_read_warms_its_range(void **state UNUSED)
 	temp_dir_remove(dir);
 }
 
+static size_t
+pages_cached(int fd)
+{
+	struct range range = { 0, FILE_LEN };
+	struct range_pages pages = { 0 };
+
+	if (syscall(__NR_cachestat, fd, &range, &pages, 0) != 0)
+		return 0;
+	return pages.cached;
+}
+
+/*
+ * What is behind a range comes in with it, on the pool, and who reads the
+ * range then brings in nothing more.
+ */
+static void
+the_pool_alone_reads_ahead(void **state UNUSED)
+{
+	char *dir = temp_dir_make();
+	int fd = file_make(dir);
+	struct worker_pool *pool = worker_pool_new("cold", 2);
+	struct waiter waiter = {
+		.read = { .fd = fd, .len = RANGE_LEN, .done = on_done }
+	};
+	char *bytes = xmalloc(RANGE_LEN);
+	size_t cached;
+
+	assert_non_null(pool);
+	sem_init(&waiter.done, 0, 0);
+	pages_drop(fd);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL), 0);
+	cached = pages_cached(fd);
+	cold_read_start(&waiter.read, pool);
+	sem_wait(&waiter.done);
+	worker_pool_stop_free(pool);
+	/* Where the pages stayed there was nothing to be read. */
+	if (cached == 0) {
+		cached = pages_cached(fd);
+		if (cached > 0)
+			assert_in_range(cached, 5 * RANGE_LEN / PAGE_LEN,
+			    5 * RANGE_LEN / PAGE_LEN + 2);
+		assert_int_equal(pread(fd, bytes, RANGE_LEN, 0), RANGE_LEN);
+		assert_int_equal(pages_cached(fd), cached);
+	}
+	free(bytes);
+	close(fd);
+	temp_dir_remove(dir);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_written_is_warm),
 		cmocka_unit_test(a_cold_read_warms_its_range),
+		cmocka_unit_test(the_pool_alone_reads_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,9 +20,9 @@
 static atomic_bool cold;
 
 static bool
-is_warm(const struct log_read *read)
+is_warm(const struct log_read *read, struct worker_pool *pool)
 {
-	return !atomic_load(&cold) && log_read_is_warm(read);
+	return !atomic_load(&cold) && log_read_is_warm(read, pool);
 }
 
 #define log_read_is_warm is_warm
