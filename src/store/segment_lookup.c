@@ -13,6 +13,15 @@
 /* index.interval.bytes of an index that is made anew. */
 #define REBUILD_INTERVAL_BYTES 4096
 
+/* A file that may be the old one, which is no good, is better not there. */
+static void
+drop(struct disk *disk, const char *path)
+{
+	if (disk_unlink(disk, path) != 0 && errno != ENOENT)
+		log_warn("store", "cannot remove %s, which is wrong: %s", path,
+		    strerror(errno));
+}
+
 /*
  * M.  The indexes say nothing that the batches do not say.  What was there
  * stays until the new ones are whole.
@@ -37,9 +46,12 @@ rebuild(struct segment *segment, int fd, const char *offsets, const char *times)
 	segment->timestamps_known = true;
 	/* Not writing them costs a rebuild next time. */
 	if (segment_indexes_write(
-		&segment->indexes, segment->disk, offsets, times) != 0)
+		&segment->indexes, segment->disk, offsets, times) != 0) {
 		log_warn("store", "cannot write %s or %s: %s", offsets, times,
 		    strerror(errno));
+		drop(segment->disk, offsets);
+		drop(segment->disk, times);
+	}
 	return 0;
 }
 

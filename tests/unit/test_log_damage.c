@@ -354,6 +354,27 @@ a_failing_rebuild_keeps_the_times(void **state)
 	assert_int_equal(segment_distrust(segment), 1);
 }
 
+/* A wrong index goes, also where there is no descriptor for the new one. */
+static void
+a_wrong_index_is_not_kept(void **state)
+{
+	struct fixture *fixture = *state;
+	struct segment *segment;
+	char *path;
+
+	segments_of(fixture, 2000);
+	append_large(fixture, 30);
+	segment = fixture->log->segments[0];
+	path = segment_path(segment, ".index");
+	assert_int_equal(access(path, F_OK), 0);
+	disk_fault_fail_all(
+	    &fixture->fault, DISK_OPEN, "index", 0, EMFILE);
+	assert_int_equal(segment_distrust(segment), 1);
+	assert_true(disk_fault_clear(&fixture->fault) > 0);
+	assert_int_equal(access(path, F_OK), -1);
+	free(path);
+}
+
 static void
 a_shortened_segment_is_noticed(void **state)
 {
@@ -1095,6 +1116,7 @@ main(void)
 		TEST(a_flipped_offset_is_not_behind_the_log),
 		TEST(a_flipped_offset_stops_no_truncation),
 		TEST(a_failing_rebuild_keeps_the_times),
+		TEST(a_wrong_index_is_not_kept),
 		TEST(a_shortened_segment_is_noticed),
 		TEST(gaps_of_an_old_compaction_are_legal),
 		TEST(flipped_indexes_do_not_stop_appends),
