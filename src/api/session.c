@@ -20,8 +20,8 @@
 /* A client may begin to say again who it is once in so many milliseconds. */
 #define REAUTHENTICATION_MS_MIN 1000
 
-/* As good as for ever, and nothing overflows. */
-#define SESSION_MS_MAX (INT64_MAX / 2)
+/* As good as for ever, and still a number of nanoseconds to clients. */
+#define SESSION_MS_MAX (INT64_MAX / 1000000)
 
 enum state {
 	STATE_BEGIN,
@@ -250,13 +250,13 @@ begin_delay(struct session *session)
 	    session->server->settings->failed_authentication_delay_ms);
 }
 
-/* Tell the request's client what has failed, later, and close. */
+/* Log the reason, tell the request's client the message, later, and close. */
 static void
-fail(struct session *session, struct request *request, struct slice message,
+fail(struct session *session, struct request *request, struct slice reason,
+    struct slice message,
     void (*tell)(struct request *request, struct slice message))
 {
-	audit_failed_login(
-	    session->server->audit, session->connection, message);
+	audit_failed_login(session->server->audit, session->connection, reason);
 	session->failed = request;
 	session->tell = tell;
 	session->message = slice_of(slice_dup(message), message.len);
@@ -289,10 +289,11 @@ set_end(struct session *session, const struct sasl_result *result)
 	if (result->expiry_ms != INT64_MAX)
 		left_ms = MIN(
 		    left_ms, MAX(result->expiry_ms - clock_wall_ms(), 0));
-	session->lifetime_ms = left_ms == INT64_MAX ? 0 : left_ms;
+	session->lifetime_ms =
+	    left_ms == INT64_MAX ? 0 : MIN(left_ms, SESSION_MS_MAX);
 	session->end_ms = left_ms == INT64_MAX ?
 	    INT64_MAX :
-	    clock_monotonic_ms() + MIN(left_ms, SESSION_MS_MAX);
+	    clock_monotonic_ms() + session->lifetime_ms;
 }
 
 /* -1 and a message where the client is not who it was. */
@@ -527,7 +528,7 @@ session_handshake(struct request *request)
 		request_close(request, "a mechanism that is not enabled");
 	} else {
 		fail(session, request,
-		    slice_str("a mechanism that is not enabled"),
+		    slice_str("a mechanism that is not enabled"), SLICE_NULL,
 		    tell_handshake);
 	}
 }
@@ -576,7 +577,10 @@ session_authenticate(struct request *request)
 	}
 	status = step(session, body->auth_bytes, &request->arena, &result);
 	if (status == SASL_FAILED)
-		fail(session, request, result.message, tell_authenticate);
+		fail(session, request,
+		    slice_is_null(result.reason) ? result.message :
+						   result.reason,
+		    result.message, tell_authenticate);
 	else
 		answer_authenticate(request, KP_NONE, slice_str(""),
 		    result.token,

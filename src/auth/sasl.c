@@ -1,5 +1,6 @@
 #include "auth/sasl.h"
 
+#include "auth/sasl_oauthbearer.h"
 #include "auth/sasl_plain.h"
 #include "auth/sasl_scram.h"
 
@@ -7,6 +8,7 @@ static const char *const names[SASL_MECHANISMS_COUNT] = {
 	[SASL_PLAIN] = "PLAIN",
 	[SASL_SCRAM_SHA_256] = "SCRAM-SHA-256",
 	[SASL_SCRAM_SHA_512] = "SCRAM-SHA-512",
+	[SASL_OAUTHBEARER] = "OAUTHBEARER",
 };
 
 const char *
@@ -43,6 +45,9 @@ sasl_exchange_new(
 	case SASL_SCRAM_SHA_512:
 		exchange = sasl_scram_new(SCRAM_SHA_512);
 		break;
+	case SASL_OAUTHBEARER:
+		exchange = sasl_oauthbearer_new();
+		break;
 	}
 	assert(exchange != NULL);
 	exchange->settings = settings;
@@ -65,5 +70,6 @@ sasl_exchange_step(struct sasl_exchange *exchange, struct slice token,
 	result->message = SLICE_NULL;
 	result->expiry_ms = INT64_MAX;
 	result->with_token = false;
+	result->reason = SLICE_NULL;
 	return exchange->ops->step(exchange, token, arena, result);
 }

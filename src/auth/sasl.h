@@ -15,15 +15,17 @@
 #include "base/base.h"
 
 struct delegation_tokens;
+struct oauth_settings;
 struct scram_users;
 
 enum sasl_mechanism {
 	SASL_PLAIN,
 	SASL_SCRAM_SHA_256,
 	SASL_SCRAM_SHA_512,
+	SASL_OAUTHBEARER,
 };
 
-#define SASL_MECHANISMS_COUNT 3
+#define SASL_MECHANISMS_COUNT 4
 
 /* A user of PLAIN. */
 struct sasl_user {
@@ -40,6 +42,7 @@ struct sasl_settings {
 	size_t users_count;
 	struct scram_users *scram_users;
 	struct delegation_tokens *tokens;
+	const struct oauth_settings *oauth;
 };
 
 enum sasl_status {
@@ -57,6 +60,8 @@ struct sasl_result {
 	bool with_token; /* he has a delegation token and no password */
 	/* At SASL_FAILED: what to say, null for what is said of all. */
 	struct slice message;
+	/* What only logs are told of it, null where it is the same. */
+	struct slice reason;
 };
 
 struct sasl_exchange;

@@ -11,6 +11,8 @@
 #include "auth/authorizer.h"
 #include "auth/delegation_token_sweeper.h"
 #include "auth/delegation_tokens.h"
+#include "auth/jwk_source.h"
+#include "auth/oauth.h"
 #include "auth/scram_users.h"
 #include "base/bytes.h"
 #include "base/descriptors.h"
@@ -72,6 +74,7 @@ struct node {
 	struct delegation_tokens *tokens;
 	struct delegation_token_sweeper *token_sweeper;
 	struct sasl_settings *sasl;	/* of the addresses */
+	struct oauth_settings *oauth;	/* theirs, where they have some */
 	struct session_settings *sessions;	/* of the addresses */
 	struct tls_context *const *tls;		/* of the addresses */
 	struct controller *controller;
@@ -523,8 +526,23 @@ give_up(struct node *node)
 	return NULL;
 }
 
+/* The settings of one listener with its keys, which may have to be fetched. */
+static int
+open_keys(struct node *node, struct sasl_settings *sasl,
+    struct oauth_settings *oauth)
+{
+	if (sasl->oauth == NULL)
+		return 0;
+	*oauth = *sasl->oauth;
+	sasl->oauth = oauth;
+	if (oauth->source == NULL)
+		return 0;
+	oauth->keys = jwk_source_open(oauth->source, node->disk);
+	return oauth->keys == NULL ? -1 : 0;
+}
+
 /* The listeners' settings with the users that stand in the metadata. */
-static void
+static int
 open_logins(struct node *node, const struct node_settings *settings)
 {
 	size_t count = node->addresses->count;
@@ -534,6 +552,7 @@ open_logins(struct node *node, const struct node_settings *settings)
 	settings_delegation_tokens(node->configs, &tokens);
 	node->tokens = delegation_tokens_new(&tokens);
 	node->sasl = xcalloc(count, sizeof(*node->sasl));
+	node->oauth = xcalloc(count, sizeof(*node->oauth));
 	node->sessions = xcalloc(count, sizeof(*node->sessions));
 	for (size_t i = 0; i < count; i++) {
 		node->sasl[i] = settings->sasl[i];
@@ -544,8 +563,23 @@ open_logins(struct node *node, const struct node_settings *settings)
 		    &node->sasl[i] :
 		    NULL;
 		node->sessions[i].rules = settings->rules[i];
+		if (open_keys(node, &node->sasl[i], &node->oauth[i]) != 0)
+			return -1;
 	}
 	node->tls = settings->tls;
+	return 0;
+}
+
+static void
+close_logins(struct node *node)
+{
+	for (size_t i = 0;
+	     node->oauth != NULL && i < node->addresses->count; i++)
+		jwk_source_close(node->oauth[i].keys);
+	free(node->oauth);
+	free(node->sessions);
+	free(node->sasl);
+	scram_users_free(node->scram_users);
 }
 
 static void
@@ -571,9 +605,9 @@ node_new(const struct node_settings *settings)
 	node->configs =
 	    configs_new(node->image, settings->id, settings->file);
 	node->authorizer = access_control_authorizer(settings->file);
-	open_logins(node, settings);
 	open_quotas(node);
-	if (open_directories(node, settings->cluster_id) != 0)
+	if (open_logins(node, settings) != 0 ||
+	    open_directories(node, settings->cluster_id) != 0)
 		return give_up(node);
 	node->flusher = flusher_new();
 	if (open_log_manager(node) != 0 || open_metadata(node) != 0 ||
@@ -906,10 +940,8 @@ node_stop(struct node *node)
 	authorizer_free(node->authorizer);
 	delegation_token_sweeper_free(node->token_sweeper);
 	delegation_tokens_free(node->tokens);
-	scram_users_free(node->scram_users);
-	free(node->sessions);
+	close_logins(node);
 	quotas_free(node->quotas);
-	free(node->sasl);
 	directory_assigner_free(node->assigner);
 	/* The flusher may still have been waking a loop until it was joined. */
 	loop_group_free(node->loops);

@@ -1,10 +1,11 @@
 #include "cli/sasl_config.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 #include "auth/jaas.h"
 #include "base/slice.h"
+#include "cli/listener_keys.h"
+#include "cli/oauth_config.h"
 #include "meta/config_keys.h"
 
 #define MECHANISMS_KEY "sasl.enabled.mechanisms"
@@ -12,70 +13,17 @@
 #define REAUTH_KEY "connections.max.reauth.ms"
 #define HANDLER_KEY "sasl.server.callback.handler.class"
 
-#define PLAIN_MODULE "org.apache.kafka.common.security.plain.PlainLoginModule"
-#define SCRAM_MODULE "org.apache.kafka.common.security.scram.ScramLoginModule"
+#define MODULES "org.apache.kafka.common.security."
 
 /* An option of PlainLoginModule that is a user. */
 #define USER_OPTION "user_"
 
 struct reader {
 	struct sasl_settings *settings;
-	const struct properties *properties;
 	const char *listener;
 	struct jaas_login *login;
-	const char *prefix; /* "listener.name.sasl_plaintext." */
-	struct arena *arena;
+	struct listener_keys keys;
 };
-
-static char *
-lower(struct arena *arena, const char *text)
-{
-	size_t len = strlen(text);
-	char *copy = arena_xalloc(arena, len + 1);
-
-	for (size_t i = 0; i <= len; i++)
-		copy[i] = (char)tolower((unsigned char)text[i]);
-	return copy;
-}
-
-static const char *
-text_of(struct arena *arena, const char *a, const char *b, const char *c)
-{
-	size_t len = strlen(a) + strlen(b) + strlen(c) + 1;
-	char *text = arena_xalloc(arena, len);
-
-	snprintf(text, len, "%s%s%s", a, b, c);
-	return text;
-}
-
-/*
- * The value of key for a mechanism ("plain.", "": for all): that of the
- * listener, or else that of the broker.  *name is the key that has it, or the
- * first that could.
- */
-static const char *
-lookup(const struct reader *reader, const char *mechanism, const char *key,
-    const char **name)
-{
-	const char *value;
-
-	*name = text_of(reader->arena, reader->prefix, mechanism, key);
-	value = properties_get(reader->properties, *name);
-	if (value != NULL)
-		return value;
-	value = properties_get(
-	    reader->properties, text_of(reader->arena, "", mechanism, key));
-	if (value != NULL)
-		*name = text_of(reader->arena, "", mechanism, key);
-	return value;
-}
-
-static int
-refuse(const char *key, const char *what)
-{
-	fprintf(stderr, "klamm: %s: %s\n", key, what);
-	return -1;
-}
 
 /* --- Mechanisms ----------------------------------------------------------- */
 
@@ -98,12 +46,13 @@ static int
 read_mechanisms(const struct reader *reader)
 {
 	const char *key;
-	const char *value = lookup(reader, "", MECHANISMS_KEY, &key);
+	const char *value =
+	    listener_keys_get(&reader->keys, "", MECHANISMS_KEY, &key);
 	struct slice list, word;
 	bool any = false;
 
 	if (value == NULL)
-		return refuse(key,
+		return listener_keys_refuse(key,
 		    "has to be set for this listener: the default, GSSAPI, "
 		    "is not supported");
 	list = slice_str(value);
@@ -112,7 +61,7 @@ read_mechanisms(const struct reader *reader)
 		if (enable(reader, key, word) != 0)
 			return -1;
 	}
-	return any ? 0 : refuse(key, "names no mechanism");
+	return any ? 0 : listener_keys_refuse(key, "names no mechanism");
 }
 
 /* --- Users ---------------------------------------------------------------- */
@@ -134,7 +83,7 @@ static void
 read_users(const struct reader *reader, const struct jaas_entry *entry)
 {
 	struct sasl_settings *settings = reader->settings;
-	struct sasl_user *users = arena_xcalloc(reader->arena,
+	struct sasl_user *users = arena_xcalloc(reader->keys.arena,
 	    settings->users_count + entry->options_count, sizeof(*users));
 	size_t len = strlen(USER_OPTION), count = settings->users_count;
 	size_t before = count;
@@ -164,7 +113,39 @@ read_users(const struct reader *reader, const struct jaas_entry *entry)
 static const char *
 module_of(enum sasl_mechanism mechanism)
 {
-	return mechanism == SASL_PLAIN ? PLAIN_MODULE : SCRAM_MODULE;
+	switch (mechanism) {
+	case SASL_PLAIN:
+		return MODULES "plain.PlainLoginModule";
+	case SASL_SCRAM_SHA_256:
+	case SASL_SCRAM_SHA_512:
+		return MODULES "scram.ScramLoginModule";
+	case SASL_OAUTHBEARER:
+		return MODULES "oauthbearer.OAuthBearerLoginModule";
+	}
+	return NULL;
+}
+
+static bool
+module_known(struct slice module)
+{
+	for (int i = 0; i < SASL_MECHANISMS_COUNT; i++)
+		if (slice_equal_str(
+			module, module_of((enum sasl_mechanism)i)))
+			return true;
+	return false;
+}
+
+/* What the module's entry says of the mechanism. */
+static int
+read_entry(const struct reader *reader, enum sasl_mechanism mechanism,
+    const struct jaas_entry *entry)
+{
+	if (mechanism == SASL_PLAIN)
+		read_users(reader, entry);
+	if (mechanism != SASL_OAUTHBEARER)
+		return 0;
+	reader->settings->oauth = oauth_config_read(&reader->keys, entry);
+	return reader->settings->oauth == NULL ? -1 : 0;
 }
 
 /* A module that we cannot be is not left out in silence. */
@@ -174,8 +155,7 @@ check_section(const struct reader *reader, const struct jaas_section *section)
 	for (size_t i = 0; i < section->entries_count; i++) {
 		struct slice module = section->entries[i].module;
 
-		if (slice_equal_str(module, PLAIN_MODULE) ||
-		    slice_equal_str(module, SCRAM_MODULE))
+		if (module_known(module))
 			continue;
 		fprintf(stderr,
 		    "klamm: %s: %.*s: the login module %.*s is not "
@@ -203,8 +183,8 @@ read_section(const struct reader *reader, enum sasl_mechanism mechanism,
 			section->entries[i].module, module_of(mechanism)))
 			continue;
 		found = true;
-		if (mechanism == SASL_PLAIN)
-			read_users(reader, &section->entries[i]);
+		if (read_entry(reader, mechanism, &section->entries[i]) != 0)
+			return -1;
 	}
 	if (found)
 		return 0;
@@ -218,24 +198,23 @@ static int
 read_module(const struct reader *reader, enum sasl_mechanism mechanism,
     const char *prefix)
 {
+	const struct listener_keys *keys = &reader->keys;
 	const char *key =
-	    text_of(reader->arena, reader->prefix, prefix, JAAS_KEY);
-	const char *value = properties_get(reader->properties, key);
+	    listener_keys_text(keys, keys->prefix, prefix, JAAS_KEY);
+	const char *value = properties_get(keys->properties, key);
 	struct jaas_entry entry;
 	const char *reason;
 
 	if (value == NULL)
 		return read_section(reader, mechanism, key);
-	if (jaas_parse(slice_str(value), reader->arena, &entry, &reason) != 0)
-		return refuse(key, reason);
+	if (jaas_parse(slice_str(value), reader->keys.arena, &entry, &reason) != 0)
+		return listener_keys_refuse(key, reason);
 	if (!slice_equal_str(entry.module, module_of(mechanism))) {
 		fprintf(stderr, "klamm: %s: the login module has to be %s\n",
 		    key, module_of(mechanism));
 		return -1;
 	}
-	if (mechanism == SASL_PLAIN)
-		read_users(reader, &entry);
-	return 0;
+	return read_entry(reader, mechanism, &entry);
 }
 
 /* --- A mechanism ---------------------------------------------------------- */
@@ -245,28 +224,41 @@ read_reauth(const struct reader *reader, enum sasl_mechanism mechanism,
     const char *prefix)
 {
 	const char *key;
-	const char *value = lookup(reader, prefix, REAUTH_KEY, &key);
+	const char *value = listener_keys_get_any(
+	    &reader->keys, prefix, REAUTH_KEY, &key);
 	int64_t limit_ms;
 
 	if (value == NULL)
-		value = lookup(reader, "", REAUTH_KEY, &key);
-	if (value == NULL)
 		return 0;
 	if (config_key_int64(slice_str(value), &limit_ms) != 0)
-		return refuse(key, "is no number");
+		return listener_keys_refuse(key, "is no number");
 	reader->settings->reauth_ms[mechanism] = MAX(limit_ms, 0);
 	return 0;
+}
+
+/* Only OAUTHBEARER has a choice of them. */
+static int
+check_handler(const struct reader *reader, const char *prefix)
+{
+	const char *key;
+
+	return listener_keys_get(&reader->keys, prefix, HANDLER_KEY, &key) ==
+		NULL ?
+	    0 :
+	    listener_keys_refuse(key, "other handlers are not supported");
 }
 
 static int
 read_mechanism(const struct reader *reader, enum sasl_mechanism mechanism)
 {
-	const char *prefix = text_of(reader->arena,
-	    lower(reader->arena, sasl_mechanism_name(mechanism)), ".", "");
-	const char *key;
+	const struct listener_keys *keys = &reader->keys;
+	const char *prefix = listener_keys_text(keys,
+	    listener_keys_lower(keys, sasl_mechanism_name(mechanism)), ".",
+	    "");
 
-	if (lookup(reader, prefix, HANDLER_KEY, &key) != NULL)
-		return refuse(key, "other handlers are not supported");
+	if (mechanism != SASL_OAUTHBEARER &&
+	    check_handler(reader, prefix) != 0)
+		return -1;
 	if (read_module(reader, mechanism, prefix) != 0)
 		return -1;
 	return read_reauth(reader, mechanism, prefix);
@@ -277,16 +269,13 @@ sasl_config_read(struct sasl_settings *settings,
     const struct properties *properties, const char *listener,
     struct jaas_login *login, struct arena *arena)
 {
-	const struct reader reader = {
+	struct reader reader = {
 		.settings = settings,
-		.properties = properties,
 		.listener = listener,
 		.login = login,
-		.prefix = text_of(
-		    arena, "listener.name.", lower(arena, listener), "."),
-		.arena = arena,
 	};
 
+	listener_keys_init(&reader.keys, properties, listener, arena);
 	memset(settings, 0, sizeof(*settings));
 	if (read_mechanisms(&reader) != 0)
 		return -1;

@@ -3,6 +3,7 @@
  * ended by a newline.
  */
 #include "auth/delegation_tokens.h"
+#include "auth/oauth.h"
 #include "auth/sasl.h"
 #include "auth/scram_users.h"
 #include "base/arena.h"
@@ -15,11 +16,21 @@ static const struct sasl_user users[] = {
 	{ SLICE_LITERAL("a"), SLICE_LITERAL("secret") },
 };
 
-/* Nobody gets in but the one user of PLAIN, who says so. */
+/* Tokens that nobody has signed, so that some are good. */
+static const struct oauth_settings oauth = {
+	.principal_claim = "sub",
+	.scope_claim = "scope",
+};
+
+/* Nobody gets in but the one user of PLAIN, who says so, and with a token. */
 static void
 check_done(enum sasl_mechanism mechanism, struct slice token,
     const struct sasl_result *result)
 {
+	if (mechanism == SASL_OAUTHBEARER) {
+		assert(result->name.len > 0 && result->expiry_ms > 0);
+		return;
+	}
 	assert(mechanism == SASL_PLAIN);
 	assert(slice_equal_str(result->name, "a"));
 	assert(token.len >= 9 &&
@@ -63,6 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sasl_settings settings = {
 		.users = users,
 		.users_count = COUNT_OF(users),
+		.oauth = &oauth,
 	};
 
 	if (size == 0)
