@@ -21,7 +21,7 @@ split(struct slice token, struct slice parts[PARTS])
 			return false;
 		parts[i] = slice_of(
 		    begin, (size_t)((dot == NULL ? end : dot) - begin));
-		begin = dot + (dot != NULL);
+		begin = dot == NULL ? end : dot + 1;
 	}
 	return true;
 }
