@@ -207,7 +207,7 @@ read_module(const struct reader *reader, enum sasl_mechanism mechanism,
 
 	if (value == NULL)
 		return read_section(reader, mechanism, key);
-	if (jaas_parse(slice_str(value), reader->keys.arena, &entry, &reason) != 0)
+	if (jaas_parse(slice_str(value), keys->arena, &entry, &reason) != 0)
 		return listener_keys_refuse(key, reason);
 	if (!slice_equal_str(entry.module, module_of(mechanism))) {
 		fprintf(stderr, "klamm: %s: the login module has to be %s\n",

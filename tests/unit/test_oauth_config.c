@@ -6,6 +6,7 @@
 
 #include "auth/jwk_source.h"
 #include "auth/oauth.h"
+#include "cli/jaas_login.h"
 #include "cli/sasl_config.h"
 
 #define LISTENER "listener.name.outside."
@@ -28,6 +29,7 @@ struct pair {
 static struct {
 	struct properties properties;
 	struct arena arena;
+	struct jaas_login login;
 	struct sasl_settings settings;
 } world;
 
@@ -36,6 +38,7 @@ set_up(void **state UNUSED)
 {
 	properties_init(&world.properties);
 	arena_init(&world.arena, SIZE_MAX);
+	jaas_login_init(&world.login, (char *[]){ NULL }, &world.arena);
 	properties_set(
 	    &world.properties, "sasl.enabled.mechanisms", "OAUTHBEARER");
 	properties_set(&world.properties, MECHANISM "sasl.jaas.config",
@@ -46,6 +49,7 @@ set_up(void **state UNUSED)
 static int
 tear_down(void **state UNUSED)
 {
+	jaas_login_fini(&world.login);
 	properties_fini(&world.properties);
 	arena_reset(&world.arena);
 	return 0;
@@ -59,7 +63,7 @@ read_pairs(const struct pair *pairs, size_t count)
 		properties_set(
 		    &world.properties, pairs[i].key, pairs[i].value);
 	return sasl_config_read(&world.settings, &world.properties, "OUTSIDE",
-		   &world.arena) == 0 ?
+		   &world.login, &world.arena) == 0 ?
 	    world.settings.oauth :
 	    NULL;
 }
