@@ -82,8 +82,8 @@ request_reply(struct request *request, void *body)
 	request->cancelled = NULL;
 	if ((request->api->flags & API_CHANGES) != 0)
 		audit_change(request, body);
-	throttle_time(request);
-	throttle_answer(request, body);
+	if (throttle_needed(request))
+		throttle_answer(request, body);
 	if (arena_overdrawn(&request->arena))
 		request_close(request, "a request that takes too much memory");
 	else if (kp_encode_response(request->messages, request->version,
@@ -97,7 +97,8 @@ void
 request_reply_none(struct request *request)
 {
 	request->cancelled = NULL;
-	throttle_begin(request);
+	if (request->throttle_ms != 0)
+		throttle_begin(request);
 	exchange_complete(&request->exchange, false);
 }
 

@@ -2,7 +2,6 @@
 
 #include "api/api.h"
 #include "base/clock.h"
-#include "broker/quotas.h"
 #include "wire/codec.h"
 
 /* 100 is one thread all the time: so much are a second's microseconds. */
@@ -29,15 +28,6 @@ throttle_client(const struct request *request)
 		.user = user_of(&request->principal),
 		.client_id = request->client_id,
 	};
-}
-
-struct client_quotas *
-throttle_quotas(const struct request *request, enum client_quota_key key)
-{
-	struct client_quotas *quotas =
-	    quotas_of(request->server->quotas, key);
-
-	return client_quotas_enabled(quotas) ? quotas : NULL;
 }
 
 void
@@ -119,6 +109,7 @@ throttle_answer(struct request *request, void *body)
 {
 	int32_t *field;
 
+	throttle_time(request);
 	if (request->throttle_ms == 0)
 		return;
 	field = throttle_field(request, body);

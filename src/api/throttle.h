@@ -11,14 +11,17 @@
 #define API_THROTTLE_H
 
 #include "api/request.h"
-#include "broker/client_quotas.h"
+#include "broker/quotas.h"
 
 /* Whom the request is charged to; names are borrowed from it. */
 struct client_quotas_client throttle_client(const struct request *request);
 
 /* The quotas of a key where there are some, else NULL: nothing to charge. */
-struct client_quotas *throttle_quotas(
-    const struct request *request, enum client_quota_key key);
+static inline struct client_quotas *
+throttle_quotas(const struct request *request, enum client_quota_key key)
+{
+	return quotas_of(request->server->quotas, key);
+}
 
 /* The connection has to be silent so long after the answer; 0: it has not. */
 void throttle_add(struct request *request, int64_t throttle_ms);
@@ -32,8 +35,19 @@ void throttle_records(struct request *request, const void *body);
  */
 void throttle_time(struct request *request);
 
-/* Say in the answer, a struct kp_<api>_response, how long; and be silent. */
+/*
+ * At the answer, a struct kp_<api>_response: throttle_time, say in it for how
+ * long, and be silent.
+ */
 void throttle_answer(struct request *request, void *body);
+
+/* Has throttle_answer anything to do? */
+static inline bool
+throttle_needed(const struct request *request)
+{
+	return request->throttle_ms != 0 ||
+	    quotas_any(request->server->quotas);
+}
 
 /* Be silent from now on already, while the answer is still to come. */
 void throttle_begin(struct request *request);

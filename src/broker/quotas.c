@@ -9,13 +9,6 @@
 
 #define LOGGER "quotas"
 
-struct quotas {
-	/* immutable */
-	struct quotas_settings settings;
-	struct client_quotas *of[CLIENT_QUOTA_CONTROLLER_MUTATION_RATE + 1];
-	struct connection_rates *connections;
-};
-
 struct quotas *
 quotas_new(const struct quotas_settings *settings)
 {
@@ -40,13 +33,6 @@ quotas_free(struct quotas *quotas)
 		client_quotas_free(quotas->of[i]);
 	connection_rates_free(quotas->connections);
 	free(quotas);
-}
-
-struct client_quotas *
-quotas_of(const struct quotas *quotas, enum client_quota_key key)
-{
-	assert((size_t)key < COUNT_OF(quotas->of));
-	return quotas->of[key];
 }
 
 struct connection_rates *
@@ -101,6 +87,10 @@ set_limit(struct quotas *quotas, enum client_quota_key key,
 		client_quotas_remove(quotas->of[key], entity);
 	else
 		client_quotas_set(quotas->of[key], entity, *limit);
+	if (client_quotas_enabled(quotas->of[key]))
+		atomic_fetch_or(&quotas->limited, 1U << key);
+	else
+		atomic_fetch_and(&quotas->limited, ~(1U << key));
 }
 
 /* What it was about is in the identity of a record that is gone. */
