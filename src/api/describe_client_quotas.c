@@ -263,13 +263,31 @@ compare_found(const void *a, const void *b)
 	return slice_compare((*left)->identity, (*right)->identity);
 }
 
+/* Where Kafka's hash map has the key, which its tools show it by. */
+static int
+place(struct slice name)
+{
+	static const int places[CLIENT_QUOTA_KEYS] = {
+		[CLIENT_QUOTA_CONNECTION_CREATION_RATE] = 0,
+		[CLIENT_QUOTA_REQUEST_PERCENTAGE] = 1,
+		[CLIENT_QUOTA_PRODUCER_BYTE_RATE] = 2,
+		[CLIENT_QUOTA_CONSUMER_BYTE_RATE] = 3,
+		[CLIENT_QUOTA_CONTROLLER_MUTATION_RATE] = 4,
+	};
+	enum client_quota_key key;
+
+	return client_quota_key_find(name, &key) == 0 ? places[key] :
+							CLIENT_QUOTA_KEYS;
+}
+
 static int
 compare_values(const void *a, const void *b)
 {
 	const struct kp_describe_client_quotas_response_value *left = a,
 							       *right = b;
+	int order = place(left->key) - place(right->key);
 
-	return slice_compare(left->key, right->key);
+	return order != 0 ? order : slice_compare(left->key, right->key);
 }
 
 /* In an order of ours, so that the same is always told alike. */

@@ -112,7 +112,7 @@ expect_quotas(struct raw_client *client)
 			assert_int_equal(entry->entity_count, 1);
 			assert_int_equal(entry->values_count, any ? 1 : 2);
 			assert_true(
-			    entry->values[0].value == (any ? 2.5 : 1e9));
+			    entry->values[0].value == (any ? 2.5 : 1e8));
 		}
 	}
 	response = describe(client, 1, "ip");
