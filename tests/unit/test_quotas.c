@@ -448,6 +448,76 @@ changes_are_refused_in_debt(void **state UNUSED)
 	client_quotas_free(quotas);
 }
 
+/* --- Identities ----------------------------------------------------------- */
+
+static struct kp_client_quota_record_entity
+part(const char *type, const char *name)
+{
+	return (struct kp_client_quota_record_entity){ slice_str(type),
+		text(name) };
+}
+
+static void
+identity_of(struct buf *identity, struct kp_client_quota_record_entity first,
+    struct kp_client_quota_record_entity second, int32_t count)
+{
+	const struct kp_client_quota_record_entity parts[] = { first, second };
+
+	buf_init(identity, 1 << 16);
+	assert_int_equal(client_quota_identity(
+			     parts, count, slice_str("key"), identity), 0);
+}
+
+/* A name may have any bytes in it, also those that stand between parts. */
+static void
+entities_are_not_confused(void **state UNUSED)
+{
+	struct buf one, two, turned;
+
+	identity_of(&one, part("client-id", "x"), part("user", "y"), 2);
+	identity_of(&turned, part("user", "y"), part("client-id", "x"), 2);
+	assert_true(slice_equal(buf_slice(&one), buf_slice(&turned)));
+	identity_of(
+	    &two, part("client-id", "xuser\1y"), part("user", "y"), 1);
+	assert_false(slice_equal(buf_slice(&one), buf_slice(&two)));
+	buf_fini(&one);
+	buf_fini(&two);
+	buf_fini(&turned);
+	identity_of(&one, part("user", NULL), part("user", NULL), 1);
+	identity_of(&two, part("user", ""), part("user", ""), 1);
+	assert_false(slice_equal(buf_slice(&one), buf_slice(&two)));
+	buf_fini(&one);
+	buf_fini(&two);
+}
+
+static void
+identities_can_be_read(void **state UNUSED)
+{
+	struct client_quota_entity entity;
+	struct slice key, whole;
+	struct arena arena;
+	struct buf buf;
+
+	arena_init(&arena, 1 << 20);
+	identity_of(&buf, part("user", NULL), part("client-id", "x"), 2);
+	whole = buf_slice(&buf);
+	assert_int_equal(
+	    client_quota_of_identity(whole, &arena, &entity, &key), 0);
+	assert_true(slice_equal_str(key, "key"));
+	assert_true(entity.has[CLIENT_QUOTA_USER]);
+	assert_true(slice_is_null(entity.names[CLIENT_QUOTA_USER]));
+	assert_true(
+	    slice_equal_str(entity.names[CLIENT_QUOTA_CLIENT_ID], "x"));
+	assert_false(entity.has[CLIENT_QUOTA_IP]);
+	/* Cut anywhere it is none, or one of fewer parts. */
+	for (size_t len = 0; len < whole.len; len++)
+		if (client_quota_of_identity(slice_of(whole.data, len), &arena,
+			&entity, &key) == 0)
+			assert_false(entity.has[CLIENT_QUOTA_USER]);
+	buf_fini(&buf);
+	arena_reset(&arena);
+}
+
 /* --- Forgetting ----------------------------------------------------------- */
 
 static void
@@ -586,6 +656,8 @@ main(void)
 		cmocka_unit_test(a_producer_is_throttled_as_measured),
 		cmocka_unit_test(a_change_finds_what_was_before),
 		cmocka_unit_test(changes_are_refused_in_debt),
+		cmocka_unit_test(entities_are_not_confused),
+		cmocka_unit_test(identities_can_be_read),
 		cmocka_unit_test(buckets_are_forgotten),
 		cmocka_unit_test_setup_teardown(
 		    listeners_wait_for_the_broker, stop_clock, start_clock),

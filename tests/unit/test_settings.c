@@ -110,6 +110,54 @@ addresses_have_limits_of_their_own(void **state)
 }
 
 static void
+listeners_have_limits_of_their_own(void **state)
+{
+	struct setting *s = *state;
+	struct listener_settings settings;
+
+	settings_listener(s->configs, "PLAINTEXT", &settings);
+	assert_int_equal(settings.connections_max, INT32_MAX);
+	assert_true(settings.apart);
+	assert_int_equal(
+	    settings_connection_rate(s->configs, "PLAINTEXT"), INT32_MAX);
+	in_file(s, "max.connections", "100");
+	in_file(s, "max.connection.creation.rate", "50");
+	in_file(s, "listener.name.outside.max.connections", "10");
+	in_file(s, "inter.broker.listener.name", "INSIDE");
+	dynamic(s, 4, "", "listener.name.outside.max.connection.creation.rate",
+	    "5");
+	settings_listener(s->configs, "OUTSIDE", &settings);
+	assert_int_equal(settings.connections_max, 10);
+	assert_false(settings.apart);
+	assert_int_equal(settings_connection_rate(s->configs, "OUTSIDE"), 5);
+	settings_listener(s->configs, "INSIDE", &settings);
+	assert_int_equal(settings.connections_max, 100);
+	assert_true(settings.apart);
+	assert_int_equal(settings_connection_rate(s->configs, "INSIDE"), 50);
+	assert_int_equal(settings_connection_rate(s->configs, NULL), 50);
+}
+
+static void
+quotas_have_windows(void **state)
+{
+	struct setting *s = *state;
+	struct quotas_settings settings;
+
+	settings_quotas(s->configs, &settings);
+	assert_int_equal(settings.window.count, 11);
+	assert_int_equal(settings.window.length_ms, 1000);
+	in_file(s, "quota.window.num", "3");
+	in_file(s, "quota.window.size.seconds", "4");
+	in_file(s, "controller.quota.window.num", "5");
+	in_file(s, "controller.quota.window.size.seconds", "6");
+	settings_quotas(s->configs, &settings);
+	assert_int_equal(settings.window.count, 3);
+	assert_int_equal(settings.window.length_ms, 4000);
+	assert_int_equal(settings.controller_window.count, 5);
+	assert_int_equal(settings.controller_window.length_ms, 6000);
+}
+
+static void
 groups_migrate_by_the_policy(void **state)
 {
 	static const struct {
@@ -388,6 +436,8 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(durability_survives_blanks),
 		TEST(addresses_have_limits_of_their_own),
+		TEST(listeners_have_limits_of_their_own),
+		TEST(quotas_have_windows),
 		TEST(groups_migrate_by_the_policy),
 		TEST(topics_are_set_up_in_spite_of_blanks),
 		TEST(every_key_of_a_topic_has_its_effect),
