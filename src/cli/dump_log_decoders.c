@@ -5,6 +5,8 @@
 #include "cli/dump_log.h"
 #include "cli/java_text.h"
 #include "cli/message_json.h"
+#include "meta/config_keys.h"
+#include "meta/image.h"
 #include "meta/metadata_record.h"
 #include "wire/codec.h"
 #include "wire/control_record.h"
@@ -16,6 +18,7 @@
 #include "wire/generated/control_snapshot_header_record.h"
 #include "wire/generated/control_voters_record.h"
 #include "wire/generated/group_group_metadata.h"
+#include "wire/generated/metadata_config_record.h"
 #include "wire/record.h"
 
 /* What the decoded form of a record may take. */
@@ -126,6 +129,25 @@ print_type_name(FILE *out, const char *name)
 	}
 }
 
+/*
+ * Passwords among the settings are left out, as RecordRedactor of Kafka does
+ * it, which its own tool does not use.
+ */
+static const void *
+redacted(const struct metadata_record *decoded, struct arena *arena)
+{
+	struct kp_config_record *config;
+
+	if (decoded->type != METADATA_RECORD_CONFIG)
+		return decoded->body;
+	config = arena_xalloc(arena, sizeof(*config));
+	memcpy(config, decoded->body, sizeof(*config));
+	if (config->resource_type == IMAGE_CONFIG_BROKER &&
+	    !slice_is_null(config->value) && config_key_secret(config->name))
+		config->value = slice_str("(redacted)");
+	return config;
+}
+
 static void
 print_metadata(struct dump_log *dump, const struct record *record,
     const char *prefix)
@@ -148,7 +170,8 @@ print_metadata(struct dump_log *dump, const struct record *record,
 		print_type_name(dump->out, m->name);
 		fprintf(dump->out, "\",\"version\":%d,\"data\":",
 		    decoded.version);
-		message_json_print(&json, m, decoded.version, decoded.body);
+		message_json_print(&json, m, decoded.version,
+		    redacted(&decoded, &arena));
 		fputc('}', dump->out);
 	}
 	arena_reset(&arena);

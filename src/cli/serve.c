@@ -12,10 +12,12 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/configuration.h"
+#include "cli/confinement.h"
 #include "cli/environment.h"
 #include "cli/exit_code.h"
 #include "cli/node.h"
 #include "cli/serve_options.h"
+#include "meta/config_keys.h"
 #include "net/service_manager.h"
 
 extern char **environ;
@@ -181,6 +183,18 @@ start_and_serve(struct node *node, const struct serve_options *options,
 	return 0;
 }
 
+/* klamm.core.dumps */
+static bool
+may_dump(const struct config_set *set)
+{
+	bool flag;
+
+	return config_key_bool(config_set_get(set,
+				   slice_str("klamm.core.dumps")),
+		   &flag) == 0 &&
+	    flag;
+}
+
 static int
 run(const struct serve_options *options, struct configuration *configuration)
 {
@@ -197,6 +211,7 @@ run(const struct serve_options *options, struct configuration *configuration)
 	struct node *node;
 	int result;
 
+	confinement_memory(may_dump(configuration->set));
 	set_up_signals();
 	if (remove_port_file(options->port_file) != 0)
 		return EXIT_FAILED;
@@ -232,6 +247,8 @@ serve(int argc, char **argv)
 		return EXIT_OK;
 	}
 	log_set_format(options.log_format);
+	confinement_files();
+	confinement_memory(false);
 	if (configuration_load(&configuration, &options, environ) == 0)
 		result = options.check_config ?
 		    EXIT_OK :

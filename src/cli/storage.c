@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "base/uuid.h"
 #include "cli/command.h"
+#include "cli/confinement.h"
 #include "cli/exit_code.h"
 #include "meta/features.h"
 
@@ -154,6 +155,8 @@ run(int argc, char **argv)
 {
 	if (argc < 2)
 		return print_help(stderr, EXIT_USAGE);
+	confinement_files();
+	confinement_memory(false);
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--help") == 0 ||
 		    strcmp(argv[i], "-h") == 0)

@@ -67,6 +67,17 @@ config_key_find_listener(struct slice name)
 	    slice_of(name.data + at, name.len - at));
 }
 
+bool
+config_key_secret(struct slice name)
+{
+	const struct config_key *key =
+	    config_key_find(CONFIG_TABLE_BROKER, name);
+
+	if (key == NULL)
+		key = config_key_find_listener(name);
+	return key == NULL || (key->flags & CONFIG_SENSITIVE) != 0;
+}
+
 /* --- Values -------------------------------------------------------------- */
 
 /* Room for the longest number that makes sense. */

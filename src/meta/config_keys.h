@@ -96,6 +96,12 @@ const struct config_key *config_key_find(enum config_table table,
 const struct config_key *config_key_find_listener(struct slice name);
 
 /*
+ * Is the value of a broker's key to be kept from everybody?  So it is of what
+ * Kafka does not know: it may be a plugin's password.
+ */
+bool config_key_secret(struct slice name);
+
+/*
  * Is value (null: none) one that the key may have?  True, or false with
  * Kafka's text in *message, in arena.
  */

@@ -804,6 +804,11 @@ const struct config_key config_tables_broker[] = {
 	    .update = CONFIG_UPDATE_READ_ONLY,
 	    .min = 0.0,
 	    .has_min = true },
+	{ .name = "klamm.core.dumps",
+	    .default_value = "false",
+	    .type = CONFIG_TYPE_BOOLEAN,
+	    .check = CONFIG_CHECK_NONE,
+	    .update = CONFIG_UPDATE_READ_ONLY },
 	{ .name = "klamm.flush",
 	    .default_value = "acked",
 	    .type = CONFIG_TYPE_STRING,
@@ -2316,7 +2321,7 @@ const struct config_key config_tables_broker[] = {
 	    .update = CONFIG_UPDATE_READ_ONLY,
 	    .flags = CONFIG_INTERNAL },
 };
-const size_t config_tables_broker_count = 366;
+const size_t config_tables_broker_count = 367;
 
 const struct config_key config_tables_topic[] = {
 	{ .name = "cleanup.policy",
