@@ -211,10 +211,10 @@ handle_alter_replica_log_dirs(struct request *request)
 }
 
 static enum kp_error
-refuse(const struct request *request UNUSED, struct slice path UNUSED,
+leave(const struct request *request UNUSED, struct slice path UNUSED,
     struct slice topic UNUSED, int32_t partition UNUSED)
 {
-	return KP_CLUSTER_AUTHORIZATION_FAILED;
+	return KP_NONE;
 }
 
 /* Every partition has the error. */
@@ -223,8 +223,9 @@ fail_alter_replica_log_dirs(struct request *request, enum kp_error error)
 {
 	struct alteration *alteration = alteration_new(request);
 
-	assert(error == KP_CLUSTER_AUTHORIZATION_FAILED);
-	wishes_make(alteration, refuse);
+	wishes_make(alteration, leave);
+	for (size_t i = 0; i < alteration->count; i++)
+		alteration->wishes[i].answer.error_code = (int16_t)error;
 	fill(alteration);
 	answer(request);
 }
