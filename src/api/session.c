@@ -102,6 +102,7 @@ session_opened(
 	if (settings_of(connection)->sasl == NULL)
 		return;
 	session = session_new(handler, connection);
+	connection_expect_login(connection);
 	connection_set_frame_len_max(
 	    connection, session->server->settings->sasl_bytes_max);
 }
@@ -317,6 +318,7 @@ become(struct session *session, struct arena *arena, struct sasl_result *result)
 			return -1;
 		}
 	}
+	connection_logged_in(session->connection);
 	session->state = STATE_DONE;
 	session->authenticated = true;
 	session->with_token = result->with_token;

@@ -361,6 +361,8 @@ settings_network(const struct configs *configs,
 	    configs_broker_int64(configs, "connections.max.idle.ms");
 	settings->partial_frame_ms_max =
 	    int32_of(configs, "klamm.frame.timeout.ms");
+	settings->handshake_ms_max =
+	    int32_of(configs, "klamm.login.timeout.ms");
 	settings->connections_max = connections_max(configs);
 	settings->connections_per_ip_max =
 	    int32_of(configs, "max.connections.per.ip");

@@ -214,6 +214,7 @@ at_rest(const struct connection *c)
 	    may_read(c) && c->reading && !c->handling && !c->writing &&
 	    !c->blocked && !c->read_wants_write && !c->write_wants_read &&
 	    !c->transport.pending && !timer_running(&c->deadline) &&
+	    !timer_running(&c->login) &&
 	    !timer_running(&c->unmute) && !timer_running(&c->retry) &&
 	    !list_node_linked(&c->resume.node) &&
 	    !list_node_linked(&c->flush.node);
@@ -628,6 +629,15 @@ on_deadline(struct timer *timer)
 }
 
 static void
+on_login(struct timer *timer)
+{
+	struct connection *c = CONTAINER_OF(timer, struct connection, login);
+
+	counter_add(&c->set->counters.deadline_closed, 1);
+	connection_abort(c, "the login took too long");
+}
+
+static void
 on_unmute(struct timer *timer)
 {
 	struct connection *c = CONTAINER_OF(timer, struct connection, unmute);
@@ -728,6 +738,7 @@ connection_new(struct connection_set *set,
 	outbox_init(&c->outbox);
 	c->frame_len_max = set->settings->frame_len_max;
 	timer_init(&c->deadline, on_deadline);
+	timer_init(&c->login, on_login);
 	timer_init(&c->unmute, on_unmute);
 	timer_init(&c->retry, on_retry);
 	c->flush.run = run_flush;
@@ -784,6 +795,7 @@ static void
 close_socket(struct connection *c)
 {
 	timer_stop(&c->deadline);
+	timer_stop(&c->login);
 	timer_stop(&c->unmute);
 	timer_stop(&c->retry);
 	favour_end(c);
@@ -847,6 +859,19 @@ connection_close(struct connection *c, const char *reason)
 	stop_reading(c);
 	if (c->outbox.count == 0)
 		connection_abort(c, reason);
+}
+
+void
+connection_expect_login(struct connection *c)
+{
+	timer_start(c->set->loop, &c->login,
+	    c->set->settings->handshake_ms_max);
+}
+
+void
+connection_logged_in(struct connection *c)
+{
+	timer_stop(&c->login);
 }
 
 void

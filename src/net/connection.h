@@ -84,6 +84,14 @@ void connection_close(struct connection *connection, const char *reason);
 void connection_abort(struct connection *connection, const char *reason);
 
 /*
+ * The client has to log in: called in opened.  Where connection_logged_in is
+ * not called within klamm.login.timeout.ms, the handshake of the transport
+ * included, the connection is closed.
+ */
+void connection_expect_login(struct connection *connection);
+void connection_logged_in(struct connection *connection);
+
+/*
  * Handle no further frame for so many milliseconds: how quotas throttle
  * (KIP-219).  The reply under way still leaves.  A second call can only make
  * it longer.

@@ -47,6 +47,7 @@ struct connection {
 	struct timer deadline;		/* of a partial frame or a handshake */
 	uint64_t received;		/* bytes, ever */
 	uint64_t received_before;	/* when the deadline was set */
+	struct timer login;		/* until the client is known */
 	struct timer unmute;
 	struct timer retry;		/* after a lack of memory */
 	struct task flush;

@@ -31,7 +31,11 @@ struct network_settings {
 	 * that have come in, which is about 1 KiB a second.
 	 */
 	int64_t partial_frame_ms_max;
-	int64_t handshake_ms_max;	/* ours: of the transport */
+	/*
+	 * klamm.login.timeout.ms, ours: of the transport's handshake, and of
+	 * that and the login where the client has to log in.
+	 */
+	int64_t handshake_ms_max;
 	size_t in_flight_max;		/* ours: exchanges a connection */
 	size_t output_len_max;		/* ours: unsent bytes a connection */
 	size_t memory_max;		/* ours: all requests together */

@@ -822,6 +822,13 @@ const struct config_key config_tables_broker[] = {
 	    .update = CONFIG_UPDATE_READ_ONLY,
 	    .min = 1.0,
 	    .has_min = true },
+	{ .name = "klamm.login.timeout.ms",
+	    .default_value = "10000",
+	    .type = CONFIG_TYPE_INT,
+	    .check = CONFIG_CHECK_RANGE,
+	    .update = CONFIG_UPDATE_READ_ONLY,
+	    .min = 1.0,
+	    .has_min = true },
 	{ .name = "leader.imbalance.check.interval.seconds",
 	    .default_value = "300",
 	    .type = CONFIG_TYPE_LONG,
@@ -2321,7 +2328,7 @@ const struct config_key config_tables_broker[] = {
 	    .update = CONFIG_UPDATE_READ_ONLY,
 	    .flags = CONFIG_INTERNAL },
 };
-const size_t config_tables_broker_count = 367;
+const size_t config_tables_broker_count = 368;
 
 const struct config_key config_tables_topic[] = {
 	{ .name = "cleanup.policy",
