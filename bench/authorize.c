@@ -20,7 +20,7 @@
 
 static void
 put(struct authorizer *authorizer, size_t i, enum acl_resource_type type,
-    enum acl_pattern_type pattern, const char *format)
+    enum acl_pattern_type pattern, const char *suffix)
 {
 	struct uuid id = { { 0 } };
 	char name[NAME_LEN], user[NAME_LEN];
@@ -33,7 +33,7 @@ put(struct authorizer *authorizer, size_t i, enum acl_resource_type type,
 	};
 
 	memcpy(&id, &i, sizeof(i));
-	snprintf(name, sizeof(name), format, i / 3);
+	snprintf(name, sizeof(name), "team-%zu%s", i / 3, suffix);
 	snprintf(user, sizeof(user), "User:user-%zu", i / 3);
 	acl.resource_name = slice_str(name);
 	acl.principal = slice_str(user);
@@ -50,15 +50,15 @@ filled(size_t entries)
 		switch (i % 3) {
 		case 0:
 			put(authorizer, i, ACL_RESOURCE_TOPIC,
-			    ACL_PATTERN_LITERAL, "team-%zu.orders");
+			    ACL_PATTERN_LITERAL, ".orders");
 			break;
 		case 1:
 			put(authorizer, i, ACL_RESOURCE_TOPIC,
-			    ACL_PATTERN_PREFIXED, "team-%zu.events.");
+			    ACL_PATTERN_PREFIXED, ".events.");
 			break;
 		default:
 			put(authorizer, i, ACL_RESOURCE_GROUP,
-			    ACL_PATTERN_LITERAL, "team-%zu.readers");
+			    ACL_PATTERN_LITERAL, ".readers");
 			break;
 		}
 	}
@@ -68,7 +68,7 @@ filled(size_t entries)
 /* Decide about the topic of each user in turn. */
 static void
 measure(struct authorizer *authorizer, size_t entries, size_t decisions,
-    const char *what, const char *format)
+    const char *what, const char *suffix)
 {
 	enum { ASKED = 1024 };
 	static char names[ASKED][NAME_LEN], users[ASKED][NAME_LEN];
@@ -80,20 +80,20 @@ measure(struct authorizer *authorizer, size_t entries, size_t decisions,
 	for (size_t i = 0; i < ASKED; i++) {
 		size_t team = i * 7919 % (entries / 3 + 1);
 
-		snprintf(names[i], NAME_LEN, format, team);
+		snprintf(names[i], NAME_LEN, "team-%zu%s", team, suffix);
 		snprintf(users[i], NAME_LEN, "User:user-%zu", team);
 		name[i] = slice_str(names[i]);
 		who[i] = (struct principal){ slice_str(users[i]),
 			slice_str("10.0.0.1") };
 	}
-	begin_us = clock_monotonic_us();
+	begin_us = clock_thread_cpu_us();
 	for (size_t i = 0; i < decisions; i++)
 		allowed += authorizer_allows(authorizer, &who[i % ASKED],
 		    ACL_READ, ACL_RESOURCE_TOPIC, name[i % ASKED]);
 	printf("{\"question\":\"%s\",\"entries\":%zu,\"decisions\":%zu,"
 	       "\"allowed\":%zu,\"ns\":%.1f}\n",
 	    what, entries, decisions, allowed,
-	    (double)(clock_monotonic_us() - begin_us) * 1000 /
+	    (double)(clock_thread_cpu_us() - begin_us) * 1000 /
 		(double)decisions);
 }
 
@@ -110,10 +110,10 @@ main(int argc, char **argv)
 	entries = strtoul(argv[1], NULL, 10);
 	decisions = strtoul(argv[2], NULL, 10);
 	authorizer = filled(entries);
-	measure(authorizer, entries, decisions, "literal", "team-%zu.orders");
+	measure(authorizer, entries, decisions, "literal", ".orders");
 	measure(authorizer, entries, decisions, "prefix",
-	    "team-%zu.events.clicks");
-	measure(authorizer, entries, decisions, "nobody's", "other-%zu");
+	    ".events.clicks");
+	measure(authorizer, entries, decisions, "nobody's", ".others");
 	authorizer_free(authorizer);
 	return 0;
 }
