@@ -75,12 +75,14 @@ check_user(struct user *user, int8_t mechanism)
 static bool
 exists(struct alteration *alteration, struct slice name, int8_t mechanism)
 {
-	struct slice identity = arena_printf(
-	    alteration->op->arena, "%d/%.*s", mechanism, SLICE_ARG(name));
-
-	return !slice_is_null(
+	struct slice identity;
+	uint8_t *bytes = delta_scram_identity(name, mechanism, &identity);
+	bool found = !slice_is_null(
 	    delta_kept_value(controller_view(alteration->controller),
 		METADATA_RECORD_USER_SCRAM_CREDENTIAL, identity));
+
+	free(bytes);
+	return found;
 }
 
 static void

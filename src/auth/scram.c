@@ -6,8 +6,6 @@
 
 #include "base/slice.h"
 
-#define INVENTED_SALT_LEN 26
-
 enum scram_mechanism
 scram_mechanism_find(struct slice name)
 {
@@ -85,19 +83,49 @@ scram_derive(enum scram_mechanism mechanism, struct slice salted,
 	return result;
 }
 
+/* Divide the number by 36; what is left over. */
+static unsigned
+divide(uint8_t number[SCRAM_SALT_RANDOM_LEN])
+{
+	unsigned left = 0;
+
+	for (int i = 0; i < SCRAM_SALT_RANDOM_LEN; i++) {
+		left = left << 8 | number[i];
+		number[i] = (uint8_t)(left / 36);
+		left %= 36;
+	}
+	return left;
+}
+
+size_t
+scram_salt_text(const uint8_t random[SCRAM_SALT_RANDOM_LEN],
+    uint8_t salt[SCRAM_SALT_LEN_MAX])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	uint8_t number[SCRAM_SALT_RANDOM_LEN];
+	size_t zeros = 0;
+
+	memcpy(number, random, sizeof(number));
+	number[0] &= 3;
+	for (size_t i = SCRAM_SALT_LEN_MAX; i-- > 0;)
+		salt[i] = (uint8_t)digits[divide(number)];
+	while (zeros < SCRAM_SALT_LEN_MAX - 1 && salt[zeros] == '0')
+		zeros++;
+	memmove(salt, salt + zeros, SCRAM_SALT_LEN_MAX - zeros);
+	return SCRAM_SALT_LEN_MAX - zeros;
+}
+
 void
 scram_invent(enum scram_mechanism mechanism, struct slice secret,
     struct slice name, struct arena *arena, struct scram_credential *credential)
 {
-	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-	uint8_t salt[SCRAM_KEY_LEN_MAX];
-	int result = scram_hmac(mechanism, secret, name, salt);
+	uint8_t random[SCRAM_KEY_LEN_MAX], salt[SCRAM_SALT_LEN_MAX];
+	int result = scram_hmac(mechanism, secret, name, random);
+	size_t len;
 
 	assert(result == 0);
-	for (int i = 0; i < INVENTED_SALT_LEN; i++)
-		salt[i] = (uint8_t)digits[salt[i] % (sizeof(digits) - 1)];
+	len = scram_salt_text(random, salt);
 	memset(credential, 0, sizeof(*credential));
-	credential->salt =
-	    arena_copy(arena, slice_of(salt, INVENTED_SALT_LEN));
+	credential->salt = arena_copy(arena, slice_of(salt, len));
 	credential->iterations = SCRAM_ITERATIONS_MIN;
 }

@@ -61,6 +61,15 @@ int scram_derive(enum scram_mechanism mechanism, struct slice salted,
     uint8_t server_key[SCRAM_KEY_LEN_MAX]) WARN_UNUSED;
 
 /*
+ * A salt as Kafka's tools make it (ScramFormatter): 130 of the random bits, as
+ * a number in base 36.  How long it is.
+ */
+#define SCRAM_SALT_RANDOM_LEN 17
+#define SCRAM_SALT_LEN_MAX 26
+size_t scram_salt_text(const uint8_t random[SCRAM_SALT_RANDOM_LEN],
+    uint8_t salt[SCRAM_SALT_LEN_MAX]);
+
+/*
  * What a name that there is not would have: a salt in arena that looks like
  * one of Kafka's and is the same each time with the same secret, and keys of
  * zeros, which fit no password.

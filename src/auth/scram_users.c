@@ -170,8 +170,8 @@ find(struct scram_users *users, enum scram_mechanism mechanism,
     struct slice name, struct arena *arena, struct scram_credential *credential)
 {
 	const struct user *user;
-	struct slice key =
-	    arena_printf(arena, "%d/%.*s", mechanism, SLICE_ARG(name));
+	struct slice key;
+	uint8_t *bytes = delta_scram_identity(name, (int8_t)mechanism, &key);
 	int error = pthread_rwlock_rdlock(&users->lock);
 
 	assert(error == 0);
@@ -182,6 +182,7 @@ find(struct scram_users *users, enum scram_mechanism mechanism,
 	}
 	error = pthread_rwlock_unlock(&users->lock);
 	assert(error == 0);
+	free(bytes);
 	return user != NULL;
 }
 

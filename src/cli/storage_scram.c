@@ -9,8 +9,6 @@
 #include "cli/storage.h"
 #include "meta/config_keys.h"
 
-#define SALT_LEN 20
-
 enum part { NAME, SALT, ITERATIONS, PASSWORD, SALTED_PASSWORD, PARTS };
 
 static const char *const part_names[PARTS] = { "name", "salt", "iterations",
@@ -133,12 +131,13 @@ static int
 take_salt(struct credential *credential, struct rng *rng, struct slice *salt)
 {
 	struct slice text = credential->parts[SALT];
-	uint8_t *random;
+	uint8_t random[SCRAM_SALT_RANDOM_LEN];
+	uint8_t *bytes;
 
 	if (slice_is_null(text)) {
-		random = arena_xalloc(credential->arena, SALT_LEN);
-		rng_bytes(rng, random, SALT_LEN);
-		*salt = slice_of(random, SALT_LEN);
+		bytes = arena_xalloc(credential->arena, SCRAM_SALT_LEN_MAX);
+		rng_bytes(rng, random, sizeof(random));
+		*salt = slice_of(bytes, scram_salt_text(random, bytes));
 	} else if (decode(credential, SALT, salt) != 0) {
 		return storage_fail("Failed to decode given salt: %.*s",
 		    SLICE_ARG(text));

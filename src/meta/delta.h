@@ -143,6 +143,14 @@ int64_t delta_next_producer_id(const struct delta *delta);
 struct slice delta_kept_value(const struct delta *delta, int16_t api_key,
     struct slice identity);
 
+/*
+ * What tells a SCRAM credential from all others, the identity of its kept
+ * record: the mechanism, and the name, which may have any bytes.  The caller
+ * frees what is returned.
+ */
+uint8_t *delta_scram_identity(
+    struct slice name, int8_t mechanism, struct slice *identity);
+
 /* Registered brokers, from *position = 0; NULL at the end. */
 const struct broker_image *delta_broker_next(const struct delta *delta,
     size_t *position);

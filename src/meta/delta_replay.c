@@ -486,16 +486,29 @@ keep(struct delta *delta, enum metadata_record_type type,
 	return 0;
 }
 
-/* Mechanism and name of a SCRAM credential. */
+uint8_t *
+delta_scram_identity(
+    struct slice name, int8_t mechanism, struct slice *identity)
+{
+	uint8_t *bytes = xmalloc(1 + name.len);
+
+	bytes[0] = (uint8_t)mechanism;
+	if (name.len > 0)
+		memcpy(bytes + 1, name.data, name.len);
+	*identity = slice_of(bytes, 1 + name.len);
+	return bytes;
+}
+
 static int
 keep_scram(struct delta *delta, struct slice name, int8_t mechanism,
     struct slice value)
 {
-	char *text = xasprintf("%d/%.*s", mechanism, SLICE_ARG(name));
-	int result = keep(delta, METADATA_RECORD_USER_SCRAM_CREDENTIAL,
-	    slice_str(text), value);
+	struct slice identity;
+	uint8_t *bytes = delta_scram_identity(name, mechanism, &identity);
+	int result = keep(
+	    delta, METADATA_RECORD_USER_SCRAM_CREDENTIAL, identity, value);
 
-	free(text);
+	free(bytes);
 	return result;
 }
 

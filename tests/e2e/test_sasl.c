@@ -312,11 +312,12 @@ alter(struct raw_client *client,
 }
 
 static enum kp_error
-set_password(struct raw_client *client, const char *user, const char *password)
+set_password_of(
+    struct raw_client *client, struct slice user, const char *password)
 {
 	uint8_t salted[SCRAM_KEY_LEN_MAX];
 	struct kp_alter_user_scram_credentials_request_upsertion upsertion = {
-		.name = slice_str(user),
+		.name = user,
 		.mechanism = SCRAM_SHA_256,
 		.iterations = ITERATIONS,
 		.salt = slice_str(SALT),
@@ -332,6 +333,12 @@ set_password(struct raw_client *client, const char *user, const char *password)
 	upsertion.salted_password =
 	    slice_of(salted, scram_key_len(SCRAM_SHA_256));
 	return alter(client, &request);
+}
+
+static enum kp_error
+set_password(struct raw_client *client, const char *user, const char *password)
+{
+	return set_password_of(client, slice_str(user), password);
 }
 
 static enum kp_error
@@ -440,6 +447,20 @@ passwords_come_and_go(void **state)
 	assert_false(gets_in("SCRAM-SHA-256", "carol", "second"));
 }
 
+/* A name that begins with another, up to a byte of zero, is another name. */
+static void
+names_are_compared_whole(void **state)
+{
+	log_in(*state);
+	assert_int_equal(set_password(*state, "dora", "first"), KP_NONE);
+	assert_int_equal(
+	    set_password_of(*state, slice_of("dora\0x", 6), "second"), KP_NONE);
+	assert_true(gets_in("SCRAM-SHA-256", "dora", "first"));
+	assert_false(gets_in("SCRAM-SHA-256", "dora", "second"));
+	log_in(*state);
+	assert_int_equal(take_password(*state, "dora"), KP_NONE);
+}
+
 /* --- Users from a file ---------------------------------------------------- */
 
 static bool
@@ -513,6 +534,7 @@ main(void)
 		EACH(nobody_becomes_somebody_else),
 		EACH(a_session_keeps_its_mechanism),
 		EACH(passwords_come_and_go),
+		EACH(names_are_compared_whole),
 		cmocka_unit_test(librdkafka_gets_in_with_the_password),
 		cmocka_unit_test(users_may_be_in_a_file),
 	};

@@ -81,6 +81,54 @@ sha_512_is_as_good(void **state UNUSED)
 	    "xwu4t+3O5TW9iE3w+PWULcCPH+cRurhU9RqjEi5etg==");
 }
 
+static void
+expect_salt(const uint8_t random[SCRAM_SALT_RANDOM_LEN], const char *text)
+{
+	uint8_t salt[SCRAM_SALT_LEN_MAX];
+	size_t len = scram_salt_text(random, salt);
+
+	assert_int_equal(len, strlen(text));
+	assert_memory_equal(salt, text, len);
+}
+
+/* Of 130 bits, whatever comes with them. */
+static void
+salts_are_numbers(void **state UNUSED)
+{
+	uint8_t random[SCRAM_SALT_RANDOM_LEN] = { 0 };
+
+	expect_salt(random, "0");
+	random[16] = 35;
+	expect_salt(random, "z");
+	random[15] = 5;
+	random[16] = 16;
+	expect_salt(random, "100");
+	memset(random, 0xff, sizeof(random));
+	expect_salt(random, "1omfro7zwmumr3umxudzyj6scf");
+}
+
+/* The names that there are cannot be told by their salts. */
+static void
+invented_salts_are_such_numbers(void **state UNUSED)
+{
+	struct scram_credential credential;
+	struct arena arena;
+	int longest = 0;
+
+	arena_init(&arena, SIZE_MAX);
+	for (uint8_t i = 0; i < 100; i++) {
+		scram_invent(SCRAM_SHA_256, slice_str("secret"),
+		    slice_of(&i, 1), &arena, &credential);
+		assert_in_range(credential.salt.len, 23, SCRAM_SALT_LEN_MAX);
+		if (credential.salt.len < SCRAM_SALT_LEN_MAX)
+			continue;
+		assert_int_equal(credential.salt.data[0], '1');
+		longest++;
+	}
+	assert_in_range(longest, 20, 60);
+	arena_reset(&arena);
+}
+
 int
 main(void)
 {
@@ -88,6 +136,8 @@ main(void)
 		cmocka_unit_test(names_are_mechanisms),
 		cmocka_unit_test(keys_are_those_of_the_standard),
 		cmocka_unit_test(sha_512_is_as_good),
+		cmocka_unit_test(salts_are_numbers),
+		cmocka_unit_test(invented_salts_are_such_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
