@@ -15,7 +15,8 @@ for s in held:
 print(*[s.getsockname()[1] for s in held])' "$1"
 }
 
-# broker_properties FILE: what every suite runs on, then the suite's own lines
+# broker_properties FILE: what every suite runs on, then the suite's own lines,
+# then those that its --prepare left in more.properties; the last of a key counts
 broker_properties() {
 	local port controller
 	read -r port controller < <(free_ports 2)
@@ -35,6 +36,7 @@ broker_properties() {
 	transaction.state.log.min.isr=1
 	END
 	[ ! -f "$1" ] || cat "$1"
+	[ ! -f "$WORK/more.properties" ] || cat "$WORK/more.properties"
 }
 
 start_klamm() {
