@@ -8,6 +8,9 @@
  *			along on another connection
  *	replay idle | partitions | start -- COMMAND…	see probes.h
  *	replay delete	deletes the topic
+ *	replay handshakes
+ *			opens connections with TLS and closes them
+ *	replay accept	is the least of a server for that
  *
  * `replay --help` lists the options; each run prints one line of JSON.
  * Latencies begin with the write, at a fixed rate with the moment at which the
@@ -18,6 +21,7 @@
 #include "bench/cost.h"
 #include "bench/histogram.h"
 #include "bench/probes.h"
+#include "bench/tls_client.h"
 #include "wire/error.h"
 
 #include <errno.h>
@@ -38,6 +42,8 @@
 struct settings {
 	const char *tag;
 	struct broker broker;
+	uint16_t tls_port; /* the load's; 0: no TLS */
+	const char *certificate;
 	struct load load;
 	int connections;
 	int in_flight;
@@ -54,6 +60,7 @@ struct settings {
 /* A connection, and what is under way on it. */
 struct stream {
 	int fd;
+	SSL *ssl; /* or NULL */
 	bool consumer;
 	bool wants_write;
 	int partition; /* a producer's next */
@@ -109,6 +116,20 @@ watch(struct run *run, struct stream *stream, int operation)
 		die("epoll_ctl: %s", strerror(errno));
 }
 
+static ssize_t
+stream_write(const struct stream *stream, const void *from, size_t len)
+{
+	return stream->ssl == NULL ? write(stream->fd, from, len) :
+				     tls_client_write(stream->ssl, from, len);
+}
+
+static ssize_t
+stream_read(const struct stream *stream, void *to, size_t len)
+{
+	return stream->ssl == NULL ? read(stream->fd, to, len) :
+				     tls_client_read(stream->ssl, to, len);
+}
+
 /* Write what the socket takes. */
 static void
 stream_send(struct run *run, struct stream *stream)
@@ -117,7 +138,7 @@ stream_send(struct run *run, struct stream *stream)
 
 	while (stream->unsent > 0 && !full) {
 		const struct buf *frame = stream->frame;
-		ssize_t len = write(stream->fd,
+		ssize_t len = stream_write(stream,
 		    frame->data + frame->len - stream->unsent, stream->unsent);
 
 		if (len < 0 && errno != EAGAIN)
@@ -345,7 +366,8 @@ take_answers(struct run *run, struct stream *stream)
 		memmove(stream->in.data, stream->in.data + at, stream->in.len);
 }
 
-static void
+/* Is there more to read? */
+static bool
 stream_receive(struct run *run, struct stream *stream)
 {
 	size_t want = READ_LEN;
@@ -358,13 +380,15 @@ stream_receive(struct run *run, struct stream *stream)
 	to = buf_reserve(&stream->in, want);
 	if (to == NULL)
 		die("an answer is too large");
-	len = read(stream->fd, to, want);
+	len = stream_read(stream, to, want);
 	if (len < 0 && errno == EAGAIN)
-		return;
+		return false;
 	if (len <= 0)
 		die("the broker closed a connection");
 	stream->in.len += (size_t)len;
 	take_answers(run, stream);
+	/* It comes record by record, and epoll knows nothing of the rest. */
+	return stream->ssl != NULL;
 }
 
 /* --- The run ------------------------------------------------------------- */
@@ -379,7 +403,15 @@ stream_open(struct run *run, struct stream *stream, bool consumer, int number)
 	stream->begun_ns =
 	    xcalloc((size_t)settings->in_flight, sizeof(*stream->begun_ns));
 	buf_init(&stream->in, 1u << 30);
-	stream->fd = broker_must_connect(&settings->broker);
+	if (settings->tls_port == 0) {
+		stream->fd = broker_must_connect(&settings->broker);
+	} else {
+		const struct broker tls = { settings->broker.host,
+			settings->tls_port };
+
+		stream->ssl = tls_client_connect(&tls);
+		stream->fd = SSL_get_fd(stream->ssl);
+	}
 	if (fcntl(stream->fd, F_SETFL, O_NONBLOCK) != 0)
 		die("fcntl: %s", strerror(errno));
 	if (consumer)
@@ -423,7 +455,8 @@ static void
 handle(struct run *run, struct stream *stream, uint32_t events)
 {
 	if ((events & ~(uint32_t)EPOLLOUT) != 0)
-		stream_receive(run, stream);
+		while (stream_receive(run, stream))
+			;
 	stream_send(run, stream);
 	if (stream->consumer)
 		pump_consumer(run, stream);
@@ -595,8 +628,32 @@ mode_tail(struct run *run, struct settings *settings)
 static void
 mode_idle(struct run *run UNUSED, struct settings *settings)
 {
-	probe_idle(&settings->broker, settings->connections, settings->seconds,
-	    settings->pid);
+	const struct broker tls = { settings->broker.host,
+		settings->tls_port };
+
+	if (settings->tls_port != 0)
+		probe_idle_tls(&tls, settings->connections, settings->pid);
+	else
+		probe_idle(&settings->broker, settings->connections,
+		    settings->seconds, settings->pid);
+}
+
+static void
+mode_handshakes(struct run *run UNUSED, struct settings *settings)
+{
+	const struct broker tls = { settings->broker.host,
+		settings->tls_port };
+
+	probe_handshakes(&tls, settings->connections, settings->seconds,
+	    settings->tag, settings->pid);
+}
+
+static void
+mode_accept(struct run *run UNUSED, struct settings *settings)
+{
+	if (settings->certificate == NULL)
+		die("accept needs --certificate");
+	tls_floor_serve(settings->certificate);
 }
 
 static void
@@ -635,6 +692,8 @@ static const struct {
 	{ "partitions", mode_partitions },
 	{ "start", mode_start },
 	{ "delete", mode_delete },
+	{ "handshakes", mode_handshakes },
+	{ "accept", mode_accept },
 };
 
 /* --- Options ------------------------------------------------------------- */
@@ -642,6 +701,8 @@ static const struct {
 static const struct option options[] = {
 	{ "host", required_argument, NULL, 'h' },
 	{ "port", required_argument, NULL, 'p' },
+	{ "tls", required_argument, NULL, 'T' },
+	{ "certificate", required_argument, NULL, 'C' },
 	{ "pid", required_argument, NULL, 'P' },
 	{ "tag", required_argument, NULL, 'g' },
 	{ "topic", required_argument, NULL, 't' },
@@ -674,6 +735,8 @@ usage(FILE *to)
 	fprintf(to,
 	    "\n"
 	    "  --host A --port N    the broker (127.0.0.1, 9092)\n"
+	    "  --tls N              the port where the load goes, over TLS\n"
+	    "  --certificate FILE   of accept, with its key\n"
 	    "  --pid N              its process, whose cost is told\n"
 	    "  --tag TEXT           copied to the output\n"
 	    "  --topic NAME --partitions N   (replay, 1); made when missing\n"
@@ -701,6 +764,12 @@ take_option(struct settings *settings, int option, const char *value)
 		break;
 	case 'p':
 		settings->broker.port = (uint16_t)number;
+		break;
+	case 'T':
+		settings->tls_port = (uint16_t)number;
+		break;
+	case 'C':
+		settings->certificate = value;
 		break;
 	case 'P':
 		settings->pid = (long)number;

@@ -14,11 +14,17 @@ LOADS = [  # cell, what it is, the key of its cost, the unit
     ("f64", "fetch, answers of 64 KiB", "s_per_gb", "s/GB"),
     ("f1m", "fetch, answers of 1 MiB", "s_per_gb", "s/GB"),
     ("t1k", "tail, 1,000/s of 1 KiB", "us_per_message", "µs/message"),
+    ("sb64", "TLS, produce 1 KiB in 64 KiB", "s_per_gb", "s/GB"),
+    ("sf64", "TLS, fetch, answers of 64 KiB", "s_per_gb", "s/GB"),
+    ("sf1m", "TLS, fetch, answers of 1 MiB", "s_per_gb", "s/GB"),
+    ("snew", "TLS, a new connection", "us_per_request", "µs"),
     ("t10k", "tail, 10,000/s of 1 KiB", "us_per_message", "µs/message"),
 ]
 STANDING = [
     ("idle connection, RSS, KiB", "idle", "rss_kb_each"),
     ("opening one, CPU, µs", "idle", "open_cpu_us_each"),
+    ("idle connection with TLS, RSS, KiB", "sidle", "rss_kb_each"),
+    ("opening one with TLS, CPU, µs", "sidle", "open_cpu_us_each"),
     ("idle, CPU, % of a core", "idle", "idle_cpu_percent"),
     ("idle, wake-ups/s", "idle", "wakeups_per_s"),
     ("threads", "idle", "threads"),
