@@ -174,6 +174,23 @@ check_protocol(const struct reader *reader)
 
 /* --- Clients -------------------------------------------------------------- */
 
+/*
+ * A listener with SASL knows its clients by their logins.  Whoever sets the
+ * key for the broker may believe that certificates are asked for there, too.
+ */
+static void
+warn_of_client_auth(const struct reader *reader, const char *own)
+{
+	const char *value =
+	    properties_get(reader->properties, CLIENT_AUTH_KEY);
+
+	if (value != NULL && strcasecmp(value, "none") != 0)
+		fprintf(stderr,
+		    "klamm: %s: %s does not count for listener %s, which has "
+		    "SASL: %s does\n",
+		    CLIENT_AUTH_KEY, value, reader->listener, own);
+}
+
 static int
 read_client_auth(const struct reader *reader)
 {
@@ -189,6 +206,8 @@ read_client_auth(const struct reader *reader)
 	    lookup(reader, CLIENT_AUTH_KEY, &key);
 
 	*auth = TLS_CLIENT_AUTH_NONE;
+	if (value == NULL && reader->sasl)
+		warn_of_client_auth(reader, key);
 	if (value == NULL)
 		return 0;
 	for (size_t i = 0; i < COUNT_OF(names); i++)

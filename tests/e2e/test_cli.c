@@ -253,6 +253,57 @@ test_security_is_not_ignored(void **state UNUSED)
 	    "super.users");
 }
 
+#define STORES SRCDIR "/tests/unit/tls/"
+#define WITH_TLS "listeners=SSL://127.0.0.1:0\n"
+#define WITH_STORE                                                         \
+	WITH_TLS "ssl.keystore.type=PEM\n"                                 \
+		 "ssl.keystore.location=" STORES "ec.all.pem\n"
+
+/* What is wrong with a listener's TLS is said before the broker starts. */
+static void
+test_bad_tls_is_refused(void **state UNUSED)
+{
+	static const struct {
+		const char *config;
+		const char *text;
+	} rows[] = {
+		{ WITH_TLS "ssl.keystore.type=PEM\n"
+			   "ssl.keystore.location=/nowhere/broker.pem",
+		    "/nowhere/broker.pem" },
+		{ WITH_TLS "ssl.keystore.type=PEM\n"
+			   "ssl.keystore.location=" STORES "make.sh",
+		    STORES "make.sh" },
+		{ WITH_TLS "ssl.keystore.location=" STORES "keytool.jks\n"
+			   "ssl.keystore.password=hush",
+		    STORES "keytool.jks" },
+		{ WITH_TLS "ssl.keystore.type=PKCS12\n"
+			   "ssl.keystore.location=" STORES "keytool.p12\n"
+			   "ssl.keystore.password=hush",
+		    STORES "keytool.p12" },
+		{ WITH_STORE "ssl.cipher.suites=TLS_AES_128_GCM_SHA256,TLS_X",
+		    "ssl.cipher.suites: TLS_X" },
+		{ WITH_STORE "ssl.enabled.protocols=TLSv1.2,TLSv9",
+		    "ssl.enabled.protocols: TLSv9" },
+		{ WITH_STORE "ssl.protocol=TLSv9", "ssl.protocol: TLSv9" },
+		{ WITH_STORE "ssl.client.auth=maybe",
+		    "ssl.client.auth: maybe" },
+		{ WITH_STORE "listener.name.ssl.ssl.client.auth=maybe",
+		    "listener.name.ssl.ssl.client.auth: maybe" },
+		{ WITH_STORE "ssl.principal.mapping.rules=RULE:^CN=(.*$/x",
+		    "ssl.principal.mapping.rules" },
+		{ WITH_STORE "ssl.provider=BC", "ssl.provider: BC" },
+		{ WITH_STORE "ssl.engine.factory.class=x.Y",
+		    "ssl.engine.factory.class: x.Y" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct ended refused = check_config(rows[i].config);
+
+		assert_null(strstr(refused.err, "hush"));
+		expect_refused(refused, rows[i].text);
+	}
+}
+
 static void
 expect_accepted(struct ended accepted)
 {
@@ -928,6 +979,7 @@ main(void)
 		cmocka_unit_test(test_bad_values_are_refused),
 		cmocka_unit_test(test_other_roles_are_refused),
 		cmocka_unit_test(test_security_is_not_ignored),
+		cmocka_unit_test(test_bad_tls_is_refused),
 		cmocka_unit_test(test_login_modules_may_be_in_a_file),
 		cmocka_unit_test(test_what_others_configure_is_accepted),
 		cmocka_unit_test(test_unknown_keys_are_warned_about),

@@ -144,6 +144,18 @@ first_error(const char *const *settings)
 	return seen;
 }
 
+/* The client may hear of it before it is logged. */
+static void
+expect_logged(const char *text)
+{
+	for (int waited = 0; !broker_process_logged(&broker, text);
+	     waited += 10) {
+		if (waited > DEADLINE_MS)
+			fail_msg("the log has no \"%s\"", text);
+		usleep(10 * 1000);
+	}
+}
+
 /* Versions of librdkafka tell an alert in different ways. */
 static void
 expect_bad_handshake(const char *const *settings, const char *reason)
@@ -154,7 +166,7 @@ expect_bad_handshake(const char *const *settings, const char *reason)
 
 	assert_true(error == RD_KAFKA_RESP_ERR__SSL ||
 	    error == RD_KAFKA_RESP_ERR__TRANSPORT);
-	assert_true(broker_process_logged(&broker, line));
+	expect_logged(line);
 	free(line);
 }
 
@@ -277,8 +289,7 @@ plain_clients_are_closed(void **state UNUSED)
 		1, 0xff, 0xff };
 
 	expect_close(request, sizeof(request));
-	assert_true(broker_process_logged(
-	    &broker, "SSL handshake failed: wrong version number"));
+	expect_logged("SSL handshake failed: wrong version number");
 	assert_int_equal(write_one(WITH_CERTIFICATE(alice_pem)),
 	    RD_KAFKA_RESP_ERR_NO_ERROR);
 }
@@ -304,6 +315,59 @@ certificates_are_required(void **state UNUSED)
 	    RD_KAFKA_RESP_ERR_NO_ERROR);
 	expect_bad_handshake(
 	    WITHOUT_CERTIFICATE, "peer did not return a certificate");
+}
+
+/* --- Stores that Java and OpenSSL have made ------------------------------- */
+
+#define STORES SRCDIR "/tests/unit/tls/"
+#define STORE(kind, type, file)                                            \
+	"--override", "ssl." kind "store.type=" type, "--override",        \
+	    "ssl." kind "store.location=" STORES file, "--override",       \
+	    "ssl." kind "store.password=secret"
+
+/* A client that trusts who signed the broker's. */
+static void
+expect_served(void)
+{
+	assert_int_equal(
+	    write_one(KAFKA_SETTINGS("security.protocol", "ssl",
+		"ssl.ca.location", STORES "ca.pem",
+		"ssl.endpoint.identification.algorithm", "none")),
+	    RD_KAFKA_RESP_ERR_NO_ERROR);
+	broker_process_fini(&broker);
+}
+
+static void
+stores_of_java_are_served(void **state UNUSED)
+{
+	broker_process_start(&broker, "--override",
+	    "listeners=SSL://127.0.0.1:0",
+	    STORE("key", "PKCS12", "keytool.p12"),
+	    STORE("trust", "PKCS12", "trust.p12"), NULL);
+	expect_served();
+	broker_process_start(&broker, "--override",
+	    "listeners=SSL://127.0.0.1:0", STORE("key", "JKS", "keytool.jks"),
+	    "--override", "ssl.key.password=another",
+	    STORE("trust", "JKS", "trust.jks"), NULL);
+	expect_served();
+}
+
+/* --- Names out of certificates -------------------------------------------- */
+
+/* Alice has no name where no rule is for her. */
+static void
+who_has_no_name_does_not_get_in(void **state UNUSED)
+{
+	broker_process_start(&broker, "--override",
+	    "listeners=SSL://127.0.0.1:0", "--override",
+	    "ssl.keystore.type=PEM", "--override", keystore, "--override",
+	    "ssl.truststore.type=PEM", "--override", truststore, "--override",
+	    "ssl.client.auth=required", "--override",
+	    "ssl.principal.mapping.rules=RULE:^CN=bob$/bob/", NULL);
+	assert_int_not_equal(first_error(WITH_CERTIFICATE(alice_pem)),
+	    RD_KAFKA_RESP_ERR_NO_ERROR);
+	expect_logged("failed authentication");
+	broker_process_fini(&broker);
 }
 
 /* --- Logins over TLS ------------------------------------------------------ */
@@ -376,6 +440,8 @@ passwords_go_over_tls(void **state UNUSED)
 	assert_int_equal(
 	    write_one(WITH_PASSWORD("SCRAM-SHA-256", "other")),
 	    RD_KAFKA_RESP_ERR_NO_ERROR);
+	expect_logged(
+	    "ssl.client.auth: required does not count for listener SASL_SSL");
 	assert_int_equal(first_error(WITH_PASSWORD("PLAIN", "wrong")),
 	    RD_KAFKA_RESP_ERR__AUTHENTICATION);
 	assert_int_equal(first_error(WITH_PASSWORD("SCRAM-SHA-256", "bob's")),
@@ -419,6 +485,10 @@ main(void)
 	const struct CMUnitTest plain[] = {
 		cmocka_unit_test(tls_clients_are_closed),
 	};
+	const struct CMUnitTest others[] = {
+		cmocka_unit_test(stores_of_java_are_served),
+		cmocka_unit_test(who_has_no_name_does_not_get_in),
+	};
 	int failed;
 
 	make_certificates(NULL);
@@ -426,6 +496,7 @@ main(void)
 	failed += cmocka_run_group_tests(required, start_required, stop_broker);
 	failed += cmocka_run_group_tests(sasl, start_sasl, stop_broker);
 	failed += cmocka_run_group_tests(plain, start_plain, stop_broker);
+	failed += cmocka_run_group_tests(others, NULL, NULL);
 	remove_certificates(NULL);
 	return failed;
 }
