@@ -16,7 +16,8 @@ print(*[s.getsockname()[1] for s in held])' "$1"
 }
 
 # broker_properties FILE: what every suite runs on, then the suite's own lines,
-# then those that its --prepare left in more.properties; the last of a key counts
+# then those that its --prepare left in more.properties.  The last line of a key
+# is the one that counts.
 broker_properties() {
 	local port controller
 	read -r port controller < <(free_ports 2)

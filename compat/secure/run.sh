@@ -13,7 +13,7 @@ NOW=$PWD
 # certificate NAME CA: a key and a certificate for it, by an authority
 certificate() {
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-		-keyout "$1.key" -out "$1.csr" -subj "/CN=$1/O=klamm"
+		-keyout "$1.key" -out "$1.csr" -subj "/O=klamm/CN=$1"
 	openssl x509 -req -in "$1.csr" -CA "$2.pem" -CAkey "$2.key" -days 30 \
 		-CAcreateserial -out "$1.pem" \
 		-extfile <(echo subjectAltName=DNS:localhost,IP:127.0.0.1)
@@ -32,6 +32,7 @@ stores() {
 	authority stranger
 	certificate broker authority
 	certificate alice authority
+	certificate bob authority
 	certificate mallory stranger
 	openssl pkcs12 -export -in broker.pem -inkey broker.key -name broker \
 		-out broker.p12 -passout pass:store-pw
@@ -120,6 +121,18 @@ consume() {
 		--max-messages "${6:-1}" --timeout-ms 20000
 }
 
+# tokens NAME CLIENT ARGUMENTS: kafka-delegation-tokens on SASL_SSL
+tokens() {
+	step "$1" org.apache.kafka.tools.DelegationTokenCommand \
+		--bootstrap-server "$(cat "$WORK/SASL_SSL")" \
+		--command-config "$2.properties" "${@:3}"
+}
+
+# token NAME: identifier and HMAC that a step printed
+token() {
+	awk '$3 ~ /^User:/ { print $1, $2 }' "$1.out"
+}
+
 # client NAME PROTOCOL [LINE...]: write the client.properties of a client
 client() {
 	printf '%s\n' "security.protocol=$2" "${@:3}" >"$1.properties"
@@ -201,6 +214,139 @@ test_scram() {
 	failed half-user "$INVALID SCRAM-SHA-512"
 	has read-refused "$INVALID SCRAM-SHA-512" read-refused.out
 	lacks read-refused '^line'
+}
+
+test_plain() {
+	topic plain
+	acls allow --add --allow-principal User:paul --producer --consumer \
+		--topic plain --group plain
+	login paul SASL_PLAINTEXT PLAIN paul paul-pw
+	login paul-tls SASL_SSL PLAIN paul paul-pw
+	login wrong SASL_PLAINTEXT PLAIN paul nonsense
+	login unknown SASL_PLAINTEXT PLAIN nobody paul-pw
+	login elsewhere SASL_SSL PLAIN paula paula-pw
+	login paula SASL_PLAINTEXT PLAIN paula paula-pw
+	produce line-plain SASL_PLAINTEXT plain paul
+	produce line-tls SASL_SSL plain paul-tls
+	produce bad SASL_PLAINTEXT plain wrong
+	produce bad-name SASL_PLAINTEXT plain unknown
+	produce bad-listener SASL_SSL plain elsewhere
+	produce no-right SASL_PLAINTEXT plain paula
+	consume read SASL_PLAINTEXT plain paul plain 2
+	consume no-group SASL_PLAINTEXT plain paul other
+	batch
+	done_well topic-plain allow line-plain line-tls read
+	same lines 'line-plain line-tls' \
+		"$(grep '^line-' read.out | sort | paste -sd' ')"
+	local pattern='SaslAuthenticationException: Authentication failed: Invalid username or password'
+	failed bad "$pattern"
+	failed bad-name "$pattern"
+	failed bad-listener "$pattern"
+	failed no-right 'TopicAuthorizationException: Not authorized to access topics: \[plain\]'
+	has no-group 'GroupAuthorizationException: Not authorized to access group: other' no-group.out
+	lacks no-group '^line-'
+}
+
+# What TLS alone gives: a server to be trusted, and clients with a name.
+test_tls() {
+	local identity=ssl.keystore.type=PEM
+	topic tls
+	acls anyone --add --allow-principal User:ANONYMOUS --producer \
+		--topic tls
+	acls allow --add --allow-principal User:alice --producer --consumer \
+		--topic tls --group tls
+	client plain SSL
+	client alice SSL $identity "ssl.keystore.location=$STORES/alice.store"
+	client bob SSL $identity "ssl.keystore.location=$STORES/bob.store"
+	client mallory SSL $identity \
+		"ssl.keystore.location=$STORES/mallory.store"
+	client stranger SSL
+	echo "ssl.truststore.location=$STORES/stranger.pem" \
+		>>stranger.properties
+	client old SSL ssl.enabled.protocols=TLSv1.2 ssl.protocol=TLSv1.2
+	produce line-plain SSL tls plain
+	produce line-old SSL tls old
+	produce line-alice MTLS tls alice
+	produce distrusted SSL tls stranger
+	produce no-name MTLS tls plain
+	produce bad-name MTLS tls mallory
+	produce no-right MTLS tls bob
+	consume read MTLS tls alice tls 3
+	batch
+	done_well topic-tls anyone allow line-plain line-old line-alice read
+	same lines 'line-alice line-old line-plain' \
+		"$(grep '^line-' read.out | sort | paste -sd' ')"
+	failed distrusted 'SslAuthenticationException: SSL handshake failed'
+	failed no-name 'SslAuthenticationException: '
+	failed bad-name 'SslAuthenticationException: '
+	failed no-right 'TopicAuthorizationException: Not authorized to access topics: \[tls\]'
+}
+
+test_tokens() {
+	local id hmac other
+	topic tokens
+	scram user tom SCRAM-SHA-256=[password=tom-pw]
+	scram renewer rita SCRAM-SHA-256=[password=rita-pw]
+	acls allow --add --allow-principal User:tom --producer --consumer \
+		--topic tokens --group tokens
+	login tom SASL_SSL SCRAM-SHA-256 tom tom-pw
+	login rita SASL_SSL SCRAM-SHA-256 rita rita-pw
+	client nobody PLAINTEXT
+	tokens create tom --create --max-life-time-period 7200000 \
+		--renewer-principal User:rita
+	tokens other tom --create --max-life-time-period -1
+	tokens mine tom --describe --owner-principal User:tom
+	tokens hers rita --describe --owner-principal User:rita
+	tokens not-hers rita --describe --owner-principal User:tom
+	tokens bare tom --describe
+	step anonymous org.apache.kafka.tools.DelegationTokenCommand \
+		--bootstrap-server "$BOOTSTRAP" --create \
+		--max-life-time-period -1 --command-config nobody.properties
+	batch
+	done_well topic-tokens user renewer allow create other mine hers \
+		not-hers bare
+	read -r id hmac < <(token create)
+	read -r _ other < <(token other)
+	[ -n "$hmac" ] && [ -n "$other" ] || fail 'no token'
+	printf '%s\n' "$hmac" "$other" >"$WORK/hmacs"
+	has owner "^$id +[^ ]+ +User:tom +User:tom +\[User:rita\]" create.out
+	same both "$(printf '%s\n' "$hmac" "$other" | sort)" \
+		"$(token mine | cut -d' ' -f2 | sort)"
+	same hers "$id $hmac" "$(token hers)"
+	same 'what she renews' "$id $hmac" "$(token not-hers)"
+	has 'no owner' 'Total number of tokens : 0' bare.out
+	failed anonymous 'DelegationTokenUnsupportedFeature|Delegation Token requests are not allowed'
+
+	login by SASL_SSL SCRAM-SHA-256 "$id" "$hmac" tokenauth=true
+	login by-512 SASL_SSL SCRAM-SHA-512 "$id" "$hmac" tokenauth=true
+	login bad SASL_SSL SCRAM-SHA-256 "$id" nonsense tokenauth=true
+	login no-token SASL_SSL SCRAM-SHA-256 "$id" "$hmac"
+	produce line-256 SASL_SSL tokens by
+	produce line-512 SASL_SSL tokens by-512
+	consume read SASL_SSL tokens by tokens 2
+	produce refused SASL_SSL tokens bad
+	produce refused-user SASL_SSL tokens no-token
+	tokens child by --create --max-life-time-period -1
+	tokens renew rita --renew --renew-time-period 3600000 --hmac "$hmac"
+	tokens renew-other rita --renew --renew-time-period -1 --hmac "$other"
+	tokens renew-none tom --renew --renew-time-period -1 --hmac AAAA
+	tokens expire tom --expire --expiry-time-period -1 --hmac "$hmac"
+	tokens expired tom --describe --owner-principal User:tom
+	tokens expire-again tom --expire --expiry-time-period -1 --hmac "$hmac"
+	produce too-late SASL_SSL tokens by
+	batch
+	done_well line-256 line-512 read renew expire expired
+	same lines 'line-256 line-512' \
+		"$(grep '^line-' read.out | sort | paste -sd' ')"
+	failed refused "$INVALID SCRAM-SHA-256"
+	failed refused-user "$INVALID SCRAM-SHA-256"
+	failed too-late "$INVALID SCRAM-SHA-256"
+	failed child 'Delegation Token requests are not allowed'
+	has renewed 'Completed renew operation. New expiry date' renew.out
+	failed renew-other 'DelegationTokenOwnerMismatchException'
+	failed renew-none 'DelegationTokenNotFoundException'
+	failed expire-again 'DelegationTokenNotFoundException'
+	same rest "$other" "$(token expired | cut -d' ' -f2)"
 }
 
 test_acls() {
@@ -303,6 +449,21 @@ test_configs() {
 	has kept consumer_byte_rate quotas-less.out
 	failed odd 'Unexpected config names: Set.no_such_rate'
 	failed negative 'InvalidRequestException: Quota producer_byte_rate must be greater than 0'
+}
+
+# --- after the broker has stopped -------------------------------------------
+
+# The broker has told who was refused, and nobody's secret.
+stopped_secrets() {
+	local secret
+	[ -f "$WORK/hmacs" ] || exit 77 # those who log in did not run
+	has refused '[Ff]ailed authentication' "$WORK/broker.out"
+	for secret in sam-pw half-pw paul-pw paula-pw tom-pw rita-pw conny-pw \
+		store-pw nonsense a-secret-of-this-suite \
+		$(cat "$WORK/hmacs"); do
+		! grep -F -- "$secret" "$WORK/broker.out" ||
+			fail 'a secret is in the log'
+	done
 }
 
 main "$@"
