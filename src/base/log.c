@@ -239,7 +239,7 @@ emit(const struct line *line)
 	}
 }
 
-static void
+PRINTF_LIKE(3, 0) static void
 write_line(enum log_level level, const char *logger, const char *format,
     va_list args)
 {

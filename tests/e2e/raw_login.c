@@ -6,15 +6,20 @@
 
 #define PREFIX "listener.name.sasl_plaintext."
 
+#define USERS                                                      \
+	PREFIX "plain.sasl.jaas.config="                           \
+	"org.apache.kafka.common.security.plain.PlainLoginModule " \
+	"required user_admin=\"admin-secret\" user_bob=\"bob-secret\";"
+#define AUTHORIZER                                                 \
+	"authorizer.class.name="                                   \
+	"org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+
 static const char *const settings[] = {
 	"listeners=SASL_PLAINTEXT://127.0.0.1:0",
 	PREFIX "sasl.enabled.mechanisms=PLAIN",
-	PREFIX "plain.sasl.jaas.config="
-	       "org.apache.kafka.common.security.plain.PlainLoginModule "
-	       "required user_admin=\"admin-secret\" user_bob=\"bob-secret\";",
+	USERS,
 	"connection.failed.authentication.delay.ms=1",
-	"authorizer.class.name="
-	"org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+	AUTHORIZER,
 	"super.users=User:admin",
 };
 
