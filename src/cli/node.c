@@ -1,44 +1,30 @@
-#include "cli/node.h"
+#include "cli/node_inner.h"
 
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <unistd.h>
 
-#include "api/api.h"
 #include "api/audit.h"
-#include "api/session.h"
 #include "auth/authorizer.h"
 #include "auth/delegation_token_sweeper.h"
 #include "auth/delegation_tokens.h"
-#include "auth/jwk_source.h"
-#include "auth/oauth.h"
 #include "auth/scram_users.h"
-#include "base/bytes.h"
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/machine.h"
-#include "base/rng.h"
 #include "base/worker.h"
 #include "broker/directory_assigner.h"
 #include "broker/fetch_session.h"
-#include "broker/partition.h"
 #include "broker/partition_manager.h"
 #include "broker/quotas.h"
 #include "broker/share_partitions.h"
 #include "broker/share_session.h"
 #include "cli/access_control.h"
-#include "cli/reconfigure.h"
 #include "cli/settings.h"
 #include "coord/coordinator.h"
 #include "coord/group_coordinator.h"
 #include "coord/share_coordinator.h"
-#include "coord/share_keeper.h"
 #include "coord/txn_coordinator.h"
-#include "meta/broker_ops.h"
 #include "meta/controller.h"
-#include "meta/directory_ops.h"
-#include "meta/format.h"
 #include "meta/producer_ids.h"
 #include "net/loop_group.h"
 #include "net/tls.h"
@@ -46,7 +32,6 @@
 #include "store/flusher.h"
 #include "store/log.h"
 #include "store/log_dir.h"
-#include "wire/generated/metadata_register_broker_record.h"
 
 #define LOGGER "klamm"
 
@@ -54,54 +39,6 @@
 #define DRAIN_MS 500
 
 #define COLD_READ_THREADS 4
-
-struct node {
-	const struct listener_addresses *addresses;
-	struct rng rng;
-	struct image *image;
-	struct configs *configs;
-	const struct data_directories *directories;
-	struct format_result format;
-	struct log_dir *metadata_dir;	/* where it is not one of log.dirs */
-	struct disk *disk;
-	struct flusher *flusher;
-	struct log_manager *logs;
-	struct metadata_log *metadata_log;
-	struct authorizer *authorizer;	/* NULL: all is allowed */
-	struct quotas *quotas;
-	struct scram_users *scram_users;
-	struct audit *audit;
-	struct delegation_tokens *tokens;
-	struct delegation_token_sweeper *token_sweeper;
-	struct sasl_settings *sasl;	/* of the addresses */
-	struct oauth_settings *oauth;	/* theirs, where they have some */
-	struct session_settings *sessions;	/* of the addresses */
-	struct tls_context *const *tls;		/* of the addresses */
-	struct controller *controller;
-	struct partition_context partition_context;
-	struct partition_manager *partitions;
-	struct directory_assigner *assigner;
-	struct producer_ids *producer_ids;
-	struct fetch_sessions *fetch_sessions;
-	struct group_coordinator *groups;
-	struct txn_coordinator *txns;
-	struct share_coordinator *shares;
-	struct share_keeper share_keeper;
-	struct share_partitions *share_partitions;
-	struct share_sessions *share_sessions;
-	struct worker_pool *cold_reads;
-	struct loop_group *loops;
-	struct network *network;
-	struct listener **listeners;
-	size_t listeners_count;
-	struct api_settings api_settings;
-	struct reconfigure reconfigure;
-	struct server server;
-	bool loops_run;
-	bool loaded;			/* the partitions' logs are */
-	bool started;
-	atomic_bool joined;		/* the broker is registered */
-};
 
 /* --- opening ------------------------------------------------------------- */
 
@@ -219,133 +156,6 @@ open_metadata(struct node *node)
 	    0;
 }
 
-/* --- log directories ----------------------------------------------------- */
-
-static void
-failure_told(struct controller_op *op)
-{
-	if (op->error != KP_NONE)
-		log_error(LOGGER, "the metadata cannot say which log "
-		    "directory has failed: %s", kp_error_name(op->error));
-	free(CONTAINER_OF(op, struct directory_fail_op, op));
-}
-
-static void
-tell_failure(struct node *node, struct uuid directory_id)
-{
-	struct directory_fail_op *op = xmalloc(sizeof(*op));
-
-	directory_fail_op_init(op);
-	op->broker_id = node->configs->node_id;
-	op->directory = directory_id;
-	op->op.done = failure_told;
-	controller_submit(node->controller, &op->op);
-}
-
-/* What failed while the registration was under way. */
-static void
-tell_early_failures(struct node *node)
-{
-	atomic_store(&node->joined, true);
-	for (size_t i = 0; i < log_manager_directory_count(node->logs); i++) {
-		struct log_manager_directory directory =
-		    log_manager_directory(node->logs, i);
-
-		if (directory.offline)
-			tell_failure(node, directory.id);
-	}
-}
-
-/*
- * Without a log directory there is nothing left to serve from, and without
- * the metadata's nothing that changes.
- */
-static void
-directory_failed(void *context, const char *path, struct uuid directory_id,
-    size_t remaining)
-{
-	struct node *node = context;
-	const struct data_directories *all = node->directories;
-
-	if (remaining == 0) {
-		log_write(LOG_FATAL, LOGGER,
-		    "the last log directory, %s, has failed: the broker ends",
-		    path);
-		_exit(EXIT_FAILURE);
-	}
-	if (strcmp(path, all->paths[all->metadata]) == 0) {
-		log_write(LOG_FATAL, LOGGER, "the log directory %s, which has "
-		    "the metadata, has failed: the broker ends", path);
-		_exit(EXIT_FAILURE);
-	}
-	if (atomic_load(&node->joined))
-		tell_failure(node, directory_id);
-}
-
-static bool
-partition_wanted(void *context, struct slice topic, int32_t partition,
-    struct uuid *topic_id, struct log_settings *settings)
-{
-	struct node *node = context;
-
-	return partition_manager_wants(node->partitions, topic, partition,
-	    topic_id, settings);
-}
-
-static struct uuid
-partition_assigned(void *context, struct slice topic, int32_t partition)
-{
-	struct node *node = context;
-
-	return partition_manager_assigned(node->partitions, topic, partition);
-}
-
-static void
-partition_moved(void *context, struct uuid topic_id, int32_t partition,
-    struct uuid directory_id)
-{
-	struct node *node = context;
-
-	directory_assigner_moved(
-	    node->assigner, topic_id, partition, directory_id);
-}
-
-/* To make the partitions that could not be made. */
-struct retry {
-	struct controller_op op;
-	struct node *node;
-};
-
-/* Who follows their topics follows them, too, now that they are there. */
-static void
-retry_run(struct controller_op *op, struct controller *controller)
-{
-	struct retry *retry = CONTAINER_OF(op, struct retry, op);
-	size_t count;
-	struct uuid *topics =
-	    partition_manager_lacking(retry->node->partitions, &count);
-
-	if (count > 0)
-		controller_show(controller, topics, count);
-	free(topics);
-}
-
-static void
-retry_done(struct controller_op *op)
-{
-	free(CONTAINER_OF(op, struct retry, op));
-}
-
-static void
-retry_partitions(void *context)
-{
-	struct retry *retry = xmalloc(sizeof(*retry));
-
-	*retry = (struct retry){ { .run = retry_run, .done = retry_done },
-		context };
-	controller_submit(retry->node->controller, &retry->op);
-}
-
 static int
 open_partitions(struct node *node)
 {
@@ -357,14 +167,7 @@ open_partitions(struct node *node)
 		.nodes = &id,
 		.nodes_count = 1,
 	};
-	const struct log_manager_hooks hooks = {
-		.context = node,
-		.wanted = partition_wanted,
-		.assigned = partition_assigned,
-		.moved = partition_moved,
-		.directory_failed = directory_failed,
-		.retry = retry_partitions,
-	};
+	struct log_manager_hooks hooks;
 	struct log_manager_settings logs;
 
 	node->partition_context = (struct partition_context){
@@ -378,6 +181,7 @@ open_partitions(struct node *node)
 	/* The log manager was there before the metadata was. */
 	settings_log_manager(node->configs, &logs);
 	log_manager_configure(node->logs, &logs);
+	node_log_hooks(node, &hooks);
 	if (log_manager_load(node->logs, &hooks) != 0)
 		return -1;
 	node->loaded = true;
@@ -526,62 +330,6 @@ give_up(struct node *node)
 	return NULL;
 }
 
-/* The settings of one listener with its keys, which may have to be fetched. */
-static int
-open_keys(struct node *node, struct sasl_settings *sasl,
-    struct oauth_settings *oauth)
-{
-	if (sasl->oauth == NULL)
-		return 0;
-	*oauth = *sasl->oauth;
-	sasl->oauth = oauth;
-	if (oauth->source == NULL)
-		return 0;
-	oauth->keys = jwk_source_open(oauth->source, node->disk);
-	return oauth->keys == NULL ? -1 : 0;
-}
-
-/* The listeners' settings with the users that stand in the metadata. */
-static int
-open_logins(struct node *node, const struct node_settings *settings)
-{
-	size_t count = node->addresses->count;
-	struct delegation_token_settings tokens;
-
-	node->scram_users = scram_users_new();
-	settings_delegation_tokens(node->configs, &tokens);
-	node->tokens = delegation_tokens_new(&tokens);
-	node->sasl = xcalloc(count, sizeof(*node->sasl));
-	node->oauth = xcalloc(count, sizeof(*node->oauth));
-	node->sessions = xcalloc(count, sizeof(*node->sessions));
-	for (size_t i = 0; i < count; i++) {
-		node->sasl[i] = settings->sasl[i];
-		node->sasl[i].scram_users = node->scram_users;
-		node->sasl[i].tokens = node->tokens;
-		node->sessions[i].sasl =
-		    security_has_sasl(node->addresses->items[i].protocol) ?
-		    &node->sasl[i] :
-		    NULL;
-		node->sessions[i].rules = settings->rules[i];
-		if (open_keys(node, &node->sasl[i], &node->oauth[i]) != 0)
-			return -1;
-	}
-	node->tls = settings->tls;
-	return 0;
-}
-
-static void
-close_logins(struct node *node)
-{
-	for (size_t i = 0;
-	     node->oauth != NULL && i < node->addresses->count; i++)
-		jwk_source_close(node->oauth[i].keys);
-	free(node->oauth);
-	free(node->sessions);
-	free(node->sasl);
-	scram_users_free(node->scram_users);
-}
-
 static void
 open_quotas(struct node *node)
 {
@@ -606,7 +354,7 @@ node_new(const struct node_settings *settings)
 	    configs_new(node->image, settings->id, settings->file);
 	node->authorizer = access_control_authorizer(settings->file);
 	open_quotas(node);
-	if (open_logins(node, settings) != 0 ||
+	if (node_open_logins(node, settings) != 0 ||
 	    open_directories(node, settings->cluster_id) != 0)
 		return give_up(node);
 	node->flusher = flusher_new();
@@ -653,160 +401,6 @@ bind_listeners(struct node *node)
 	return 0;
 }
 
-static void
-fill_end_points(struct node *node, struct kp_register_broker_record *record,
-    struct arena *arena)
-{
-	record->end_points_count = (int32_t)node->listeners_count;
-	record->end_points = arena_xcalloc(arena, node->listeners_count,
-	    sizeof(*record->end_points));
-	for (size_t i = 0; i < node->listeners_count; i++) {
-		const struct listener_settings *settings =
-		    listener_settings(node->listeners[i]);
-
-		record->end_points[i].name = slice_str(settings->name);
-		record->end_points[i].host =
-		    slice_str(settings->advertised_host);
-		record->end_points[i].port = settings->advertised_port;
-		record->end_points[i].security_protocol =
-		    (int16_t)node->addresses->items[i].protocol;
-	}
-}
-
-static void
-fill_features(struct kp_register_broker_record *record, struct arena *arena)
-{
-	size_t count;
-	const struct broker_ops_feature *features =
-	    broker_ops_features(&count);
-
-	record->features_count = (int32_t)count;
-	record->features =
-	    arena_xcalloc(arena, count, sizeof(*record->features));
-	for (size_t i = 0; i < count; i++) {
-		record->features[i].name = slice_str(features[i].name);
-		record->features[i].min_supported_version = features[i].min;
-		record->features[i].max_supported_version = features[i].max;
-	}
-}
-
-static int
-compare_ids(const void *a, const void *b)
-{
-	/* As Kafka's Uuid: two signed numbers. */
-	for (const uint8_t *left = a, *right = b, *end = left + 16;
-	     left < end; left += 8, right += 8) {
-		int64_t l = (int64_t)be64_get(left);
-		int64_t r = (int64_t)be64_get(right);
-
-		if (l != r)
-			return l < r ? -1 : 1;
-	}
-	return 0;
-}
-
-/* Those that work, in the order of their ids. */
-static void
-fill_log_dirs(const struct node *node,
-    struct kp_register_broker_record *record, struct arena *arena)
-{
-	size_t count = log_manager_directory_count(node->logs);
-
-	record->log_dirs =
-	    arena_xcalloc(arena, count, sizeof(*record->log_dirs));
-	record->log_dirs_count = 0;
-	for (size_t i = 0; i < count; i++) {
-		struct log_manager_directory directory =
-		    log_manager_directory(node->logs, i);
-
-		if (!directory.offline)
-			record->log_dirs[record->log_dirs_count++] =
-			    directory.id;
-	}
-	qsort(record->log_dirs, (size_t)record->log_dirs_count,
-	    sizeof(*record->log_dirs), compare_ids);
-}
-
-static enum kp_error
-register_broker(struct node *node)
-{
-	struct register_broker_op op;
-	struct arena arena;
-
-	arena_init(&arena, SIZE_MAX);
-	register_broker_op_init(&op);
-	kp_defaults(&kp_register_broker_record, &op.record);
-	op.record.broker_id = node->configs->node_id;
-	rng_bytes(&node->rng, &op.record.incarnation_id,
-	    sizeof(op.record.incarnation_id));
-	op.record.rack = configs_broker(node->configs, "broker.rack");
-	fill_log_dirs(node, &op.record, &arena);
-	fill_end_points(node, &op.record, &arena);
-	fill_features(&op.record, &arena);
-	controller_call(node->controller, &op.op);
-	arena_reset(&arena);
-	return op.op.error;
-}
-
-static void
-note_loss(void *context, struct log *log)
-{
-	bool *lost = context;
-
-	*lost |= log_lost_data(log);
-}
-
-/* The epoch of our last registration, also where this start made none. */
-static int64_t
-last_broker_epoch(const struct node *node)
-{
-	const struct broker_image *broker =
-	    image_broker(node->image, node->configs->node_id);
-
-	return broker == NULL ? -1 : broker->record.broker_epoch;
-}
-
-/*
- * Was the last stop orderly, and that of the broker whom the metadata knows?
- * Directories that are older, from a backup, may lack records (KIP-966).
- */
-static bool
-was_clean(const struct node *node)
-{
-	return log_manager_was_clean(node->logs) &&
-	    log_manager_previous_broker_epoch(node->logs) ==
-	    last_broker_epoch(node);
-}
-
-static enum kp_error
-unfence_broker(struct node *node, bool clean)
-{
-	struct unfence_broker_op op;
-
-	unfence_broker_op_init(&op);
-	op.broker_id = node->configs->node_id;
-	/* Recovery may cut off a tail whatever the last stop said. */
-	op.unclean = !clean;
-	log_manager_each(node->logs, note_loss, &op.unclean);
-	controller_call(node->controller, &op.op);
-	return op.op.error;
-}
-
-static int
-join_cluster(struct node *node)
-{
-	bool clean = was_clean(node);
-	enum kp_error error = register_broker(node);
-
-	if (error == KP_NONE)
-		error = unfence_broker(node, clean);
-	if (error == KP_NONE)
-		return 0;
-	log_error(LOGGER, "the broker cannot register: %s",
-	    kp_error_name(error));
-	return -1;
-}
-
 int
 node_start(struct node *node)
 {
@@ -837,9 +431,9 @@ node_start(struct node *node)
 	if (controller_start(node->controller) != 0)
 		return -1;
 	directory_assigner_start(node->assigner);
-	if (join_cluster(node) != 0)
+	if (node_join(node) != 0)
 		return -1;
-	tell_early_failures(node);
+	node_tell_early_failures(node);
 	node->started = true;
 	delegation_token_sweeper_start(node->token_sweeper);
 	group_coordinator_start(node->groups);
@@ -913,7 +507,7 @@ stop_storing(struct node *node)
 	metadata_log_close(node->metadata_log);
 	if (node->logs != NULL && stays_clean(node))
 		result =
-		    log_manager_stop(node->logs, last_broker_epoch(node));
+		    log_manager_stop(node->logs, node_last_epoch(node));
 	log_manager_free(node->logs);
 	flusher_free(node->flusher);
 	unlock_metadata_dir(node);
@@ -940,7 +534,7 @@ node_stop(struct node *node)
 	authorizer_free(node->authorizer);
 	delegation_token_sweeper_free(node->token_sweeper);
 	delegation_tokens_free(node->tokens);
-	close_logins(node);
+	node_close_logins(node);
 	quotas_free(node->quotas);
 	directory_assigner_free(node->assigner);
 	/* The flusher may still have been waking a loop until it was joined. */
