@@ -635,8 +635,6 @@ the_salt_tells_nothing(void **state)
 	assert_true(slice_equal(there.credential.salt, gone.credential.salt));
 	assert_int_equal(gone.credential.iterations, 4096);
 	assert_false(log_in(world, SCRAM_SHA_256, slice_str("x"), &other));
-	assert_int_equal(
-	    other.credential.salt.len, there.credential.salt.len);
 	assert_false(
 	    slice_equal(other.credential.salt, there.credential.salt));
 }
