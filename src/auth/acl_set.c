@@ -2,201 +2,217 @@
 
 #include "base/map.h"
 
+/* A principal's name; hashes are compared before names are. */
+struct party {
+	struct slice name;
+	uint32_t hash;
+};
+
 struct entry {
 	struct uuid id;
-	struct acl acl; /* texts owned, in one block */
+	struct acl acl;
 	struct pattern *pattern;
-	uint8_t *texts;
+	bool any_host;
+	uint8_t texts[]; /* those of acl */
+};
+
+/* An entry in its pattern's list. */
+struct place {
+	uint32_t principal_hash;
+	struct entry *entry;
 };
 
 /* All entries about one resource pattern; there is one at least. */
 struct pattern {
-	struct slice key;  /* owned; see pattern_key */
-	struct slice name; /* part of it */
+	struct slice name;
 	int8_t resource_type;
 	int8_t pattern_type;
-	struct entry **entries; /* sorted by principal */
-	size_t entries_count;
-	/* The longest other prefix that this one begins with, or NULL. */
-	const struct pattern *parent;
+	struct place *places; /* owned, sorted by principal_hash */
+	size_t places_count;
+	uint8_t name_bytes[];
 };
 
-/* The prefixes of one resource type, sorted by name. */
-struct prefixes {
-	struct pattern **sorted;
+/* So many prefixes have that length. */
+struct prefix_len {
+	size_t len;
 	size_t count;
 };
 
-struct acl_set {
-	struct map entries;  /* struct entry, by id */
-	struct map patterns; /* struct pattern, by key */
-	struct prefixes prefixes[ACL_RESOURCE_USER + 1];
+/* The patterns of one resource type. */
+struct resources {
+	struct map literals; /* struct pattern, by name */
+	struct map prefixes; /* the same, with prefix_hash */
+	struct prefix_len *lens; /* the shortest first */
+	size_t lens_count;
+	const struct pattern *wildcard; /* the literal "*", or NULL */
 };
+
+struct acl_set {
+	struct map entries; /* struct entry, by id */
+	struct resources resources[ACL_RESOURCE_USER + 1];
+	struct party everybody;
+};
+
+static struct party
+party_of(struct slice name)
+{
+	return (struct party){ name, map_hash(name) };
+}
 
 /* --- Patterns ------------------------------------------------------------- */
 
-/* Longer names than any resource has are looked up on the heap. */
-#define KEY_INLINE_LEN 320
+#define PREFIX_HASH_BEGIN 0xd6e8feb86659fd93u
 
-struct pattern_key {
-	uint8_t bytes[KEY_INLINE_LEN];
-	uint8_t *heap;
-	struct slice slice;
-};
-
-static void
-pattern_key_init(struct pattern_key *key, int8_t resource_type,
-    int8_t pattern_type, struct slice name)
+/*
+ * The hash of a prefix goes on from that of a shorter one, so that a name is
+ * read once for all of its prefixes.
+ */
+static uint64_t
+prefix_hash_add(uint64_t state, const uint8_t *bytes, size_t len)
 {
-	uint8_t *bytes = key->bytes;
+	for (size_t i = 0; i < len; i++)
+		state = (state ^ bytes[i]) * 0x9e3779b97f4a7c15u;
+	return state;
+}
 
-	key->heap = NULL;
-	if (name.len + 2 > sizeof(key->bytes))
-		bytes = key->heap = xmalloc(name.len + 2);
-	bytes[0] = (uint8_t)resource_type;
-	bytes[1] = (uint8_t)pattern_type;
-	if (name.len > 0)
-		memcpy(bytes + 2, name.data, name.len);
-	key->slice = slice_of(bytes, name.len + 2);
+/* The half that all bits have a part in. */
+static uint32_t
+prefix_hash_end(uint64_t state)
+{
+	return (uint32_t)(state >> 32);
+}
+
+static uint32_t
+prefix_hash(struct slice name)
+{
+	return prefix_hash_end(
+	    prefix_hash_add(PREFIX_HASH_BEGIN, name.data, name.len));
 }
 
 static struct pattern *
-pattern_find(const struct acl_set *set, int8_t resource_type,
-    int8_t pattern_type, struct slice name)
+pattern_find(const struct resources *resources, const struct acl *acl)
 {
-	struct pattern_key key;
-	struct pattern *pattern;
+	struct slice name = acl->resource_name;
 
-	pattern_key_init(&key, resource_type, pattern_type, name);
-	pattern = map_get(&set->patterns, key.slice);
-	free(key.heap);
-	return pattern;
+	return acl->pattern_type == ACL_PATTERN_PREFIXED ?
+	    map_get_hashed(&resources->prefixes, name, prefix_hash(name)) :
+	    map_get(&resources->literals, name);
+}
+
+/* The place in resources of an acl_resource_type. */
+static size_t
+index_of(int resource_type)
+{
+	assert(resource_type >= ACL_RESOURCE_TOPIC &&
+	    resource_type <= ACL_RESOURCE_USER);
+	return (size_t)resource_type;
+}
+
+/* The first of the lengths that is not below len. */
+static size_t
+lens_before(const struct resources *resources, size_t len)
+{
+	size_t at = 0;
+
+	while (at < resources->lens_count && resources->lens[at].len < len)
+		at++;
+	return at;
+}
+
+static void
+lens_add(struct resources *resources, size_t len)
+{
+	size_t at = lens_before(resources, len);
+	struct prefix_len *lens = resources->lens;
+
+	if (at == resources->lens_count || lens[at].len != len) {
+		lens = xrealloc(
+		    lens, (resources->lens_count + 1) * sizeof(*lens));
+		memmove(&lens[at + 1], &lens[at],
+		    (resources->lens_count - at) * sizeof(*lens));
+		lens[at] = (struct prefix_len){ .len = len };
+		resources->lens = lens;
+		resources->lens_count++;
+	}
+	lens[at].count++;
+}
+
+static void
+lens_remove(struct resources *resources, size_t len)
+{
+	size_t at = lens_before(resources, len);
+	struct prefix_len *lens = resources->lens;
+
+	assert(at < resources->lens_count && lens[at].len == len);
+	if (--lens[at].count > 0)
+		return;
+	resources->lens_count--;
+	memmove(&lens[at], &lens[at + 1],
+	    (resources->lens_count - at) * sizeof(*lens));
 }
 
 static bool
-begins_with(struct slice name, struct slice prefix)
+is_wildcard(const struct pattern *pattern)
 {
-	return name.len >= prefix.len &&
-	    memcmp(name.data, prefix.data, prefix.len) == 0;
-}
-
-/* How many of the prefixes stand at or before name. */
-static size_t
-prefixes_before(const struct prefixes *prefixes, struct slice name)
-{
-	size_t low = 0, high = prefixes->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (slice_compare(prefixes->sorted[middle]->name, name) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/*
- * The longest prefix of name: whatever stands between it and the name begins
- * with it, so it is the last one before the name or an ancestor of that one.
- */
-static const struct pattern *
-longest_prefix(const struct prefixes *prefixes, struct slice name)
-{
-	size_t before = prefixes_before(prefixes, name);
-	const struct pattern *pattern =
-	    before == 0 ? NULL : prefixes->sorted[before - 1];
-
-	while (pattern != NULL && !begins_with(name, pattern->name))
-		pattern = pattern->parent;
-	return pattern;
-}
-
-/* Those from position on may begin with another one than before. */
-static void
-set_parents(struct prefixes *prefixes, size_t position)
-{
-	for (size_t i = position; i < prefixes->count; i++) {
-		struct pattern *pattern = prefixes->sorted[i];
-		const struct pattern *parent =
-		    i == 0 ? NULL : prefixes->sorted[i - 1];
-
-		while (
-		    parent != NULL && !begins_with(pattern->name, parent->name))
-			parent = parent->parent;
-		pattern->parent = parent;
-	}
-}
-
-static void
-prefixes_add(struct prefixes *prefixes, struct pattern *pattern)
-{
-	size_t at = prefixes_before(prefixes, pattern->name);
-
-	prefixes->sorted = xrealloc(
-	    prefixes->sorted, (prefixes->count + 1) * sizeof(struct pattern *));
-	memmove(&prefixes->sorted[at + 1], &prefixes->sorted[at],
-	    (prefixes->count - at) * sizeof(struct pattern *));
-	prefixes->sorted[at] = pattern;
-	prefixes->count++;
-	set_parents(prefixes, at);
-}
-
-static void
-prefixes_remove(struct prefixes *prefixes, struct pattern *pattern)
-{
-	size_t at = prefixes_before(prefixes, pattern->name) - 1;
-
-	assert(prefixes->sorted[at] == pattern);
-	prefixes->count--;
-	memmove(&prefixes->sorted[at], &prefixes->sorted[at + 1],
-	    (prefixes->count - at) * sizeof(struct pattern *));
-	set_parents(prefixes, at);
+	return pattern->pattern_type == ACL_PATTERN_LITERAL &&
+	    slice_equal(pattern->name, ACL_WILDCARD);
 }
 
 static struct pattern *
-pattern_new(struct acl_set *set, const struct acl *acl)
+pattern_new(struct resources *resources, const struct acl *acl)
 {
-	struct pattern *pattern = xcalloc(1, sizeof(*pattern));
-	struct pattern_key key;
+	struct slice name = acl->resource_name;
+	struct pattern *pattern = xcalloc(1, sizeof(*pattern) + name.len);
 
-	pattern_key_init(
-	    &key, acl->resource_type, acl->pattern_type, acl->resource_name);
-	pattern->key = slice_of(slice_dup(key.slice), key.slice.len);
-	free(key.heap);
-	pattern->name = slice_of(pattern->key.data + 2, pattern->key.len - 2);
+	if (name.len > 0)
+		memcpy(pattern->name_bytes, name.data, name.len);
+	pattern->name = slice_of(pattern->name_bytes, name.len);
 	pattern->resource_type = acl->resource_type;
 	pattern->pattern_type = acl->pattern_type;
-	map_set(&set->patterns, pattern->key, pattern);
-	if (acl->pattern_type == ACL_PATTERN_PREFIXED)
-		prefixes_add(&set->prefixes[acl->resource_type], pattern);
+	if (acl->pattern_type == ACL_PATTERN_PREFIXED) {
+		map_set_hashed(&resources->prefixes, pattern->name,
+		    prefix_hash(pattern->name), pattern);
+		lens_add(resources, name.len);
+	} else {
+		map_set(&resources->literals, pattern->name, pattern);
+	}
+	if (is_wildcard(pattern))
+		resources->wildcard = pattern;
 	return pattern;
 }
 
 static void
-pattern_free(struct acl_set *set, struct pattern *pattern)
+pattern_free(struct pattern *pattern)
 {
-	map_remove(&set->patterns, pattern->key);
-	if (pattern->pattern_type == ACL_PATTERN_PREFIXED)
-		prefixes_remove(
-		    &set->prefixes[pattern->resource_type], pattern);
-	free((void *)(uintptr_t)pattern->key.data);
-	free(pattern->entries);
+	free(pattern->places);
 	free(pattern);
 }
 
-/* How many entries of the pattern stand before those of principal. */
-static size_t
-entries_before(const struct pattern *pattern, struct slice principal)
+static void
+pattern_remove(struct resources *resources, struct pattern *pattern)
 {
-	size_t low = 0, high = pattern->entries_count;
+	if (pattern->pattern_type == ACL_PATTERN_PREFIXED) {
+		map_remove_hashed(&resources->prefixes, pattern->name,
+		    prefix_hash(pattern->name));
+		lens_remove(resources, pattern->name.len);
+	} else {
+		map_remove(&resources->literals, pattern->name);
+	}
+	if (is_wildcard(pattern))
+		resources->wildcard = NULL;
+	pattern_free(pattern);
+}
+
+/* How many places of the pattern stand before those with that hash. */
+static size_t
+places_before(const struct pattern *pattern, uint32_t hash)
+{
+	size_t low = 0, high = pattern->places_count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		struct slice found = pattern->entries[middle]->acl.principal;
 
-		if (slice_compare(found, principal) < 0)
+		if (pattern->places[middle].principal_hash < hash)
 			low = middle + 1;
 		else
 			high = middle;
@@ -204,17 +220,83 @@ entries_before(const struct pattern *pattern, struct slice principal)
 	return low;
 }
 
-/* The i-th entry of principal, whose first is at begin; NULL: no more. */
-static const struct entry *
-entry_of(const struct pattern *pattern, size_t begin, size_t i,
-    struct slice principal)
+static void
+places_add(struct pattern *pattern, struct entry *entry)
 {
-	size_t at = begin + i;
+	uint32_t hash = map_hash(entry->acl.principal);
+	size_t at = places_before(pattern, hash);
 
-	return at < pattern->entries_count &&
-		slice_equal(pattern->entries[at]->acl.principal, principal) ?
-	    pattern->entries[at] :
-	    NULL;
+	pattern->places = xrealloc(pattern->places,
+	    (pattern->places_count + 1) * sizeof(struct place));
+	memmove(&pattern->places[at + 1], &pattern->places[at],
+	    (pattern->places_count - at) * sizeof(struct place));
+	pattern->places[at] = (struct place){ hash, entry };
+	pattern->places_count++;
+}
+
+static void
+places_remove(struct pattern *pattern, const struct entry *entry)
+{
+	size_t at = places_before(pattern, map_hash(entry->acl.principal));
+
+	while (pattern->places[at].entry != entry)
+		at++;
+	pattern->places_count--;
+	memmove(&pattern->places[at], &pattern->places[at + 1],
+	    (pattern->places_count - at) * sizeof(struct place));
+}
+
+/* The next entry for the party, from places_before on; NULL: no more. */
+static const struct entry *
+next_entry(
+    const struct pattern *pattern, size_t *at, const struct party *party)
+{
+	while (*at < pattern->places_count) {
+		const struct place *place = &pattern->places[(*at)++];
+
+		if (place->principal_hash != party->hash)
+			return NULL;
+		if (slice_equal(place->entry->acl.principal, party->name))
+			return place->entry;
+	}
+	return NULL;
+}
+
+/* The prefixes of a name, the shortest first. */
+struct prefix_walk {
+	const struct resources *resources;
+	struct slice name;
+	struct slice prefix; /* of name, looked at last */
+	uint64_t hash;	     /* its, that goes on */
+	size_t next;	     /* of the lengths */
+};
+
+static struct prefix_walk
+prefix_walk_of(const struct resources *resources, struct slice name)
+{
+	return (struct prefix_walk){ resources, name, slice_of(name.data, 0),
+		PREFIX_HASH_BEGIN, 0 };
+}
+
+static const struct pattern *
+next_prefix(struct prefix_walk *walk)
+{
+	const struct resources *resources = walk->resources;
+	const struct pattern *pattern = NULL;
+
+	while (pattern == NULL && walk->next < resources->lens_count) {
+		size_t len = resources->lens[walk->next++].len;
+		size_t before = walk->prefix.len;
+
+		if (len > walk->name.len)
+			break;
+		walk->hash = prefix_hash_add(
+		    walk->hash, walk->name.data + before, len - before);
+		walk->prefix.len = len;
+		pattern = map_get_hashed(&resources->prefixes, walk->prefix,
+		    prefix_hash_end(walk->hash));
+	}
+	return pattern;
 }
 
 /* --- Entries -------------------------------------------------------------- */
@@ -233,24 +315,18 @@ put_text(uint8_t **at, struct slice text)
 static struct entry *
 entry_new(const struct uuid *id, const struct acl *acl)
 {
-	struct entry *entry = xcalloc(1, sizeof(*entry));
-	uint8_t *at = xmalloc(
-	    acl->resource_name.len + acl->principal.len + acl->host.len + 1);
+	struct entry *entry = xcalloc(1,
+	    sizeof(*entry) + acl->resource_name.len + acl->principal.len +
+		acl->host.len);
+	uint8_t *at = entry->texts;
 
 	entry->id = *id;
 	entry->acl = *acl;
-	entry->texts = at;
-	entry->acl.resource_name = put_text(&at, acl->resource_name);
 	entry->acl.principal = put_text(&at, acl->principal);
 	entry->acl.host = put_text(&at, acl->host);
+	entry->acl.resource_name = put_text(&at, acl->resource_name);
+	entry->any_host = slice_equal(acl->host, ACL_WILDCARD);
 	return entry;
-}
-
-static void
-entry_free(struct entry *entry)
-{
-	free(entry->texts);
-	free(entry);
 }
 
 struct acl_set *
@@ -259,56 +335,57 @@ acl_set_new(void)
 	struct acl_set *set = xcalloc(1, sizeof(*set));
 
 	map_init(&set->entries);
-	map_init(&set->patterns);
+	for (size_t i = 0; i < COUNT_OF(set->resources); i++) {
+		map_init(&set->resources[i].literals);
+		map_init(&set->resources[i].prefixes);
+	}
+	set->everybody = party_of(ACL_EVERYBODY);
 	return set;
+}
+
+static void
+patterns_free(struct map *patterns)
+{
+	struct pattern *pattern;
+
+	for (size_t at = 0; (pattern = map_next(patterns, &at)) != NULL;)
+		pattern_free(pattern);
+	map_fini(patterns);
 }
 
 void
 acl_set_free(struct acl_set *set)
 {
 	struct entry *entry;
-	struct pattern *pattern;
 
 	if (set == NULL)
 		return;
 	for (size_t at = 0; (entry = map_next(&set->entries, &at)) != NULL;)
-		entry_free(entry);
-	for (size_t at = 0;
-	    (pattern = map_next(&set->patterns, &at)) != NULL;) {
-		free((void *)(uintptr_t)pattern->key.data);
-		free(pattern->entries);
-		free(pattern);
+		free(entry);
+	for (size_t i = 0; i < COUNT_OF(set->resources); i++) {
+		patterns_free(&set->resources[i].literals);
+		patterns_free(&set->resources[i].prefixes);
+		free(set->resources[i].lens);
 	}
-	for (size_t i = 0; i < COUNT_OF(set->prefixes); i++)
-		free(set->prefixes[i].sorted);
 	map_fini(&set->entries);
-	map_fini(&set->patterns);
 	free(set);
 }
 
 void
 acl_set_put(struct acl_set *set, const struct uuid *id, const struct acl *acl)
 {
+	struct resources *resources =
+	    &set->resources[index_of(acl->resource_type)];
 	struct entry *entry = entry_new(id, acl);
 	struct pattern *pattern;
-	size_t at;
 
-	assert(acl->resource_type >= ACL_RESOURCE_TOPIC &&
-	    acl->resource_type <= ACL_RESOURCE_USER);
 	acl_set_remove(set, id);
 	map_set(&set->entries, MAP_KEY(entry->id), entry);
-	pattern = pattern_find(
-	    set, acl->resource_type, acl->pattern_type, acl->resource_name);
+	pattern = pattern_find(resources, acl);
 	if (pattern == NULL)
-		pattern = pattern_new(set, acl);
+		pattern = pattern_new(resources, acl);
 	entry->pattern = pattern;
-	pattern->entries = xrealloc(pattern->entries,
-	    (pattern->entries_count + 1) * sizeof(struct entry *));
-	at = entries_before(pattern, acl->principal);
-	memmove(&pattern->entries[at + 1], &pattern->entries[at],
-	    (pattern->entries_count - at) * sizeof(struct entry *));
-	pattern->entries[at] = entry;
-	pattern->entries_count++;
+	places_add(pattern, entry);
 }
 
 void
@@ -316,20 +393,15 @@ acl_set_remove(struct acl_set *set, const struct uuid *id)
 {
 	struct entry *entry = map_remove(&set->entries, MAP_KEY(*id));
 	struct pattern *pattern;
-	size_t at;
 
 	if (entry == NULL)
 		return;
 	pattern = entry->pattern;
-	at = entries_before(pattern, entry->acl.principal);
-	while (pattern->entries[at] != entry)
-		at++;
-	pattern->entries_count--;
-	memmove(&pattern->entries[at], &pattern->entries[at + 1],
-	    (pattern->entries_count - at) * sizeof(struct entry *));
-	if (pattern->entries_count == 0)
-		pattern_free(set, pattern);
-	entry_free(entry);
+	places_remove(pattern, entry);
+	if (pattern->places_count == 0)
+		pattern_remove(
+		    &set->resources[index_of(pattern->resource_type)], pattern);
+	free(entry);
 }
 
 size_t
@@ -352,17 +424,16 @@ acl_set_next(const struct acl_set *set, size_t *position, struct uuid *id)
 bool
 acl_set_find(const struct acl_set *set, const struct acl *acl, struct uuid *id)
 {
+	const struct party party = party_of(acl->principal);
 	const struct pattern *pattern = pattern_find(
-	    set, acl->resource_type, acl->pattern_type, acl->resource_name);
+	    &set->resources[index_of(acl->resource_type)], acl);
 	const struct entry *entry;
-	size_t begin;
+	size_t at;
 
 	if (pattern == NULL)
 		return false;
-	begin = entries_before(pattern, acl->principal);
-	for (size_t i = 0;
-	    (entry = entry_of(pattern, begin, i, acl->principal)) != NULL;
-	    i++) {
+	at = places_before(pattern, party.hash);
+	while ((entry = next_entry(pattern, &at, &party)) != NULL) {
 		if (!acl_equal(&entry->acl, acl))
 			continue;
 		*id = entry->id;
@@ -372,6 +443,22 @@ acl_set_find(const struct acl_set *set, const struct acl *acl, struct uuid *id)
 }
 
 /* --- Decisions ------------------------------------------------------------ */
+
+/* Who wants to do what. */
+struct question {
+	const struct acl_set *set;
+	struct party caller;
+	struct slice host;
+	enum acl_operation operation;
+};
+
+static struct question
+question_of(const struct acl_set *set, const struct principal *caller,
+    enum acl_operation operation)
+{
+	return (struct question){ set, party_of(caller->name), caller->host,
+		operation };
+}
 
 /* An ALLOW of some operations allows more than what it says; no DENY does. */
 static bool
@@ -389,10 +476,9 @@ implied(enum acl_operation allowed, enum acl_operation operation)
 }
 
 static bool
-host_fits(const struct acl *acl, struct slice host)
+host_fits(const struct entry *entry, struct slice host)
 {
-	return slice_equal(acl->host, ACL_WILDCARD) ||
-	    slice_equal(acl->host, host);
+	return entry->any_host || slice_equal(entry->acl.host, host);
 }
 
 static bool
@@ -401,42 +487,44 @@ operation_fits(const struct acl *acl, enum acl_operation operation)
 	return acl->operation == (int8_t)operation || acl->operation == ACL_ALL;
 }
 
-/* What the pattern's entries for principal say, added to what is known. */
+/* What the pattern's entries for party say, added to what is known. */
 static enum acl_verdict
-consult_entries(const struct pattern *pattern, struct slice principal,
-    struct slice host, enum acl_operation operation, enum acl_verdict so_far)
+consult_entries(const struct pattern *pattern, const struct question *question,
+    const struct party *party, enum acl_verdict so_far)
 {
-	size_t begin = entries_before(pattern, principal);
+	size_t at = places_before(pattern, party->hash);
 	const struct entry *entry;
 
-	for (size_t i = 0;
-	    (entry = entry_of(pattern, begin, i, principal)) != NULL; i++) {
+	while ((entry = next_entry(pattern, &at, party)) != NULL) {
 		const struct acl *acl = &entry->acl;
-		bool fits = operation_fits(acl, operation);
+		bool fits = operation_fits(acl, question->operation);
 
-		if (!host_fits(acl, host))
+		if (!host_fits(entry, question->host))
 			continue;
 		if (acl->permission == ACL_DENY && fits)
 			return ACL_VERDICT_DENIED;
 		if (acl->permission == ACL_ALLOW &&
 		    (fits ||
-			implied((enum acl_operation)acl->operation, operation)))
+			implied((enum acl_operation)acl->operation,
+			    question->operation)))
 			so_far = ACL_VERDICT_ALLOWED;
 	}
 	return so_far;
 }
 
+/* The pattern NULL says nothing. */
 static enum acl_verdict
-consult(const struct pattern *pattern, const struct principal *caller,
-    enum acl_operation operation, enum acl_verdict so_far)
+consult(const struct pattern *pattern, const struct question *question,
+    enum acl_verdict so_far)
 {
+	if (pattern == NULL)
+		return so_far;
 	if (so_far == ACL_VERDICT_NONE)
 		so_far = ACL_VERDICT_OTHERS;
-	so_far = consult_entries(
-	    pattern, caller->name, caller->host, operation, so_far);
+	so_far = consult_entries(pattern, question, &question->caller, so_far);
 	if (so_far != ACL_VERDICT_DENIED)
 		so_far = consult_entries(
-		    pattern, ACL_EVERYBODY, caller->host, operation, so_far);
+		    pattern, question, &question->set->everybody, so_far);
 	return so_far;
 }
 
@@ -445,64 +533,79 @@ acl_set_decide(const struct acl_set *set, const struct principal *caller,
     enum acl_operation operation, enum acl_resource_type type,
     struct slice name)
 {
-	enum acl_verdict verdict = ACL_VERDICT_NONE;
+	const struct resources *resources = &set->resources[index_of(type)];
+	const struct question question = question_of(set, caller, operation);
+	enum acl_verdict verdict;
 	const struct pattern *pattern;
+	struct prefix_walk walk;
 
-	pattern = pattern_find(set, (int8_t)type, ACL_PATTERN_LITERAL, name);
-	if (pattern != NULL)
-		verdict = consult(pattern, caller, operation, verdict);
+	verdict = consult(resources->wildcard, &question, ACL_VERDICT_NONE);
+	walk = prefix_walk_of(resources, name);
+	while (verdict != ACL_VERDICT_DENIED &&
+	    (pattern = next_prefix(&walk)) != NULL)
+		verdict = consult(pattern, &question, verdict);
 	if (verdict == ACL_VERDICT_DENIED)
 		return verdict;
-	if (!slice_equal(name, ACL_WILDCARD))
-		pattern = pattern_find(
-		    set, (int8_t)type, ACL_PATTERN_LITERAL, ACL_WILDCARD);
-	else
-		pattern = NULL;
-	if (pattern != NULL)
-		verdict = consult(pattern, caller, operation, verdict);
-	for (pattern = longest_prefix(&set->prefixes[type], name);
-	    pattern != NULL && verdict != ACL_VERDICT_DENIED;
-	    pattern = pattern->parent)
-		verdict = consult(pattern, caller, operation, verdict);
-	return verdict;
+	pattern = map_get(&resources->literals, name);
+	/* That of the name "*" has been heard. */
+	return pattern == resources->wildcard ?
+	    verdict :
+	    consult(pattern, &question, verdict);
 }
 
 /* --- Some resource -------------------------------------------------------- */
 
-/* Has the pattern an entry of permission for the caller, word by word? */
+/* Has the pattern an entry of permission for the party, word by word? */
 static bool
-says(const struct pattern *pattern, const struct principal *caller,
-    enum acl_operation operation, enum acl_permission permission)
+says_to(const struct pattern *pattern, const struct question *question,
+    const struct party *party, enum acl_permission permission)
 {
-	const struct slice principals[] = { caller->name, ACL_EVERYBODY };
+	size_t at = places_before(pattern, party->hash);
 	const struct entry *entry;
 
-	for (size_t p = 0; p < COUNT_OF(principals); p++) {
-		size_t begin = entries_before(pattern, principals[p]);
-
-		for (size_t i = 0; (entry = entry_of(pattern, begin, i,
-					principals[p])) != NULL;
-		    i++)
-			if (entry->acl.permission == (int8_t)permission &&
-			    operation_fits(&entry->acl, operation) &&
-			    host_fits(&entry->acl, caller->host))
-				return true;
-	}
+	while ((entry = next_entry(pattern, &at, party)) != NULL)
+		if (entry->acl.permission == (int8_t)permission &&
+		    operation_fits(&entry->acl, question->operation) &&
+		    host_fits(entry, question->host))
+			return true;
 	return false;
+}
+
+/* The same for the caller, also as one of everybody. */
+static bool
+says(const struct pattern *pattern, const struct question *question,
+    enum acl_permission permission)
+{
+	return says_to(pattern, question, &question->caller, permission) ||
+	    says_to(pattern, question, &question->set->everybody, permission);
 }
 
 /* Is all that the pattern stands for denied by others, or by itself? */
 static bool
-dominated(const struct acl_set *set, const struct pattern *pattern,
-    const struct principal *caller, enum acl_operation operation)
+dominated(const struct pattern *pattern, const struct question *question)
 {
-	const struct pattern *prefix = longest_prefix(
-	    &set->prefixes[pattern->resource_type], pattern->name);
+	struct prefix_walk walk = prefix_walk_of(
+	    &question->set->resources[index_of(pattern->resource_type)],
+	    pattern->name);
+	const struct pattern *prefix;
 
-	if (says(pattern, caller, operation, ACL_DENY))
+	if (says(pattern, question, ACL_DENY))
 		return true;
-	for (; prefix != NULL; prefix = prefix->parent)
-		if (says(prefix, caller, operation, ACL_DENY))
+	while ((prefix = next_prefix(&walk)) != NULL)
+		if (says(prefix, question, ACL_DENY))
+			return true;
+	return false;
+}
+
+/* Is something allowed by one of the patterns, and not denied? */
+static bool
+some_allowed(const struct map *patterns, const struct question *question)
+{
+	const struct pattern *pattern;
+
+	for (size_t at = 0; (pattern = map_next(patterns, &at)) != NULL;)
+		if (says(pattern, question, ACL_ALLOW) &&
+		    !dominated(pattern, question))
 			return true;
 	return false;
 }
@@ -511,17 +614,14 @@ bool
 acl_set_allows_some(const struct acl_set *set, const struct principal *caller,
     enum acl_operation operation, enum acl_resource_type type)
 {
-	const struct pattern *all =
-	    pattern_find(set, (int8_t)type, ACL_PATTERN_LITERAL, ACL_WILDCARD);
-	const struct pattern *pattern;
+	const struct resources *resources = &set->resources[index_of(type)];
+	const struct question question = question_of(set, caller, operation);
+	const struct pattern *all = resources->wildcard;
 
-	if (all != NULL && says(all, caller, operation, ACL_DENY))
+	if (all != NULL && says(all, &question, ACL_DENY))
 		return false;
-	for (size_t at = 0; (pattern = map_next(&set->patterns, &at)) != NULL;)
-		if (pattern->resource_type == (int8_t)type &&
-		    says(pattern, caller, operation, ACL_ALLOW) &&
-		    (pattern == all ||
-			!dominated(set, pattern, caller, operation)))
-			return true;
-	return false;
+	if (all != NULL && says(all, &question, ACL_ALLOW))
+		return true;
+	return some_allowed(&resources->literals, &question) ||
+	    some_allowed(&resources->prefixes, &question);
 }

@@ -2,9 +2,9 @@
  * ACL set: all entries that there are, by what they are asked for.
  *
  * A decision looks at the patterns that apply to a resource's name: the
- * literal one, the literal "*", and the prefixes of the name.  Prefixes are
- * sorted, and each knows the longest other one that it begins with; so those
- * of a name are the one that stands last before it, and its ancestors.
+ * literal one, the literal "*", and the prefixes of the name.  The prefixes are
+ * found by one look-up for each length that some prefix has and that is not
+ * above the name's.
  *
  * Not thread-safe.
  */

@@ -50,7 +50,11 @@ map_hash(struct slice key)
 	}
 	if (at < key.len) {
 		word = 0;
-		memcpy(&word, key.data + at, key.len - at);
+		/* A whole word, some of it again, is read faster. */
+		if (key.len >= 8)
+			memcpy(&word, key.data + key.len - 8, 8);
+		else
+			memcpy(&word, key.data, key.len);
 		h = mix(h ^ word, k1);
 	}
 	h = mix(h, k1);
@@ -89,11 +93,17 @@ find(const struct map *map, struct slice key, uint32_t hash)
 }
 
 void *
-map_get(const struct map *map, struct slice key)
+map_get_hashed(const struct map *map, struct slice key, uint32_t hash)
 {
-	struct map_entry *e = find(map, key, map_hash(key));
+	struct map_entry *e = find(map, key, hash);
 
 	return e == NULL ? NULL : e->value;
+}
+
+void *
+map_get(const struct map *map, struct slice key)
+{
+	return map_get_hashed(map, key, map_hash(key));
 }
 
 /* A free place for hash; there is always one, the load is below 3/4. */
@@ -127,9 +137,8 @@ rehash(struct map *map)
 }
 
 void *
-map_set(struct map *map, struct slice key, void *value)
+map_set_hashed(struct map *map, struct slice key, uint32_t hash, void *value)
 {
-	uint32_t hash = map_hash(key);
 	struct map_entry *e = find(map, key, hash);
 	void *old;
 
@@ -151,9 +160,15 @@ map_set(struct map *map, struct slice key, void *value)
 }
 
 void *
-map_remove(struct map *map, struct slice key)
+map_set(struct map *map, struct slice key, void *value)
 {
-	struct map_entry *e = find(map, key, map_hash(key));
+	return map_set_hashed(map, key, map_hash(key), value);
+}
+
+void *
+map_remove_hashed(struct map *map, struct slice key, uint32_t hash)
+{
+	struct map_entry *e = find(map, key, hash);
 	void *value;
 
 	if (e == NULL)
@@ -162,6 +177,12 @@ map_remove(struct map *map, struct slice key)
 	*e = (struct map_entry){ .deleted = true };
 	map->count--;
 	return value;
+}
+
+void *
+map_remove(struct map *map, struct slice key)
+{
+	return map_remove_hashed(map, key, map_hash(key));
 }
 
 void *

@@ -58,4 +58,13 @@ void *map_next(const struct map *map, size_t *position);
 /* The hash that the map uses: seeded once a process against collisions. */
 uint32_t map_hash(struct slice key);
 
+/*
+ * The same with the key's hash given: because it is known, or because it is
+ * another one, with which the map is then asked always.
+ */
+void *map_get_hashed(const struct map *map, struct slice key, uint32_t hash);
+void *map_set_hashed(
+    struct map *map, struct slice key, uint32_t hash, void *value);
+void *map_remove_hashed(struct map *map, struct slice key, uint32_t hash);
+
 #endif

@@ -25,6 +25,13 @@ struct rules {
 };
 
 static bool
+begins_with(struct slice name, struct slice prefix)
+{
+	return name.len >= prefix.len &&
+	    memcmp(name.data, prefix.data, prefix.len) == 0;
+}
+
+static bool
 concerns(const struct acl *acl, enum acl_resource_type type, struct slice name)
 {
 	if (acl->resource_type != (int8_t)type)
@@ -139,9 +146,9 @@ some_judged(const struct rules *rules, const struct principal *who,
 
 /* Few texts, so that they meet. */
 static const char *const names[] = { "*", "a", "aa", "ab", "aab", "abb", "b",
-	"ba", "b*", "c" };
+	"ba", "b*", "c", "abbabbabb", "abbabbabbabbabbab" };
 static const char *const principals[] = { "User:*", "User:a", "User:b",
-	"Group:a" };
+	"Group:a", "User:CN=a,OU=b" };
 static const char *const hosts[] = { "*", "10.0.0.1", "10.0.0.2" };
 static const enum acl_operation operations[] = { ACL_ALL, ACL_READ, ACL_WRITE,
 	ACL_DESCRIBE, ACL_ALTER, ACL_DESCRIBE_CONFIGS, ACL_ALTER_CONFIGS };
@@ -195,7 +202,8 @@ static void
 ask(struct rng *rng, const struct rules *rules, const struct acl_set *set)
 {
 	static const char *const asked[] = { "a", "aa", "aab", "aabb", "abc",
-		"b", "b*", "b*c", "bb", "c", "*", "d" };
+		"b", "b*", "b*c", "bb", "c", "*", "d", "abbabbabb",
+		"abbabbabba", "abbabbabbabbabbab", "abbabbabbabbabbabbabba" };
 	enum acl_operation operation =
 	    operations[1 + rng_below(rng, COUNT_OF(operations) - 1)];
 	enum acl_resource_type type = ONE_OF(rng, types);
