@@ -12,6 +12,7 @@
 
 #define LOGINS_LOGGER "auth"
 #define CHANGES_LOGGER "klamm.audit"
+#define NETWORK_LOGGER "net"
 
 /* Entries of a request with a line of their own; the rest have one together. */
 #define ENTRIES_MAX 64
@@ -24,6 +25,7 @@ struct audit {
 	struct log_limit *decisions;
 	struct log_limit *logins;
 	struct log_limit *changes;
+	struct log_limit *network;
 	struct loop *loop; /* NULL: not started */
 	struct task start;
 	struct timer timer;
@@ -39,6 +41,7 @@ on_timer(struct timer *timer)
 	log_limit_sweep(audit->decisions);
 	log_limit_sweep(audit->logins);
 	log_limit_sweep(audit->changes);
+	log_limit_sweep(audit->network);
 	timer_start(audit->loop, timer, audit->interval_ms);
 }
 
@@ -60,6 +63,7 @@ audit_new(int64_t interval_ms)
 	    interval_ms, LOG_INFO, log_logger_name(LOG_AUTHORIZER));
 	audit->logins = log_limit_new(interval_ms, LOG_INFO, LOGINS_LOGGER);
 	audit->changes = log_limit_new(interval_ms, LOG_INFO, CHANGES_LOGGER);
+	audit->network = log_limit_new(interval_ms, LOG_INFO, NETWORK_LOGGER);
 	timer_init(&audit->timer, on_timer);
 	return audit;
 }
@@ -82,7 +86,14 @@ audit_free(struct audit *audit)
 	log_limit_free(audit->decisions);
 	log_limit_free(audit->logins);
 	log_limit_free(audit->changes);
+	log_limit_free(audit->network);
 	free(audit);
+}
+
+struct log_limit *
+audit_network_lines(struct audit *audit)
+{
+	return audit->network;
 }
 
 /* --- Decisions ------------------------------------------------------------ */

@@ -10,9 +10,10 @@
  *				line an entry, with its result
  *
  * Whoever has no rights can cause lines as fast as requests: of those about
- * denials, failed logins and changes that failed one is written for each kind
- * and peer in klamm.audit.interval.ms, with how many were left out.  Values
- * are never written, only names.
+ * denials, failed logins and changes that failed, and of the network's about
+ * connections and frames that it refused, one is written for each kind and
+ * peer in klamm.audit.interval.ms, with how many were left out.  Values are
+ * never written, only names.
  *
  * Thread: any, but for audit_start.
  */
@@ -23,6 +24,7 @@
 #include "auth/authorizer.h"
 
 struct audit;
+struct log_limit;
 struct loop;
 
 struct audit *audit_new(int64_t interval_ms);
@@ -32,6 +34,9 @@ void audit_free(struct audit *audit);
 
 /* Say what was left out once an interval, on loop, which runs. */
 void audit_start(struct audit *audit, struct loop *loop);
+
+/* The limit of the network's lines, which belongs to audit. */
+struct log_limit *audit_network_lines(struct audit *audit);
 
 /* The authorizer has decided for request. */
 void audit_decision(const struct request *request,

@@ -211,10 +211,13 @@ open_loops(struct node *node)
 		    strerror(errno));
 		return -1;
 	}
+	node->audit = audit_new(configs_broker_int64(
+	    node->configs, "klamm.audit.interval.ms"));
 	arena_init(&arena, SIZE_MAX);
 	settings_network(node->configs, &settings, &arena);
 	settings.gate = connection_rates_gate(
 	    quotas_connections(node->quotas));
+	settings.lines = audit_network_lines(node->audit);
 	tell_limit(node, &settings);
 	node->network = network_new(node->loops, &settings,
 	    &node->server.connections);
@@ -277,8 +280,6 @@ open_services(struct node *node)
 	    (int32_t)configs_broker_int64(node->configs,
 		"max.incremental.fetch.session.cache.slots"),
 	    rng_next(&node->rng));
-	node->audit = audit_new(configs_broker_int64(
-	    node->configs, "klamm.audit.interval.ms"));
 	audit_start(node->audit, loop_group_get(node->loops, 0));
 	node->cold_reads = worker_pool_new("cold-read", COLD_READ_THREADS);
 	open_shares(node);

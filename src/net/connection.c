@@ -1,6 +1,7 @@
 #include "base/base.h"
 #include "base/budget.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "net/connection.h"
 #include "net/connection_inner.h"
 #include "net/connection_set.h"
@@ -263,8 +264,11 @@ static void
 reject_frame(struct connection *c, const uint8_t *data)
 {
 	counter_add(&c->set->counters.bad_frames, 1);
-	log_info("net", "[%s] invalid frame of %d bytes, the maximum is %zu",
-	    c->id, (int32_t)be32_get(data), c->frame_len_max);
+	if (log_limit_admits(c->set->settings->lines, "invalid frame",
+		slice_str(c->origin.host)))
+		log_info("net", "[%s] invalid frame of %d bytes, the maximum "
+		    "is %zu", c->id, (int32_t)be32_get(data),
+		    c->frame_len_max);
 	connection_close(c, "an invalid frame");
 }
 

@@ -1,5 +1,6 @@
 #include "base/base.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/task.h"
 #include "net/accept_gate.h"
 #include "net/admission.h"
@@ -221,10 +222,12 @@ static void
 refuse_full(struct listener *listener, const struct connection_origin *origin)
 {
 	network_connection_rejected(listener->network);
-	log_info("net", "Rejected connection from /%s: it already has the "
-	    "maximum of %d connections", origin->host,
-	    admission_limit(network_admission(listener->network),
-		origin->host));
+	if (log_limit_admits(network_settings_of(listener->network)->lines,
+		"rejected connection", slice_str(origin->host)))
+		log_info("net", "Rejected connection from /%s: it already has "
+		    "the maximum of %d connections", origin->host,
+		    admission_limit(network_admission(listener->network),
+			origin->host));
 	close(origin->fd);
 }
 

@@ -12,6 +12,7 @@
 
 struct accept_gate;
 struct connection_handler;
+struct log_limit;
 struct loop_group;
 struct network;
 
@@ -44,6 +45,8 @@ struct network_settings {
 	const struct network_ip_limit *ip_limits;
 	size_t ip_limits_count;
 	struct accept_gate *gate;	/* outlives the network; NULL: none */
+	/* Of what clients can cause at will; it, too.  NULL: all lines. */
+	struct log_limit *lines;
 };
 
 /* The sum over all loops; see the fields of struct connection_counters. */

@@ -8,12 +8,15 @@
 
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "base/thread.h"
 #include "net/connection_inner.h"
 
 #include "net/listener.c"
+
+static struct log_limit *lines;
 
 static int
 setup(void **state UNUSED)
@@ -27,6 +30,8 @@ static int
 teardown(void **state UNUSED)
 {
 	rig_stop();
+	log_limit_free(lines);
+	lines = NULL;
 	return 0;
 }
 
@@ -58,6 +63,48 @@ address_limit_turns_away_at_once(void **state UNUSED)
 	assert_int_equal(counters.connections, 2);
 	close(second);
 	close(third);
+}
+
+/* Who comes again and again does not fill the log. */
+static void
+lines_of_the_refused_are_limited(void **state UNUSED)
+{
+	int output = memfd_create("log", MFD_CLOEXEC), client;
+	char text[1 << 12] = { 0 };
+	const char *first;
+
+	assert_true(output >= 0);
+	lines = log_limit_new(3600000, LOG_INFO, "net");
+	rig.settings.connections_per_ip_max = 1;
+	rig.settings.lines = lines;
+	rig_start();
+	client = client_open();
+	log_set_output(output);
+	for (int i = 0; i < 10; i++) {
+		int other =
+		    client_connect(listener_settings(rig.listener)->port);
+
+		client_expect_closed(other);
+		close(other);
+	}
+	close(client);
+	RIG_UNTIL(rig.freed == 1);
+	for (int i = 0; i < 10; i++) {
+		client = client_open();
+		client_send(client, "\xff\xff\xff\xff", 4);
+		client_expect_closed(client);
+		close(client);
+		RIG_UNTIL(rig.freed == 2 + i);
+	}
+	log_set_output(STDOUT_FILENO);
+	assert_true(pread(output, text, sizeof(text) - 1, 0) > 0);
+	close(output);
+	first = strstr(text, "Rejected connection from /127.0.0.1");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "Rejected connection"));
+	first = strstr(text, "invalid frame of -1 bytes");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "invalid frame of"));
 }
 
 /* The others wait in the backlog until somebody goes. */
@@ -562,6 +609,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(address_limit_turns_away_at_once),
+		TEST(lines_of_the_refused_are_limited),
 		TEST(total_limit_waits_for_a_free_slot),
 		TEST(limits_change_while_it_runs),
 		TEST(listener_has_a_limit_of_its_own),
