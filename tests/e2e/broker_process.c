@@ -274,3 +274,23 @@ broker_process_logged(const struct broker_process *broker, const char *text)
 	fclose(file);
 	return found;
 }
+
+size_t
+broker_process_memory(const struct broker_process *broker, const char *row)
+{
+	char path[64], line[256];
+	size_t kib = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)broker->pid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		die(broker, "the broker is gone: %s", strerror(errno));
+	while (kib == 0 && fgets(line, sizeof(line), file) != NULL)
+		if (strncmp(line, row, strlen(row)) == 0)
+			kib = strtoul(line + strlen(row), NULL, 10);
+	fclose(file);
+	if (kib == 0)
+		die(broker, "%s has no %s", path, row);
+	return kib * 1024;
+}

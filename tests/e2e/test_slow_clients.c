@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/bytes.h"
@@ -24,19 +23,6 @@
 
 #define MIB ((size_t)1024 * 1024)
 
-/* What sanitizers keep of freed memory says nothing about the broker. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MEASURES_MEMORY false
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define MEASURES_MEMORY false
-#else
-#define MEASURES_MEMORY true
-#endif
-#else
-#define MEASURES_MEMORY true
-#endif
-
 static struct broker_process broker;
 
 static int
@@ -53,31 +39,12 @@ stop_broker(void **state UNUSED)
 	return 0;
 }
 
-/* The broker's resident memory in bytes. */
-static size_t
-resident(void)
-{
-	char path[64], line[256];
-	size_t kib = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)broker.pid);
-	file = fopen(path, "re");
-	assert_non_null(file);
-	while (kib == 0 && fgets(line, sizeof(line), file) != NULL)
-		if (strncmp(line, "VmRSS:", 6) == 0)
-			kib = strtoul(line + 6, NULL, 10);
-	fclose(file);
-	assert_true(kib > 0);
-	return kib * 1024;
-}
-
 static void
 expect_growth_below(size_t before, size_t limit)
 {
-	size_t now = resident();
+	size_t now = broker_process_memory(&broker, "VmRSS:");
 
-	if (MEASURES_MEMORY && now > before && now - before > limit)
+	if (BROKER_MEASURES_MEMORY && now > before && now - before > limit)
 		fail_msg("the broker has grown by %zu KiB, more than %zu",
 		    (now - before) / 1024, limit / 1024);
 }
@@ -142,7 +109,7 @@ test_requests_of_the_deaf_are_bounded(void **state UNUSED)
 {
 	enum { CLIENTS = 8 };
 	struct raw_client clients[CLIENTS];
-	size_t before = resident();
+	size_t before = broker_process_memory(&broker, "VmRSS:");
 
 	for (size_t i = 0; i < CLIENTS; i++) {
 		struct slice frame;
@@ -214,7 +181,7 @@ test_answers_to_the_deaf_are_bounded(void **state UNUSED)
 	size_t before;
 
 	fill_topic("large");
-	before = resident();
+	before = broker_process_memory(&broker, "VmRSS:");
 	for (size_t i = 0; i < CLIENTS; i++) {
 		raw_client_init(&clients[i], &broker);
 		asked = ask_for_ever(&clients[i],
@@ -241,7 +208,7 @@ test_announced_bytes_cost_nothing(void **state UNUSED)
 	enum { CLIENTS = 50, ANNOUNCED = 100 * 1000 * 1000, SENT = 1024 };
 	uint8_t begin[SENT] = { 0, 0, 0, 0, 0, 3, 0, 1 };
 	struct raw_client clients[CLIENTS];
-	size_t before = resident();
+	size_t before = broker_process_memory(&broker, "VmRSS:");
 
 	be32_put(begin, ANNOUNCED);
 	for (size_t i = 0; i < CLIENTS; i++) {
@@ -286,7 +253,7 @@ test_idle_clients_are_cheap(void **state UNUSED)
 {
 	enum { CLIENTS = 500 };
 	struct raw_client *clients = xcalloc(CLIENTS, sizeof(*clients));
-	size_t before = resident();
+	size_t before = broker_process_memory(&broker, "VmRSS:");
 
 	for (size_t i = 0; i < CLIENTS; i++) {
 		raw_client_init(&clients[i], &broker);
