@@ -213,3 +213,14 @@ admission_full(struct admission *admission)
 	pthread_mutex_unlock(&admission->lock);
 	return full;
 }
+
+bool
+admission_exceeded(struct admission *admission)
+{
+	bool exceeded;
+
+	pthread_mutex_lock(&admission->lock);
+	exceeded = admission->count > admission->limits.connections_max;
+	pthread_mutex_unlock(&admission->lock);
+	return exceeded;
+}

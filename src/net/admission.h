@@ -38,6 +38,9 @@ void admission_leave(struct admission *admission, const char *host);
 /* Is max.connections reached, so that nothing is to be accepted? */
 bool admission_full(struct admission *admission);
 
+/* Are there more than max.connections, as a listener apart may bring? */
+bool admission_exceeded(struct admission *admission);
+
 /* The connections that were granted and have not left. */
 int32_t admission_count(struct admission *admission);
 

@@ -793,6 +793,7 @@ connection_open(struct connection_set *set,
 	if (set->draining)
 		connection_close(c, "the server stops");
 	connection_set_watch_idle(set);
+	network_close_excess(set->network);
 }
 
 static void

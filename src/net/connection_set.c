@@ -3,6 +3,7 @@
 #include "net/connection.h"
 #include "net/connection_inner.h"
 #include "net/connection_set.h"
+#include "net/listener.h"
 #include "net/loop.h"
 #include "net/loop_group.h"
 #include "net/network.h"
@@ -60,6 +61,21 @@ on_idle_timer(struct timer *timer)
 		connection_abort(first, "it was idle for too long");
 	}
 	connection_set_watch_idle(set);
+}
+
+bool
+connection_set_close_oldest(struct connection_set *set)
+{
+	struct connection *connection;
+
+	LIST_FOR_EACH_SAFE (node, &set->connections) {
+		connection = LIST_ENTRY(node, struct connection, node);
+		if (connection_listener(connection)->apart)
+			continue;
+		connection_abort(connection, "max.connections is exceeded");
+		return true;
+	}
+	return false;
 }
 
 /* --- Relief -------------------------------------------------------------- */

@@ -83,6 +83,12 @@ void connection_set_abort(struct connection_set *set);
  */
 struct connection_set *connection_set_relief(struct connection_set *set);
 
+/*
+ * Close the connection that was idle for longest, but none of a listener that
+ * is apart; false where there is none.
+ */
+bool connection_set_close_oldest(struct connection_set *set) WARN_UNUSED;
+
 /* See to it that the first connection is closed when it has been idle. */
 void connection_set_watch_idle(struct connection_set *set);
 

@@ -26,7 +26,11 @@ struct listener_settings {
 	int send_buffer_bytes;		/* socket.send.buffer.bytes, -1: none */
 	int receive_buffer_bytes;	/* socket.receive.buffer.bytes */
 	int32_t connections_max;	/* max.connections of this listener */
-	bool apart;			/* max.connections of all is not its */
+	/*
+	 * max.connections of all is not its: where its connections exceed that,
+	 * others are closed.
+	 */
+	bool apart;
 	bool deferred;			/* accepts after listener_accept */
 	const void *handler_context;	/* the connection handler's own */
 	transport_open_fn transport;	/* NULL: tcp_open */

@@ -33,6 +33,11 @@ struct network {
 	_Atomic uint64_t accepted;
 	_Atomic uint64_t rejected;
 
+	atomic_bool closing_excess;	/* the next two are in use */
+	struct task excess;		/* goes from loop to loop */
+	int excess_loop;		/* whose turn it is */
+	int excess_misses;		/* loops in a row with none to close */
+
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 
@@ -49,6 +54,8 @@ struct set_task {
 	struct connection_set *set;
 	void (*run)(struct connection_set *set);
 };
+
+static void run_excess(struct task *task);
 
 /* --- Life ---------------------------------------------------------------- */
 
@@ -118,6 +125,7 @@ network_new(struct loop_group *loops, const struct network_settings *settings,
 	network->settings.ip_limits = NULL;
 	network->settings.ip_limits_count = 0;
 	budget_init(&network->budget, settings->memory_max);
+	network->excess.run = run_excess;
 	init_lock(network);
 	init_sets(network);
 	return network;
@@ -338,12 +346,57 @@ wake_listeners(struct network *network)
 	pthread_mutex_unlock(&network->lock);
 }
 
+/* --- Excess -------------------------------------------------------------- */
+
+static void
+post_excess(struct network *network)
+{
+	loop_post(loop_group_get(network->loops, network->excess_loop),
+	    &network->excess);
+}
+
+void
+network_close_excess(struct network *network)
+{
+	if (!admission_exceeded(network->admission) ||
+	    atomic_exchange(&network->closing_excess, true))
+		return;
+	network->excess_misses = 0;
+	post_excess(network);
+}
+
+static void
+run_excess(struct task *task)
+{
+	struct network *network = CONTAINER_OF(task, struct network, excess);
+	int count = loop_group_count(network->loops);
+	struct connection_set *set = &network->sets[network->excess_loop];
+
+	if (admission_exceeded(network->admission)) {
+		network->excess_misses = connection_set_close_oldest(set) ?
+		    0 :
+		    network->excess_misses + 1;
+		network->excess_loop = (network->excess_loop + 1) % count;
+		if (network->excess_misses < count) {
+			post_excess(network);
+			return;
+		}
+		/* They are on their way, and ask for it when they are there. */
+		atomic_store(&network->closing_excess, false);
+		return;
+	}
+	atomic_store(&network->closing_excess, false);
+	/* Somebody may have come who found it in use. */
+	network_close_excess(network);
+}
+
 void
 network_set_limits(struct network *network,
     const struct network_settings *settings)
 {
 	admission_set_limits(network->admission, settings);
 	wake_listeners(network);
+	network_close_excess(network);
 }
 
 void

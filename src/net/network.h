@@ -91,8 +91,9 @@ struct network *network_new(struct loop_group *loops,
     struct connection_handler *handler);
 
 /*
- * From now on the limits of connections are those of settings; who is there
- * may stay.  Nothing else of settings counts.  Any thread; it may block where
+ * From now on the limits of connections are those of settings.  Who is there
+ * may stay, but for those that were idle for longest where there are more than
+ * connections_max; none of a listener apart is closed.  Nothing else of settings counts.  Any thread; it may block where
  * an override names a host.
  */
 void network_set_limits(struct network *network,

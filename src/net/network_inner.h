@@ -49,6 +49,13 @@ void network_connection_accepted(struct network *network);
 void network_connection_closed(struct network *network, const char *host);
 void network_connection_freed(struct network *network);
 
+/*
+ * Where there are more connections than max.connections, close those that were
+ * idle for longest, soon; one loop after the other closes its own, as Kafka's
+ * processors do (Processor.closeExcessConnections).  Any thread.
+ */
+void network_close_excess(struct network *network);
+
 /* A connection was turned away.  Any thread. */
 void network_connection_rejected(struct network *network);
 

@@ -169,6 +169,53 @@ limits_change_while_it_runs(void **state UNUSED)
 		close(clients[i]);
 }
 
+/* One of the listener apart comes in, and the least active other one goes. */
+static void
+excess_is_closed(void **state UNUSED)
+{
+	struct network_settings fewer;
+	struct listener_settings settings;
+	struct listener *apart;
+	int clients[3], inner[4];
+	uint16_t port;
+
+	rig.settings.connections_max = 3;
+	rig_start();
+	fewer = rig.settings;
+	settings = rig.listening;
+	settings.apart = true;
+	apart = listener_new(rig.network, &settings);
+	assert_non_null(apart);
+	port = listener_settings(apart)->port;
+	for (size_t i = 0; i < COUNT_OF(clients); i++)
+		clients[i] = client_open();
+	client_send_frame(clients[0], 'e', 1);
+	client_expect_frame(clients[0], 'e', 1);
+	inner[0] = client_connect(port);
+	client_expect_closed(clients[1]);
+	client_send_frame(clients[2], 'e', 1);
+	client_expect_frame(clients[2], 'e', 1);
+	client_send_frame(clients[0], 'e', 1);
+	client_expect_frame(clients[0], 'e', 1);
+	/* A lower limit. */
+	fewer.connections_max = 2;
+	network_set_limits(rig.network, &fewer);
+	client_expect_closed(clients[2]);
+	client_send_frame(clients[0], 'e', 1);
+	client_expect_frame(clients[0], 'e', 1);
+	/* However many there are, its own stay. */
+	for (size_t i = 1; i < COUNT_OF(inner); i++)
+		inner[i] = client_connect(port);
+	client_expect_closed(clients[0]);
+	for (size_t i = 0; i < COUNT_OF(inner); i++) {
+		client_send_frame(inner[i], 'e', 1);
+		client_expect_frame(inner[i], 'e', 1);
+		close(inner[i]);
+	}
+	for (size_t i = 0; i < COUNT_OF(clients); i++)
+		close(clients[i]);
+}
+
 static void
 listener_has_a_limit_of_its_own(void **state UNUSED)
 {
@@ -612,6 +659,7 @@ main(void)
 		TEST(lines_of_the_refused_are_limited),
 		TEST(total_limit_waits_for_a_free_slot),
 		TEST(limits_change_while_it_runs),
+		TEST(excess_is_closed),
 		TEST(listener_has_a_limit_of_its_own),
 		TEST(running_out_of_descriptors_is_survived),
 		TEST(accepted_sockets_inherit_their_options),
