@@ -93,8 +93,8 @@ struct network *network_new(struct loop_group *loops,
 /*
  * From now on the limits of connections are those of settings.  Who is there
  * may stay, but for those that were idle for longest where there are more than
- * connections_max; none of a listener apart is closed.  Nothing else of settings counts.  Any thread; it may block where
- * an override names a host.
+ * connections_max; none of a listener apart is closed.  Nothing else of
+ * settings counts.  Any thread; it may block where an override names a host.
  */
 void network_set_limits(struct network *network,
     const struct network_settings *settings);
