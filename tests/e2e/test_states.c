@@ -22,7 +22,9 @@
 #include "api/api.h"
 #include "base/bytes.h"
 #include "e2e/raw_login.h"
+#include "e2e/scram_login.h"
 #include "wire/codec.h"
+#include "wire/generated/alter_user_scram_credentials.h"
 #include "wire/generated/api_versions.h"
 #include "wire/generated/metadata.h"
 #include "wire/generated/sasl_authenticate.h"
@@ -310,6 +312,122 @@ nobody_learns_who_there_is(void **state UNUSED)
 	}
 }
 
+/* After an old handshake: no byte, whoever it is. */
+static void
+nobody_learns_it_from_frames(void **state UNUSED)
+{
+	static const char *const users[] = { "admin", "bob", "nobody" };
+
+	for (size_t i = 0; i < COUNT_OF(users); i++) {
+		struct raw_client client;
+		struct slice token;
+		uint8_t len[4];
+
+		reach(&client, STATE_BARE);
+		token = arena_printf(
+		    &client.arena, "%c%s%cwrong", '\0', users[i], '\0');
+		be32_put(len, (uint32_t)token.len);
+		raw_client_send(&client, len, sizeof(len));
+		raw_client_send(&client, token.data, token.len);
+		raw_client_expect_close(&client);
+		raw_client_fini(&client);
+	}
+}
+
+static void
+set_scram_password(struct raw_client *client, enum scram_mechanism mechanism)
+{
+	uint8_t salted[SCRAM_KEY_LEN_MAX];
+	struct kp_alter_user_scram_credentials_request_upsertion upsertion = {
+		.name = slice_str("carol"),
+		.mechanism = (int8_t)mechanism,
+		.iterations = SCRAM_ITERATIONS_MIN,
+		.salt = slice_str("pepper"),
+	};
+	const struct kp_alter_user_scram_credentials_request request = {
+		.upsertions = &upsertion,
+		.upsertions_count = 1,
+	};
+	const struct kp_alter_user_scram_credentials_response *response;
+
+	assert_int_equal(scram_salt(mechanism, slice_str("right"),
+			     upsertion.salt, SCRAM_ITERATIONS_MIN, salted),
+	    0);
+	upsertion.salted_password =
+	    slice_of(salted, scram_key_len(mechanism));
+	response = raw_client_call(
+	    client, KP_ALTER_USER_SCRAM_CREDENTIALS_KEY, 0, &request);
+	assert_int_equal(response->results_count, 1);
+	assert_int_equal(response->results[0].error_code, KP_NONE);
+}
+
+/* The answer to the proof, all of it, as text in *told. */
+static enum kp_error
+try_scram(const struct broker_process *with, enum scram_mechanism mechanism,
+    const char *user, const char *password, char told[512])
+{
+	const struct kp_sasl_authenticate_response *response;
+	struct raw_client client;
+	enum kp_error error;
+
+	raw_client_init(&client, with);
+	response = scram_login(&client, mechanism, slice_str(user),
+	    slice_str(password), "");
+	error = (enum kp_error)response->error_code;
+	snprintf(told, 512, "%d %.*s %.*s %lld", response->error_code,
+	    SLICE_ARG(response->error_message),
+	    SLICE_ARG(response->auth_bytes),
+	    (long long)response->session_lifetime_ms);
+	raw_client_fini(&client);
+	return error;
+}
+
+#define SCRAM "listener.name.sasl_plaintext.scram-sha-"
+#define SCRAM_LOGIN \
+	"org.apache.kafka.common.security.scram.ScramLoginModule required;"
+
+/* Both get as far as the proof, and are told the same then. */
+static void
+nobody_learns_it_from_scram(void **state UNUSED)
+{
+	static const char *const arguments[] = {
+		"listener.name.sasl_plaintext.sasl.enabled.mechanisms="
+		"PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+		SCRAM "256.sasl.jaas.config=" SCRAM_LOGIN,
+		SCRAM "512.sasl.jaas.config=" SCRAM_LOGIN,
+	};
+	static const enum scram_mechanism mechanisms[] = { SCRAM_SHA_256,
+		SCRAM_SHA_512 };
+	struct broker_process with;
+	struct raw_client admin;
+	char wrong[512], unknown[512];
+
+	raw_login_broker(&with);
+	for (size_t i = 0; i < COUNT_OF(arguments); i++) {
+		broker_process_argument(&with, "--override");
+		broker_process_argument(&with, arguments[i]);
+	}
+	broker_process_restart(&with);
+	raw_client_init(&admin, &with);
+	assert_int_equal(
+	    raw_login(&admin, "admin", "admin-secret"), KP_NONE);
+	for (size_t i = 0; i < COUNT_OF(mechanisms); i++) {
+		set_scram_password(&admin, mechanisms[i]);
+		assert_int_equal(try_scram(&with, mechanisms[i], "carol",
+				     "right", wrong),
+		    KP_NONE);
+		assert_int_equal(try_scram(&with, mechanisms[i], "carol",
+				     "wrong", wrong),
+		    KP_SASL_AUTHENTICATION_FAILED);
+		assert_int_equal(try_scram(&with, mechanisms[i], "nobody",
+				     "wrong", unknown),
+		    KP_SASL_AUTHENTICATION_FAILED);
+		assert_string_equal(unknown, wrong);
+	}
+	raw_client_fini(&admin);
+	broker_process_fini(&with);
+}
+
 /* Asking now and then does not keep a connection. */
 static void
 who_does_not_log_in_is_closed(void **state UNUSED)
@@ -342,6 +460,8 @@ main(void)
 		cmocka_unit_test(nothing_is_served_after_an_old_one),
 		cmocka_unit_test(who_has_logged_in_cannot_do_it_again),
 		cmocka_unit_test(nobody_learns_who_there_is),
+		cmocka_unit_test(nobody_learns_it_from_frames),
+		cmocka_unit_test(nobody_learns_it_from_scram),
 		cmocka_unit_test(who_does_not_log_in_is_closed),
 	};
 
