@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "auth/principal_rules.h"
-#include "base/log.h"
 #include "cli/access_control.h"
 #include "cli/cluster_role.h"
 #include "cli/environment.h"
@@ -113,6 +112,8 @@ read_tls(struct configuration *configuration)
 	    listeners->count, sizeof(*configuration->tls_configs));
 	configuration->tls = arena_xcalloc(&configuration->arena,
 	    listeners->count, sizeof(*configuration->tls));
+	tls_stores_init(&configuration->stores, listeners,
+	    configuration->tls_configs, configuration->tls);
 	for (size_t i = 0; i < listeners->count; i++)
 		if (security_has_tls(listeners->items[i].protocol) &&
 		    open_tls(configuration, i) != 0)
@@ -206,18 +207,7 @@ configuration_load(struct configuration *configuration,
 void
 configuration_reload(struct configuration *configuration)
 {
-	const struct listener_addresses *listeners = &configuration->listeners;
-	size_t count = 0;
-
-	for (size_t i = 0; i < listeners->count; i++) {
-		if (configuration->tls[i] == NULL)
-			continue;
-		count++;
-		tls_config_reload(&configuration->tls_configs[i],
-		    configuration->tls[i], listeners->items[i].name);
-	}
-	if (count == 0)
-		log_info("klamm", "no listener has a file to be read again");
+	tls_stores_reload(&configuration->stores);
 }
 
 static void
@@ -230,6 +220,7 @@ close_tls(struct configuration *configuration)
 		tls_config_fini(&configuration->tls_configs[i]);
 		principal_rules_free(configuration->rules[i]);
 	}
+	tls_stores_fini(&configuration->stores);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "cli/data_directories.h"
 #include "cli/listener_addresses.h"
 #include "cli/serve_options.h"
+#include "cli/tls_stores.h"
 #include "meta/config_set.h"
 
 struct principal_rules;
@@ -26,6 +27,7 @@ struct configuration {
 	struct tls_config *tls_configs;
 	struct tls_context **tls;	/* NULL where none is needed */
 	struct principal_rules **rules;	/* the same */
+	struct tls_stores stores;	/* of them all */
 	struct arena arena;		/* the texts of these */
 	struct data_directories directories;
 	const struct config_set *set;	/* the properties */
@@ -42,7 +44,7 @@ int configuration_load(struct configuration *configuration,
 
 /*
  * Read again what can be while the broker serves: the files that listeners
- * speak TLS with.  Main thread.
+ * speak TLS with.  Any thread.
  */
 void configuration_reload(struct configuration *configuration);
 

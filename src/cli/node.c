@@ -20,6 +20,7 @@
 #include "broker/share_session.h"
 #include "cli/access_control.h"
 #include "cli/settings.h"
+#include "cli/tls_stores.h"
 #include "coord/coordinator.h"
 #include "coord/group_coordinator.h"
 #include "coord/share_coordinator.h"
@@ -133,6 +134,7 @@ open_metadata(struct node *node)
 		.configs = node->configs,
 		.node_id = node->configs->node_id,
 		.seed = rng_next(&node->rng),
+		.stores = &node->stores->hooks,
 		.failed = metadata_failed,
 	};
 
@@ -293,6 +295,7 @@ open_services(struct node *node)
 		.txns = node->txns,
 		.shares = node->shares,
 		.logs = node->logs,
+		.stores = node->stores,
 	};
 	node->server = (struct server){
 		.connections = { .opened = session_opened,
@@ -348,6 +351,7 @@ node_new(const struct node_settings *settings)
 	descriptors_raise();
 	node->addresses = settings->addresses;
 	node->directories = settings->directories;
+	node->stores = settings->stores;
 	node->disk = disk_posix();
 	rng_init_random(&node->rng);
 	node->image = image_new();

@@ -25,6 +25,7 @@ struct node;
 struct principal_rules;
 struct sasl_settings;
 struct tls_context;
+struct tls_stores;
 
 /* What a node is made of; all of it outlives the node. */
 struct node_settings {
@@ -33,6 +34,7 @@ struct node_settings {
 	const struct sasl_settings *sasl;	/* of the addresses */
 	struct tls_context *const *tls;		/* of them; NULL: no TLS */
 	struct principal_rules *const *rules;	/* the same */
+	struct tls_stores *stores;		/* of them all */
 	const struct data_directories *directories;
 	int32_t id;			/* node.id */
 	/* NULL: the directory's, or a random one where that is empty. */

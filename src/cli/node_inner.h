@@ -42,6 +42,7 @@ struct node {
 	struct oauth_settings *oauth;	/* theirs, where they have some */
 	struct session_settings *sessions;	/* of the addresses */
 	struct tls_context *const *tls;		/* of the addresses */
+	struct tls_stores *stores;		/* theirs */
 	struct controller *controller;
 	struct partition_context partition_context;
 	struct partition_manager *partitions;

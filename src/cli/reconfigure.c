@@ -1,6 +1,8 @@
 #include "cli/reconfigure.h"
 
+#include "base/slice.h"
 #include "cli/settings.h"
+#include "cli/tls_stores.h"
 #include "coord/group_coordinator.h"
 #include "coord/share_coordinator.h"
 #include "coord/txn_coordinator.h"
@@ -43,6 +45,19 @@ reconfigure_connections(const struct reconfigure *to)
 		limit_listener(to, to->listeners[i]);
 }
 
+/* The cluster's default has none. */
+static void
+take_stores(const struct reconfigure *to, const struct delta *delta)
+{
+	for (size_t i = 0; i < delta->configs_count; i++) {
+		const struct delta_configs *configs = delta->configs[i];
+
+		if (configs->type == IMAGE_CONFIG_BROKER &&
+		    slice_equal_str(configs->name, to->configs->node_name))
+			tls_stores_apply(to->stores, configs->new);
+	}
+}
+
 /* What has not changed is set once more, which does no harm. */
 void
 reconfigure_apply(void *context, const struct delta *delta)
@@ -55,6 +70,7 @@ reconfigure_apply(void *context, const struct delta *delta)
 	if (!concerns_brokers(delta))
 		return;
 	reconfigure_connections(to);
+	take_stores(to, delta);
 	settings_log_manager(to->configs, &logs);
 	log_manager_configure(to->logs, &logs);
 	settings_group(to->configs, &groups);

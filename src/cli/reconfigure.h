@@ -17,6 +17,7 @@ struct listener;
 struct log_manager;
 struct network;
 struct share_coordinator;
+struct tls_stores;
 struct txn_coordinator;
 
 /* Borrowed, and there as long as deltas come. */
@@ -30,6 +31,7 @@ struct reconfigure {
 	struct txn_coordinator *txns;
 	struct share_coordinator *shares;
 	struct log_manager *logs;
+	struct tls_stores *stores;
 };
 
 /* Limits of connections, at the start and when they change. */

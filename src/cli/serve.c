@@ -204,6 +204,7 @@ run(const struct serve_options *options, struct configuration *configuration)
 		.sasl = configuration->sasl,
 		.tls = configuration->tls,
 		.rules = configuration->rules,
+		.stores = &configuration->stores,
 		.directories = &configuration->directories,
 		.id = configuration->node_id,
 		.cluster_id = environment_cluster_id(),

@@ -1,12 +1,16 @@
 #include "cli/tls_config.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "auth/principal_rules.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "cli/whole_file.h"
+#include "meta/config_set.h"
 #include "net/tls_ciphers.h"
 
 #define CLIENT_AUTH_KEY "ssl.client.auth"
@@ -281,32 +285,72 @@ read_rules(const struct reader *reader)
 
 /* --- Stores --------------------------------------------------------------- */
 
+static const struct {
+	const char *key;
+	size_t offset; /* in struct tls_store_settings */
+} store_keys[] = {
+#define STORE_KEY(key, member) \
+	{ key, offsetof(struct tls_store_settings, member) }
+	STORE_KEY("ssl.keystore.type", keystore_type),
+	STORE_KEY("ssl.keystore.location", keystore_location),
+	STORE_KEY("ssl.keystore.password", keystore_password),
+	STORE_KEY("ssl.keystore.key", keystore_key),
+	STORE_KEY("ssl.keystore.certificate.chain",
+	    keystore_certificate_chain),
+	STORE_KEY("ssl.key.password", key_password),
+	STORE_KEY("ssl.truststore.type", truststore_type),
+	STORE_KEY("ssl.truststore.location", truststore_location),
+	STORE_KEY("ssl.truststore.password", truststore_password),
+	STORE_KEY("ssl.truststore.certificates", truststore_certificates),
+#undef STORE_KEY
+};
+
+static void
+set_store_key(struct tls_store_settings *stores, size_t i, const char *value)
+{
+	memcpy((char *)stores + store_keys[i].offset, &value, sizeof(value));
+}
+
 static void
 read_stores(const struct reader *reader)
 {
-	struct tls_store_settings *stores = &reader->config->stores;
-	const struct {
-		const char *key;
-		const char **value;
-	} rows[] = {
-		{ "ssl.keystore.type", &stores->keystore_type },
-		{ "ssl.keystore.location", &stores->keystore_location },
-		{ "ssl.keystore.password", &stores->keystore_password },
-		{ "ssl.keystore.key", &stores->keystore_key },
-		{ "ssl.keystore.certificate.chain",
-		    &stores->keystore_certificate_chain },
-		{ "ssl.key.password", &stores->key_password },
-		{ "ssl.truststore.type", &stores->truststore_type },
-		{ "ssl.truststore.location", &stores->truststore_location },
-		{ "ssl.truststore.password", &stores->truststore_password },
-		{ "ssl.truststore.certificates",
-		    &stores->truststore_certificates },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+	for (size_t i = 0; i < COUNT_OF(store_keys); i++) {
 		const char *key;
 
-		*rows[i].value = lookup(reader, rows[i].key, &key);
+		set_store_key(&reader->config->fixed, i,
+		    lookup(reader, store_keys[i].key, &key));
+	}
+	reader->config->stores = reader->config->fixed;
+}
+
+/* Blanks around a value do not count (ConfigDef.parseType of Kafka). */
+static const char *
+text_of(struct slice value, struct arena *arena)
+{
+	char *text;
+
+	value = slice_trim(value);
+	text = arena_xcalloc(arena, value.len + 1, 1);
+	if (value.len > 0)
+		memcpy(text, value.data, value.len);
+	return text;
+}
+
+/* What own says, with texts in arena, or else the properties. */
+static void
+merge_stores(const struct tls_config *config, const char *listener,
+    const struct config_set *own, struct arena *arena,
+    struct tls_store_settings *stores)
+{
+	const char *prefix = prefix_of(listener, arena);
+
+	*stores = config->fixed;
+	for (size_t i = 0; i < COUNT_OF(store_keys); i++) {
+		struct slice value = config_set_get(own,
+		    arena_printf(arena, "%s%s", prefix, store_keys[i].key));
+
+		if (!slice_is_null(value))
+			set_store_key(stores, i, text_of(value, arena));
 	}
 }
 
@@ -326,6 +370,7 @@ tls_config_read(struct tls_config *config, const struct properties *properties,
 	};
 
 	memset(config, 0, sizeof(*config));
+	arena_init(&config->texts, SIZE_MAX);
 	read_stores(&reader);
 	if (read_protocols(&reader) != 0 || read_suites(&reader) != 0 ||
 	    check_protocol(&reader) != 0 || read_client_auth(&reader) != 0 ||
@@ -360,13 +405,26 @@ tls_config_rules(const struct properties *properties, const char *listener,
 	return rules;
 }
 
+/* Who waits for a pipe waits for somebody who may never come. */
+static uint8_t *
+read_regular(void *context, const char *path, size_t len_max, size_t *len)
+{
+	struct stat status;
+
+	if (stat(path, &status) != 0)
+		return NULL;
+	if (S_ISREG(status.st_mode))
+		return whole_file_read(context, path, len_max, len);
+	errno = EINVAL;
+	return NULL;
+}
+
 static int
-read_material(const struct tls_config *config, struct tls_material *material,
+read_material(const struct tls_store_settings *stores,
+    const struct tls_files *files, struct tls_material *material,
     char **error)
 {
-	const struct tls_files files = { .read = whole_file_read };
-
-	if (tls_material_read(material, &config->stores, &files, error) != 0)
+	if (tls_material_read(material, stores, files, error) != 0)
 		return -1;
 	if (material->key != NULL)
 		return 0;
@@ -379,12 +437,14 @@ read_material(const struct tls_config *config, struct tls_material *material,
 struct tls_context *
 tls_config_open(struct tls_config *config, const char *listener)
 {
+	const struct tls_files files = { .read = whole_file_read };
 	struct tls_settings settings = config->settings;
 	struct tls_context *context;
 	const char *reason;
 	char *error;
 
-	if (read_material(config, &config->material, &error) != 0) {
+	if (read_material(&config->stores, &files, &config->material,
+		&error) != 0) {
 		fprintf(stderr, "klamm: listener %s: %s\n", listener, error);
 		free(error);
 		return NULL;
@@ -396,48 +456,137 @@ tls_config_open(struct tls_config *config, const char *listener)
 	return context;
 }
 
-/* The new material goes to *then: 0, or -1 with *error. */
+/* --- Replacement of stores ------------------------------------------------ */
+
+/* What may follow what is in use, into *then, the caller's: 0, or *error. */
 static int
-replace(const struct tls_config *config, struct tls_context *context,
+read_next(const struct tls_config *config,
+    const struct tls_store_settings *stores, struct tls_material *then,
+    char **error)
+{
+	const struct tls_files files = { .read = read_regular };
+
+	if (read_material(stores, &files, then, error) != 0)
+		return -1;
+	return tls_replacement_check(
+	    &config->material, then, &config->rules, error);
+}
+
+/* *then becomes the config's and is zeroed, or *error says why not. */
+static int
+replace(struct tls_config *config, struct tls_context *context,
     struct tls_material *then, char **error)
 {
 	struct tls_settings settings = config->settings;
 	const char *reason;
 
-	if (read_material(config, then, error) != 0)
-		return -1;
 	settings.material = then;
-	if (tls_replacement_check(
-		&config->material, then, &config->rules, error) != 0)
+	if (tls_context_replace(context, &settings, &reason) != 0) {
+		*error = xstrdup(reason);
 		return -1;
-	if (tls_context_replace(context, &settings, &reason) == 0)
-		return 0;
-	*error = xstrdup(reason);
-	return -1;
+	}
+	tls_material_fini(&config->material);
+	config->material = *then;
+	memset(then, 0, sizeof(*then));
+	return 0;
+}
+
+/* 1 where the stores hold what is in use, if that is to be left alone. */
+static int
+renew(struct tls_config *config, struct tls_context *context, bool always,
+    char **error)
+{
+	struct tls_material then = { .key = NULL };
+	int result;
+
+	result = read_next(config, &config->stores, &then, error);
+	if (result == 0 && !always &&
+	    tls_material_equal(&config->material, &then))
+		result = 1;
+	else if (result == 0)
+		result = replace(config, context, &then, error);
+	tls_material_fini(&then);
+	return result;
+}
+
+static void
+renew_and_tell(struct tls_config *config, struct tls_context *context,
+    const char *listener, bool always)
+{
+	char *error;
+	int result = renew(config, context, always, &error);
+
+	if (result == 0)
+		log_info(LOGGER, "listener %s has read its stores again",
+		    listener);
+	if (result >= 0)
+		return;
+	log_error(LOGGER, "listener %s goes on with the stores it has: %s",
+	    listener, error);
+	free(error);
 }
 
 void
 tls_config_reload(struct tls_config *config, struct tls_context *context,
     const char *listener)
 {
-	struct tls_material then = { .key = NULL };
-	char *error;
+	renew_and_tell(config, context, listener, true);
+}
 
-	if (replace(config, context, &then, &error) != 0) {
-		log_error(LOGGER,
-		    "listener %s goes on with the stores it has: %s", listener,
-		    error);
-		free(error);
-		tls_material_fini(&then);
-		return;
+void
+tls_config_apply(struct tls_config *config, struct tls_context *context,
+    const char *listener, const struct config_set *own)
+{
+	struct arena texts;
+
+	arena_init(&texts, SIZE_MAX);
+	merge_stores(config, listener, own, &texts, &config->stores);
+	arena_reset(&config->texts);
+	config->texts = texts;
+	renew_and_tell(config, context, listener, false);
+}
+
+/* Would OpenSSL take it? */
+static int
+try_context(const struct tls_config *config,
+    const struct tls_material *material, char **error)
+{
+	struct tls_settings settings = config->settings;
+	struct tls_context *context;
+	const char *reason;
+
+	settings.material = material;
+	context = tls_context_new(&settings, &reason);
+	if (context == NULL) {
+		*error = xstrdup(reason);
+		return -1;
 	}
-	tls_material_fini(&config->material);
-	config->material = then;
-	log_info(LOGGER, "listener %s has read its stores again", listener);
+	tls_context_free(context);
+	return 0;
+}
+
+int
+tls_config_check(const struct tls_config *config, const char *listener,
+    const struct config_set *own, char **error)
+{
+	struct tls_material then = { .key = NULL };
+	struct tls_store_settings stores;
+	struct arena texts;
+	int result;
+
+	arena_init(&texts, SIZE_MAX);
+	merge_stores(config, listener, own, &texts, &stores);
+	result = read_next(config, &stores, &then, error);
+	if (result == 0)
+		result = try_context(config, &then, error);
+	tls_material_fini(&then);
+	arena_reset(&texts);
+	return result;
 }
 
 void
 tls_config_fini(struct tls_config *config)
 {
 	tls_material_fini(&config->material);
+	arena_reset(&config->texts);
 }

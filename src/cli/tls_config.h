@@ -13,10 +13,13 @@
 #include "net/tls_material.h"
 #include "net/tls_replacement.h"
 
+struct config_set;
 struct principal_rules;
 
 struct tls_config {
-	struct tls_store_settings stores;
+	struct tls_store_settings fixed;	/* of the properties */
+	struct tls_store_settings stores;	/* those that count now */
+	struct arena texts;		/* of what is not fixed in stores */
 	struct tls_settings settings;	/* without its material */
 	struct tls_replacement_rules rules;
 	struct tls_material material;	/* of the context, once it is open */
@@ -44,6 +47,21 @@ struct principal_rules *tls_config_rules(const struct properties *properties,
  */
 struct tls_context *tls_config_open(
     struct tls_config *config, const char *listener) WARN_UNUSED;
+
+/*
+ * Could the listener go on with the stores that own would give it?  -1 where
+ * it could not: *error is a line on the heap, the caller's, which says nothing
+ * secret.  Nothing changes.
+ */
+int tls_config_check(const struct tls_config *config, const char *listener,
+    const struct config_set *own, char **error) WARN_UNUSED;
+
+/*
+ * Go on with those stores, as tls_config_reload does.  Where they hold what is
+ * in use already, nothing is done, and nothing logged.
+ */
+void tls_config_apply(struct tls_config *config, struct tls_context *context,
+    const char *listener, const struct config_set *own);
 
 /*
  * Read the stores again, for the context's connections that come from now on.

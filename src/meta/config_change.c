@@ -4,6 +4,7 @@
 #include "base/tally.h"
 #include "meta/config_rules.h"
 #include "meta/configs_inner.h"
+#include "meta/listener_stores.h"
 #include "wire/generated/metadata_clear_elr_record.h"
 #include "wire/generated/metadata_config_record.h"
 
@@ -237,9 +238,20 @@ refuse_static(struct config_change *change, struct slice name)
 	return KP_INVALID_REQUEST;
 }
 
+static enum kp_error
+refuse_default(struct config_change *change, struct slice name)
+{
+	change->message = arena_printf(change->arena,
+	    "Cannot update these configs at default cluster level, broker id "
+	    "must be specified: [%.*s]",
+	    SLICE_ARG(name));
+	return KP_INVALID_REQUEST;
+}
+
 /*
  * Is it how a listener protects itself?  Kafka takes such a change over; here
- * a password that was not taken over would be told to be in force.
+ * that is done with stores only, and what was not taken over would be told to
+ * be in force.
  */
 static bool
 protects_listener(struct slice name)
@@ -260,6 +272,39 @@ limits_listener(const struct config_key *key)
 	    strcmp(key->name, "max.connection.creation.rate") == 0;
 }
 
+/* One of listener.name.X.KEY with which X is given key and trust stores. */
+static bool
+is_store_key(struct slice name)
+{
+	const struct config_key *key = config_key_find_listener(name);
+
+	return key != NULL && (key->flags & CONFIG_LISTENER_ONLY) != 0;
+}
+
+/* X of such a key. */
+static struct slice
+listener_of(struct slice name)
+{
+	size_t start = sizeof("listener.name.") - 1, end = start;
+
+	while (name.data[end] != '.')
+		end++;
+	return slice_of(name.data + start, end - start);
+}
+
+/* By itself; what stores come to together is seen when all keys are. */
+static enum kp_error
+check_store_entry(struct config_change *change,
+    const struct config_set_entry *entry)
+{
+	if (change->name.len == 0)
+		return refuse_default(change, entry->name);
+	return config_key_check(config_key_find_listener(entry->name),
+		   entry->value, change->arena, &change->message) ?
+	    KP_NONE :
+	    KP_INVALID_REQUEST;
+}
+
 /* Unknown keys are stored: they may belong to somebody's plugin. */
 static enum kp_error
 check_listener_entry(struct config_change *change,
@@ -268,6 +313,8 @@ check_listener_entry(struct config_change *change,
 	const struct config_key *key = config_key_find_listener(entry->name);
 	int64_t number;
 
+	if (is_store_key(entry->name))
+		return check_store_entry(change, entry);
 	if (protects_listener(entry->name))
 		return refuse_static(change, entry->name);
 	if (key == NULL || !limits_listener(key))
@@ -303,13 +350,8 @@ check_broker_entry(struct config_change *change,
 		return KP_INVALID_REQUEST;
 	}
 	if (change->name.len == 0 &&
-	    key->update == CONFIG_UPDATE_PER_BROKER) {
-		change->message = arena_printf(change->arena,
-		    "Cannot update these configs at default cluster level, "
-		    "broker id must be specified: [%s]",
-		    key->name);
-		return KP_INVALID_REQUEST;
-	}
+	    key->update == CONFIG_UPDATE_PER_BROKER)
+		return refuse_default(change, entry->name);
 	if (!config_key_check(key, entry->value, change->arena,
 		&change->message))
 		return KP_INVALID_REQUEST;
@@ -439,6 +481,54 @@ check_logs(struct config_change *change)
 	    &change->message);
 }
 
+/*
+ * A listener's stores, for a key that was named or is there no more; each
+ * listener once.  One that is not there has nothing that could be changed,
+ * but may leave keys behind, and these can be removed.
+ */
+static enum kp_error
+check_store(struct config_change *change, struct slice name,
+    struct tally *checked)
+{
+	struct listener_stores *stores =
+	    controller_stores(change->controller);
+	struct slice listener;
+
+	if (!is_store_key(name))
+		return KP_NONE;
+	listener = listener_of(name);
+	if (stores == NULL || !stores->has(stores, listener))
+		return slice_is_null(config_set_get(change->set, name)) ?
+		    KP_NONE :
+		    refuse_static(change, name);
+	if (tally_add(checked, listener) > 1)
+		return KP_NONE;
+	return stores->check(stores, listener, change->set, change->arena,
+	    &change->message);
+}
+
+static enum kp_error
+check_stores(struct config_change *change)
+{
+	const struct config_set *old = change->old;
+	enum kp_error error = KP_NONE;
+	struct tally checked;
+
+	if (change->name.len == 0)
+		return KP_NONE;
+	tally_init(&checked);
+	for (int32_t i = 0; i < change->items_count && error == KP_NONE; i++)
+		error = check_store(change, change->items[i].name, &checked);
+	for (uint32_t i = 0;
+	     old != NULL && i < old->count && error == KP_NONE; i++)
+		if (slice_is_null(config_set_get(
+			change->set, old->entries[i].name)))
+			error = check_store(
+			    change, old->entries[i].name, &checked);
+	tally_fini(&checked);
+	return error;
+}
+
 static enum kp_error
 check_broker(struct config_change *change)
 {
@@ -466,7 +556,10 @@ check_broker(struct config_change *change)
 		error = check_connections(change);
 	if (error == KP_NONE)
 		error = check_logs(change);
-	return error != KP_NONE ? error : check_min_isr(change);
+	if (error == KP_NONE)
+		error = check_min_isr(change);
+	/* Last: files are read. */
+	return error != KP_NONE ? error : check_stores(change);
 }
 
 static enum kp_error
@@ -548,6 +641,24 @@ clear_elr(struct config_change *change)
 		    &record);
 }
 
+/*
+ * Stores that are named as they were before are read again: the record has
+ * no other use than to say so.
+ */
+static void
+emit_named_again(struct config_change *change)
+{
+	for (int32_t i = 0; i < change->items_count; i++) {
+		struct slice name = change->items[i].name;
+		struct slice value = config_set_get(change->set, name);
+
+		if (change->type == IMAGE_CONFIG_BROKER &&
+		    is_store_key(name) && !slice_is_null(value) &&
+		    slice_equal(config_set_get(change->old, name), value))
+			emit(change, name, value);
+	}
+}
+
 static void
 emit_all(struct config_change *change)
 {
@@ -566,6 +677,7 @@ emit_all(struct config_change *change)
 		if (changed(change, &change->set->entries[i]))
 			emit(change, change->set->entries[i].name,
 			    change->set->entries[i].value);
+	emit_named_again(change);
 	if (elr)
 		clear_elr(change);
 	change->old = NULL;

@@ -572,6 +572,12 @@ controller_configs(const struct controller *controller)
 	return controller->settings.configs;
 }
 
+struct listener_stores *
+controller_stores(const struct controller *controller)
+{
+	return controller->settings.stores;
+}
+
 struct uuid
 controller_random_id(struct controller *controller)
 {

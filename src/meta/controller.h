@@ -24,6 +24,7 @@ struct config_set;
 struct configs;
 struct controller;
 struct disk;
+struct listener_stores;
 struct metadata_log;
 
 /*
@@ -52,6 +53,8 @@ struct controller_settings {
 	const struct configs *configs;	/* owned by the caller */
 	int32_t node_id;
 	uint64_t seed;			/* of topic ids and placement */
+	/* The caller's; NULL: no listener has stores. */
+	struct listener_stores *stores;
 
 	/*
 	 * The metadata log takes no more records, after a write or a sync that
@@ -137,6 +140,8 @@ int64_t controller_next_offset(const struct controller *controller);
 #define CONTROLLER_RECORDS_MAX 10000
 
 const struct configs *controller_configs(const struct controller *controller);
+struct listener_stores *controller_stores(
+    const struct controller *controller);
 struct uuid controller_random_id(struct controller *controller);
 
 /*

@@ -390,3 +390,26 @@ tls_material_fini(struct tls_material *material)
 	sk_X509_pop_free(material->trusted, X509_free);
 	memset(material, 0, sizeof(*material));
 }
+
+static bool
+same_certificates(STACK_OF(X509) *a, STACK_OF(X509) *b)
+{
+	/* -1 of a stack that is not there. */
+	if (sk_X509_num(a) != sk_X509_num(b))
+		return false;
+	for (int i = 0; i < sk_X509_num(a); i++)
+		if (X509_cmp(sk_X509_value(a, i), sk_X509_value(b, i)) != 0)
+			return false;
+	return true;
+}
+
+bool
+tls_material_equal(const struct tls_material *a, const struct tls_material *b)
+{
+	if ((a->key == NULL) != (b->key == NULL) ||
+	    !same_certificates(a->chain, b->chain) ||
+	    !same_certificates(a->trusted, b->trusted))
+		return false;
+	/* Of one certificate there is one key. */
+	return a->key == NULL || X509_cmp(a->certificate, b->certificate) == 0;
+}

@@ -69,4 +69,8 @@ int tls_material_read(struct tls_material *material,
     char **error) WARN_UNUSED;
 void tls_material_fini(struct tls_material *material);
 
+/* The same keys and certificates, in the same order? */
+bool tls_material_equal(
+    const struct tls_material *a, const struct tls_material *b);
+
 #endif

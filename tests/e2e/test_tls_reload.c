@@ -1,6 +1,6 @@
 /*
  * Certificates that change while clients work: SIGHUP has the broker read its
- * stores again.
+ * stores again, and so does AlterConfigs, which can name others.
  */
 #include "unit/unit.h"
 
@@ -24,7 +24,7 @@
 
 static struct broker_process broker;
 static struct certificate authority;
-static char *directory, *keystore_pem, *authority_pem;
+static char *directory, *keystore, *keystore_pem, *authority_pem;
 static SSL_CTX *ssl_ctx;
 
 /* --- The broker's certificate --------------------------------------------- */
@@ -50,7 +50,6 @@ static int
 set_up(void **state UNUSED)
 {
 	struct certificate own;
-	char *keystore;
 
 	authority = certificate_new("authority", NULL);
 	own = certificate_new("broker", &authority);
@@ -64,7 +63,6 @@ set_up(void **state UNUSED)
 	broker_process_start(&broker, "--override",
 	    "listeners=SSL://127.0.0.1:0", "--override",
 	    "ssl.keystore.type=PEM", "--override", keystore, NULL);
-	free(keystore);
 	ssl_ctx = SSL_CTX_new(TLS_client_method());
 	return ssl_ctx == NULL ? -1 : 0;
 }
@@ -76,6 +74,7 @@ tear_down(void **state UNUSED)
 	SSL_CTX_free(ssl_ctx);
 	certificate_free(&authority);
 	temp_dir_remove(directory);
+	free(keystore);
 	free(keystore_pem);
 	free(authority_pem);
 	return 0;
@@ -154,6 +153,53 @@ expect_answer(SSL *ssl)
 		len += n;
 	}
 	assert_int_equal(answer[7], 7);
+}
+
+/* --- Alterations ---------------------------------------------------------- */
+
+#define LOCATION "listener.name.ssl.ssl.keystore.location"
+
+/* The answer's code. */
+static rd_kafka_resp_err_t
+error_of(rd_kafka_event_t *event)
+{
+	const rd_kafka_ConfigResource_t **results;
+	size_t count;
+
+	assert_non_null(event);
+	assert_int_equal(
+	    rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
+	results = rd_kafka_AlterConfigs_result_resources(
+	    rd_kafka_event_AlterConfigs_result(event), &count);
+	assert_int_equal(count, 1);
+	return rd_kafka_ConfigResource_error(results[0]);
+}
+
+/* Give the broker a location of its own; NULL: none. */
+static rd_kafka_resp_err_t
+alter(const char *location)
+{
+	rd_kafka_t *client = kafka_client_new(&broker, RD_KAFKA_PRODUCER,
+	    KAFKA_SETTINGS("security.protocol", "ssl", "ssl.ca.location",
+		authority_pem));
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+	rd_kafka_ConfigResource_t *resource =
+	    rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, "1");
+	rd_kafka_resp_err_t error;
+	rd_kafka_event_t *event;
+
+	if (location != NULL)
+		assert_int_equal(rd_kafka_ConfigResource_set_config(resource,
+				     LOCATION, location),
+		    RD_KAFKA_RESP_ERR_NO_ERROR);
+	rd_kafka_AlterConfigs(client, &resource, 1, NULL, queue);
+	event = rd_kafka_queue_poll(queue, 60000);
+	error = error_of(event);
+	rd_kafka_event_destroy(event);
+	rd_kafka_ConfigResource_destroy(resource);
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_destroy(client);
+	return error;
 }
 
 /* --- Tests ---------------------------------------------------------------- */
@@ -237,12 +283,84 @@ bad_stores_change_nothing(void **state UNUSED)
 	certificate_free(&other);
 }
 
+/* The answer says that new connections have it: nothing is waited for. */
+static void
+alterations_rotate_under_load(void **state UNUSED)
+{
+	char *other_pem = xasprintf("%s/other.pem", directory);
+	SSL *old = open_connection();
+	struct kafka_producer producer;
+
+	kafka_producer_init(&producer, &broker,
+	    KAFKA_SETTINGS("security.protocol", "ssl", "ssl.ca.location",
+		authority_pem, "linger.ms", "0", "batch.num.messages", "10"));
+	for (int round = 0; round < ROUNDS; round++) {
+		struct certificate next = certificate_new("broker", &authority);
+
+		send_some(&producer, RECORDS / 2);
+		/* The first round names it, others name it again. */
+		certificate_write(&next, other_pem);
+		reload();
+		assert_int_equal(
+		    alter(other_pem), RD_KAFKA_RESP_ERR_NO_ERROR);
+		assert_true(new_connection_shows(&next));
+		send_some(&producer, RECORDS / 2);
+		expect_answer(old);
+		certificate_free(&next);
+	}
+	kafka_producer_flush_ok(&producer);
+	assert_int_equal(producer.count, ROUNDS * RECORDS);
+	kafka_producer_fini(&producer);
+	close_connection(old);
+	free(other_pem);
+}
+
+static void
+alterations_outlive_the_process(void **state UNUSED)
+{
+	struct certificate file = certificate_new("broker", &authority);
+	struct certificate other = certificate_new("broker", &authority);
+	struct certificate stranger = certificate_new("other", &authority);
+	char *other_pem = xasprintf("%s/other.pem", directory);
+
+	put_certificate(&file);
+	certificate_write(&other, other_pem);
+	assert_int_equal(alter(other_pem), RD_KAFKA_RESP_ERR_NO_ERROR);
+	/* What is refused changes nothing, also not for the next start. */
+	assert_int_equal(
+	    alter("/nowhere"), RD_KAFKA_RESP_ERR_INVALID_REQUEST);
+	certificate_write(&stranger, other_pem);
+	assert_int_equal(
+	    alter(other_pem), RD_KAFKA_RESP_ERR_INVALID_REQUEST);
+	assert_true(new_connection_shows(&other));
+	certificate_write(&other, other_pem);
+	broker_process_stop(&broker);
+	broker_process_restart(&broker);
+	assert_true(new_connection_shows(&other));
+	/* Without it the file's counts, as at a start where it is gone. */
+	assert_int_equal(unlink(other_pem), 0);
+	broker_process_stop(&broker);
+	broker_process_restart(&broker);
+	assert_true(new_connection_shows(&file));
+	certificate_write(&other, other_pem);
+	assert_int_equal(alter(other_pem), RD_KAFKA_RESP_ERR_NO_ERROR);
+	assert_true(new_connection_shows(&other));
+	assert_int_equal(alter(NULL), RD_KAFKA_RESP_ERR_NO_ERROR);
+	assert_true(new_connection_shows(&file));
+	free(other_pem);
+	certificate_free(&file);
+	certificate_free(&other);
+	certificate_free(&stranger);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(certificates_rotate_under_load),
 		cmocka_unit_test(bad_stores_change_nothing),
+		cmocka_unit_test(alterations_rotate_under_load),
+		cmocka_unit_test(alterations_outlive_the_process),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

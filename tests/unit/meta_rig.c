@@ -95,6 +95,7 @@ meta_rig_load(struct meta_rig *rig)
 	settings.log = rig->log;
 	settings.image = rig->image;
 	settings.configs = rig->configs;
+	settings.stores = rig->stores;
 	rig->controller = controller_new(&settings);
 	if (rig->subscriber != NULL)
 		controller_subscribe(rig->controller, rig->subscriber,

@@ -32,6 +32,7 @@ struct meta_rig {
 	/* Before start: whom to tell of deltas; may be NULL. */
 	controller_subscriber_fn subscriber;
 	void *subscriber_context;
+	struct listener_stores *stores;	/* before start; may be NULL */
 };
 
 /* A formatted directory; nothing is open yet. */

@@ -5,6 +5,7 @@
 
 #include "meta/config_ops.h"
 #include "meta/configs.h"
+#include "meta/listener_stores.h"
 #include "wire/generated/metadata_feature_level_record.h"
 
 struct setting {
@@ -15,6 +16,10 @@ struct setting {
 	struct incremental_alter_configs_op op;
 	struct access access;
 	bool denied;
+	struct listener_stores stores;	/* of the listener "tls" */
+	const char *refusal;		/* what they say, or NULL */
+	int checks;			/* how often they were asked */
+	char location[8];		/* of the last one */
 };
 
 static bool
@@ -24,12 +29,37 @@ allowed(const struct access *access, enum access_operation operation UNUSED,
 	return !CONTAINER_OF_CONST(access, struct setting, access)->denied;
 }
 
+static bool
+has_stores(struct listener_stores *stores UNUSED, struct slice listener)
+{
+	return slice_equal_str(listener, "tls");
+}
+
+static enum kp_error
+check_stores(struct listener_stores *stores, struct slice listener,
+    const struct config_set *own, struct arena *arena UNUSED,
+    struct slice *message)
+{
+	struct setting *s = CONTAINER_OF(stores, struct setting, stores);
+	struct slice location = config_set_get(
+	    own, slice_str("listener.name.tls.ssl.keystore.location"));
+
+	assert_true(slice_equal_str(listener, "tls"));
+	s->checks++;
+	snprintf(s->location, sizeof(s->location), "%.*s",
+	    SLICE_ARG(location));
+	*message = slice_str(s->refusal);
+	return s->refusal == NULL ? KP_NONE : KP_INVALID_REQUEST;
+}
+
 static int
 setup(void **state)
 {
 	struct setting *s = xcalloc(1, sizeof(*s));
 
 	meta_rig_init(&s->rig);
+	s->stores = (struct listener_stores){ has_stores, check_stores };
+	s->rig.stores = &s->stores;
 	meta_rig_start(&s->rig);
 	meta_rig_topic(&s->rig, "t", 1);
 	s->access.allowed = allowed;
@@ -405,6 +435,96 @@ only_changes_are_written(void **state)
 	assert_int_equal(metadata_log_end_offset(s->rig.log), end);
 }
 
+#define STORE "listener.name.tls.ssl.keystore.location"
+
+static void
+stores_are_checked_before_they_count(void **state)
+{
+	struct setting *s = *state;
+
+	assert_int_equal(set(s, 4, "1", STORE, "a"), KP_NONE);
+	assert_int_equal(s->checks, 1);
+	assert_string_equal(s->location, "a");
+	s->refusal = "not that one";
+	assert_int_equal(set(s, 4, "1", STORE, "b"), KP_INVALID_REQUEST);
+	assert_true(says(s, "not that one"));
+	assert_string_equal(s->location, "b");
+	assert_true(stored(s, IMAGE_CONFIG_BROKER, "1", STORE, "a"));
+	s->request.validate_only = true;
+	assert_int_equal(set(s, 4, "1", STORE, "b"), KP_INVALID_REQUEST);
+	s->refusal = NULL;
+	assert_int_equal(set(s, 4, "1", STORE, "b"), KP_NONE);
+	s->request.validate_only = false;
+	assert_true(stored(s, IMAGE_CONFIG_BROKER, "1", STORE, "a"));
+	assert_int_equal(s->checks, 4);
+	/* No store is asked for what does not concern it. */
+	assert_int_equal(set(s, 4, "1", "log.retention.ms", "9"), KP_NONE);
+	assert_int_equal(s->checks, 4);
+	/* What the file says has to fit, too. */
+	s->refusal = "nor that one";
+	assert_int_equal(alter(s, 4, "1", STORE, 1, NULL), KP_INVALID_REQUEST);
+	assert_string_equal(s->location, "");
+	s->refusal = NULL;
+	assert_int_equal(alter(s, 4, "1", STORE, 1, NULL), KP_NONE);
+	assert_true(stored(s, IMAGE_CONFIG_BROKER, "1", STORE, NULL));
+	assert_int_equal(s->checks, 6);
+}
+
+/* The same file may hold something else by now. */
+static void
+stores_that_are_named_again_are_told(void **state)
+{
+	struct setting *s = *state;
+	int64_t end;
+
+	assert_int_equal(set(s, 4, "1", STORE, "a"), KP_NONE);
+	end = metadata_log_end_offset(s->rig.log);
+	assert_int_equal(set(s, 4, "1", STORE, "a"), KP_NONE);
+	assert_int_equal(s->checks, 2);
+	assert_int_equal(metadata_log_end_offset(s->rig.log), end + 1);
+	assert_true(stored(s, IMAGE_CONFIG_BROKER, "1", STORE, "a"));
+}
+
+static void
+stores_are_a_brokers_and_a_listeners(void **state)
+{
+	struct setting *s = *state;
+
+	assert_int_equal(set(s, 4, "", STORE, "a"), KP_INVALID_REQUEST);
+	assert_true(says(s,
+	    "Cannot update these configs at default cluster level, broker id "
+	    "must be specified: [" STORE "]"));
+	assert_int_equal(set(s, 4, "1", "listener.name.x.ssl.keystore.type",
+			     "PEM"),
+	    KP_INVALID_REQUEST);
+	assert_true(says(s,
+	    "Cannot update these configs dynamically: "
+	    "[listener.name.x.ssl.keystore.type]"));
+	/* Left behind by a listener that is gone. */
+	assert_int_equal(alter(s, 4, "1", "listener.name.x.ssl.keystore.type",
+			     1, NULL),
+	    KP_NONE);
+	assert_int_equal(set(s, 4, "1", "listener.name.tls.ssl.client.auth",
+			     "none"),
+	    KP_INVALID_REQUEST);
+	assert_int_equal(set(s, 4, "1", "listener.name.tls.", "none"),
+	    KP_NONE);
+	assert_int_equal(s->checks, 0);
+}
+
+/* A listener is asked once, however many of its keys are named. */
+static void
+stores_are_checked_together(void **state)
+{
+	struct setting *s = *state;
+
+	s->resources[0].configs_count = 2;
+	s->configs[1].name = slice_str("listener.name.tls.ssl.keystore.type");
+	s->configs[1].value = slice_str("PEM");
+	assert_int_equal(set(s, 4, "1", STORE, "a"), KP_NONE);
+	assert_int_equal(s->checks, 1);
+}
+
 static void
 too_many_are_refused(void **state)
 {
@@ -581,6 +701,10 @@ main(void)
 		TEST(a_session_outlives_its_heartbeats),
 		TEST(client_metrics_are_checked),
 		TEST(only_changes_are_written),
+		TEST(stores_are_checked_before_they_count),
+		TEST(stores_that_are_named_again_are_told),
+		TEST(stores_are_a_brokers_and_a_listeners),
+		TEST(stores_are_checked_together),
 		TEST(too_many_are_refused),
 		TEST(a_broker_has_a_maximum_of_keys),
 		TEST(nobody_is_locked_out),

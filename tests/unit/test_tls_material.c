@@ -466,6 +466,30 @@ combinations_that_are_refused(void **state UNUSED)
 }
 
 static void
+materials_are_compared(void **state UNUSED)
+{
+	struct tls_material none = { .key = NULL }, one, same, trusting;
+	struct tls_store_settings settings = {
+		.keystore_type = "PEM",
+		.keystore_location = STORES "rsa.all.pem",
+	};
+
+	expect(&settings, &one);
+	expect(&settings, &same);
+	settings.truststore_type = "PEM";
+	settings.truststore_location = STORES "ca.pem";
+	expect(&settings, &trusting);
+	assert_true(tls_material_equal(&none, &none));
+	assert_true(tls_material_equal(&one, &same));
+	assert_true(tls_material_equal(&trusting, &trusting));
+	assert_false(tls_material_equal(&one, &none));
+	assert_false(tls_material_equal(&one, &trusting));
+	tls_material_fini(&one);
+	tls_material_fini(&same);
+	tls_material_fini(&trusting);
+}
+
+static void
 files_that_are_not_there(void **state UNUSED)
 {
 	expect_error(&(struct tls_store_settings){
@@ -494,6 +518,7 @@ main(void)
 		cmocka_unit_test(damaged_stores),
 		cmocka_unit_test(passwords_are_utf16),
 		cmocka_unit_test(combinations_that_are_refused),
+		cmocka_unit_test(materials_are_compared),
 		cmocka_unit_test(files_that_are_not_there),
 	};
 
