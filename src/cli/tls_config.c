@@ -1,6 +1,5 @@
 #include "cli/tls_config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include "auth/principal_rules.h"
 #include "base/log.h"
 #include "base/slice.h"
+#include "cli/listener_keys.h"
 #include "cli/whole_file.h"
 #include "meta/config_set.h"
 #include "net/tls_ciphers.h"
@@ -22,47 +22,29 @@
 
 struct reader {
 	struct tls_config *config;
-	const struct properties *properties;
+	struct listener_keys keys;
 	const char *listener;
-	const char *prefix; /* "listener.name.ssl." */
 	bool sasl;
-	struct arena *arena;
 };
-
-static const char *
-prefix_of(const char *listener, struct arena *arena)
-{
-	struct slice text = arena_printf(arena, "listener.name.%s.", listener);
-	char *prefix = arena_xalloc(arena, text.len + 1);
-
-	for (size_t i = 0; i < text.len; i++)
-		prefix[i] = (char)tolower(text.data[i]);
-	prefix[text.len] = '\0';
-	return prefix;
-}
 
 /* The value of the listener's key, which is *name then, or NULL. */
 static const char *
 lookup_own(const struct reader *reader, const char *key, const char **name)
 {
-	size_t len = strlen(reader->prefix) + strlen(key) + 1;
-	char *own = arena_xalloc(reader->arena, len);
-
-	snprintf(own, len, "%s%s", reader->prefix, key);
-	*name = own;
-	return properties_get(reader->properties, own);
+	*name = listener_keys_text(
+	    &reader->keys, reader->keys.prefix, key, "");
+	return properties_get(reader->keys.properties, *name);
 }
 
 /* That, or the broker's. */
 static const char *
 lookup(const struct reader *reader, const char *key, const char **name)
 {
-	const char *value = lookup_own(reader, key, name);
+	const char *value = listener_keys_get(&reader->keys, "", key, name);
 
-	if (value != NULL)
-		return value;
-	*name = key;
-	return properties_get(reader->properties, key);
+	if (value == NULL)
+		*name = key;
+	return value;
 }
 
 static int
@@ -149,7 +131,7 @@ read_suites(const struct reader *reader)
 	if (!slice_next_word(&list, &first))
 		return 0;
 	list = slice_str(value);
-	if (tls_ciphers_read(list, reader->arena, &ciphers, &first) != 0)
+	if (tls_ciphers_read(list, reader->keys.arena, &ciphers, &first) != 0)
 		return refuse(key, first, "is no cipher suite that is served");
 	settings->ciphers = ciphers.ciphers;
 	settings->cipher_suites = ciphers.cipher_suites;
@@ -186,7 +168,7 @@ static void
 warn_of_client_auth(const struct reader *reader, const char *own)
 {
 	const char *value =
-	    properties_get(reader->properties, CLIENT_AUTH_KEY);
+	    properties_get(reader->keys.properties, CLIENT_AUTH_KEY);
 
 	if (value != NULL && strcasecmp(value, "none") != 0)
 		fprintf(stderr,
@@ -342,12 +324,14 @@ merge_stores(const struct tls_config *config, const char *listener,
     const struct config_set *own, struct arena *arena,
     struct tls_store_settings *stores)
 {
-	const char *prefix = prefix_of(listener, arena);
+	struct listener_keys keys;
 
+	listener_keys_init(&keys, NULL, listener, arena);
 	*stores = config->fixed;
 	for (size_t i = 0; i < COUNT_OF(store_keys); i++) {
 		struct slice value = config_set_get(own,
-		    arena_printf(arena, "%s%s", prefix, store_keys[i].key));
+		    slice_str(listener_keys_text(
+			&keys, keys.prefix, store_keys[i].key, "")));
 
 		if (!slice_is_null(value))
 			set_store_key(stores, i, text_of(value, arena));
@@ -360,15 +344,13 @@ int
 tls_config_read(struct tls_config *config, const struct properties *properties,
     const char *listener, bool sasl, struct arena *arena)
 {
-	const struct reader reader = {
+	struct reader reader = {
 		.config = config,
-		.properties = properties,
 		.listener = listener,
-		.prefix = prefix_of(listener, arena),
 		.sasl = sasl,
-		.arena = arena,
 	};
 
+	listener_keys_init(&reader.keys, properties, listener, arena);
 	memset(config, 0, sizeof(*config));
 	arena_init(&config->texts, SIZE_MAX);
 	read_stores(&reader);
@@ -385,17 +367,13 @@ struct principal_rules *
 tls_config_rules(const struct properties *properties, const char *listener,
     struct arena *arena)
 {
-	const struct reader reader = {
-		.properties = properties,
-		.prefix = prefix_of(listener, arena),
-		.arena = arena,
-	};
+	struct reader reader = { .listener = listener };
 	struct principal_rules *rules;
-	const char *key;
-	const char *value =
-	    lookup(&reader, "ssl.principal.mapping.rules", &key);
+	const char *key, *value;
 	char *error;
 
+	listener_keys_init(&reader.keys, properties, listener, arena);
+	value = lookup(&reader, "ssl.principal.mapping.rules", &key);
 	rules = principal_rules_new(
 	    value == NULL ? SLICE_NULL : slice_str(value), &error);
 	if (rules == NULL) {
