@@ -39,19 +39,6 @@ struct delegation_tokens {
 };
 
 static void
-slice_release(struct slice *slice)
-{
-	free((void *)(uintptr_t)slice->data);
-	*slice = SLICE_NULL;
-}
-
-static struct slice
-slice_own(struct slice slice)
-{
-	return slice_of(slice_dup(slice), slice.len);
-}
-
-static void
 read_lock(struct delegation_tokens *tokens)
 {
 	int error = pthread_rwlock_rdlock(&tokens->lock);

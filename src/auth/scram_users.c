@@ -26,19 +26,6 @@ struct scram_users {
 };
 
 static void
-slice_release(struct slice *slice)
-{
-	free((void *)(uintptr_t)slice->data);
-	*slice = SLICE_NULL;
-}
-
-static struct slice
-slice_own(struct slice slice)
-{
-	return slice_of(slice_dup(slice), slice.len);
-}
-
-static void
 user_free(struct user *user)
 {
 	slice_release(&user->key);

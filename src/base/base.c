@@ -84,3 +84,16 @@ slice_dup(struct slice s)
 	copy[s.len] = '\0';
 	return copy;
 }
+
+struct slice
+slice_own(struct slice s)
+{
+	return slice_of(slice_dup(s), s.len);
+}
+
+void
+slice_release(struct slice *owned)
+{
+	free((void *)(uintptr_t)owned->data);
+	*owned = SLICE_NULL;
+}

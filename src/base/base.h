@@ -103,6 +103,12 @@ int slice_compare(struct slice a, struct slice b);
 /* A heap copy of s with a NUL behind it; the caller frees it. */
 char *slice_dup(struct slice s) __attribute__((returns_nonnull));
 
+/* The same as a slice that its owner gives to slice_release. */
+struct slice slice_own(struct slice s);
+
+/* Free what is owned, if anything: it is null then. */
+void slice_release(struct slice *owned);
+
 /* For printf's "%.*s". */
 #define SLICE_ARG(s) (int)(s).len, (const char *)(s).data
 

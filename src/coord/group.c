@@ -4,19 +4,12 @@
 #include "base/clock.h"
 #include "wire/generated/join_group.h"
 
-static void
-slice_release(struct slice *slice)
-{
-	free((void *)(uintptr_t)slice->data);
-	*slice = SLICE_NULL;
-}
-
 void
 group_own(struct slice *owned, struct slice value)
 {
 	struct slice copy = slice_is_null(value) ?
 	    SLICE_NULL :
-	    slice_of(slice_dup(value), value.len);
+	    slice_own(value);
 
 	slice_release(owned);
 	*owned = copy;

@@ -81,13 +81,6 @@ image_new(void)
 }
 
 static void
-slice_release(struct slice *slice)
-{
-	free((void *)(uintptr_t)slice->data);
-	*slice = SLICE_NULL;
-}
-
-static void
 configs_entry_free(struct configs_entry *entry)
 {
 	config_set_unref(entry->configs.set);
@@ -333,12 +326,6 @@ image_timestamp_ms(const struct image *image)
 }
 
 /* --- Applying a delta ---------------------------------------------------- */
-
-static struct slice
-slice_own(struct slice slice)
-{
-	return slice_of(slice_dup(slice), slice.len);
-}
 
 static void
 add_colliding(struct image *image, const struct topic_image *topic)
