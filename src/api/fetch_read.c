@@ -102,19 +102,22 @@ part_resolve(const struct fetch *fetch, struct fetch_part *part)
 		part_forget(part);
 }
 
-/* Can it be resolved without waiting for the disk? */
+/* Resolve it, unless that, or giving its bytes, would wait for the disk. */
 static bool
-part_is_warm(const struct fetch *fetch, const struct fetch_part *part)
+part_try_resolve(const struct fetch *fetch, struct fetch_part *part)
 {
-	const struct log_read *read = &part->read.data;
+	struct log_read *read = &part->read.data;
 
-	if (!read->unresolved)
-		return true;
-	if (fetch->isolation == PARTITION_READ_COMMITTED &&
-	    log_read_may_look_up_aborted(read))
-		return false;
-	return log_read_is_warm(
-	    read, fetch->request->server->cold_reads);
+	if (read->unresolved) {
+		if (fetch->isolation == PARTITION_READ_COMMITTED &&
+		    log_read_may_look_up_aborted(read))
+			return false;
+		if (!log_read_try_resolve(read,
+			fetch->request->server->cold_reads, &part->error))
+			return false;
+	}
+	part_resolve(fetch, part);
+	return true;
 }
 
 /* --- All partitions ---------------------------------------------------- */
@@ -136,7 +139,7 @@ on_cold_read(struct cold_read *read)
 	fetch_read_resume(fetch);
 }
 
-/* On the pool: find the bytes of the current part, then bring them in. */
+/* On the pool: find the current part's bytes if need be, bring them in. */
 static void
 on_resolve(struct task *task)
 {
@@ -173,11 +176,10 @@ parts_read(struct fetch *fetch)
 		}
 		fetch->readable++;
 		part->error = part_read(fetch, part);
-		if (!part_is_warm(fetch, part)) {
+		if (!part_try_resolve(fetch, part)) {
 			part_offload(fetch);
 			return false;
 		}
-		part_resolve(fetch, part);
 		part_end(fetch);
 	}
 	return true;

@@ -137,20 +137,25 @@ part_resolve(const struct share_fetch *fetch, struct share_fetch_part *part)
 		log_read_release(data);
 }
 
-/* Can it be resolved without waiting for the disk? */
+/* Resolve it, unless that, or reading its bytes, would wait for the disk. */
 static bool
-part_is_warm(
-    const struct share_fetch *fetch, const struct share_fetch_part *part)
+part_try_resolve(
+    const struct share_fetch *fetch, struct share_fetch_part *part)
 {
-	const struct log_read *data = &part->read.data;
+	struct log_read *data = &part->read.data;
 
 	if (part->error != KP_NONE)
 		return true;
-	if (fetch->config.isolation == PARTITION_READ_COMMITTED &&
-	    log_read_may_look_up_aborted(data))
-		return false;
-	return log_read_is_warm(
-	    data, fetch->request->server->cold_reads);
+	if (data->unresolved) {
+		if (fetch->config.isolation == PARTITION_READ_COMMITTED &&
+		    log_read_may_look_up_aborted(data))
+			return false;
+		if (!log_read_try_resolve(data,
+			fetch->request->server->cold_reads, &part->error))
+			return false;
+	}
+	part_resolve(fetch, part);
+	return true;
 }
 
 /*
@@ -191,7 +196,7 @@ on_cold_read(struct cold_read *read)
 	share_fetch_read_resume(fetch);
 }
 
-/* On the pool: find the bytes of the current part, then bring them in. */
+/* On the pool: find the current part's bytes if need be, bring them in. */
 static void
 on_resolve(struct task *task)
 {
@@ -220,14 +225,12 @@ parts_read(struct share_fetch *fetch)
 			continue;
 		}
 		part->error = part_read(fetch, part);
-		if (!part_is_warm(fetch, part)) {
+		if (!part_try_resolve(fetch, part)) {
 			fetch->resolve_task.run = on_resolve;
 			worker_pool_post(fetch->request->server->cold_reads,
 			    &fetch->resolve_task);
 			return false;
 		}
-		if (part->error == KP_NONE)
-			part_resolve(fetch, part);
 		part_end(fetch);
 	}
 	return true;

@@ -327,12 +327,16 @@ enum kp_error log_read_aborted(struct log_read *read,
 bool log_read_may_look_up_aborted(const struct log_read *read);
 
 /*
- * May log_read_resolve, and then whoever reads the range, go on without
- * waiting for the disk, by what cold_read_is_warm says?  May say no where that
- * is so; never blocks.  Unlocked.
+ * Finish the read, unresolved or not, as far as that goes without waiting for
+ * the disk.  True: it is resolved, *error is what log_read_resolve would have
+ * returned, and whoever reads the range does not wait for the disk either.
+ * False: that may be otherwise, by what cold_read_is_warm says; *error is
+ * KP_NONE, and the caller goes on where it may block, with log_read_warm,
+ * log_read_resolve where read is still unresolved, and a cold_read of the
+ * range.  Never blocks.  Unlocked.
  */
-bool log_read_is_warm(const struct log_read *read,
-    struct worker_pool *cold_reads);
+bool log_read_try_resolve(struct log_read *read,
+    struct worker_pool *cold_reads, enum kp_error *error);
 
 /*
  * Bring in what log_read_resolve, and then whoever reads the range, will look

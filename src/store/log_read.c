@@ -487,23 +487,51 @@ look_at(const struct log_read *read, int64_t *position, size_t *len)
 	return segment_pin(read->segment);
 }
 
-bool
-log_read_is_warm(
-    const struct log_read *read, struct worker_pool *cold_reads)
+/*
+ * Can read be resolved without waiting for the disk?  *end is where what was
+ * looked at for that ends.
+ */
+static bool
+look_is_warm(
+    const struct log_read *read, struct worker_pool *cold_reads, int64_t *end)
 {
 	int64_t position;
 	size_t len;
 	bool warm;
-	int fd;
+	int fd = look_at(read, &position, &len);
 
-	if (!read->unresolved)
-		return true;
-	fd = look_at(read, &position, &len);
 	if (fd < 0)
 		return false;
 	warm = cold_read_is_warm(cold_reads, fd, position, len);
 	segment_unpin(read->segment);
+	*end = position + (int64_t)len;
 	return warm;
+}
+
+/*
+ * A look begins at the index's entry before the records, which with large
+ * batches is megabytes before them, and a first batch may be larger than what
+ * was asked for: where the range ends behind the look it is looked at, too.
+ */
+bool
+log_read_try_resolve(struct log_read *read, struct worker_pool *cold_reads,
+    enum kp_error *error)
+{
+	const struct segment *segment = read->segment;
+	int64_t end;
+
+	*error = KP_NONE;
+	if (!read->unresolved)
+		return true;
+	if (!look_is_warm(read, cold_reads, &end))
+		return false;
+	*error = log_read_resolve(read);
+	if (*error != KP_NONE ||
+	    (read->segment == segment &&
+		read->position + (int64_t)read->len <= end))
+		return true;
+	return cold_read_is_warm(
+	    cold_reads, read->fd, read->position, read->len);
 }
 
 void

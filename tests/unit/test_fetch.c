@@ -20,14 +20,16 @@
 static atomic_bool cold;
 
 static bool
-is_warm(const struct log_read *read, struct worker_pool *pool)
+try_resolve(struct log_read *read, struct worker_pool *pool,
+    enum kp_error *error)
 {
-	return !atomic_load(&cold) && log_read_is_warm(read, pool);
+	*error = KP_NONE;
+	return !atomic_load(&cold) && log_read_try_resolve(read, pool, error);
 }
 
-#define log_read_is_warm is_warm
+#define log_read_try_resolve try_resolve
 #include "api/fetch_read.c"
-#undef log_read_is_warm
+#undef log_read_try_resolve
 
 #define KEY KP_FETCH_KEY
 #define PARTITIONS 3

@@ -2,9 +2,12 @@
 #include "unit/store_fixture.h"
 
 #include "base/clock.h"
+#include "base/worker.h"
+#include "store/cold_read.h"
 #include "store/log_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -149,6 +152,62 @@ large_batches_are_read_whole(void **state)
 		assert_int_equal(log_read_bytes(&read), 50000);
 		log_read_release(&read);
 	}
+}
+
+/*
+ * Have no pages of the file but those of [0, keep); false where some stay,
+ * because the file system cannot drop them, or others hold them just now.
+ */
+static bool
+pages_drop(struct worker_pool *pool, const char *path, size_t keep)
+{
+	int fd = open(path, O_RDONLY);
+	int64_t size = lseek(fd, 0, SEEK_END);
+	bool dropped;
+
+	assert_int_equal(fdatasync(fd), 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	cold_read_now(fd, 0, keep);
+	dropped = !cold_read_is_warm(pool, fd, size - 1, 1);
+	close(fd);
+	return dropped;
+}
+
+/*
+ * The index leads to the batch before, which is there as what was looked at is
+ * from it on; the bytes of a large first batch are not.
+ */
+static void
+a_large_batch_is_waited_for_on_the_pool(void **state)
+{
+	struct fixture *fixture = *state;
+	struct worker_pool *pool = worker_pool_new("cold", 1);
+	struct log_read read = { .offset = 1,
+		.max_bytes = 1,
+		.min_one_batch = true };
+	char *path = fixture_file(fixture, FIRST_LOG);
+	enum kp_error error;
+	int64_t size;
+
+	for (int i = 0; i < 3; i++)
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){ .value_len = 1 << 20 });
+	size = log_size_bytes(fixture->log) / 3;
+	log_tail_clear(&fixture->log->tail);
+	read.upper_bound = log_end_offset(fixture->log);
+	assert_int_equal(log_read(fixture->log, &read), KP_NONE);
+	if (pages_drop(pool, path, (size_t)size + 65536)) {
+		assert_false(log_read_try_resolve(&read, pool, &error));
+		assert_int_equal(error, KP_NONE);
+	}
+	(void)pages_drop(pool, path, (size_t)size * 2);
+	assert_true(log_read_try_resolve(&read, pool, &error));
+	assert_int_equal(error, KP_NONE);
+	assert_int_equal(read.position, size);
+	assert_int_equal(read.len, size);
+	log_read_release(&read);
+	free(path);
+	worker_pool_stop_free(pool);
 }
 
 /* Where the entry behind an offset is not of its batch, a walk finds it. */
@@ -1086,6 +1145,7 @@ main(void)
 		TEST(reads_have_bounds),
 		TEST(tail_and_index_agree),
 		TEST(large_batches_are_read_whole),
+		TEST(a_large_batch_is_waited_for_on_the_pool),
 		TEST(a_guess_may_be_wrong),
 		TEST(rolls_by_size_and_reads_across),
 		TEST(rolls_by_time),
