@@ -72,6 +72,11 @@ struct connection {
 	bool gone;		/* the socket is closed */
 };
 
+/* What a read may bring while the memory budget is used up. */
+#define CONNECTION_POOR_READ_LEN ((size_t)4096)
+
+/* --- connection.c -------------------------------------------------------- */
+
 /*
  * Make a connection of an accepted socket, on the loop of the set.  The
  * network has counted it, and the descriptor belongs to it, also where it
@@ -80,10 +85,80 @@ struct connection {
 void connection_open(struct connection_set *set,
     const struct connection_origin *origin);
 
+/* It was active now: the last of its set to be idle. */
+void connection_touch(struct connection *connection);
+
+/* --- connection_flow.c: what it has to wait for -------------------------- */
+
+void connection_flow_init(struct connection *connection);
+
+/* May a frame be handled now? */
+bool connection_may_handle(const struct connection *connection) WARN_UNUSED;
+bool connection_may_read(const struct connection *connection) WARN_UNUSED;
+
 /*
  * Go on with what had to stop, at the end of this pass.  Whatever may let a
  * connection handle frames or read again calls this.
  */
 void connection_resume(struct connection *connection);
+
+/*
+ * Is so much memory in use that no request may begin?  Whoever is favoured
+ * has one at a time.
+ */
+bool connection_overspent(const struct connection *connection) WARN_UNUSED;
+
+/* Wait until there may be memory again. */
+void connection_starve(struct connection *connection);
+
+/* If it holds no memory any more, it is another one's turn to be favoured. */
+void connection_favour_end(struct connection *connection);
+
+/* --- connection_events.c: its socket, and the handshake ------------------ */
+
+void connection_events_init(struct connection *connection);
+
+/* Make the transport's events on its loop; -1 where that cannot be done. */
+int connection_watch(struct connection *connection) WARN_UNUSED;
+void connection_unwatch(struct connection *connection);
+
+void connection_start_reading(struct connection *connection);
+void connection_stop_reading(struct connection *connection);
+/* Watch for writability as long as somebody waits for it. */
+void connection_update_writing(struct connection *connection);
+
+/* Nothing where the transport has none. */
+void connection_start_handshake(struct connection *connection);
+
+/* A partial frame has so long from now on to be complete, or to grow. */
+void connection_start_frame_deadline(struct connection *connection);
+
+/* --- connection_receive.c: reading, and handling frames ------------------ */
+
+void connection_receive_init(struct connection *connection);
+
+/*
+ * One read, which completes a partial frame where it lies and brings the rest
+ * into the scratch buffer; what is complete is handled.  The connection may be
+ * gone afterwards.
+ */
+void connection_receive(struct connection *connection);
+
+/* --- connection_send.c: replies ------------------------------------------ */
+
+void connection_send_init(struct connection *connection);
+
+/* Send what is ready.  The connection may be gone afterwards. */
+void connection_send(struct connection *connection);
+
+/* --- connection_move.c: from one loop to another ------------------------- */
+
+void connection_move_init(struct connection *connection);
+
+/*
+ * If nothing is under way, move it where there is less to do, if that is asked
+ * for.
+ */
+void connection_relieve(struct connection *connection);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "unit/net_rig.h"
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/rng.h"
 
@@ -787,7 +788,7 @@ partial_frames_do_not_wait_for_each_other(void **state UNUSED)
 		}
 		pass_ms(10);
 		assert_true(atomic_load(&budget->used) <= MAX + LEN + 4 +
-		    CLIENTS * POOR_READ_LEN);
+		    CLIENTS * CONNECTION_POOR_READ_LEN);
 	}
 	assert_int_equal(rig.frames, CLIENTS);
 	assert_int_equal(atomic_load(&budget->used), 0);
@@ -822,7 +823,7 @@ memory_budget_is_kept(void **state UNUSED)
 		sent += n > 0 ? (size_t)n : 0;
 		rig_step();
 		assert_true(atomic_load(&budget->used) <=
-		    rig.settings.memory_max + POOR_READ_LEN);
+		    rig.settings.memory_max + CONNECTION_POOR_READ_LEN);
 	}
 	assert_int_equal(rig.frames, 0);
 	client_send_frame(small, 'e', 2000);
