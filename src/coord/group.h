@@ -426,7 +426,7 @@ void group_emit_tombstone(struct group *group);
 int group_replay_metadata(struct group_shard *shard,
     const struct shard_record *record) WARN_UNUSED;
 
-/* --- Offsets (group_offsets.c) ------------------------------------------- */
+/* --- Offsets (group_offsets*.c) ------------------------------------------ */
 
 int group_replay_offset(struct group_shard *shard,
     const struct shard_record *record) WARN_UNUSED;
