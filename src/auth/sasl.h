@@ -16,6 +16,7 @@
 
 struct delegation_tokens;
 struct oauth_settings;
+struct plain_users;
 struct scram_users;
 
 enum sasl_mechanism {
@@ -27,19 +28,12 @@ enum sasl_mechanism {
 
 #define SASL_MECHANISMS_COUNT 4
 
-/* A user of PLAIN. */
-struct sasl_user {
-	struct slice name;
-	struct slice password;
-};
-
 /* How clients of a listener say who they are; the texts are its owner's. */
 struct sasl_settings {
 	bool enabled[SASL_MECHANISMS_COUNT];
 	/* connections.max.reauth.ms; 0: a session has no end. */
 	int64_t reauth_ms[SASL_MECHANISMS_COUNT];
-	const struct sasl_user *users; /* of PLAIN */
-	size_t users_count;
+	const struct plain_users *plain_users; /* NULL: nobody */
 	struct scram_users *scram_users;
 	struct delegation_tokens *tokens;
 	const struct oauth_settings *oauth;

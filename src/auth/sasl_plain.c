@@ -1,9 +1,7 @@
 #include "auth/sasl_plain.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include "auth/plain_users.h"
 
-#define DIGEST_LEN 32
 #define PARTS 3
 
 /* Their order is that of the token. */
@@ -38,39 +36,6 @@ split(struct slice token, struct slice parts[PARTS])
 	}
 }
 
-static void
-digest(struct slice text, uint8_t out[DIGEST_LEN])
-{
-	int ok = EVP_Digest(text.data, text.len, out, NULL, EVP_sha256(), NULL);
-
-	assert(ok == 1);
-}
-
-/*
- * Every user is looked at and every password is one digest, so that the time
- * it takes says nothing.
- */
-static bool
-known(const struct sasl_settings *settings, struct slice user,
-    struct slice password)
-{
-	uint8_t given[DIGEST_LEN], stored[DIGEST_LEN];
-	bool found = false;
-
-	digest(password, given);
-	for (size_t i = 0; i < settings->users_count; i++) {
-		bool same_name = slice_equal(settings->users[i].name, user);
-		bool same_password;
-
-		digest(settings->users[i].password, stored);
-		same_password = CRYPTO_memcmp(given, stored, DIGEST_LEN) == 0;
-		found |= same_name & same_password;
-	}
-	OPENSSL_cleanse(given, sizeof(given));
-	OPENSSL_cleanse(stored, sizeof(stored));
-	return found;
-}
-
 static enum sasl_status
 step(struct sasl_exchange *exchange, struct slice token, struct arena *arena,
     struct sasl_result *result)
@@ -90,7 +55,8 @@ step(struct sasl_exchange *exchange, struct slice token, struct arena *arena,
 	if (parts[PART_PASSWORD].len == 0)
 		return fail(
 		    result, "Authentication failed: password not specified");
-	if (!known(exchange->settings, parts[PART_USER], parts[PART_PASSWORD]))
+	if (!plain_users_know(exchange->settings->plain_users,
+		parts[PART_USER], parts[PART_PASSWORD]))
 		return fail(result,
 		    "Authentication failed: Invalid username or password");
 	if (parts[PART_AUTHORIZED].len > 0 &&

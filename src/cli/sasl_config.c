@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "auth/jaas.h"
+#include "auth/plain_users.h"
 #include "base/slice.h"
 #include "cli/listener_keys.h"
 #include "cli/oauth_config.h"
@@ -20,6 +21,8 @@
 
 struct reader {
 	struct sasl_settings *settings;
+	struct plain_user *users; /* of PLAIN, so far */
+	size_t users_count;
 	const char *listener;
 	struct jaas_login *login;
 	struct listener_keys keys;
@@ -66,8 +69,8 @@ read_mechanisms(const struct reader *reader)
 
 /* --- Users ---------------------------------------------------------------- */
 
-static struct sasl_user *
-find_user(struct sasl_user *users, size_t count, struct slice name)
+static struct plain_user *
+find_user(struct plain_user *users, size_t count, struct slice name)
 {
 	for (size_t i = 0; i < count; i++)
 		if (slice_equal(users[i].name, name))
@@ -80,19 +83,18 @@ find_user(struct sasl_user *users, size_t count, struct slice name)
  * comes twice in it the last password counts.
  */
 static void
-read_users(const struct reader *reader, const struct jaas_entry *entry)
+read_users(struct reader *reader, const struct jaas_entry *entry)
 {
-	struct sasl_settings *settings = reader->settings;
-	struct sasl_user *users = arena_xcalloc(reader->keys.arena,
-	    settings->users_count + entry->options_count, sizeof(*users));
-	size_t len = strlen(USER_OPTION), count = settings->users_count;
+	size_t len = strlen(USER_OPTION), count = reader->users_count;
+	struct plain_user *users = arena_xcalloc(reader->keys.arena,
+	    count + entry->options_count, sizeof(*users));
 	size_t before = count;
 
 	if (count > 0)
-		memcpy(users, settings->users, count * sizeof(*users));
+		memcpy(users, reader->users, count * sizeof(*users));
 	for (size_t i = 0; i < entry->options_count; i++) {
 		struct slice name = entry->options[i].name;
-		struct sasl_user *user;
+		struct plain_user *user;
 
 		if (name.len <= len || memcmp(name.data, USER_OPTION, len) != 0)
 			continue;
@@ -106,8 +108,8 @@ read_users(const struct reader *reader, const struct jaas_entry *entry)
 		}
 		user->password = entry->options[i].value;
 	}
-	settings->users = users;
-	settings->users_count = count;
+	reader->users = users;
+	reader->users_count = count;
 }
 
 static const char *
@@ -137,7 +139,7 @@ module_known(struct slice module)
 
 /* What the module's entry says of the mechanism. */
 static int
-read_entry(const struct reader *reader, enum sasl_mechanism mechanism,
+read_entry(struct reader *reader, enum sasl_mechanism mechanism,
     const struct jaas_entry *entry)
 {
 	if (mechanism == SASL_PLAIN)
@@ -169,7 +171,7 @@ check_section(const struct reader *reader, const struct jaas_section *section)
 
 /* The modules are those of a file's section. */
 static int
-read_section(const struct reader *reader, enum sasl_mechanism mechanism,
+read_section(struct reader *reader, enum sasl_mechanism mechanism,
     const char *key)
 {
 	const struct jaas_section *section =
@@ -195,7 +197,7 @@ read_section(const struct reader *reader, enum sasl_mechanism mechanism,
 }
 
 static int
-read_module(const struct reader *reader, enum sasl_mechanism mechanism,
+read_module(struct reader *reader, enum sasl_mechanism mechanism,
     const char *prefix)
 {
 	const struct listener_keys *keys = &reader->keys;
@@ -249,7 +251,7 @@ check_handler(const struct reader *reader, const char *prefix)
 }
 
 static int
-read_mechanism(const struct reader *reader, enum sasl_mechanism mechanism)
+read_mechanism(struct reader *reader, enum sasl_mechanism mechanism)
 {
 	const struct listener_keys *keys = &reader->keys;
 	const char *prefix = listener_keys_text(keys,
@@ -283,5 +285,7 @@ sasl_config_read(struct sasl_settings *settings,
 		if (settings->enabled[i] &&
 		    read_mechanism(&reader, (enum sasl_mechanism)i) != 0)
 			return -1;
+	settings->plain_users =
+	    plain_users_new(arena, reader.users, reader.users_count);
 	return 0;
 }

@@ -4,6 +4,7 @@
  */
 #include "auth/delegation_tokens.h"
 #include "auth/oauth.h"
+#include "auth/plain_users.h"
 #include "auth/sasl.h"
 #include "auth/scram_users.h"
 #include "base/arena.h"
@@ -12,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct sasl_user users[] = {
+static const struct plain_user users[] = {
 	{ SLICE_LITERAL("a"), SLICE_LITERAL("secret") },
 };
 
@@ -69,20 +70,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct delegation_token_settings disabled;
 	static struct delegation_tokens *tokens;
 	static struct scram_users *scram_users;
+	static struct plain_users *plain_users;
+	static struct arena arena;
 	enum sasl_mechanism mechanism;
 	struct sasl_exchange *exchange;
-	struct sasl_settings settings = {
-		.users = users,
-		.users_count = COUNT_OF(users),
-		.oauth = &oauth,
-	};
+	struct sasl_settings settings = { .oauth = &oauth };
 
 	if (size == 0)
 		return 0;
+	if (plain_users == NULL) {
+		arena_init(&arena, SIZE_MAX);
+		plain_users = plain_users_new(&arena, users, COUNT_OF(users));
+	}
 	if (scram_users == NULL)
 		scram_users = scram_users_new();
 	if (tokens == NULL)
 		tokens = delegation_tokens_new(&disabled);
+	settings.plain_users = plain_users;
 	settings.scram_users = scram_users;
 	settings.tokens = tokens;
 	mechanism = (enum sasl_mechanism)(data[0] % SASL_MECHANISMS_COUNT);

@@ -10,6 +10,7 @@
 #include "auth/sasl_scram.c"
 
 #include "auth/delegation_tokens.h"
+#include "auth/plain_users.h"
 #include "auth/scram_users.h"
 #include "base/buf.h"
 #include "meta/delta.h"
@@ -20,7 +21,7 @@
 
 #define SALT "QSXCR+Q6sek8bf92"
 
-static const struct sasl_user plain_users[] = {
+static const struct plain_user plain_users[] = {
 	{ SLICE_LITERAL("alice"), SLICE_LITERAL("secret") },
 	{ SLICE_LITERAL("bob"), SLICE_LITERAL("bob's") },
 };
@@ -104,8 +105,8 @@ set_up(void **state)
 
 	arena_init(&world->arena, SIZE_MAX);
 	world->image = image_new();
-	world->settings.users = plain_users;
-	world->settings.users_count = COUNT_OF(plain_users);
+	world->settings.plain_users = plain_users_new(
+	    &world->arena, plain_users, COUNT_OF(plain_users));
 	world->settings.scram_users = scram_users_new();
 	world->settings.tokens = delegation_tokens_new(&token_settings);
 	delta = delta_new(world->image);
@@ -165,6 +166,40 @@ plain_knows_users_by_their_passwords(void **state)
 	assert_int_equal(result.token.len, 0);
 	assert_int_equal(plain(*state, "bob|bob|bob's", &result), SASL_DONE);
 	assert_true(slice_equal_str(result.name, "bob"));
+}
+
+/* Each of many with his own password, and nobody else. */
+static void
+plain_knows_each_of_many_users(void **state UNUSED)
+{
+	enum { COUNT = 2000 };
+	struct plain_user *users = xcalloc(COUNT, sizeof(*users));
+	struct plain_users *known;
+	struct arena arena;
+
+	arena_init(&arena, SIZE_MAX);
+	for (int i = 0; i < COUNT; i++) {
+		users[i].name = arena_printf(&arena, "user-%d", i);
+		users[i].password = arena_printf(&arena, "secret-%d", i);
+	}
+	known = plain_users_new(&arena, users, COUNT);
+	for (int i = 0; i < COUNT; i++) {
+		const struct plain_user *other = &users[(i + 1) % COUNT];
+
+		assert_true(plain_users_know(
+		    known, users[i].name, users[i].password));
+		assert_false(plain_users_know(
+		    known, users[i].name, other->password));
+		assert_false(plain_users_know(
+		    known, users[i].password, users[i].password));
+	}
+	assert_false(plain_users_know(
+	    known, slice_str("user-2000"), slice_str("secret-2000")));
+	assert_false(plain_users_know(
+	    plain_users_new(&arena, NULL, 0), slice_str("a"), slice_str("a")));
+	assert_false(plain_users_know(NULL, slice_str("a"), slice_str("a")));
+	arena_reset(&arena);
+	free(users);
 }
 
 static void
@@ -586,6 +621,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_knows_users_by_their_passwords),
+		cmocka_unit_test(plain_knows_each_of_many_users),
 		cmocka_unit_test(plain_says_what_is_wrong_with_a_token),
 		cmocka_unit_test(scram_knows_users_by_their_passwords),
 		cmocka_unit_test(scram_knows_users_by_their_passwords),
