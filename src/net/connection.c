@@ -189,6 +189,8 @@ connection_close(struct connection *c, const char *reason)
 void
 connection_expect_login(struct connection *c)
 {
+	inbox_set_budget(&c->inbox,
+	    network_strangers_budget(c->set->network));
 	timer_start(c->set->loop, &c->login,
 	    c->set->settings->handshake_ms_max);
 }
@@ -196,6 +198,7 @@ connection_expect_login(struct connection *c)
 void
 connection_logged_in(struct connection *c)
 {
+	inbox_set_budget(&c->inbox, c->set->budget);
 	timer_stop(&c->login);
 }
 

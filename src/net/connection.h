@@ -86,7 +86,9 @@ void connection_abort(struct connection *connection, const char *reason);
 /*
  * The client has to log in: called in opened.  Where connection_logged_in is
  * not called within klamm.login.timeout.ms, the handshake of the transport
- * included, the connection is closed.
+ * included, the connection is closed.  Until then its partial frames are out
+ * of a small budget of their own, so that strangers, however many there are
+ * and however large a frame they begin, take nothing away from clients.
  */
 void connection_expect_login(struct connection *connection);
 void connection_logged_in(struct connection *connection);

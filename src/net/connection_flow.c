@@ -60,16 +60,24 @@ connection_favour_end(struct connection *c)
 	network_favour_give(c->set->network);
 }
 
+static bool
+is_stranger(const struct connection *c)
+{
+	return c->inbox.budget != c->set->budget;
+}
+
 /*
  * May a starved connection go on?  All that hold a part of a frame could wait
- * for each other, so one of them is favoured.
+ * for each other, so one of them is favoured.  Strangers need no favour: what
+ * they hold comes free when they have not logged in in time.
  */
 static bool
 may_go_on(struct connection *c)
 {
 	if (inbox_len(&c->inbox) == 0)
 		return !connection_overspent(c);
-	return budget_left(c->set->budget) > 0 || favour_take(c);
+	return budget_left(c->inbox.budget) > 0 ||
+	    (!is_stranger(c) && favour_take(c));
 }
 
 void

@@ -239,7 +239,8 @@ connection_receive(struct connection *c)
 	iov[0].iov_base =
 	    inbox_spare(&c->inbox, partial_total(c), &iov[0].iov_len);
 	iov[1].iov_base = set->scratch;
-	iov[1].iov_len = budget_left(set->budget) > CONNECTION_SET_SCRATCH_LEN
+	iov[1].iov_len =
+	    budget_left(c->inbox.budget) > CONNECTION_SET_SCRATCH_LEN
 	    ? CONNECTION_SET_SCRATCH_LEN : CONNECTION_POOR_READ_LEN;
 	c->read_wants_write = false;
 	counter_add(&set->counters.reads, 1);

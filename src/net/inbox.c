@@ -14,6 +14,16 @@ inbox_init(struct inbox *inbox, struct budget *budget)
 }
 
 void
+inbox_set_budget(struct inbox *inbox, struct budget *budget)
+{
+	if (inbox->data != NULL) {
+		budget_force(budget, inbox->cap);
+		budget_give(inbox->budget, inbox->cap);
+	}
+	inbox->budget = budget;
+}
+
+void
 inbox_clear(struct inbox *inbox)
 {
 	if (inbox->data != NULL)

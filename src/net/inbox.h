@@ -24,6 +24,9 @@ struct inbox {
 /* An empty inbox; budget outlives it. */
 void inbox_init(struct inbox *inbox, struct budget *budget);
 
+/* From now on the memory, with what it has already, is out of budget. */
+void inbox_set_budget(struct inbox *inbox, struct budget *budget);
+
 /* Forget the bytes and free the memory. */
 void inbox_clear(struct inbox *inbox);
 

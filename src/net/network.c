@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define MEMORY_MIN ((size_t)256 * 1024 * 1024)
+#define STRANGERS_MEMORY ((size_t)16 * 1024 * 1024)
 /* How long owners of exchanges have after everything was cancelled. */
 #define RELEASE_MS 5000
 
@@ -29,6 +30,7 @@ struct network {
 	struct admission *admission;
 
 	struct budget budget;		/* atomic */
+	struct budget strangers_budget;	/* atomic */
 	atomic_bool favour;		/* some connection has it */
 	_Atomic uint64_t accepted;
 	_Atomic uint64_t rejected;
@@ -82,6 +84,7 @@ network_defaults(struct network_settings *settings)
 		.in_flight_max = 64,
 		.output_len_max = (size_t)1024 * 1024,
 		.memory_max = default_memory(),
+		.strangers_memory_max = STRANGERS_MEMORY,
 		.connections_max = INT32_MAX,
 		.connections_per_ip_max = INT32_MAX,
 	};
@@ -125,6 +128,8 @@ network_new(struct loop_group *loops, const struct network_settings *settings,
 	network->settings.ip_limits = NULL;
 	network->settings.ip_limits_count = 0;
 	budget_init(&network->budget, settings->memory_max);
+	budget_init(&network->strangers_budget,
+	    settings->strangers_memory_max);
 	network->excess.run = run_excess;
 	init_lock(network);
 	init_sets(network);
@@ -254,6 +259,12 @@ struct budget *
 network_budget(struct network *network)
 {
 	return &network->budget;
+}
+
+struct budget *
+network_strangers_budget(struct network *network)
+{
+	return &network->strangers_budget;
 }
 
 bool
@@ -460,7 +471,8 @@ network_counters(const struct network *network,
 		.rejected = atomic_load(&network->rejected),
 		.connections =
 		    (uint64_t)admission_count(network->admission),
-		.memory_bytes = atomic_load(&network->budget.used),
+		.memory_bytes = atomic_load(&network->budget.used) +
+		    atomic_load(&network->strangers_budget.used),
 	};
 	for (int i = 0; i < loop_group_count(network->loops); i++) {
 		add_set(&network->sets[i].counters, counters);

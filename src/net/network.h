@@ -39,7 +39,13 @@ struct network_settings {
 	int64_t handshake_ms_max;
 	size_t in_flight_max;		/* ours: exchanges a connection */
 	size_t output_len_max;		/* ours: unsent bytes a connection */
-	size_t memory_max;		/* ours: all requests together */
+	/*
+	 * All requests together: queued.max.request.bytes where it is set, else
+	 * ours.
+	 */
+	size_t memory_max;
+	/* Ours: all partial frames of clients that have yet to log in. */
+	size_t strangers_memory_max;
 	int32_t connections_max;	/* max.connections */
 	int32_t connections_per_ip_max;	/* max.connections.per.ip */
 	const struct network_ip_limit *ip_limits;

@@ -20,6 +20,8 @@ const struct network_settings *network_settings_of(
     const struct network *network);
 struct connection_handler *network_handler(const struct network *network);
 struct budget *network_budget(struct network *network);
+/* Of clients that have yet to log in. */
+struct budget *network_strangers_budget(struct network *network);
 struct admission *network_admission(const struct network *network);
 struct loop_group *network_loops(const struct network *network);
 

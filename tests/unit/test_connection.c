@@ -843,6 +843,75 @@ memory_budget_is_kept(void **state UNUSED)
 	close(small);
 }
 
+/* Send of a frame what its client's socket takes. */
+static void
+send_part(int fd, const uint8_t *frame, size_t *sent, size_t len)
+{
+	ssize_t n = send(fd, frame + *sent, len - *sent,
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	*sent += n > 0 ? (size_t)n : 0;
+}
+
+/*
+ * Who has yet to log in has little memory for partial frames, all of them
+ * together, and takes none from the others.
+ */
+static void
+strangers_share_little_memory(void **state UNUSED)
+{
+	enum { CLIENTS = 20, LEN = 400000, MAX = 1000000 };
+	uint8_t *data = xcalloc(1, LEN + 4);
+	size_t sent[CLIENTS] = { 0 }, held = 0;
+	struct connection *first = NULL;
+	struct budget *budget, *strangers;
+	int fds[CLIENTS], small;
+
+	rig.settings.strangers_memory_max = MAX;
+	rig_start();
+	be32_put(data, LEN);
+	data[4] = 'n';
+	for (int i = 0; i < CLIENTS; i++) {
+		fds[i] = client_open();
+		connection_expect_login(rig.connection);
+		first = i == 0 ? rig.connection : first;
+	}
+	budget = connection_budget(first);
+	strangers = network_strangers_budget(rig.network);
+	for (int step = 0; step < 100; step++) {
+		for (int i = 0; i < CLIENTS; i++)
+			send_part(fds[i], data, &sent[i], LEN);
+		pass_ms(10);
+		held = atomic_load(&strangers->used);
+		assert_true(held <= MAX + CLIENTS * CONNECTION_POOR_READ_LEN);
+		assert_int_equal(atomic_load(&budget->used), 0);
+	}
+	assert_true(held >= MAX / 2);
+	/* One more of them who is modest. */
+	small = client_open();
+	connection_expect_login(rig.connection);
+	client_send_frame(small, 'e', 2000);
+	client_expect_frame(small, 'e', 2000);
+	/* A client that is known. */
+	connection_logged_in(first);
+	assert_true(atomic_load(&budget->used) >= inbox_len(&first->inbox));
+	assert_true(atomic_load(&strangers->used) < held);
+	for (int step = 0; step < 100 && rig.frames < 2; step++) {
+		send_part(fds[0], data, &sent[0], LEN + 4);
+		pass_ms(10);
+	}
+	assert_int_equal(rig.frames, 2);
+	assert_int_equal(atomic_load(&budget->used), 0);
+	/* The others have to go. */
+	pass_ms(rig.settings.handshake_ms_max);
+	RIG_UNTIL(rig.freed == CLIENTS);
+	assert_int_equal(atomic_load(&strangers->used), 0);
+	for (int i = 0; i < CLIENTS; i++)
+		close(fds[i]);
+	close(small);
+	free(data);
+}
+
 static void
 frame_limit_can_be_smaller_for_a_while(void **state UNUSED)
 {
@@ -1234,6 +1303,7 @@ main(void)
 		TEST(nothing_begins_while_memory_is_overspent),
 		TEST(partial_frames_do_not_wait_for_each_other),
 		TEST(memory_budget_is_kept),
+		TEST(strangers_share_little_memory),
 		TEST(frame_limit_can_be_smaller_for_a_while),
 		TEST(request_costs_one_read_and_one_write),
 		TEST(one_write_a_pass),
