@@ -354,7 +354,12 @@ void
 settings_network(const struct configs *configs,
     struct network_settings *settings, struct arena *arena)
 {
+	int64_t memory_max =
+	    configs_broker_int64(configs, "queued.max.request.bytes");
+
 	network_defaults(settings);
+	if (memory_max > 0)
+		settings->memory_max = (size_t)memory_max;
 	settings->frame_len_max = (size_t)configs_broker_int64(configs,
 	    "socket.request.max.bytes");
 	settings->idle_ms_max =

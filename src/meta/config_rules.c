@@ -237,6 +237,21 @@ layered_number(const struct config_layers *layers, const char *name)
 	return number;
 }
 
+enum kp_error
+config_rules_requests(const struct config_layers *layers,
+    struct arena *arena, struct slice *message)
+{
+	int64_t all = layered_number(layers, "queued.max.request.bytes");
+
+	if (all <= 0 ||
+	    all >= layered_number(layers, "socket.request.max.bytes"))
+		return KP_NONE;
+	*message = arena_printf(arena,
+	    "requirement failed: queued.max.request.bytes must be larger or "
+	    "equal to socket.request.max.bytes");
+	return KP_INVALID_REQUEST;
+}
+
 /* log.retention.ms, or what stands for it in other units. */
 static int64_t
 retention_ms(const struct config_layers *layers)

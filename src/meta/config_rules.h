@@ -26,6 +26,9 @@ enum kp_error config_rules_group(const struct configs *configs,
 /* A broker's max.connections.per.ip and its overrides. */
 enum kp_error config_rules_connections(const struct config_layers *layers,
     struct arena *arena, struct slice *message) WARN_UNUSED;
+/* The memory of requests, which a running broker does not change. */
+enum kp_error config_rules_requests(const struct config_layers *layers,
+    struct arena *arena, struct slice *message) WARN_UNUSED;
 /* What logs do; to a running broker Kafka says more than to a file. */
 enum kp_error config_rules_logs(const struct config_layers *layers,
     bool running, struct arena *arena, struct slice *message) WARN_UNUSED;

@@ -434,6 +434,9 @@ check_file_whole(struct faults *faults, const struct config_set *file)
 	if (config_rules_connections(&layers, &arena, &message) != KP_NONE)
 		bad_value(faults, slice_str("max.connections.per.ip"),
 		    message);
+	if (config_rules_requests(&layers, &arena, &message) != KP_NONE)
+		bad_value(faults, slice_str("queued.max.request.bytes"),
+		    message);
 	if (config_rules_logs(&layers, false, &arena, &message) != KP_NONE)
 		bad_value(faults, slice_str("log"), message);
 	arena_reset(&arena);

@@ -420,6 +420,24 @@ expect_unusable(struct setting *s, const char *key, const char *value,
 	assert_true(is_usable(s));
 }
 
+static void
+a_files_memory_of_requests_is_checked(void **state)
+{
+	struct setting *s = *state;
+
+	expect_unusable(s, "queued.max.request.bytes", "104857599",
+	    "104857600",
+	    "requirement failed: queued.max.request.bytes must be larger or "
+	    "equal to socket.request.max.bytes");
+	expect_unusable(s, "socket.request.max.bytes", "104857601",
+	    "104857600",
+	    "requirement failed: queued.max.request.bytes must be larger or "
+	    "equal to socket.request.max.bytes");
+	in_file(s, "queued.max.request.bytes", "-1");
+	in_file(s, "socket.request.max.bytes", "2000000000");
+	assert_true(is_usable(s));
+}
+
 /* KafkaConfig.validateValues: of numbers that are fine one by one. */
 static void
 a_files_logs_are_checked(void **state)
@@ -471,6 +489,7 @@ main(void)
 		TEST(values_that_make_no_sense_count_as_defaults),
 		TEST(blanks_do_not_count_for_any_key),
 		TEST(files_are_checked),
+		TEST(a_files_memory_of_requests_is_checked),
 		TEST(a_files_logs_are_checked),
 	};
 

@@ -109,6 +109,26 @@ addresses_have_limits_of_their_own(void **state)
 	arena_reset(&arena);
 }
 
+/* queued.max.request.bytes; without it we know what is right. */
+static void
+requests_have_a_limit_of_memory(void **state)
+{
+	struct setting *s = *state;
+	struct network_settings settings;
+	struct arena arena;
+
+	arena_init(&arena, 1 << 16);
+	settings_network(s->configs, &settings, &arena);
+	assert_true(settings.memory_max >= (size_t)256 << 20);
+	in_file(s, "queued.max.request.bytes", "0");
+	settings_network(s->configs, &settings, &arena);
+	assert_true(settings.memory_max >= (size_t)256 << 20);
+	in_file(s, "queued.max.request.bytes", "104857600");
+	settings_network(s->configs, &settings, &arena);
+	assert_int_equal(settings.memory_max, 104857600);
+	arena_reset(&arena);
+}
+
 static void
 listeners_have_limits_of_their_own(void **state)
 {
@@ -436,6 +456,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(durability_survives_blanks),
 		TEST(addresses_have_limits_of_their_own),
+		TEST(requests_have_a_limit_of_memory),
 		TEST(listeners_have_limits_of_their_own),
 		TEST(quotas_have_windows),
 		TEST(groups_migrate_by_the_policy),
