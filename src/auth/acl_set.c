@@ -1,6 +1,7 @@
 #include "auth/acl_set.h"
 
 #include "base/map.h"
+#include "base/prefix_map.h"
 
 /* A principal's name; hashes are compared before names are. */
 struct party {
@@ -13,6 +14,7 @@ struct entry {
 	struct acl acl;
 	struct pattern *pattern;
 	bool any_host;
+	bool everybodys; /* of ACL_EVERYBODY */
 	uint8_t texts[]; /* those of acl */
 };
 
@@ -29,21 +31,14 @@ struct pattern {
 	int8_t pattern_type;
 	struct place *places; /* owned, sorted by principal_hash */
 	size_t places_count;
+	size_t everybodys_count; /* places of ACL_EVERYBODY */
 	uint8_t name_bytes[];
-};
-
-/* So many prefixes have that length. */
-struct prefix_len {
-	size_t len;
-	size_t count;
 };
 
 /* The patterns of one resource type. */
 struct resources {
 	struct map literals; /* struct pattern, by name */
-	struct map prefixes; /* the same, with prefix_hash */
-	struct prefix_len *lens; /* the shortest first */
-	size_t lens_count;
+	struct prefix_map prefixes; /* the same */
 	const struct pattern *wildcard; /* the literal "*", or NULL */
 };
 
@@ -61,41 +56,13 @@ party_of(struct slice name)
 
 /* --- Patterns ------------------------------------------------------------- */
 
-#define PREFIX_HASH_BEGIN 0xd6e8feb86659fd93u
-
-/*
- * The hash of a prefix goes on from that of a shorter one, so that a name is
- * read once for all of its prefixes.
- */
-static uint64_t
-prefix_hash_add(uint64_t state, const uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		state = (state ^ bytes[i]) * 0x9e3779b97f4a7c15u;
-	return state;
-}
-
-/* The half that all bits have a part in. */
-static uint32_t
-prefix_hash_end(uint64_t state)
-{
-	return (uint32_t)(state >> 32);
-}
-
-static uint32_t
-prefix_hash(struct slice name)
-{
-	return prefix_hash_end(
-	    prefix_hash_add(PREFIX_HASH_BEGIN, name.data, name.len));
-}
-
 static struct pattern *
 pattern_find(const struct resources *resources, const struct acl *acl)
 {
 	struct slice name = acl->resource_name;
 
 	return acl->pattern_type == ACL_PATTERN_PREFIXED ?
-	    map_get_hashed(&resources->prefixes, name, prefix_hash(name)) :
+	    prefix_map_get(&resources->prefixes, name) :
 	    map_get(&resources->literals, name);
 }
 
@@ -106,49 +73,6 @@ index_of(int resource_type)
 	assert(resource_type >= ACL_RESOURCE_TOPIC &&
 	    resource_type <= ACL_RESOURCE_USER);
 	return (size_t)resource_type;
-}
-
-/* The first of the lengths that is not below len. */
-static size_t
-lens_before(const struct resources *resources, size_t len)
-{
-	size_t at = 0;
-
-	while (at < resources->lens_count && resources->lens[at].len < len)
-		at++;
-	return at;
-}
-
-static void
-lens_add(struct resources *resources, size_t len)
-{
-	size_t at = lens_before(resources, len);
-	struct prefix_len *lens = resources->lens;
-
-	if (at == resources->lens_count || lens[at].len != len) {
-		lens = xrealloc(
-		    lens, (resources->lens_count + 1) * sizeof(*lens));
-		memmove(&lens[at + 1], &lens[at],
-		    (resources->lens_count - at) * sizeof(*lens));
-		lens[at] = (struct prefix_len){ .len = len };
-		resources->lens = lens;
-		resources->lens_count++;
-	}
-	lens[at].count++;
-}
-
-static void
-lens_remove(struct resources *resources, size_t len)
-{
-	size_t at = lens_before(resources, len);
-	struct prefix_len *lens = resources->lens;
-
-	assert(at < resources->lens_count && lens[at].len == len);
-	if (--lens[at].count > 0)
-		return;
-	resources->lens_count--;
-	memmove(&lens[at], &lens[at + 1],
-	    (resources->lens_count - at) * sizeof(*lens));
 }
 
 static bool
@@ -169,13 +93,10 @@ pattern_new(struct resources *resources, const struct acl *acl)
 	pattern->name = slice_of(pattern->name_bytes, name.len);
 	pattern->resource_type = acl->resource_type;
 	pattern->pattern_type = acl->pattern_type;
-	if (acl->pattern_type == ACL_PATTERN_PREFIXED) {
-		map_set_hashed(&resources->prefixes, pattern->name,
-		    prefix_hash(pattern->name), pattern);
-		lens_add(resources, name.len);
-	} else {
+	if (acl->pattern_type == ACL_PATTERN_PREFIXED)
+		prefix_map_set(&resources->prefixes, pattern->name, pattern);
+	else
 		map_set(&resources->literals, pattern->name, pattern);
-	}
 	if (is_wildcard(pattern))
 		resources->wildcard = pattern;
 	return pattern;
@@ -191,13 +112,10 @@ pattern_free(struct pattern *pattern)
 static void
 pattern_remove(struct resources *resources, struct pattern *pattern)
 {
-	if (pattern->pattern_type == ACL_PATTERN_PREFIXED) {
-		map_remove_hashed(&resources->prefixes, pattern->name,
-		    prefix_hash(pattern->name));
-		lens_remove(resources, pattern->name.len);
-	} else {
+	if (pattern->pattern_type == ACL_PATTERN_PREFIXED)
+		prefix_map_remove(&resources->prefixes, pattern->name);
+	else
 		map_remove(&resources->literals, pattern->name);
-	}
 	if (is_wildcard(pattern))
 		resources->wildcard = NULL;
 	pattern_free(pattern);
@@ -232,6 +150,7 @@ places_add(struct pattern *pattern, struct entry *entry)
 	    (pattern->places_count - at) * sizeof(struct place));
 	pattern->places[at] = (struct place){ hash, entry };
 	pattern->places_count++;
+	pattern->everybodys_count += entry->everybodys;
 }
 
 static void
@@ -242,6 +161,7 @@ places_remove(struct pattern *pattern, const struct entry *entry)
 	while (pattern->places[at].entry != entry)
 		at++;
 	pattern->places_count--;
+	pattern->everybodys_count -= entry->everybodys;
 	memmove(&pattern->places[at], &pattern->places[at + 1],
 	    (pattern->places_count - at) * sizeof(struct place));
 }
@@ -260,43 +180,6 @@ next_entry(
 			return place->entry;
 	}
 	return NULL;
-}
-
-/* The prefixes of a name, the shortest first. */
-struct prefix_walk {
-	const struct resources *resources;
-	struct slice name;
-	struct slice prefix; /* of name, looked at last */
-	uint64_t hash;	     /* its, that goes on */
-	size_t next;	     /* of the lengths */
-};
-
-static struct prefix_walk
-prefix_walk_of(const struct resources *resources, struct slice name)
-{
-	return (struct prefix_walk){ resources, name, slice_of(name.data, 0),
-		PREFIX_HASH_BEGIN, 0 };
-}
-
-static const struct pattern *
-next_prefix(struct prefix_walk *walk)
-{
-	const struct resources *resources = walk->resources;
-	const struct pattern *pattern = NULL;
-
-	while (pattern == NULL && walk->next < resources->lens_count) {
-		size_t len = resources->lens[walk->next++].len;
-		size_t before = walk->prefix.len;
-
-		if (len > walk->name.len)
-			break;
-		walk->hash = prefix_hash_add(
-		    walk->hash, walk->name.data + before, len - before);
-		walk->prefix.len = len;
-		pattern = map_get_hashed(&resources->prefixes, walk->prefix,
-		    prefix_hash_end(walk->hash));
-	}
-	return pattern;
 }
 
 /* --- Entries -------------------------------------------------------------- */
@@ -326,6 +209,7 @@ entry_new(const struct uuid *id, const struct acl *acl)
 	entry->acl.host = put_text(&at, acl->host);
 	entry->acl.resource_name = put_text(&at, acl->resource_name);
 	entry->any_host = slice_equal(acl->host, ACL_WILDCARD);
+	entry->everybodys = slice_equal(acl->principal, ACL_EVERYBODY);
 	return entry;
 }
 
@@ -337,20 +221,25 @@ acl_set_new(void)
 	map_init(&set->entries);
 	for (size_t i = 0; i < COUNT_OF(set->resources); i++) {
 		map_init(&set->resources[i].literals);
-		map_init(&set->resources[i].prefixes);
+		prefix_map_init(&set->resources[i].prefixes);
 	}
 	set->everybody = party_of(ACL_EVERYBODY);
 	return set;
 }
 
 static void
-patterns_free(struct map *patterns)
+resources_fini(struct resources *resources)
 {
 	struct pattern *pattern;
 
-	for (size_t at = 0; (pattern = map_next(patterns, &at)) != NULL;)
+	for (size_t at = 0;
+	    (pattern = map_next(&resources->literals, &at)) != NULL;)
 		pattern_free(pattern);
-	map_fini(patterns);
+	for (size_t at = 0;
+	    (pattern = prefix_map_next(&resources->prefixes, &at)) != NULL;)
+		pattern_free(pattern);
+	map_fini(&resources->literals);
+	prefix_map_fini(&resources->prefixes);
 }
 
 void
@@ -362,11 +251,8 @@ acl_set_free(struct acl_set *set)
 		return;
 	for (size_t at = 0; (entry = map_next(&set->entries, &at)) != NULL;)
 		free(entry);
-	for (size_t i = 0; i < COUNT_OF(set->resources); i++) {
-		patterns_free(&set->resources[i].literals);
-		patterns_free(&set->resources[i].prefixes);
-		free(set->resources[i].lens);
-	}
+	for (size_t i = 0; i < COUNT_OF(set->resources); i++)
+		resources_fini(&set->resources[i]);
 	map_fini(&set->entries);
 	free(set);
 }
@@ -452,14 +338,6 @@ struct question {
 	enum acl_operation operation;
 };
 
-static struct question
-question_of(const struct acl_set *set, const struct principal *caller,
-    enum acl_operation operation)
-{
-	return (struct question){ set, party_of(caller->name), caller->host,
-		operation };
-}
-
 /* An ALLOW of some operations allows more than what it says; no DENY does. */
 static bool
 implied(enum acl_operation allowed, enum acl_operation operation)
@@ -522,7 +400,7 @@ consult(const struct pattern *pattern, const struct question *question,
 	if (so_far == ACL_VERDICT_NONE)
 		so_far = ACL_VERDICT_OTHERS;
 	so_far = consult_entries(pattern, question, &question->caller, so_far);
-	if (so_far != ACL_VERDICT_DENIED)
+	if (so_far != ACL_VERDICT_DENIED && pattern->everybodys_count > 0)
 		so_far = consult_entries(
 		    pattern, question, &question->set->everybody, so_far);
 	return so_far;
@@ -530,19 +408,20 @@ consult(const struct pattern *pattern, const struct question *question,
 
 enum acl_verdict
 acl_set_decide(const struct acl_set *set, const struct principal *caller,
-    enum acl_operation operation, enum acl_resource_type type,
-    struct slice name)
+    uint32_t caller_hash, enum acl_operation operation,
+    enum acl_resource_type type, struct slice name)
 {
 	const struct resources *resources = &set->resources[index_of(type)];
-	const struct question question = question_of(set, caller, operation);
+	const struct question question = { set,
+		{ caller->name, caller_hash }, caller->host, operation };
 	enum acl_verdict verdict;
 	const struct pattern *pattern;
 	struct prefix_walk walk;
 
 	verdict = consult(resources->wildcard, &question, ACL_VERDICT_NONE);
-	walk = prefix_walk_of(resources, name);
+	walk = prefix_walk_of(&resources->prefixes, name);
 	while (verdict != ACL_VERDICT_DENIED &&
-	    (pattern = next_prefix(&walk)) != NULL)
+	    (pattern = prefix_walk_next(&walk)) != NULL)
 		verdict = consult(pattern, &question, verdict);
 	if (verdict == ACL_VERDICT_DENIED)
 		return verdict;
@@ -585,29 +464,25 @@ static bool
 dominated(const struct pattern *pattern, const struct question *question)
 {
 	struct prefix_walk walk = prefix_walk_of(
-	    &question->set->resources[index_of(pattern->resource_type)],
+	    &question->set->resources[index_of(pattern->resource_type)]
+		 .prefixes,
 	    pattern->name);
 	const struct pattern *prefix;
 
 	if (says(pattern, question, ACL_DENY))
 		return true;
-	while ((prefix = next_prefix(&walk)) != NULL)
+	while ((prefix = prefix_walk_next(&walk)) != NULL)
 		if (says(prefix, question, ACL_DENY))
 			return true;
 	return false;
 }
 
-/* Is something allowed by one of the patterns, and not denied? */
+/* Does the pattern allow something that is not denied? */
 static bool
-some_allowed(const struct map *patterns, const struct question *question)
+allows(const struct pattern *pattern, const struct question *question)
 {
-	const struct pattern *pattern;
-
-	for (size_t at = 0; (pattern = map_next(patterns, &at)) != NULL;)
-		if (says(pattern, question, ACL_ALLOW) &&
-		    !dominated(pattern, question))
-			return true;
-	return false;
+	return says(pattern, question, ACL_ALLOW) &&
+	    !dominated(pattern, question);
 }
 
 bool
@@ -615,13 +490,21 @@ acl_set_allows_some(const struct acl_set *set, const struct principal *caller,
     enum acl_operation operation, enum acl_resource_type type)
 {
 	const struct resources *resources = &set->resources[index_of(type)];
-	const struct question question = question_of(set, caller, operation);
-	const struct pattern *all = resources->wildcard;
+	const struct question question = { set, party_of(caller->name),
+		caller->host, operation };
+	const struct pattern *all = resources->wildcard, *pattern;
 
 	if (all != NULL && says(all, &question, ACL_DENY))
 		return false;
 	if (all != NULL && says(all, &question, ACL_ALLOW))
 		return true;
-	return some_allowed(&resources->literals, &question) ||
-	    some_allowed(&resources->prefixes, &question);
+	for (size_t at = 0;
+	    (pattern = map_next(&resources->literals, &at)) != NULL;)
+		if (allows(pattern, &question))
+			return true;
+	for (size_t at = 0;
+	    (pattern = prefix_map_next(&resources->prefixes, &at)) != NULL;)
+		if (allows(pattern, &question))
+			return true;
+	return false;
 }

@@ -2,9 +2,7 @@
  * ACL set: all entries that there are, by what they are asked for.
  *
  * A decision looks at the patterns that apply to a resource's name: the
- * literal one, the literal "*", and the prefixes of the name.  The prefixes are
- * found by one look-up for each length that some prefix has and that is not
- * above the name's.
+ * literal one, the literal "*", and the prefixes of the name (prefix_map).
  *
  * Not thread-safe.
  */
@@ -34,10 +32,14 @@ void acl_set_put(
 void acl_set_remove(struct acl_set *set, const struct uuid *id);
 size_t acl_set_count(const struct acl_set *set);
 
-/* What the entries say of operation on the resource of that type and name. */
+/*
+ * What the entries say of operation on the resource of that type and name;
+ * caller_hash is map_hash of the caller's name.
+ */
 enum acl_verdict acl_set_decide(const struct acl_set *set,
-    const struct principal *caller, enum acl_operation operation,
-    enum acl_resource_type type, struct slice name);
+    const struct principal *caller, uint32_t caller_hash,
+    enum acl_operation operation, enum acl_resource_type type,
+    struct slice name);
 
 /*
  * Is operation allowed on some resource of the type, whatever its name

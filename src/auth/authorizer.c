@@ -132,20 +132,14 @@ authorizer_apply(void *context, const struct delta *delta)
 
 /* --- Decisions ------------------------------------------------------------ */
 
-static bool
-is_super(const struct authorizer *authorizer, const struct principal *principal)
-{
-	return map_get(&authorizer->super_users, principal->name) != NULL;
-}
-
 /* The lock is held. */
 static bool
 decide(const struct authorizer *authorizer, const struct principal *principal,
-    enum acl_operation operation, enum acl_resource_type type,
+    uint32_t hash, enum acl_operation operation, enum acl_resource_type type,
     struct slice name, enum authorizer_rule *rule)
 {
 	enum acl_verdict verdict = acl_set_decide(
-	    authorizer->acls, principal, operation, type, name);
+	    authorizer->acls, principal, hash, operation, type, name);
 
 	*rule = AUTHORIZER_RULE_DEFAULT;
 	switch (verdict) {
@@ -166,15 +160,21 @@ authorizer_decides(struct authorizer *authorizer,
     const struct principal *principal, enum acl_operation operation,
     enum acl_resource_type type, struct slice name, enum authorizer_rule *rule)
 {
+	uint32_t hash;
 	bool allowed;
 
 	assert(principal->name.len > 0);
 	*rule = authorizer == NULL ? AUTHORIZER_RULE_NONE :
 				     AUTHORIZER_RULE_SUPER_USER;
-	if (authorizer == NULL || is_super(authorizer, principal))
+	if (authorizer == NULL)
+		return true;
+	hash = map_hash(principal->name);
+	if (map_get_hashed(&authorizer->super_users, principal->name, hash) !=
+	    NULL)
 		return true;
 	read_lock(authorizer);
-	allowed = decide(authorizer, principal, operation, type, name, rule);
+	allowed = decide(
+	    authorizer, principal, hash, operation, type, name, rule);
 	unlock(authorizer);
 	return allowed;
 }

@@ -1,13 +1,14 @@
 #include "base/map.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/rng.h"
 
 #define CAPACITY_MIN 8
 
 static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
-static uint64_t seed;
+static _Atomic uint64_t seed; /* 0 until it is made */
 
 static void
 make_seed(void)
@@ -28,6 +29,17 @@ map_seed_set(uint64_t value)
 }
 
 static uint64_t
+seed_of(void)
+{
+	uint64_t value = atomic_load_explicit(&seed, memory_order_relaxed);
+
+	if (value != 0)
+		return value;
+	pthread_once(&seed_once, make_seed);
+	return seed;
+}
+
+static uint64_t
 mix(uint64_t a, uint64_t b)
 {
 	unsigned __int128 product = (unsigned __int128)a * b;
@@ -42,8 +54,7 @@ map_hash(struct slice key)
 	uint64_t h, word;
 	size_t at;
 
-	pthread_once(&seed_once, make_seed);
-	h = seed ^ mix(key.len ^ k0, k1);
+	h = seed_of() ^ mix(key.len ^ k0, k1);
 	for (at = 0; at + 8 <= key.len; at += 8) {
 		memcpy(&word, key.data + at, 8);
 		h = mix(h ^ word, k0);

@@ -215,7 +215,8 @@ ask(struct rng *rng, const struct rules *rules, const struct acl_set *set)
 		    slice_str(hosts[1 + rng_below(rng, COUNT_OF(hosts) - 1)]),
 	};
 
-	assert_int_equal(acl_set_decide(set, &who, operation, type, name),
+	assert_int_equal(acl_set_decide(set, &who, map_hash(who.name),
+			     operation, type, name),
 	    judged(rules, &who, operation, type, name));
 	assert_int_equal(acl_set_allows_some(set, &who, operation, type),
 	    some_judged(rules, &who, operation, type));
@@ -294,11 +295,11 @@ an_entry_replaces_the_one_with_its_id(void **state UNUSED)
 	acl_set_put(set, &id, &some_acl);
 	acl_set_put(set, &id, &later);
 	assert_int_equal(acl_set_count(set), 1);
-	assert_int_equal(acl_set_decide(set, &who, ACL_READ, ACL_RESOURCE_TOPIC,
-			     slice_str("t")),
+	assert_int_equal(acl_set_decide(set, &who, map_hash(who.name),
+			     ACL_READ, ACL_RESOURCE_TOPIC, slice_str("t")),
 	    ACL_VERDICT_NONE);
-	assert_int_equal(acl_set_decide(set, &who, ACL_READ, ACL_RESOURCE_TOPIC,
-			     slice_str("u")),
+	assert_int_equal(acl_set_decide(set, &who, map_hash(who.name),
+			     ACL_READ, ACL_RESOURCE_TOPIC, slice_str("u")),
 	    ACL_VERDICT_ALLOWED);
 	acl_set_free(set);
 }
@@ -316,8 +317,9 @@ names_may_be_long(void **state UNUSED)
 	memset(text, 'x', sizeof(text));
 	acl.resource_name = slice_of(text, sizeof(text));
 	acl_set_put(set, &id, &acl);
-	assert_int_equal(acl_set_decide(set, &who, ACL_DESCRIBE,
-			     ACL_RESOURCE_TOPIC, acl.resource_name),
+	assert_int_equal(acl_set_decide(set, &who, map_hash(who.name),
+			     ACL_DESCRIBE, ACL_RESOURCE_TOPIC,
+			     acl.resource_name),
 	    ACL_VERDICT_ALLOWED);
 	acl_set_free(set);
 }

@@ -8,6 +8,7 @@
 #include "base/descriptors.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/prefix_map.h"
 #include "base/rng.h"
 #include "base/spares.h"
 
@@ -180,6 +181,86 @@ map_agrees_with_an_array(void **state UNUSED)
 	map_fini(&map);
 }
 
+/* Of names of few letters, so that many are prefixes of many. */
+static struct slice
+random_name(struct rng *rng, uint8_t name[32])
+{
+	size_t len = rng_below(rng, rng_below(rng, 2) == 0 ? 4 : 33);
+
+	for (size_t i = 0; i < len; i++)
+		name[i] = (uint8_t)('a' + rng_below(rng, 16) / 15);
+	return slice_of(name, len);
+}
+
+struct prefix {
+	uint8_t bytes[32];
+	struct slice name;
+	bool present;
+};
+
+/* The prefixes of name one by one, and those that the walk finds. */
+static void
+expect_walk(const struct prefix_map *map, const struct prefix *prefixes,
+    size_t count, struct slice name)
+{
+	struct prefix_walk walk = prefix_walk_of(map, name);
+	const struct prefix *found;
+	size_t matches = 0, seen = 0, len_min = 0;
+
+	for (size_t i = 0; i < count; i++)
+		matches += prefixes[i].present &&
+		    prefixes[i].name.len <= name.len &&
+		    memcmp(prefixes[i].bytes, name.data,
+			prefixes[i].name.len) == 0;
+	while ((found = prefix_walk_next(&walk)) != NULL) {
+		assert_true(found->present && found->name.len >= len_min);
+		assert_memory_equal(
+		    found->bytes, name.data, found->name.len);
+		len_min = found->name.len + 1;
+		seen++;
+	}
+	assert_int_equal(seen, matches);
+}
+
+static void
+prefix_map_agrees_with_an_array(void **state UNUSED)
+{
+	static struct prefix prefixes[400];
+	struct prefix_map map;
+	struct rng rng;
+	uint8_t name[32];
+	size_t count = 0;
+
+	rng_init(&rng, 7);
+	prefix_map_init(&map);
+	expect_walk(&map, prefixes, 0, slice_str("a"));
+	for (int step = 0; step < 20000; step++) {
+		struct prefix *prefix =
+		    &prefixes[rng_below(&rng, COUNT_OF(prefixes))];
+
+		if (prefix->present) {
+			assert_ptr_equal(
+			    prefix_map_remove(&map, prefix->name), prefix);
+			prefix->present = false;
+			count--;
+		} else {
+			prefix->name = random_name(&rng, prefix->bytes);
+			if (prefix_map_get(&map, prefix->name) == NULL) {
+				assert_null(prefix_map_set(
+				    &map, prefix->name, prefix));
+				prefix->present = true;
+				count++;
+			}
+		}
+		expect_walk(&map, prefixes, COUNT_OF(prefixes),
+		    random_name(&rng, name));
+	}
+	for (size_t at = 0; prefix_map_next(&map, &at) != NULL;)
+		count--;
+	assert_int_equal(count, 0);
+	prefix_map_fini(&map);
+}
+
 static void
 list_keeps_order_and_knows_membership(void **state UNUSED)
 {
@@ -242,6 +323,7 @@ main(void)
 		cmocka_unit_test(arena_can_be_overdrawn),
 		cmocka_unit_test(arena_is_charged_but_for_a_little),
 		cmocka_unit_test(map_agrees_with_an_array),
+		cmocka_unit_test(prefix_map_agrees_with_an_array),
 		cmocka_unit_test(list_keeps_order_and_knows_membership),
 		cmocka_unit_test(slices_compare_as_bytes),
 		cmocka_unit_test(descriptors_are_shared_out),
