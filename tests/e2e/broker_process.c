@@ -19,6 +19,8 @@
 #define START_DEADLINE_MS 60000
 #define POLL_US 2000
 
+#define ARGUMENT_LEN 512
+
 __attribute__((noreturn, format(printf, 2, 3))) static void
 die(const struct broker_process *broker, const char *format, ...)
 {
@@ -57,9 +59,29 @@ broker_process_binary(void)
 	return path == NULL ? BUILDDIR "/klamm" : path;
 }
 
+/*
+ * An argument "listeners=X://host:0,..." with the port that the broker had
+ * before, where its clients look for it.
+ */
+static const char *
+with_port(const struct broker_process *broker, const char *argument,
+    char *buffer, size_t buffer_size)
+{
+	const char *port = strstr(argument, ":0");
+
+	if (broker->port == 0 || port == NULL ||
+	    strncmp(argument, "listeners=", strlen("listeners=")) != 0 ||
+	    (port[2] != '\0' && port[2] != ','))
+		return argument;
+	snprintf(buffer, buffer_size, "%.*s:%d%s", (int)(port - argument),
+	    argument, broker->port, port + 2);
+	return buffer;
+}
+
 static void
 exec_broker(const struct broker_process *broker)
 {
+	char listeners[ARGUMENT_LEN];
 	char data[96], port_file[96], output[96], port[16];
 	const char *argv[BROKER_ARGUMENTS_MAX + 12];
 	size_t n = 0;
@@ -78,7 +100,8 @@ exec_broker(const struct broker_process *broker)
 	argv[n++] = "--port-file";
 	argv[n++] = port_file;
 	for (size_t i = 0; i < broker->arguments_count; i++)
-		argv[n++] = broker->arguments[i];
+		argv[n++] = with_port(broker, broker->arguments[i], listeners,
+		    sizeof(listeners));
 	argv[n] = NULL;
 	/* A test that dies takes its broker with it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
