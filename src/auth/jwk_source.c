@@ -13,6 +13,7 @@
 #include "base/slice.h"
 #include "base/thread.h"
 #include "net/http_get.h"
+#include "net/tls_trust.h"
 #include "store/disk.h"
 
 #define LOGGER "auth"
@@ -52,6 +53,7 @@ struct jwk_source {
 	struct disk *disk;
 	const char *path; /* of a file; NULL: it is fetched */
 	struct http_url url;
+	X509_STORE *trusted; /* NULL: whom the system trusts */
 	int stop_fd;
 	bool runs; /* the thread does */
 	pthread_t thread;
@@ -188,7 +190,7 @@ fetch(const struct jwk_source *source)
 	const struct http_get get = {
 		.url = source->url,
 		.timeout_ms = FETCH_MS,
-		.trusted = source->settings->trusted,
+		.trusted = source->trusted,
 		.stop_fd = source->stop_fd,
 	};
 	char reason[REASON_LEN];
@@ -411,9 +413,34 @@ open_file(struct jwk_source *source)
 	return source->set == NULL ? -1 : 0;
 }
 
+static uint8_t *
+read_store(void *context, const char *path, size_t len_max, size_t *len)
+{
+	return disk_read_file(context, path, len_max, len);
+}
+
+static int
+open_trust(struct jwk_source *source)
+{
+	const struct tls_files files = { read_store, source->disk };
+	char *error;
+
+	if (source->settings->stores == NULL)
+		return 0;
+	source->trusted =
+	    tls_trust_new(source->settings->stores, &files, &error);
+	if (source->trusted != NULL)
+		return 0;
+	log_error(LOGGER, "%s: %s", source->settings->url, error);
+	free(error);
+	return -1;
+}
+
 static int
 open_url(struct jwk_source *source)
 {
+	if (open_trust(source) != 0)
+		return -1;
 	source->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (source->stop_fd < 0) {
 		log_error(LOGGER, "eventfd: %s", strerror(errno));
@@ -475,6 +502,7 @@ jwk_source_close(struct jwk_source *source)
 	for (size_t i = 0; i < ASKED_MAX; i++)
 		free(source->asked[i].id);
 	jwk_set_free(source->set);
+	X509_STORE_free(source->trusted);
 	pthread_cond_destroy(&source->wake);
 	pthread_mutex_destroy(&source->lock);
 	pthread_rwlock_destroy(&source->set_lock);

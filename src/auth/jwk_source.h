@@ -23,7 +23,7 @@
 
 struct disk;
 struct jwk_source;
-struct x509_store_st;
+struct tls_store_settings;
 
 /* What it is made with stays its owner's, and outlives it. */
 struct jwk_source_settings {
@@ -31,7 +31,8 @@ struct jwk_source_settings {
 	int64_t refresh_ms;	/* above 0 */
 	int64_t backoff_ms;	/* before a fetch is tried again, doubled */
 	int64_t backoff_max_ms; /* that all tries together may take */
-	struct x509_store_st *trusted; /* of https:; NULL: the system's */
+	/* Of a trust store, for https:; NULL: the system's is trusted. */
+	const struct tls_store_settings *stores;
 };
 
 /* -1 with *reason (static) where a URL is none that keys may come from. */

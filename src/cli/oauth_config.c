@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "meta/config_keys.h"
+#include "net/tls_material.h"
 
 #define MECHANISM "oauthbearer."
 #define HANDLER_KEY "sasl.server.callback.handler.class"
@@ -240,18 +241,46 @@ read_source(const struct listener_keys *keys,
 	    source->backoff_ms, &source->backoff_max_ms);
 }
 
-/* Certificates of one's own for the endpoint are not read. */
-static int
-check_options(const struct jaas_entry *entry)
+/* NULL where it is no option that names whom to trust. */
+static const char **
+trust_option(struct tls_store_settings *stores, struct slice name)
 {
-	for (size_t i = 0; i < entry->options_count; i++) {
-		struct slice name = entry->options[i].name;
+	if (slice_equal_str(name, "ssl.truststore.type"))
+		return &stores->truststore_type;
+	if (slice_equal_str(name, "ssl.truststore.location"))
+		return &stores->truststore_location;
+	if (slice_equal_str(name, "ssl.truststore.password"))
+		return &stores->truststore_password;
+	if (slice_equal_str(name, "ssl.truststore.certificates"))
+		return &stores->truststore_certificates;
+	return NULL;
+}
 
-		if (name.len >= 4 && memcmp(name.data, "ssl.", 4) == 0)
+/* Of how the endpoint is spoken to it can be said whom https: trusts. */
+static int
+read_trust(const struct listener_keys *keys, const struct jaas_entry *entry,
+    struct jwk_source_settings *source)
+{
+	struct tls_store_settings *stores =
+	    arena_xcalloc(keys->arena, 1, sizeof(*stores));
+
+	for (size_t i = 0; i < entry->options_count; i++) {
+		const struct jaas_option *option = &entry->options[i];
+		const char **text = trust_option(stores, option->name);
+
+		if (text != NULL)
+			*text = (const char *)arena_printf(keys->arena, "%.*s",
+			    SLICE_ARG(option->value)).data;
+		else if (option->name.len >= 4 &&
+		    memcmp(option->name.data, "ssl.", 4) == 0)
 			return listener_keys_refuse("sasl.jaas.config",
-			    "options ssl.* are not supported: https: trusts "
-			    "what the system does, or SSL_CERT_FILE names");
+			    "of options ssl.* only ssl.truststore.* are "
+			    "supported");
 	}
+	if (stores->truststore_location != NULL ||
+	    stores->truststore_password != NULL ||
+	    stores->truststore_certificates != NULL)
+		source->stores = stores;
 	return 0;
 }
 
@@ -297,7 +326,7 @@ read_signed(const struct listener_keys *keys, const struct jaas_entry *entry,
 
 	settings->source = source;
 	if (check_validator(keys) != 0 || read_source(keys, source) != 0 ||
-	    check_options(entry) != 0 ||
+	    read_trust(keys, entry, source) != 0 ||
 	    read_number(keys, OAUTH "clock.skew.seconds", 0, &skew_s) != 0)
 		return -1;
 	settings->skew_ms = 1000 * skew_s;

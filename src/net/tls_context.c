@@ -1,6 +1,7 @@
 #include "base/base.h"
 #include "net/tls_context.h"
 #include "net/tls_material.h"
+#include "net/tls_trust.h"
 #include "net/tls_wire.h"
 
 #include <openssl/err.h>
@@ -81,17 +82,11 @@ set_certificate(SSL_CTX *ssl_ctx, const struct tls_material *material)
 static bool
 add_trusted(SSL_CTX *ssl_ctx, STACK_OF(X509) *trusted)
 {
-	X509_STORE *store = SSL_CTX_get_cert_store(ssl_ctx);
-
-	for (int i = 0; i < sk_X509_num(trusted); i++) {
-		X509 *certificate = sk_X509_value(trusted, i);
-
-		if (X509_STORE_add_cert(store, certificate) != 1 ||
-		    SSL_CTX_add_client_CA(ssl_ctx, certificate) != 1)
+	for (int i = 0; i < sk_X509_num(trusted); i++)
+		if (SSL_CTX_add_client_CA(
+			ssl_ctx, sk_X509_value(trusted, i)) != 1)
 			return false;
-	}
-	/* One that is trusted is so whoever has signed it, as in Java. */
-	return X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1;
+	return tls_trust_add(SSL_CTX_get_cert_store(ssl_ctx), trusted);
 }
 
 static bool

@@ -3,6 +3,7 @@
 #include "unit/http_server.h"
 
 #include <arpa/inet.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 struct http_server {
 	int fd;
 	int port;
+	SSL_CTX *tls; /* NULL: without */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -18,15 +20,37 @@ struct http_server {
 	bool stopping;
 };
 
+/* --- Connections ---------------------------------------------------------- */
+
+struct peer {
+	int fd;
+	SSL *ssl; /* NULL: without */
+};
+
+static ssize_t
+receive(const struct peer *peer, char *text, size_t len)
+{
+	return peer->ssl == NULL ? recv(peer->fd, text, len, 0) :
+				   SSL_read(peer->ssl, text, (int)len);
+}
+
+static ssize_t
+transmit(const struct peer *peer, const char *text, size_t len)
+{
+	return peer->ssl == NULL ? send(peer->fd, text, len, MSG_NOSIGNAL) :
+				   SSL_write(peer->ssl, text, (int)len);
+}
+
 /* A request ends with an empty line. */
 static bool
-read_request(int fd)
+read_request(const struct peer *peer)
 {
 	char text[4096];
 	size_t len = 0;
 
 	while (len < sizeof(text) - 1) {
-		ssize_t n = recv(fd, text + len, sizeof(text) - 1 - len, 0);
+		ssize_t n =
+		    receive(peer, text + len, sizeof(text) - 1 - len);
 
 		if (n <= 0)
 			return false;
@@ -55,18 +79,17 @@ await_response(struct http_server *server)
 }
 
 static void
-answer(struct http_server *server, int fd)
+answer(struct http_server *server, const struct peer *peer)
 {
 	char *response;
 	size_t len, sent = 0;
 
-	if (!read_request(fd))
+	if (!read_request(peer))
 		return;
 	response = await_response(server);
 	len = strlen(response);
 	while (sent < len) {
-		ssize_t n =
-		    send(fd, response + sent, len - sent, MSG_NOSIGNAL);
+		ssize_t n = transmit(peer, response + sent, len - sent);
 
 		if (n <= 0)
 			break;
@@ -75,21 +98,36 @@ answer(struct http_server *server, int fd)
 	free(response);
 }
 
+static void
+serve(struct http_server *server, int fd)
+{
+	struct peer peer = { .fd = fd };
+
+	if (server->tls != NULL) {
+		peer.ssl = SSL_new(server->tls);
+		assert_int_equal(SSL_set_fd(peer.ssl, fd), 1);
+	}
+	if (peer.ssl == NULL || SSL_accept(peer.ssl) == 1)
+		answer(server, &peer);
+	SSL_free(peer.ssl);
+	close(fd);
+}
+
 static void *
 run(void *argument)
 {
 	struct http_server *server = argument;
 	int fd;
 
-	while ((fd = accept(server->fd, NULL, NULL)) >= 0) {
-		answer(server, fd);
-		close(fd);
-	}
+	while ((fd = accept(server->fd, NULL, NULL)) >= 0)
+		serve(server, fd);
 	return NULL;
 }
 
-struct http_server *
-http_server_new(void)
+/* --- Life ----------------------------------------------------------------- */
+
+static struct http_server *
+server_new(SSL_CTX *tls)
 {
 	struct http_server *server = xcalloc(1, sizeof(*server));
 	struct sockaddr_in address = {
@@ -106,12 +144,30 @@ http_server_new(void)
 	assert_int_equal(
 	    getsockname(server->fd, (struct sockaddr *)&address, &len), 0);
 	server->port = ntohs(address.sin_port);
+	server->tls = tls;
 	server->response = xstrdup("");
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->changed, NULL);
 	assert_int_equal(
 	    pthread_create(&server->thread, NULL, run, server), 0);
 	return server;
+}
+
+struct http_server *
+http_server_new(void)
+{
+	return server_new(NULL);
+}
+
+struct http_server *
+http_server_new_tls(X509 *certificate, EVP_PKEY *key)
+{
+	SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+
+	assert_non_null(tls);
+	assert_int_equal(SSL_CTX_use_certificate(tls, certificate), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(tls, key), 1);
+	return server_new(tls);
 }
 
 void
@@ -126,6 +182,7 @@ http_server_free(struct http_server *server)
 	close(server->fd);
 	pthread_cond_destroy(&server->changed);
 	pthread_mutex_destroy(&server->lock);
+	SSL_CTX_free(server->tls);
 	free(server->response);
 	free(server);
 }

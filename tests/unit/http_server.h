@@ -7,12 +7,17 @@
 #ifndef UNIT_HTTP_SERVER_H
 #define UNIT_HTTP_SERVER_H
 
+#include <openssl/types.h>
+
 #include "base/base.h"
 
 struct http_server;
 
 /* One that answers with nothing: it closes. */
 struct http_server *http_server_new(void);
+
+/* The same over TLS, with a certificate and its key, the caller's. */
+struct http_server *http_server_new_tls(X509 *certificate, EVP_PKEY *key);
 void http_server_free(struct http_server *server);
 
 int http_server_port(const struct http_server *server);

@@ -8,6 +8,7 @@
 #include "auth/oauth.h"
 #include "cli/jaas_login.h"
 #include "cli/sasl_config.h"
+#include "net/tls_material.h"
 
 #define LISTENER "listener.name.outside."
 #define MECHANISM LISTENER "oauthbearer."
@@ -114,6 +115,7 @@ signatures_have_kafkas_defaults(void **state UNUSED)
 
 	assert_non_null(oauth);
 	assert_string_equal(oauth->source->url, "file:/keys");
+	assert_null(oauth->source->stores);
 	assert_int_equal(oauth->source->refresh_ms, 3600000);
 	assert_int_equal(oauth->source->backoff_ms, 100);
 	assert_int_equal(oauth->source->backoff_max_ms, 10000);
@@ -158,6 +160,24 @@ the_nearest_key_counts(void **state UNUSED)
 }
 
 static void
+an_endpoint_is_trusted_as_the_module_says(void **state UNUSED)
+{
+	const struct oauth_settings *oauth = READ(SIGNED,
+	    { MECHANISM "sasl.jaas.config",
+		MODULE " ssl.truststore.type=\"PKCS12\""
+		       " ssl.truststore.location=\"/a\""
+		       " ssl.truststore.password=\"secret\";" });
+	const struct tls_store_settings *stores;
+
+	assert_non_null(oauth);
+	stores = oauth->source->stores;
+	assert_string_equal(stores->truststore_type, "PKCS12");
+	assert_string_equal(stores->truststore_location, "/a");
+	assert_string_equal(stores->truststore_password, "secret");
+	assert_null(stores->truststore_certificates);
+}
+
+static void
 what_is_not_served_is_refused(void **state)
 {
 	static const struct pair wrong[] = {
@@ -182,7 +202,7 @@ what_is_not_served_is_refused(void **state)
 		{ MECHANISM "sasl.server.callback.handler.class", "Mine" },
 		{ MECHANISM "sasl.jaas.config", "Mine required;" },
 		{ MECHANISM "sasl.jaas.config",
-		    MODULE " ssl.truststore.location=\"/a\";" },
+		    MODULE " ssl.keystore.location=\"/a\";" },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
@@ -227,6 +247,7 @@ main(void)
 		EACH(the_module_has_options),
 		EACH(signatures_have_kafkas_defaults),
 		EACH(the_nearest_key_counts),
+		EACH(an_endpoint_is_trusted_as_the_module_says),
 		EACH(what_is_not_served_is_refused),
 		EACH(options_that_make_no_sense_are_refused),
 		EACH(a_handler_needs_a_place_of_keys),
