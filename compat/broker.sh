@@ -17,19 +17,24 @@ print(*[s.getsockname()[1] for s in held])' "$1"
 
 # broker_properties FILE: what every suite runs on, then the suite's own lines,
 # then those that its --prepare left in more.properties.  The last line of a key
-# is the one that counts.
+# is the one that counts.  Who names mechanisms gets a listener for them, too.
 broker_properties() {
-	local port controller
-	read -r port controller < <(free_ports 2)
-	BOOTSTRAP=127.0.0.1:$port
+	local port sasl controller served
+	read -r port sasl controller < <(free_ports 3)
+	BOOTSTRAP=127.0.0.1:$port SASL_BOOTSTRAP=
+	served=PLAINTEXT://$BOOTSTRAP
+	! grep -qs '^sasl\.enabled\.mechanisms=' "$1" || {
+		SASL_BOOTSTRAP=127.0.0.1:$sasl
+		served+=,SASL_PLAINTEXT://$SASL_BOOTSTRAP
+	}
 	cat <<-END
 	process.roles=broker,controller
 	node.id=1
 	controller.quorum.bootstrap.servers=127.0.0.1:$controller
-	listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-	advertised.listeners=PLAINTEXT://127.0.0.1:$port
+	listeners=$served,CONTROLLER://127.0.0.1:$controller
+	advertised.listeners=$served
 	controller.listener.names=CONTROLLER
-	listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+	listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
 	log.dirs=$WORK/data
 	offsets.topic.replication.factor=1
 	offsets.topic.num.partitions=10
@@ -40,8 +45,17 @@ broker_properties() {
 	[ ! -f "$WORK/more.properties" ] || cat "$WORK/more.properties"
 }
 
+# users FILE: options of a format for the SCRAM credentials in a file
+users() {
+	[ ! -f "$1" ] || sed 's/^/--add-scram\n/' "$1"
+}
+
 start_klamm() {
 	exec "$KLAMM" serve "$WORK/server.properties"
+}
+
+format_klamm() {
+	"$KLAMM" storage format "$@"
 }
 
 start_kafka() {
@@ -49,22 +63,39 @@ start_kafka() {
 	home=$(kafka_home)
 	export KAFKA_OPTS="-Xms512m -Xmx1g -XX:+UseSerialGC \
 		-XX:TieredStopAtLevel=1 -Dloglevel=INFO"
-	[ -f "$WORK/data/meta.properties" ] ||
-		"$home/bin/kafka-run-class.sh" kafka.tools.StorageTool format \
-			--standalone -t a2xhbW1jb21wYXR0ZXN0cw \
-			-c "$WORK/server.properties"
 	exec "$home/bin/kafka-run-class.sh" kafka.Kafka \
 		"$WORK/server.properties" "${KAFKA_ARGUMENTS[@]}"
+}
+
+format_kafka() {
+	"$(kafka_home)/bin/kafka-run-class.sh" kafka.tools.StorageTool format \
+		"$@"
+}
+
+# broker_format USERS: a data directory, where there is none yet and the broker
+# makes none of the kind by itself
+broker_format() {
+	local options
+	[ ! -f "$WORK/data/meta.properties" ] || return 0
+	[ "$BROKER" = kafka ] || [ -f "$1" ] || return 0
+	mapfile -t options < <(users "$1")
+	"format_$BROKER" --standalone -t a2xhbW1jb21wYXR0ZXN0cw \
+		-c "$WORK/server.properties" "${options[@]}"
 }
 
 # broker_start FILE: configured, and 0 once the broker says that it serves
 broker_start() {
 	broker_properties "$1" >"$WORK/server.properties"
-	broker_serve
+	broker_serve "$(dirname "$1")/users"
 }
 
-# broker_serve: the same with the properties that are there
+# broker_serve [USERS]: the same with the properties that are there
 broker_serve() {
+	broker_format "${1:-}" >"$WORK/format.out" 2>&1 || {
+		tail -3 "$WORK/format.out"
+		echo "compat: $BROKER does not format"
+		return 1
+	}
 	"start_$BROKER" >"$WORK/broker.out" 2>&1 &
 	broker_pid=$!
 	local try

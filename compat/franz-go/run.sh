@@ -37,6 +37,7 @@ names() {
 # run REGEX: run the tests whose names match
 run() {
 	cd "$(cached franz-go-$VERSION franz_go_make)/pkg/kgo"
+	KGO_TEST_SCRAM_SEEDS=$SASL_BOOTSTRAP KGO_TEST_SCRAM=testuser:testpass \
 	KGO_SEEDS=$BOOTSTRAP KGO_TEST_RF=1 KGO_TEST_RECORDS=50000 \
 		KGO_TEST_STABLE_FETCH=true KGO_TEST_UNSAFE=1 \
 		KGO_LOG_LEVEL=none timeout -k 5 $((LIMIT + 20)) ./t.test \
