@@ -176,8 +176,7 @@ group_offset_pending(const struct group *group, struct slice topic,
 	for (size_t at = 0; (transaction = map_next(&group->transactions,
 				 &at)) != NULL;)
 		if (group_offset_find(&transaction->offsets, topic,
-		    partition) !=
-		    NULL)
+			partition) != NULL)
 			return true;
 	return false;
 }

@@ -1,4 +1,4 @@
-/* The base layer: arena, map, list, slices. */
+/* The base layer: arena, prefix map, list, slices. */
 #include "unit/unit.h"
 
 #include <sys/resource.h>
@@ -7,7 +7,6 @@
 #include "base/budget.h"
 #include "base/descriptors.h"
 #include "base/list.h"
-#include "base/map.h"
 #include "base/prefix_map.h"
 #include "base/rng.h"
 #include "base/spares.h"
@@ -146,39 +145,6 @@ arena_is_charged_but_for_a_little(void **state UNUSED)
 	assert_true(budget_left(&budget) < 900001);
 	arena_reset(&arena);
 	assert_int_equal(budget_left(&budget), 1000000);
-}
-
-static void
-map_agrees_with_an_array(void **state UNUSED)
-{
-	static uint32_t keys[2000];
-	static bool present[2000];
-	struct rng rng;
-	struct map map;
-	size_t count = 0, seen = 0;
-
-	rng_init(&rng, 7);
-	map_init(&map);
-	for (uint32_t i = 0; i < COUNT_OF(keys); i++)
-		keys[i] = i;
-	for (int step = 0; step < 50000; step++) {
-		size_t i = rng_below(&rng, COUNT_OF(keys));
-		struct slice key = MAP_KEY(keys[i]);
-
-		assert_ptr_equal(map_get(&map, key),
-		    present[i] ? &keys[i] : NULL);
-		if (present[i])
-			assert_ptr_equal(map_remove(&map, key), &keys[i]);
-		else
-			assert_null(map_set(&map, key, &keys[i]));
-		count += present[i] ? (size_t)-1 : 1;
-		present[i] = !present[i];
-		assert_int_equal(map.count, count);
-	}
-	for (size_t at = 0; map_next(&map, &at) != NULL;)
-		seen++;
-	assert_int_equal(seen, count);
-	map_fini(&map);
 }
 
 /* Of names of few letters, so that many are prefixes of many. */
@@ -322,7 +288,6 @@ main(void)
 		cmocka_unit_test(spares_are_used_again),
 		cmocka_unit_test(arena_can_be_overdrawn),
 		cmocka_unit_test(arena_is_charged_but_for_a_little),
-		cmocka_unit_test(map_agrees_with_an_array),
 		cmocka_unit_test(prefix_map_agrees_with_an_array),
 		cmocka_unit_test(list_keeps_order_and_knows_membership),
 		cmocka_unit_test(slices_compare_as_bytes),
