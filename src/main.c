@@ -39,11 +39,15 @@ usage(void)
 int
 main(int argc, char **argv)
 {
+	char program[] = "klamm";
+
 	if (argc < 2)
 		return usage();
 	for (size_t i = 0; i < COUNT_OF(commands); i++)
-		if (strcmp(argv[1], commands[i]->name) == 0)
+		if (strcmp(argv[1], commands[i]->name) == 0) {
+			argv[1] = program;
 			return commands[i]->run(argc - 1, argv + 1);
+		}
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("klamm " PACKAGE_VERSION " (Apache Kafka 4.3)");
 		return EXIT_OK;

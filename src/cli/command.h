@@ -10,7 +10,10 @@
 struct command {
 	const char *name;
 	const char *summary;	/* a line of klamm --help */
-	/* argv[0] is the name.  Returns the exit code (exit_code.h). */
+	/*
+	 * argv[0] is klamm, which getopt's complaints begin with.  Returns
+	 * the exit code (exit_code.h).
+	 */
 	int (*run)(int argc, char **argv);
 };
 

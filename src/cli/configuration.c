@@ -148,10 +148,12 @@ warn_unknown(const struct sources *sources, const char *key)
 	    properties_get(sources->properties, key));
 
 	if (variable != NULL)
-		fprintf(stderr, "klamm: %s: %s is no key that Kafka knows\n",
+		fprintf(stderr, "klamm: %s: nobody knows the key %s, it is "
+		    "ignored\n",
 		    variable, key);
 	else
-		fprintf(stderr, "klamm: %s: no key that Kafka knows\n", key);
+		fprintf(stderr, "klamm: %s: nobody knows this key, it is "
+		    "ignored\n", key);
 	free(variable);
 }
 

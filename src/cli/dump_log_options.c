@@ -209,7 +209,8 @@ check(const struct dump_log_options *options)
 	else if (options->deep && options->directories_count == 0)
 		fprintf(stderr, "klamm: --deep: which directory?\n");
 	else if (!options->deep && options->files == NULL)
-		fprintf(stderr, "klamm: --files is missing\n");
+		fprintf(stderr, "klamm: --files is missing (klamm dump-log "
+		    "--help)\n");
 	else if (!options->deep && options->directories_count > 0)
 		fprintf(stderr, "klamm: %s: files are listed behind --files\n",
 		    options->directories[0]);

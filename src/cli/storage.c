@@ -16,6 +16,8 @@ static const char help[] =
     "\n"
     "  format -c FILE -t CLUSTER_ID\n"
     "      make the empty log.dirs of a properties file those of a cluster\n"
+    "      -c, --config FILE             the properties file\n"
+    "      -t, --cluster-id CLUSTER_ID   random-uuid makes one\n"
     "      -s, --standalone              with this node as its only voter\n"
     "      -I, --initial-controllers ID@HOST:PORT:DIRECTORY-ID\n"
     "                                    the same, with these words for it\n"
@@ -162,8 +164,10 @@ run(int argc, char **argv)
 		    strcmp(argv[i], "-h") == 0)
 			return print_help(stdout, EXIT_OK);
 	for (size_t i = 0; i < COUNT_OF(subcommands); i++)
-		if (strcmp(argv[1], subcommands[i].name) == 0)
+		if (strcmp(argv[1], subcommands[i].name) == 0) {
+			argv[1] = argv[0];
 			return subcommands[i].run(argc - 1, argv + 1);
+		}
 	return storage_usage("there is no command storage %s", argv[1]);
 }
 

@@ -10,7 +10,7 @@
 #include "base/base.h"
 #include "cli/configuration.h"
 
-/* argv[0] is the subcommand.  All return the exit code of the program. */
+/* argv[0] is klamm.  All return the exit code of the program. */
 int storage_format(int argc, char **argv);
 int storage_info(int argc, char **argv);
 int storage_version_mapping(int argc, char **argv);
