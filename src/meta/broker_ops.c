@@ -1,10 +1,13 @@
 #include "meta/broker_ops.h"
 
+#include "meta/elr.h"
+#include "meta/features.h"
 #include "wire/generated/metadata_broker_registration_change_record.h"
 #include "wire/generated/metadata_partition_change_record.h"
 
 /* What we serve. */
 static const struct broker_ops_feature features[] = {
+	{ FEATURES_ELR_VERSION, 0, 1, 1 },
 	{ "group.version", 0, 1, 1 },
 	{ "kraft.version", 0, 1, 0 },
 	{ "metadata.version", BROKER_OPS_METADATA_VERSION_MIN,
@@ -14,26 +17,11 @@ static const struct broker_ops_feature features[] = {
 	{ "transaction.version", 0, 2, 2 },
 };
 
-/* What else Kafka 4.3 may have finalized in a directory that it wrote. */
-static const struct broker_ops_feature tolerated[] = {
-	{ "eligible.leader.replicas.version", 0, 1, 0 },
-};
-
 const struct broker_ops_feature *
 broker_ops_features(size_t *count)
 {
 	*count = COUNT_OF(features);
 	return features;
-}
-
-bool
-broker_ops_feature_tolerated(struct slice name, int16_t level)
-{
-	for (size_t i = 0; i < COUNT_OF(tolerated); i++)
-		if (slice_equal_str(name, tolerated[i].name))
-			return level >= tolerated[i].min &&
-			    level <= tolerated[i].max;
-	return false;
 }
 
 /* --- Registration -------------------------------------------------------- */
@@ -72,7 +60,7 @@ broker_ops_has_replica(const struct broker_image *broker,
 
 /* No replica is in sync: then the last one that was, or the only one, may. */
 static bool
-may_lead(const struct partition_image *partition,
+may_lead(const struct delta *view, const struct partition_image *partition,
     const struct broker_image *broker)
 {
 	int32_t id = broker->id;
@@ -80,8 +68,8 @@ may_lead(const struct partition_image *partition,
 	if (!broker_ops_has_replica(broker, partition))
 		return false;
 	return partition->replicas.count == 1 ||
-	    partition_image_ids_contain(partition->isr, id) ||
-	    partition_image_ids_contain(partition->elr, id);
+	    elr_holds_all(partition, id) ||
+	    (elr_is_on(view) && elr_was_last_leader(partition, id));
 }
 
 /*
@@ -90,11 +78,11 @@ may_lead(const struct partition_image *partition,
  * epoch rises.
  */
 static bool
-must_lead(const struct unfence_broker_op *op,
+must_lead(const struct unfence_broker_op *op, const struct delta *view,
     const struct broker_image *broker,
     const struct partition_image *partition)
 {
-	return may_lead(partition, broker) &&
+	return may_lead(view, partition, broker) &&
 	    (partition->leader != op->broker_id ||
 		partition->isr.count != 1 || op->unclean);
 }
@@ -102,66 +90,80 @@ must_lead(const struct unfence_broker_op *op,
 void
 broker_ops_elect(struct controller *controller, int32_t broker_id,
     struct uuid topic_id, int32_t index,
-    const struct partition_image *partition)
+    const struct partition_image *partition, bool unclean)
 {
 	struct kp_partition_change_record change;
 
 	kp_defaults(&kp_partition_change_record, &change);
 	change.topic_id = topic_id;
 	change.partition_id = index;
-	change.leader = broker_id;
-	change.isr = &broker_id;
-	change.isr_count = 1;
-	if (partition->leader_recovery_state != 0)
-		change.leader_recovery_state = 0;
-	if (partition->elr.count > 0) {
-		change.eligible_leader_replicas = &broker_id;
-		change.eligible_leader_replicas_count = 0;
-	}
-	if (partition->last_known_elr.count > 0) {
-		change.last_known_elr = &broker_id;
-		change.last_known_elr_count = 0;
-	}
+	elr_elect(&change, controller_view(controller), partition, &broker_id,
+	    unclean);
 	controller_emit(controller, METADATA_RECORD_PARTITION_CHANGE,
 	    &change);
 }
 
 void
-broker_ops_depose(struct controller *controller, struct uuid topic_id,
-    int32_t index)
+broker_ops_depose(struct controller *controller, int32_t broker_id,
+    struct uuid topic_id, int32_t index,
+    const struct partition_image *partition, bool lost)
 {
 	struct kp_partition_change_record change;
 
 	kp_defaults(&kp_partition_change_record, &change);
 	change.topic_id = topic_id;
 	change.partition_id = index;
-	change.leader = PARTITION_IMAGE_NO_LEADER;
+	elr_depose(&change, controller_view(controller), partition,
+	    &broker_id, lost);
 	controller_emit(controller, METADATA_RECORD_PARTITION_CHANGE,
 	    &change);
 }
 
 /*
+ * Is it, in a directory that does not work any more, still said to be led, or
+ * to be in one piece?
+ */
+static bool
+must_stop(const struct unfence_broker_op *op, const struct delta *view,
+    const struct broker_image *broker,
+    const struct partition_image *partition)
+{
+	return !broker_ops_has_replica(broker, partition) &&
+	    (partition->leader == broker->id ||
+		(op->unclean && elr_is_on(view) &&
+		    elr_holds_all(partition, broker->id)));
+}
+
+static void
+elect(struct controller *controller, const struct unfence_broker_op *op,
+    const struct topic_image *topic, int32_t index)
+{
+	const struct delta *view = controller_view(controller);
+	const struct broker_image *broker = delta_broker(view, op->broker_id);
+	const struct partition_image *partition = topic->partitions[index];
+	bool lost = op->unclean && elr_is_on(view);
+
+	if (must_lead(op, view, broker, partition))
+		broker_ops_elect(controller, broker->id, topic->id, index,
+		    partition, lost || !elr_holds_all(partition, broker->id));
+	else if (must_stop(op, view, broker, partition))
+		broker_ops_depose(controller, broker->id, topic->id, index,
+		    partition, lost);
+}
+
+/*
  * The view changes under the iteration's feet, so the image, which does not,
- * is walked; at the start nothing else is in the batch.  What is in a
- * directory that does not work any more has no leader.
+ * is walked; at the start nothing else is in the batch.
  */
 static void
 elect_all(struct controller *controller, const struct unfence_broker_op *op)
 {
-	const struct delta *view = controller_view(controller);
-	const struct broker_image *broker = delta_broker(view, op->broker_id);
-	const struct image *image = view->image;
+	const struct image *image = controller_view(controller)->image;
 	const struct topic_image *topic;
 
 	for (size_t at = 0; (topic = image_topic_next(image, &at)) != NULL;)
 		for (int32_t i = 0; i < topic->partitions_count; i++)
-			if (must_lead(op, broker, topic->partitions[i]))
-				broker_ops_elect(controller, broker->id,
-				    topic->id, i, topic->partitions[i]);
-			else if (topic->partitions[i]->leader == broker->id &&
-			    !broker_ops_has_replica(
-				broker, topic->partitions[i]))
-				broker_ops_depose(controller, topic->id, i);
+			elect(controller, op, topic, i);
 }
 
 static void

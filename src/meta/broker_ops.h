@@ -23,7 +23,8 @@ struct register_broker_op {
  * The broker has opened its logs: unfence it, and elect it for each of its
  * partitions that has no leader.  Where its last stop was unclean the leader
  * epochs of those that it leads rise too, so that clients and followers
- * notice a suffix that was lost.
+ * notice a suffix that was lost; with eligible leader replicas it is not
+ * eligible any more, and these elections are unclean.
  */
 struct unfence_broker_op {
 	struct controller_op op;
@@ -43,15 +44,20 @@ bool broker_ops_has_replica(const struct broker_image *broker,
 
 /*
  * For the run functions of ops: broker leads the partition, with nobody
- * beside it in sync.
+ * beside it in sync; unclean: though something committed may be gone.
  */
 void broker_ops_elect(struct controller *controller, int32_t broker_id,
     struct uuid topic_id, int32_t index,
-    const struct partition_image *partition);
+    const struct partition_image *partition, bool unclean);
 
-/* For the run functions of ops: nobody leads the partition any more. */
-void broker_ops_depose(struct controller *controller, struct uuid topic_id,
-    int32_t index);
+/*
+ * For the run functions of ops: broker does not lead the partition any more,
+ * nor does anybody; lost: nor may it for being eligible, as it stopped
+ * uncleanly.
+ */
+void broker_ops_depose(struct controller *controller, int32_t broker_id,
+    struct uuid topic_id, int32_t index,
+    const struct partition_image *partition, bool lost);
 
 /*
  * The features and ranges that we register and advertise, in order of their
@@ -64,12 +70,6 @@ struct broker_ops_feature {
 	int16_t bootstrap;	/* the level that a fresh cluster gets */
 };
 const struct broker_ops_feature *broker_ops_features(size_t *count);
-
-/*
- * Is it a feature of Kafka 4.3 at a level of its own?  One that we do not
- * serve may be in a directory that Kafka wrote; it is kept.
- */
-bool broker_ops_feature_tolerated(struct slice name, int16_t level);
 
 /* metadata.version of Kafka 4.3 (4.3-IV0), and the lowest we can open. */
 #define BROKER_OPS_METADATA_VERSION 30

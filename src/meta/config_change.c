@@ -4,8 +4,8 @@
 #include "base/tally.h"
 #include "meta/config_rules.h"
 #include "meta/configs_inner.h"
+#include "meta/elr.h"
 #include "meta/listener_stores.h"
-#include "wire/generated/metadata_clear_elr_record.h"
 #include "wire/generated/metadata_config_record.h"
 
 /* Longer values do not fit into a record's string. */
@@ -21,7 +21,6 @@
 #define BROKER_KEYS_MAX 1000
 #define BROKER_BYTES_MAX ((size_t)1024 * 1024)
 
-#define ELR_VERSION "eligible.leader.replicas.version"
 
 static enum kp_error
 refuse(struct config_change *change, enum kp_error error, const char *message)
@@ -382,32 +381,6 @@ check_broker_removed(struct config_change *change)
 	return KP_NONE;
 }
 
-/*
- * With eligible leader replicas it is the same for all brokers, and always
- * there (KIP-966).
- */
-static enum kp_error
-check_min_isr(struct config_change *change)
-{
-	const struct slice key = SLICE_LITERAL("min.insync.replicas");
-	struct slice old = config_set_get(change->old, key);
-	struct slice new = config_set_get(change->set, key);
-
-	if (slice_equal(old, new) ||
-	    delta_feature_level(controller_view(change->controller),
-		ELR_VERSION) == 0)
-		return KP_NONE;
-	if (change->name.len > 0 && !slice_is_null(new))
-		return refuse(change, KP_INVALID_CONFIG,
-		    "Broker-level min.insync.replicas cannot be altered while "
-		    "ELR is enabled.");
-	if (change->name.len == 0 && slice_is_null(new))
-		return refuse(change, KP_INVALID_CONFIG,
-		    "Cluster-level min.insync.replicas cannot be removed "
-		    "while ELR is enabled.");
-	return KP_NONE;
-}
-
 static size_t
 bytes_of(const struct config_set *set)
 {
@@ -557,7 +530,7 @@ check_broker(struct config_change *change)
 	if (error == KP_NONE)
 		error = check_logs(change);
 	if (error == KP_NONE)
-		error = check_min_isr(change);
+		error = elr_check_config(change);
 	/* Last: files are read. */
 	return error != KP_NONE ? error : check_stores(change);
 }
@@ -623,25 +596,6 @@ emit(struct config_change *change, struct slice name, struct slice value)
 }
 
 /*
- * With eligible leader replicas, a new min.insync.replicas makes those that
- * are known meaningless (KIP-966).
- */
-static void
-clear_elr(struct config_change *change)
-{
-	const struct kp_clear_elr_record record = {
-		.topic_name = change->type == IMAGE_CONFIG_TOPIC ?
-		    change->name :
-		    slice_str(""),
-	};
-
-	if (delta_feature_level(controller_view(change->controller),
-		ELR_VERSION) > 0)
-		controller_emit(change->controller, METADATA_RECORD_CLEAR_ELR,
-		    &record);
-}
-
-/*
  * Stores that are named as they were before are read again: the record has
  * no other use than to say so.
  */
@@ -679,7 +633,8 @@ emit_all(struct config_change *change)
 			    change->set->entries[i].value);
 	emit_named_again(change);
 	if (elr)
-		clear_elr(change);
+		elr_emit_cleared(
+		    change->controller, change->type, change->name);
 	change->old = NULL;
 	config_set_unref(old);
 }

@@ -5,18 +5,16 @@
 #include "base/base.h"
 #include "base/log.h"
 #include "meta/broker_ops.h"
-#include "meta/configs.h"
 #include "meta/controller_inner.h"
+#include "meta/elr.h"
 #include "meta/metadata_log.h"
 #include "wire/generated/metadata_abort_transaction_record.h"
 #include "wire/generated/metadata_begin_transaction_record.h"
-#include "wire/generated/metadata_config_record.h"
 #include "wire/generated/metadata_end_transaction_record.h"
 #include "wire/generated/metadata_feature_level_record.h"
 
 #define LOGGER "meta"
 #define METADATA_VERSION "metadata.version"
-#define ELR_VERSION "eligible.leader.replicas.version"
 
 /* The records of a bootstrap.checkpoint, tried out before they count. */
 struct bootstrap {
@@ -86,24 +84,6 @@ emit_own(struct controller *controller)
 			    features[i].bootstrap);
 }
 
-/*
- * With eligible leader replicas min.insync.replicas has to be the same on all
- * brokers, so it is written down once for all (KIP-966).
- */
-static void
-emit_min_isr(struct controller *controller)
-{
-	const struct kp_config_record record = {
-		.resource_type = IMAGE_CONFIG_BROKER,
-		.resource_name = slice_str(""),
-		.name = slice_str("min.insync.replicas"),
-		.value = configs_broker(controller_configs(controller),
-		    "min.insync.replicas"),
-	};
-
-	controller_emit(controller, METADATA_RECORD_CONFIG, &record);
-}
-
 static void
 emit_transaction(struct controller *controller,
     const struct bootstrap *bootstrap)
@@ -119,8 +99,8 @@ emit_transaction(struct controller *controller,
 		    bootstrap->records[i].body);
 	if (bootstrap->count == 0)
 		emit_own(controller);
-	if (delta_feature_level(bootstrap->delta, ELR_VERSION) > 0)
-		emit_min_isr(controller);
+	if (bootstrap->count == 0 || elr_is_on(bootstrap->delta))
+		elr_emit_min_isr(controller);
 	controller_emit(controller, METADATA_RECORD_END_TRANSACTION, &end);
 }
 

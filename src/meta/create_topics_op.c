@@ -6,6 +6,7 @@
 #include "base/tally.h"
 #include "meta/assignment.h"
 #include "meta/configs.h"
+#include "meta/elr.h"
 #include "meta/topic_ops.h"
 #include "wire/generated/metadata_config_record.h"
 #include "wire/generated/metadata_topic_record.h"
@@ -196,6 +197,11 @@ emit(struct creation *creation, struct uuid id)
 		controller_emit(creation->controller, METADATA_RECORD_CONFIG,
 		    &config);
 	}
+	/* There is nothing to clear, but so it is written. */
+	if (!slice_is_null(config_set_get(creation->configs,
+		slice_str("min.insync.replicas"))))
+		elr_emit_cleared(creation->controller, IMAGE_CONFIG_TOPIC,
+		    creation->in->name);
 	assignment_emit(creation->controller, id, 0, &creation->assignment,
 	    creation->op->arena);
 }

@@ -1,6 +1,7 @@
 #include "meta/directory_ops.h"
 
 #include "meta/broker_ops.h"
+#include "meta/elr.h"
 #include "wire/generated/metadata_broker_registration_change_record.h"
 #include "wire/generated/metadata_partition_change_record.h"
 
@@ -32,24 +33,23 @@ find(const struct controller *controller,
  * Who leads once the broker has its replica there.  While the broker is fenced
  * nothing changes: its unfencing sees to all of them.
  */
-static int32_t
-leader_after(const struct controller *controller, int32_t broker_id,
+static void
+change_leader(struct kp_partition_change_record *change,
+    const struct delta *view, int32_t *broker_id,
     const struct directory_assignment *assignment,
     const struct partition_image *partition)
 {
-	const struct broker_image *broker =
-	    delta_broker(controller_view(controller), broker_id);
+	const struct broker_image *broker = delta_broker(view, *broker_id);
 	bool online;
 
 	if (broker == NULL || broker->fenced)
-		return PARTITION_IMAGE_LEADER_KEPT;
+		return;
 	online = broker_image_has_directory(broker, assignment->directory);
-	if (!online && partition->leader == broker_id)
-		return PARTITION_IMAGE_NO_LEADER;
+	if (!online && partition->leader == *broker_id)
+		elr_depose(change, view, partition, broker_id, false);
 	if (online && partition->leader == PARTITION_IMAGE_NO_LEADER &&
-	    partition_image_ids_contain(partition->isr, broker_id))
-		return broker_id;
-	return PARTITION_IMAGE_LEADER_KEPT;
+	    elr_holds_all(partition, *broker_id))
+		elr_elect(change, view, partition, broker_id, false);
 }
 
 /* What the record points to is copied: emitting it replaces the partition. */
@@ -71,8 +71,8 @@ assign(struct controller *controller, int32_t broker_id,
 	change.partition_id = assignment->partition;
 	change.directories = directories;
 	change.directories_count = partition->replicas.count;
-	change.leader =
-	    leader_after(controller, broker_id, assignment, partition);
+	change_leader(&change, controller_view(controller), &broker_id,
+	    assignment, partition);
 	controller_emit(
 	    controller, METADATA_RECORD_PARTITION_CHANGE, &change);
 	free(directories);
@@ -164,7 +164,9 @@ depose_all(struct controller *controller, const struct directory_fail_op *op)
 		     i++)
 			if (is_led_from(topic->partitions[i], op->broker_id,
 				op->directory))
-				broker_ops_depose(controller, topic->id, i);
+				broker_ops_depose(controller, op->broker_id,
+				    topic->id, i, topic->partitions[i],
+				    false);
 }
 
 static void

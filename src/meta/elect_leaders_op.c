@@ -1,6 +1,7 @@
 #include "meta/elect_leaders_op.h"
 
 #include "meta/broker_ops.h"
+#include "meta/elr.h"
 #include "wire/error.h"
 
 /* The broker, if it is alive and has a replica that works; else NULL. */
@@ -24,13 +25,15 @@ preferred(const struct partition_image *partition)
 					       PARTITION_IMAGE_NO_LEADER;
 }
 
+/* The preferred leader, if it holds all, or else was the last one. */
 static const struct broker_image *
-preferred_in_sync(const struct delta *view,
+preferred_able(const struct delta *view,
     const struct partition_image *partition)
 {
 	int32_t id = preferred(partition);
 
-	return partition_image_ids_contain(partition->isr, id) ?
+	return elr_holds_all(partition, id) ||
+		(elr_is_on(view) && elr_was_last_leader(partition, id)) ?
 	    candidate(view, partition, id) :
 	    NULL;
 }
@@ -59,12 +62,12 @@ elect(const struct elect_leaders_op *op, struct controller *controller,
 		      partition->leader == preferred(partition))
 		return KP_ELECTION_NOT_NEEDED;
 	leader = unclean ? any(view, partition) :
-			   preferred_in_sync(view, partition);
+			   preferred_able(view, partition);
 	if (leader == NULL)
 		return unclean ? KP_ELIGIBLE_LEADERS_NOT_AVAILABLE :
 				 KP_PREFERRED_LEADER_NOT_AVAILABLE;
-	broker_ops_elect(
-	    controller, leader->id, topic->id, index, partition);
+	broker_ops_elect(controller, leader->id, topic->id, index, partition,
+	    !elr_holds_all(partition, leader->id));
 	return KP_NONE;
 }
 

@@ -4,7 +4,7 @@ static const struct feature features[] = {
 	{ FEATURES_KRAFT_VERSION, 1, { 7, 21 }, { 0 } },
 	{ "transaction.version", 2, { 7, 24, 24 }, { 0 } },
 	{ "group.version", 1, { 7, 22 }, { 0 } },
-	{ "eligible.leader.replicas.version", 1, { 7, 26 }, { 0, 23 } },
+	{ FEATURES_ELR_VERSION, 1, { 7, 26 }, { 0, 23 } },
 	{ "share.version", 1, { 7, 28 }, { 0 } },
 	{ "streams.version", 1, { 7, 29 }, { 0 } },
 };

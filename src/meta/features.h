@@ -11,6 +11,7 @@
 
 #define FEATURES_METADATA_VERSION "metadata.version"
 #define FEATURES_KRAFT_VERSION "kraft.version"
+#define FEATURES_ELR_VERSION "eligible.leader.replicas.version"
 
 /* Levels begin at 0, which needs nothing. */
 #define FEATURES_LEVEL_MAX 2

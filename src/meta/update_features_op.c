@@ -1,9 +1,11 @@
 #include "meta/update_features_op.h"
 
 #include "meta/broker_ops.h"
+#include "meta/elr.h"
 #include "meta/features.h"
 #include "wire/error.h"
 #include "wire/generated/metadata_feature_level_record.h"
+#include "wire/generated/metadata_no_op_record.h"
 
 /* The last version whose responses name the features. */
 #define VERSION_RESULTS_MAX 1
@@ -249,18 +251,38 @@ is_repeated(const struct kp_update_features_request *request, int32_t at)
 }
 
 static void
-emit(const struct updating *updating,
+emit_level(const struct updating *updating,
     const struct kp_update_features_request_feature_update *update)
 {
 	const struct kp_feature_level_record record = {
 		.name = update->feature,
 		.feature_level = update->max_version_level,
 	};
+	const struct kp_no_op_record nothing = { 0 };
 
 	/* It stands in control records, and has not changed. */
 	if (!is(update, FEATURES_KRAFT_VERSION))
 		controller_emit(updating->controller,
 		    METADATA_RECORD_FEATURE_LEVEL, &record);
+	else if (update->upgrade_type == TYPE_UPGRADE)
+		controller_emit(
+		    updating->controller, METADATA_RECORD_NO_OP, &nothing);
+}
+
+static void
+emit(const struct updating *updating)
+{
+	const struct kp_update_features_request *request =
+	    updating->op->request;
+
+	for (int32_t i = 0; i < request->feature_updates_count; i++)
+		if (!is_repeated(request, i) &&
+		    is(&request->feature_updates[i], FEATURES_ELR_VERSION) &&
+		    request->feature_updates[i].max_version_level > 0)
+			elr_emit_min_isr(updating->controller);
+	for (int32_t i = 0; i < request->feature_updates_count; i++)
+		if (!is_repeated(request, i))
+			emit_level(updating, &request->feature_updates[i]);
 }
 
 static void
@@ -318,11 +340,8 @@ run(struct controller_op *base, struct controller *controller)
 			return;
 		}
 	}
-	for (int32_t i = 0;
-	     !request->validate_only && i < request->feature_updates_count;
-	     i++)
-		if (!is_repeated(request, i))
-			emit(&updating, &request->feature_updates[i]);
+	if (!request->validate_only)
+		emit(&updating);
 	fill_results(op);
 }
 

@@ -8,7 +8,10 @@
 #include "e2e/raw_client.h"
 #include "wire/error.h"
 #include "wire/generated/api_versions.h"
+#include "wire/generated/incremental_alter_configs.h"
 #include "wire/generated/update_features.h"
+
+#define ELR "eligible.leader.replicas.version"
 
 enum { UPGRADE = 1, SAFE_DOWNGRADE = 2 };
 
@@ -106,6 +109,68 @@ a_level_counts_at_once_and_for_good(void **state)
 	assert_int_equal(finalized(world, "transaction.version"), 1);
 }
 
+/* What Kafka 4.3 begins with (kafka-features version-mapping). */
+static void
+a_new_cluster_is_of_kafkas_release(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(finalized(world, "metadata.version"), 30);
+	assert_int_equal(finalized(world, "kraft.version"), 1);
+	assert_int_equal(finalized(world, "transaction.version"), 2);
+	assert_int_equal(finalized(world, "group.version"), 1);
+	assert_int_equal(finalized(world, ELR), 1);
+	assert_int_equal(finalized(world, "share.version"), 1);
+	assert_int_equal(finalized(world, "streams.version"), 1);
+}
+
+static enum kp_error
+set_min_isr(struct world *world, const char *broker)
+{
+	struct kp_incremental_alter_configs_request_config config = {
+		.name = slice_str("min.insync.replicas"),
+		.value = slice_str("2"),
+	};
+	struct kp_incremental_alter_configs_request_resource resource = {
+		.resource_type = 4,
+		.resource_name = slice_str(broker),
+		.configs = &config,
+		.configs_count = 1,
+	};
+	const struct kp_incremental_alter_configs_request request = {
+		.resources = &resource,
+		.resources_count = 1,
+	};
+	const struct kp_incremental_alter_configs_response *response =
+	    raw_client_call(&world->client, KP_INCREMENTAL_ALTER_CONFIGS_KEY,
+		1, &request);
+
+	return (enum kp_error)response->responses[0].error_code;
+}
+
+/* Eligible leader replicas and a broker's own number exclude each other. */
+static void
+eligible_leader_replicas_go_and_come(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(set_min_isr(world, "1"), KP_INVALID_CONFIG);
+	assert_int_equal(
+	    update(world, 2, ELR, 0, SAFE_DOWNGRADE, false)->error_code,
+	    KP_NONE);
+	assert_int_equal(finalized(world, ELR), 0);
+	assert_int_equal(set_min_isr(world, "1"), KP_NONE);
+	assert_int_equal(
+	    update(world, 2, ELR, 1, UPGRADE, false)->error_code, KP_NONE);
+	broker_process_kill(&world->broker);
+	broker_process_restart(&world->broker);
+	raw_client_fini(&world->client);
+	raw_client_init(&world->client, &world->broker);
+	assert_int_equal(finalized(world, ELR), 1);
+	assert_int_equal(set_min_isr(world, "1"), KP_INVALID_CONFIG);
+	assert_int_equal(set_min_isr(world, ""), KP_NONE);
+}
+
 /* A client of version 0 has no type to say; what it says counts upwards. */
 static void
 version_0_raises_only(void **state)
@@ -131,6 +196,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_level_counts_at_once_and_for_good),
 		TEST(version_0_raises_only),
+		TEST(a_new_cluster_is_of_kafkas_release),
+		TEST(eligible_leader_replicas_go_and_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

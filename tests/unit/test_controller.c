@@ -56,9 +56,12 @@ a_first_start_makes_a_cluster(void **state)
 	assert_false(broker->fenced);
 	assert_int_equal(image_feature(rig->image, "transaction.version"), 2);
 	assert_int_equal(image_feature(rig->image, "group.version"), 1);
-	/* LeaderChange, Begin, levels, End, RegisterBroker, change. */
-	assert_int_equal(broker->record.broker_epoch, 3 + levels_count());
-	assert_int_equal(image_offset(rig->image), 4 + levels_count());
+	/*
+	 * LeaderChange, Begin, levels, min.insync.replicas, End,
+	 * RegisterBroker, change.
+	 */
+	assert_int_equal(broker->record.broker_epoch, 4 + levels_count());
+	assert_int_equal(image_offset(rig->image), 5 + levels_count());
 	assert_int_equal(controller_kraft_version(rig->controller), 1);
 }
 
@@ -168,7 +171,8 @@ leaderless_partitions_are_elected(void **state)
 	assert_int_equal(partition->isr.count, 1);
 	assert_int_equal(partition->elr.count, 0);
 	assert_int_equal(partition->last_known_elr.count, 0);
-	assert_int_equal(partition->leader_recovery_state, 0);
+	/* With one replica it stays so, as in Kafka. */
+	assert_int_equal(partition->leader_recovery_state, 1);
 }
 
 static void

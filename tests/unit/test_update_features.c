@@ -143,15 +143,31 @@ features_that_are_not_served(void **state)
 	expect(rig, "x.version", 0, UPGRADE,
 	    FAILED "Invalid update version 0 for feature x.version. "
 		   "Feature x.version not found.");
-	expect(rig, "eligible.leader.replicas.version", 1, UPGRADE,
+}
+
+static void
+eligible_leader_replicas(void **state)
+{
+	const char *name = "eligible.leader.replicas.version";
+	struct meta_rig *rig = *state;
+
+	expect(rig, name, 2, UPGRADE,
+	    FAILED
+	    "Invalid update version 2 for feature "
+	    "eligible.leader.replicas.version. "
+	    "Local controller 1 only supports versions 0-1");
+	expect(rig, name, 0, SAFE, NULL);
+	assert_int_equal(level(rig, name), 0);
+	set_level(rig, "metadata.version", 22);
+	expect(rig, name, 1, UPGRADE,
 	    FAILED
 	    "Invalid update version 1 for feature "
 	    "eligible.leader.replicas.version. "
-	    "Local controller 1 does not support this feature.");
-	/* What Kafka has left behind can be taken back. */
-	set_level(rig, "eligible.leader.replicas.version", 1);
-	expect(rig, "eligible.leader.replicas.version", 0, SAFE, NULL);
-	assert_int_equal(level(rig, "eligible.leader.replicas.version"), 0);
+	    "eligible.leader.replicas.version could not be set to 1 because "
+	    "it depends on metadata.version level 23");
+	set_level(rig, "metadata.version", 23);
+	expect(rig, name, 1, UPGRADE, NULL);
+	assert_int_equal(level(rig, name), 1);
 }
 
 static void
@@ -185,9 +201,13 @@ static void
 the_quorum_stays_as_it_is(void **state)
 {
 	struct meta_rig *rig = *state;
+	int64_t before;
 
 	assert_int_equal(controller_kraft_version(rig->controller), 1);
+	/* Which is written down all the same, as Kafka does it. */
+	before = image_offset(rig->image);
 	expect(rig, "kraft.version", 1, UPGRADE, NULL);
+	assert_int_equal(image_offset(rig->image), before + 1);
 	expect(rig, "kraft.version", 0, SAFE,
 	    FAILED "Invalid update version 0 for feature kraft.version. "
 		   "Can't downgrade the version of this feature.");
@@ -233,6 +253,7 @@ main(void)
 		TEST(levels_go_up_and_down),
 		TEST(levels_that_are_refused),
 		TEST(features_that_are_not_served),
+		TEST(eligible_leader_replicas),
 		TEST(metadata_versions),
 		TEST(the_quorum_stays_as_it_is),
 		TEST(it_is_all_or_nothing),

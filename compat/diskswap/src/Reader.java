@@ -329,16 +329,11 @@ final class Reader {
 		    view.facts.put("group config " + name, entries));
 	}
 
-	/** klamm keeps this one's level, but tells only of those it has. */
-	private static final String UNTOLD = "eligible.leader.replicas.version";
-
 	private void features() throws Exception {
 		admin.describeFeatures().featureMetadata().get()
-		    .finalizedFeatures().forEach((name, range) -> {
-			if (!name.equals(UNTOLD))
-				view.facts.put("feature " + name,
-				    "" + range.maxVersionLevel());
-		    });
+		    .finalizedFeatures().forEach((name, range) ->
+			view.facts.put("feature " + name,
+			    "" + range.maxVersionLevel()));
 	}
 
 	private void acls() throws Exception {
