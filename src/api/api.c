@@ -310,6 +310,7 @@ handle_timed(struct request *request)
 {
 	bool gone = false;
 
+	connection_time(request->exchange.connection, true);
 	request->gone = &gone;
 	handle(request);
 	if (gone)

@@ -29,7 +29,7 @@ fetch_quota_limit(struct fetch *fetch)
 
 	/* A follower's time is not charged either. */
 	if (fetch->replica_id >= 0)
-		fetch->request->time_charged = true;
+		fetch->request->time_free = true;
 	if (quotas == NULL)
 		return;
 	client = throttle_client(fetch->request);

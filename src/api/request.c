@@ -37,6 +37,8 @@ release(struct exchange *exchange)
 
 	if (request->released != NULL)
 		request->released(request);
+	if (connection_is_timed(exchange->connection))
+		throttle_network_time(request);
 	request_abandon(request);
 }
 

@@ -51,6 +51,7 @@ struct request {
 	int64_t handled_us;		/* in its handler; 0: still there */
 	int32_t throttle_ms;		/* see api/throttle.h */
 	bool time_charged;
+	bool time_free;			/* of no quota */
 	struct exchange exchange;
 };
 

@@ -56,6 +56,13 @@ throttle_records(struct request *request, const void *body)
 		clock_monotonic_ms()));
 }
 
+static bool
+is_free(const struct request *request)
+{
+	return request->time_free ||
+	    (request->api->flags & API_UNTHROTTLED) != 0;
+}
+
 void
 throttle_time(struct request *request)
 {
@@ -64,8 +71,7 @@ throttle_time(struct request *request)
 	struct client_quotas_client client;
 	int64_t time_us, throttle_ms;
 
-	if (quotas == NULL || request->time_charged ||
-	    (request->api->flags & API_UNTHROTTLED) != 0)
+	if (quotas == NULL || request->time_charged || is_free(request))
 		return;
 	request->time_charged = true;
 	time_us = request->handled_us > 0 ?
@@ -77,6 +83,24 @@ throttle_time(struct request *request)
 	throttle_add(request,
 	    MIN(throttle_ms,
 		quotas_request_throttle_ms_max(request->server->quotas)));
+}
+
+void
+throttle_network_time(struct request *request)
+{
+	struct client_quotas *quotas =
+	    throttle_quotas(request, CLIENT_QUOTA_REQUEST_PERCENTAGE);
+	struct connection *connection = request->exchange.connection;
+	int64_t time_us = connection_take_time_us(connection);
+	struct client_quotas_client client;
+
+	if (quotas == NULL)
+		connection_time(connection, false);
+	if (quotas == NULL || time_us == 0 || is_free(request))
+		return;
+	client = throttle_client(request);
+	client_quotas_note(quotas, &client, (double)time_us * PERCENT_PER_US,
+	    clock_monotonic_ms());
 }
 
 /* The answer's own field, or NULL where it has none. */

@@ -36,6 +36,13 @@ void throttle_records(struct request *request, const void *body);
 void throttle_time(struct request *request);
 
 /*
+ * After the answer has left: charge the time that its connection took the loop
+ * since the one before.  Nothing comes of it but what it does to the next one
+ * (recordNetworkThreadTime of Kafka).
+ */
+void throttle_network_time(struct request *request);
+
+/*
  * At the answer, a struct kp_<api>_response: throttle_time, say in it for how
  * long, and be silent.
  */

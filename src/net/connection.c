@@ -234,6 +234,30 @@ connection_node_id(const struct connection *c)
 	return connection_listener(c)->node_id;
 }
 
+void
+connection_time(struct connection *c, bool timed)
+{
+	if (c->transport.timed == timed)
+		return;
+	c->transport.timed = timed;
+	c->transport.spent_us = 0;
+}
+
+bool
+connection_is_timed(const struct connection *c)
+{
+	return c->transport.timed;
+}
+
+int64_t
+connection_take_time_us(struct connection *c)
+{
+	int64_t spent_us = c->transport.spent_us;
+
+	c->transport.spent_us = 0;
+	return spent_us;
+}
+
 struct x509_st *
 connection_certificate(const struct connection *c)
 {

@@ -101,6 +101,15 @@ void connection_logged_in(struct connection *connection);
 void connection_mute(struct connection *connection, int64_t delay_ms);
 
 /*
+ * From now on, or no longer, count the time that reading from the connection
+ * and writing to it takes the loop: the system's calls, and TLS.  It is taken
+ * in microseconds, once.
+ */
+void connection_time(struct connection *connection, bool timed);
+bool connection_is_timed(const struct connection *connection);
+int64_t connection_take_time_us(struct connection *connection);
+
+/*
  * The largest frame from now on, in bytes without the size: smaller than
  * socket.request.max.bytes until a client is known.
  */

@@ -246,8 +246,8 @@ connection_receive(struct connection *c)
 	counter_add(&set->counters.reads, 1);
 	/* An inbox without room is left out of the vector. */
 	n = iov[0].iov_len > 0
-	    ? c->transport.ops->readv(&c->transport, iov, 2)
-	    : c->transport.ops->readv(&c->transport, iov + 1, 1);
+	    ? transport_readv(&c->transport, iov, 2)
+	    : transport_readv(&c->transport, iov + 1, 1);
 	if (n <= 0) {
 		read_failed(c, n);
 		return;

@@ -276,7 +276,7 @@ send_file(const struct exchange *exchange, struct transport *transport,
 	    &exchange->output.pieces[exchange->piece];
 	size_t skip = exchange->piece_sent;
 	bool more = exchange->piece + 1 < exchange->output.count;
-	ssize_t n = transport->ops->sendfile(transport, piece->fd,
+	ssize_t n = transport_sendfile(transport, piece->fd,
 	    piece->position + (int64_t)skip, piece->len - skip, more);
 
 	counter_add(&counters->sendfiles, 1);
@@ -297,8 +297,8 @@ send_some(struct outbox *outbox, struct transport *transport,
 	*want = batch.len;
 	if (batch.count > 0) {
 		counter_add(&tools->counters->writes, 1);
-		return transport->ops->writev(transport, batch.iov,
-		    batch.count, batch.more);
+		return transport_writev(
+		    transport, batch.iov, batch.count, batch.more);
 	}
 	if (batch.bad_file)
 		return TRANSPORT_BAD_FILE;

@@ -78,7 +78,18 @@ struct transport {
 	 */
 	const char *reason;
 	void *state;		/* the transport's own */
+	/* Where its calls are timed: how long they took since it was asked. */
+	bool timed;
+	int64_t spent_us;
 };
+
+/* The operations of the same names, timed where that is wanted. */
+ssize_t transport_readv(
+    struct transport *transport, const struct iovec *iov, int count);
+ssize_t transport_writev(struct transport *transport, const struct iovec *iov,
+    int count, bool more);
+ssize_t transport_sendfile(struct transport *transport, int fd,
+    int64_t position, size_t len, bool more);
 
 /*
  * Make *transport from a connected, non-blocking descriptor, which it owns

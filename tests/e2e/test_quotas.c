@@ -212,6 +212,25 @@ a_producer_is_held_back(void **state UNUSED)
 	raw_client_fini(&client);
 }
 
+/* At most a window's second of silence, for time; and only while it counts. */
+static void
+time_is_charged(void **state UNUSED)
+{
+	struct raw_client client;
+	int32_t throttle_ms = 0;
+
+	raw_client_init(&client, &broker);
+	/* Of a second a tenth of a microsecond. */
+	assert_int_equal(
+	    alter(&client, OWN, "request_percentage", 1e-5), 0);
+	while (throttle_ms == 0)
+		throttle_ms = produce(&client);
+	assert_int_equal(throttle_ms, 1000);
+	assert_int_equal(alter(&client, OWN, "request_percentage", 0), 0);
+	assert_int_equal(produce(&client), 0);
+	raw_client_fini(&client);
+}
+
 /* The bytes of records that a fetch from the beginning gives. */
 static size_t
 fetch(struct raw_client *client, int32_t *throttle_ms)
@@ -361,6 +380,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quotas_survive),
 		cmocka_unit_test(a_producer_is_held_back),
+		cmocka_unit_test(time_is_charged),
 		cmocka_unit_test(a_consumer_is_held_back),
 		cmocka_unit_test(creations_are_refused_in_debt),
 		cmocka_unit_test(too_many_connections_are_refused),

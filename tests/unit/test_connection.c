@@ -1262,6 +1262,75 @@ handshake_may_fail_or_take_too_long(void **state UNUSED)
 	assert_int_equal(rig.frames, 0);
 }
 
+/* A transport whose calls take time: reads 3 microseconds, writes 5. */
+static ssize_t
+slow_readv(struct transport *transport, const struct iovec *iov, int count)
+{
+	fake_us += 3;
+	return tcp_ops.readv(transport, iov, count);
+}
+
+static ssize_t
+slow_writev(struct transport *transport, const struct iovec *iov, int count,
+    bool more)
+{
+	fake_us += 5;
+	return tcp_ops.writev(transport, iov, count, more);
+}
+
+static ssize_t
+slow_sendfile(struct transport *transport, int fd, int64_t position,
+    size_t len, bool more)
+{
+	fake_us += 7;
+	return tcp_ops.sendfile(transport, fd, position, len, more);
+}
+
+static int
+slow_open(struct transport *transport, int fd, void *context UNUSED)
+{
+	static struct transport_ops slow_ops;
+
+	slow_ops = tcp_ops;
+	slow_ops.readv = slow_readv;
+	slow_ops.writev = slow_writev;
+	slow_ops.sendfile = slow_sendfile;
+	*transport = (struct transport){ .ops = &slow_ops, .fd = fd };
+	return 0;
+}
+
+static void
+time_of_reads_and_writes_is_counted_on_demand(void **state UNUSED)
+{
+	int fd;
+
+	rig.file_fd = open_file(1000000);
+	rig.listening.transport = slow_open;
+	rig_start();
+	fd = client_open();
+	client_send_frame(fd, 'e', 10);
+	client_expect_frame(fd, 'e', 10);
+	assert_false(connection_is_timed(rig.connection));
+	assert_int_equal(connection_take_time_us(rig.connection), 0);
+	connection_time(rig.connection, true);
+	client_send_frame(fd, 'e', 10);
+	client_expect_frame(fd, 'e', 10);
+	connection_time(rig.connection, true);
+	assert_int_equal(connection_take_time_us(rig.connection), 8);
+	assert_int_equal(connection_take_time_us(rig.connection), 0);
+	/* What is around the file is written, it itself sent. */
+	send_file_request(fd, 3, 900000);
+	expect_file(fd, 3, 900000);
+	assert_true(
+	    connection_take_time_us(rig.connection) >= 3 + 5 + 7 + 5);
+	client_send_frame(fd, 'e', 10);
+	client_expect_frame(fd, 'e', 10);
+	connection_time(rig.connection, false);
+	assert_int_equal(connection_take_time_us(rig.connection), 0);
+	close(rig.file_fd);
+	close(fd);
+}
+
 static void
 idle_connection_is_small(void **state UNUSED)
 {
@@ -1313,6 +1382,7 @@ main(void)
 		TEST(accessors_tell_where_it_comes_from),
 		TEST(other_transports_work_the_same),
 		TEST(handshake_may_fail_or_take_too_long),
+		TEST(time_of_reads_and_writes_is_counted_on_demand),
 		cmocka_unit_test(idle_connection_is_small),
 	};
 
