@@ -91,10 +91,16 @@ publish(struct controller *controller, const struct delta *delta)
 
 /* --- Loading ------------------------------------------------------------- */
 
+struct loading {
+	const struct metadata_log *log;
+	struct delta *delta;
+};
+
 static int
 load_record(void *context, const struct metadata_log_record *in)
 {
-	struct delta *delta = context;
+	const struct loading *loading = context;
+	struct delta *delta = loading->delta;
 	struct metadata_record record;
 	struct arena arena;
 	const char *reason;
@@ -103,8 +109,8 @@ load_record(void *context, const struct metadata_log_record *in)
 	arena_init(&arena, SIZE_MAX);
 	result = metadata_record_decode(in->value, &arena, &record, &reason);
 	if (result != 0)
-		log_error(LOGGER, "metadata record at offset %ld: %s",
-		    in->offset, reason);
+		log_error(LOGGER, "%s: the record at offset %ld: %s",
+		    metadata_log_directory(loading->log), in->offset, reason);
 	else
 		result = delta_replay(delta, &record);
 	arena_reset(&arena);
@@ -151,10 +157,11 @@ int
 controller_load(struct controller *controller)
 {
 	struct delta *delta = delta_new(controller->settings.image);
+	struct loading loading = { controller->settings.log, delta };
 	int result;
 
-	result = metadata_log_replay(controller->settings.log, load_record,
-	    delta);
+	result = metadata_log_replay(
+	    controller->settings.log, load_record, &loading);
 	if (result == 0)
 		result = delta_check(delta);
 	if (result == 0) {

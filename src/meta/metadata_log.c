@@ -578,6 +578,12 @@ metadata_log_kraft_version(const struct metadata_log *log)
 	return log->kraft_version;
 }
 
+const char *
+metadata_log_directory(const struct metadata_log *log)
+{
+	return log->directory;
+}
+
 struct uuid
 metadata_log_directory_id(const struct metadata_log *log)
 {

@@ -101,6 +101,9 @@ bool metadata_log_failed(const struct metadata_log *log);
 bool metadata_log_empty(const struct metadata_log *log);
 /* 0 or 1: kraft.version. */
 int16_t metadata_log_kraft_version(const struct metadata_log *log);
+/* Where it is, for who has to say so; valid as long as it is. */
+const char *metadata_log_directory(const struct metadata_log *log);
+
 /* Of the directory that it was opened in. */
 struct uuid metadata_log_directory_id(const struct metadata_log *log);
 
