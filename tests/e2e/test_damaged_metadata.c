@@ -371,7 +371,8 @@ tokens_and_configs_that_are_odd_are_served(void **state UNUSED)
 	encode(&buf, METADATA_RECORD_CONFIG, &config);
 	expect("a config of the broker", buf_slice(&buf), SERVED, NULL);
 	buf_fini(&buf);
-	config.name = slice_str("listener.name.sasl_plaintext.ssl.keystore.key");
+	config.name =
+	    slice_str("listener.name.sasl_plaintext.ssl.keystore.key");
 	encode(&buf, METADATA_RECORD_CONFIG, &config);
 	expect("a config of a store", buf_slice(&buf), SERVED, NULL);
 	buf_fini(&buf);
