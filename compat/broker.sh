@@ -99,7 +99,7 @@ broker_serve() {
 	"start_$BROKER" >"$WORK/broker.out" 2>&1 &
 	broker_pid=$!
 	local try
-	for try in $(seq 1200); do
+	for try in $(seq 6000); do
 		grep -q 'Kafka Server started' "$WORK/broker.out" && return 0
 		kill -0 $broker_pid 2>/dev/null || break
 		sleep 0.1

@@ -3,7 +3,7 @@
 # finds what the other has left.  src/DiskSwap.java is the clients' side.
 . "$(cd "$(dirname "$0")" && pwd)/../lib.sh"
 . "$HERE/broker.sh"
-LIMIT=1800
+LIMIT=3600
 SEED=${SEED:-1}
 ROUNDS=${ROUNDS:-5}
 [ -z "${QUICK:-}" ] || ROUNDS=2

@@ -1,6 +1,7 @@
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.InputStreamReader;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Random;
@@ -26,6 +27,12 @@ import org.apache.kafka.common.TopicPartition;
  * Each is answered by a line, "ok …" or "fail …".
  */
 final class DiskSwap {
+	/**
+	 * With all that comes in the end.  Nothing here measures a time, and a
+	 * Kafka that starts after a kill on a busy machine takes minutes.
+	 */
+	static final Duration PATIENCE = Duration.ofMinutes(10);
+
 	private final String bootstrap;
 	private final Random random;
 	private final Set<String> committed = new HashSet<>();
@@ -40,7 +47,8 @@ final class DiskSwap {
 		this.bootstrap = bootstrap;
 		this.random = new Random(seed);
 		this.admin = Admin.create(Map.of("bootstrap.servers",
-		    (Object)bootstrap, "reconnect.backoff.max.ms", "200"));
+		    (Object)bootstrap, "reconnect.backoff.max.ms", "200",
+		    "default.api.timeout.ms", "" + PATIENCE.toMillis()));
 	}
 
 	public static void main(String[] arguments) throws Exception {
@@ -131,7 +139,9 @@ final class DiskSwap {
 
 	/** Markers follow a moment after a commit was acknowledged. */
 	private void settle() throws Exception {
-		for (int i = 0; i < 100; i++) {
+		long deadline = System.nanoTime() + PATIENCE.toNanos();
+
+		while (System.nanoTime() < deadline) {
 			if (end("transactions", 0, true) ==
 			    end("transactions", 0, false) &&
 			    end("compacted-transactions", 0, true) ==
@@ -163,7 +173,7 @@ final class DiskSwap {
 			Thread.sleep(20);
 		Thread.sleep(random.nextInt(1500));
 		load.kill(broker);
-		broker.onExit().get(10, TimeUnit.SECONDS);
+		broker.onExit().get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
 		return "killed after " + acks.count() + " records";
 	}
 }

@@ -89,7 +89,7 @@ final class Load {
 	/** Everything that was sent has arrived. */
 	void finish() throws Exception {
 		for (Thread thread : threads) {
-			thread.join(90000);
+			thread.join(DiskSwap.PATIENCE.toMillis());
 			if (thread.isAlive())
 				throw new IllegalStateException("what was sent" +
 				    " before the kill does not arrive");

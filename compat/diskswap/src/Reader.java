@@ -30,7 +30,6 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /** Reads a whole cluster into a view. */
 final class Reader {
-	private static final Duration PATIENCE = Duration.ofSeconds(60);
 	private final String bootstrap;
 	private final Admin admin;
 	private final View view = new View();
@@ -140,7 +139,7 @@ final class Reader {
 
 	private void readTo(KafkaConsumer<byte[], byte[]> consumer,
 	    Map<TopicPartition, Long> ends, Taker taker) {
-		long deadline = System.nanoTime() + PATIENCE.toNanos();
+		long deadline = System.nanoTime() + DiskSwap.PATIENCE.toNanos();
 		List<TopicPartition> behind = new ArrayList<>(ends.keySet());
 
 		consumer.assign(behind);

@@ -351,9 +351,11 @@ final class Work {
 		try (KafkaConsumer<byte[], byte[]> consumer =
 			member(group, more)) {
 			consumer.subscribe(List.of("codecs", "rolled"));
-			for (int round = 0; consumer.assignment().isEmpty();
-			    round++) {
-				if (round == 300)
+			long deadline = System.nanoTime() +
+			    DiskSwap.PATIENCE.toNanos();
+
+			while (consumer.assignment().isEmpty()) {
+				if (System.nanoTime() > deadline)
 					throw new IllegalStateException(
 					    group + " gets no partitions");
 				consumer.poll(Duration.ofMillis(100));

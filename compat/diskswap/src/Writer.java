@@ -36,7 +36,12 @@ final class Writer implements AutoCloseable {
 		all.put("acks", "all");
 		all.put("linger.ms", "2");
 		all.put("reconnect.backoff.max.ms", "200");
-		all.put("max.block.ms", "20000");
+		all.put("max.block.ms", "" + DiskSwap.PATIENCE.toMillis());
+		all.put("delivery.timeout.ms",
+		    "" + DiskSwap.PATIENCE.toMillis());
+		/* Not all are idempotent: nobody sends twice while one works. */
+		all.put("request.timeout.ms",
+		    "" + DiskSwap.PATIENCE.toMillis() / 2);
 		all.putAll(settings);
 		producer = new KafkaProducer<>(all, new ByteArraySerializer(),
 		    new ByteArraySerializer());
