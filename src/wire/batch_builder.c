@@ -131,6 +131,19 @@ header_write(
 	batch_seal(data, size_bytes);
 }
 
+static int
+compress(struct batch_builder *builder)
+{
+	const struct batch_options *options = &builder->options;
+	struct slice plain = buf_slice(&builder->plain);
+
+	if (options->contexts == NULL)
+		return compression_compress(
+		    options->codec, options->level, plain, builder->out);
+	return compression_compress_with(options->contexts, options->codec,
+	    options->level, plain, builder->out);
+}
+
 int
 batch_builder_finish(struct batch_builder *builder)
 {
@@ -139,8 +152,7 @@ batch_builder_finish(struct batch_builder *builder)
 
 	assert(builder->record_count > 0);
 	if (builder->options.codec != COMPRESSION_NONE &&
-	    compression_compress(builder->options.codec, builder->options.level,
-		buf_slice(&builder->plain), out) != 0) {
+	    compress(builder) != 0) {
 		batch_builder_cancel(builder);
 		return -1;
 	}

@@ -26,6 +26,7 @@
 struct batch_options {
 	enum compression codec;
 	int level; /* or COMPRESSION_LEVEL_DEFAULT */
+	struct compression_contexts *contexts; /* borrowed; NULL: its own */
 	int64_t base_offset;
 	int32_t leader_epoch; /* or BATCH_NO_EPOCH */
 	int64_t producer_id;  /* or BATCH_NO_PRODUCER */

@@ -1,6 +1,5 @@
 #include "wire/batch_reader.h"
 
-#include "wire/compression.h"
 #include "wire/legacy.h"
 
 static enum kp_error
@@ -31,8 +30,8 @@ sum(int64_t a, int64_t b)
  * follows it is not looked at, as in Kafka.
  */
 static enum kp_error
-records_open(
-    struct batch_reader *reader, struct slice bytes, struct buf *scratch)
+records_open(struct batch_reader *reader, struct slice bytes,
+    struct buf *scratch, struct compression_contexts *contexts)
 {
 	enum compression_result result;
 
@@ -46,8 +45,8 @@ records_open(
 	if (reader->count_left == 0 || batch_codec(&reader->batch) == 0)
 		return KP_NONE;
 	buf_clear(scratch);
-	result = compression_decompress(
-	    batch_codec(&reader->batch), reader->left, scratch);
+	result = compression_decompress_with(
+	    contexts, batch_codec(&reader->batch), reader->left, scratch);
 	reader->left = buf_slice(scratch);
 	return compression_error(result);
 }
@@ -88,8 +87,8 @@ message_open(
 }
 
 enum kp_error
-batch_reader_open(
-    struct batch_reader *reader, struct slice bytes, struct buf *scratch)
+batch_reader_open_with(struct batch_reader *reader, struct slice bytes,
+    struct buf *scratch, struct compression_contexts *contexts)
 {
 	enum kp_error error;
 
@@ -98,10 +97,23 @@ batch_reader_open(
 		return KP_CORRUPT_MESSAGE;
 	bytes.len = reader->batch.size_bytes;
 	if (reader->batch.magic == BATCH_MAGIC)
-		error = records_open(reader, bytes, scratch);
+		error = records_open(reader, bytes, scratch, contexts);
 	else
 		error = message_open(reader, bytes, scratch);
 	reader->error = error;
+	return error;
+}
+
+enum kp_error
+batch_reader_open(
+    struct batch_reader *reader, struct slice bytes, struct buf *scratch)
+{
+	struct compression_contexts contexts;
+	enum kp_error error;
+
+	compression_contexts_init(&contexts);
+	error = batch_reader_open_with(reader, bytes, scratch, &contexts);
+	compression_contexts_fini(&contexts);
 	return error;
 }
 

@@ -18,6 +18,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "wire/batch.h"
+#include "wire/compression.h"
 #include "wire/error.h"
 #include "wire/record.h"
 
@@ -40,6 +41,11 @@ struct batch_reader {
  */
 enum kp_error batch_reader_open(struct batch_reader *reader, struct slice bytes,
     struct buf *scratch) WARN_UNUSED;
+
+/* The same with contexts that are used again, for one who reads many. */
+enum kp_error batch_reader_open_with(struct batch_reader *reader,
+    struct slice bytes, struct buf *scratch,
+    struct compression_contexts *contexts) WARN_UNUSED;
 
 /*
  * The next record, with its absolute offset and its effective timestamp.

@@ -18,6 +18,8 @@
 /* Kafka's default level of lz4, by which its clients mean the fast mode. */
 #define LZ4_LEVEL_FAST 9
 #define LZ4_LEVEL_MAX 12
+/* As clients write them.  Where there is room for one, lz4 makes no copy. */
+#define LZ4_BLOCK_LEN ((size_t)64 << 10)
 
 /*
  * Xerial's stream: this header, then blocks of an int32 length and a snappy
@@ -51,6 +53,21 @@ compression_parse(struct slice name, enum compression *codec)
 		}
 	}
 	return -1;
+}
+
+void
+compression_contexts_init(struct compression_contexts *contexts)
+{
+	*contexts = (struct compression_contexts){ .lz4_in = NULL };
+}
+
+void
+compression_contexts_fini(struct compression_contexts *contexts)
+{
+	LZ4F_freeDecompressionContext(contexts->lz4_in);
+	ZSTD_freeDCtx(contexts->zstd_in);
+	ZSTD_freeCCtx(contexts->zstd_out);
+	compression_contexts_init(contexts);
 }
 
 /* The room for output that is left below the maximum. */
@@ -304,7 +321,8 @@ lz4_frame_read(LZ4F_dctx *context, struct slice in, struct buf *out)
 		size_t before = in.len;
 		uint8_t *p;
 
-		p = room_make(out, in.len * RATIO_EXPECTED, &room);
+		p = room_make(out, MAX(in.len * RATIO_EXPECTED, LZ4_BLOCK_LEN),
+		    &room);
 		len = room;
 		result = lz4_step(context, &in, p, &len);
 		if (LZ4F_isError(result))
@@ -319,23 +337,25 @@ lz4_frame_read(LZ4F_dctx *context, struct slice in, struct buf *out)
 }
 
 static enum compression_result
-lz4_decompress(struct slice in, struct buf *out)
+lz4_decompress(
+    struct compression_contexts *contexts, struct slice in, struct buf *out)
 {
-	enum compression_result result;
-	LZ4F_dctx *context;
-	size_t error;
+	if (contexts->lz4_in == NULL) {
+		size_t error = LZ4F_createDecompressionContext(
+		    &contexts->lz4_in, LZ4F_VERSION);
 
-	error = LZ4F_createDecompressionContext(&context, LZ4F_VERSION);
-	assert(!LZ4F_isError(error));
-	result = lz4_frame_read(context, in, out);
-	LZ4F_freeDecompressionContext(context);
-	return result;
+		assert(!LZ4F_isError(error));
+	}
+	/* The frame before may have been a broken one. */
+	LZ4F_resetDecompressionContext(contexts->lz4_in);
+	return lz4_frame_read(contexts->lz4_in, in, out);
 }
 
 /* --- zstd ---------------------------------------------------------------- */
 
 static int
-zstd_compress(int level, struct slice in, struct buf *out)
+zstd_compress(struct compression_contexts *contexts, int level,
+    struct slice in, struct buf *out)
 {
 	size_t bound = ZSTD_compressBound(in.len);
 	uint8_t *p = buf_reserve(out, bound);
@@ -345,7 +365,11 @@ zstd_compress(int level, struct slice in, struct buf *out)
 		return -1;
 	if (level == COMPRESSION_LEVEL_DEFAULT)
 		level = ZSTD_CLEVEL_DEFAULT;
-	len = ZSTD_compress(p, bound, in.data, in.len, level);
+	if (contexts->zstd_out == NULL)
+		contexts->zstd_out = ZSTD_createCCtx();
+	assert(contexts->zstd_out != NULL);
+	len = ZSTD_compressCCtx(
+	    contexts->zstd_out, p, bound, in.data, in.len, level);
 	assert(!ZSTD_isError(len));
 	out->len += len;
 	return 0;
@@ -379,21 +403,19 @@ zstd_frames_read(ZSTD_DCtx *context, struct slice in, struct buf *out)
 }
 
 static enum compression_result
-zstd_decompress(struct slice in, struct buf *out)
+zstd_decompress(
+    struct compression_contexts *contexts, struct slice in, struct buf *out)
 {
-	ZSTD_DCtx *context = ZSTD_createDCtx();
-	enum compression_result result;
-
-	assert(context != NULL);
-	result = zstd_frames_read(context, in, out);
-	ZSTD_freeDCtx(context);
-	return result;
+	if (contexts->zstd_in == NULL)
+		contexts->zstd_in = ZSTD_createDCtx();
+	assert(contexts->zstd_in != NULL);
+	return zstd_frames_read(contexts->zstd_in, in, out);
 }
 
 /* ------------------------------------------------------------------------- */
 
 int
-compression_compress(
+compression_compress_with(struct compression_contexts *contexts,
     enum compression codec, int level, struct slice in, struct buf *out)
 {
 	assert(in.len <= INT32_MAX);
@@ -407,14 +429,28 @@ compression_compress(
 	case COMPRESSION_LZ4:
 		return lz4_compress(level, in, out);
 	case COMPRESSION_ZSTD:
-		return zstd_compress(level, in, out);
+		return zstd_compress(contexts, level, in, out);
 	}
 	assert(!"a codec that exists");
 	return -1;
 }
 
+int
+compression_compress(
+    enum compression codec, int level, struct slice in, struct buf *out)
+{
+	struct compression_contexts contexts;
+	int result;
+
+	compression_contexts_init(&contexts);
+	result = compression_compress_with(&contexts, codec, level, in, out);
+	compression_contexts_fini(&contexts);
+	return result;
+}
+
 static enum compression_result
-decompress(int codec, struct slice in, struct buf *out)
+decompress(struct compression_contexts *contexts, int codec, struct slice in,
+    struct buf *out)
 {
 	switch (codec) {
 	case COMPRESSION_NONE:
@@ -426,23 +462,36 @@ decompress(int codec, struct slice in, struct buf *out)
 	case COMPRESSION_SNAPPY:
 		return snappy_read(in, out);
 	case COMPRESSION_LZ4:
-		return lz4_decompress(in, out);
+		return lz4_decompress(contexts, in, out);
 	case COMPRESSION_ZSTD:
-		return zstd_decompress(in, out);
+		return zstd_decompress(contexts, in, out);
 	default:
 		return COMPRESSION_UNKNOWN;
 	}
 }
 
 enum compression_result
-compression_decompress(int codec, struct slice in, struct buf *out)
+compression_decompress_with(struct compression_contexts *contexts, int codec,
+    struct slice in, struct buf *out)
 {
 	size_t len = out->len;
 	enum compression_result result;
 
 	assert(in.len <= INT32_MAX && out->len <= out->len_max);
-	result = decompress(codec, in, out);
+	result = decompress(contexts, codec, in, out);
 	if (result != COMPRESSION_OK)
 		out->len = len;
+	return result;
+}
+
+enum compression_result
+compression_decompress(int codec, struct slice in, struct buf *out)
+{
+	struct compression_contexts contexts;
+	enum compression_result result;
+
+	compression_contexts_init(&contexts);
+	result = compression_decompress_with(&contexts, codec, in, out);
+	compression_contexts_fini(&contexts);
 	return result;
 }

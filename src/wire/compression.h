@@ -7,7 +7,8 @@
  * the input claims, and no window or block is allocated because a header
  * asks for it.
  *
- * Contexts live for one call, so any thread may call anything here.
+ * Contexts live for one call, so any thread may call anything here, but for
+ * whoever keeps some for many calls.
  */
 #ifndef WIRE_COMPRESSION_H
 #define WIRE_COMPRESSION_H
@@ -38,6 +39,20 @@ enum compression_result {
 	COMPRESSION_UNKNOWN,   /* no such codec */
 };
 
+/*
+ * What lz4 and zstd work with, made when it is first needed and used again:
+ * for a small batch that is a good part of the work.  Not thread-safe.
+ */
+struct compression_contexts {
+	/* Private. */
+	struct LZ4F_dctx_s *lz4_in;
+	struct ZSTD_DCtx_s *zstd_in;
+	struct ZSTD_CCtx_s *zstd_out;
+};
+
+void compression_contexts_init(struct compression_contexts *contexts);
+void compression_contexts_fini(struct compression_contexts *contexts);
+
 /* "none", "gzip", …, or NULL for a number that is no codec's. */
 const char *compression_name(int codec);
 
@@ -52,6 +67,9 @@ int compression_parse(struct slice name, enum compression *codec) WARN_UNUSED;
  */
 int compression_compress(enum compression codec, int level, struct slice in,
     struct buf *out) WARN_UNUSED;
+int compression_compress_with(struct compression_contexts *contexts,
+    enum compression codec, int level, struct slice in,
+    struct buf *out) WARN_UNUSED;
 
 /*
  * Append what in decompresses to to out; after an error out has the length
@@ -61,5 +79,8 @@ int compression_compress(enum compression codec, int level, struct slice in,
  */
 enum compression_result compression_decompress(
     int codec, struct slice in, struct buf *out) WARN_UNUSED;
+enum compression_result compression_decompress_with(
+    struct compression_contexts *contexts, int codec, struct slice in,
+    struct buf *out) WARN_UNUSED;
 
 #endif

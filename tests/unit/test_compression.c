@@ -111,6 +111,54 @@ what_is_cut_off_is_never_whole(void **state UNUSED)
 	}
 }
 
+/* Contexts that have seen anything do as fresh ones. */
+static void
+contexts_are_used_again(void **state UNUSED)
+{
+	static uint8_t plain[PLAIN_LEN];
+	struct slice in = make_plain(plain, true);
+	struct compression_contexts contexts;
+	struct buf fresh, packed, out;
+
+	compression_contexts_init(&contexts);
+	buf_init(&fresh, 4 * PLAIN_LEN);
+	buf_init(&packed, 4 * PLAIN_LEN);
+	buf_init(&out, PLAIN_LEN);
+	for (int i = 0; i < 4 * COMPRESSION_COUNT; i++) {
+		enum compression codec = (enum compression)(
+		    i % COMPRESSION_COUNT);
+		struct slice half;
+
+		in.len = (size_t)(PLAIN_LEN >> i % 7);
+		buf_clear(&fresh);
+		buf_clear(&packed);
+		buf_clear(&out);
+		assert_int_equal(compression_compress(codec,
+				     COMPRESSION_LEVEL_DEFAULT, in, &fresh),
+		    0);
+		assert_int_equal(
+		    compression_compress_with(&contexts, codec,
+			COMPRESSION_LEVEL_DEFAULT, in, &packed),
+		    0);
+		assert_int_equal(packed.len, fresh.len);
+		assert_memory_equal(packed.data, fresh.data, fresh.len);
+		half = slice_of(packed.data, packed.len / 2);
+		if (codec != COMPRESSION_NONE)
+			assert_int_equal(compression_decompress_with(&contexts,
+					     codec, half, &out),
+			    COMPRESSION_CORRUPT);
+		assert_int_equal(compression_decompress_with(&contexts, codec,
+				     buf_slice(&packed), &out),
+		    COMPRESSION_OK);
+		assert_int_equal(out.len, in.len);
+		assert_memory_equal(out.data, in.data, in.len);
+	}
+	buf_fini(&fresh);
+	buf_fini(&packed);
+	buf_fini(&out);
+	compression_contexts_fini(&contexts);
+}
+
 static void
 unknown_codecs_are_named_so(void **state UNUSED)
 {
@@ -137,6 +185,7 @@ main(void)
 		cmocka_unit_test(all_codecs_give_back_what_they_got),
 		cmocka_unit_test(bombs_are_stopped_at_the_bound),
 		cmocka_unit_test(what_is_cut_off_is_never_whole),
+		cmocka_unit_test(contexts_are_used_again),
 		cmocka_unit_test(unknown_codecs_are_named_so),
 	};
 
