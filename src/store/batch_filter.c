@@ -1,5 +1,6 @@
 #include "store/batch_filter.h"
 
+#include "store/clean_stretches.h"
 #include "store/offset_map.h"
 #include "wire/batch_builder.h"
 #include "wire/batch_reader.h"
@@ -26,6 +27,7 @@ batch_filter_init(struct batch_filter *filter, const struct txn_index *aborted)
 {
 	*filter = (struct batch_filter){ .problem = NULL };
 	clean_transactions_init(&filter->transactions, aborted);
+	compression_contexts_init(&filter->contexts);
 	buf_init(&filter->scratch, SCRATCH_LEN_MAX);
 	buf_init(&filter->kept, SIZE_MAX);
 }
@@ -34,6 +36,7 @@ void
 batch_filter_fini(struct batch_filter *filter)
 {
 	clean_transactions_fini(&filter->transactions);
+	compression_contexts_fini(&filter->contexts);
 	buf_fini(&filter->scratch);
 	buf_fini(&filter->kept);
 }
@@ -158,6 +161,15 @@ tombstone_stays(const struct batch_filter *filter, const struct batch *batch)
 }
 
 static bool
+is_latest(const struct batch_filter *filter, const struct record *record)
+{
+	if (filter->latest != NULL)
+		return clean_stretches_is_latest(
+		    filter->latest, record->offset);
+	return record->offset >= offset_map_get(filter->map, record->key);
+}
+
+static bool
 record_stays(const struct batch_filter *filter, const struct batch *batch,
     const struct record *record)
 {
@@ -165,7 +177,7 @@ record_stays(const struct batch_filter *filter, const struct batch *batch,
 	    record->offset > filter->map->latest_offset)
 		return true;
 	return !slice_is_null(record->key) &&
-	    record->offset >= offset_map_get(filter->map, record->key) &&
+	    is_latest(filter, record) &&
 	    (!slice_is_null(record->value) || tombstone_stays(filter, batch));
 }
 
@@ -214,11 +226,13 @@ write_empty(const struct batch *batch, struct buf *out)
 }
 
 static struct batch_options
-options_of(const struct batch *batch, int64_t horizon_ms)
+options_of(struct batch_filter *filter, const struct batch *batch,
+    int64_t horizon_ms)
 {
 	struct batch_options options = BATCH_OPTIONS_DEFAULT;
 
 	options.codec = (enum compression)batch_codec(batch);
+	options.contexts = &filter->contexts;
 	options.base_offset = batch->base_offset;
 	options.leader_epoch = batch->leader_epoch;
 	options.producer_id = batch->producer_id;
@@ -266,7 +280,7 @@ rewrite(struct batch_filter *filter, struct batch_reader *reader,
     int64_t horizon_ms, struct buf *out)
 {
 	const struct batch *batch = &reader->batch;
-	struct batch_options options = options_of(batch, horizon_ms);
+	struct batch_options options = options_of(filter, batch, horizon_ms);
 	struct batch_builder builder;
 
 	/* A wrapper of magic 0 or 1 says only where it ends. */
@@ -313,7 +327,8 @@ filter_records(struct batch_filter *filter, struct slice bytes,
 	struct batch_reader reader, again;
 	struct walk walk;
 
-	if (batch_reader_open(&reader, bytes, &filter->scratch) != KP_NONE)
+	if (batch_reader_open_with(&reader, bytes, &filter->scratch,
+		&filter->contexts) != KP_NONE)
 		return broken(filter, "it cannot be decompressed");
 	again = reader;
 	if (walk_records(filter, &reader, &walk) != 0)

@@ -26,7 +26,9 @@
 #include "base/buf.h"
 #include "store/clean_transactions.h"
 #include "wire/batch.h"
+#include "wire/compression.h"
 
+struct clean_stretches;
 struct offset_map;
 
 enum batch_filter_verdict {
@@ -59,10 +61,15 @@ struct batch_filter {
 	bool keep_legacy_tombstones;
 	struct txn_index *kept_aborted;	/* gets those whose marker stays */
 
+	/* And for each batch: what knows its records, so that no key has to be
+	 * looked up; or NULL. */
+	const struct clean_stretches *latest;
+
 	struct clean_transactions transactions;
 	const char *problem;		/* static, of the last BROKEN */
 
 	/* Private. */
+	struct compression_contexts contexts;
 	struct buf scratch;		/* a batch, decompressed */
 	struct buf kept;		/* a byte a record: does it stay? */
 };

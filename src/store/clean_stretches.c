@@ -5,13 +5,24 @@
 /* As far as a stretch of several batches goes. */
 #define STRETCH_LEN (16 << 10)
 #define CAP_MIN 64
+/* Those of 128 million offsets take 16 MB. */
+#define BITS_MAX (INT64_C(128) << 20)
+#define WORD_BITS 64
 
 void
-clean_stretches_init(struct clean_stretches *stretches, size_t count_max)
+clean_stretches_init(struct clean_stretches *stretches, size_t count_max,
+    int64_t first_offset, int64_t end_offset)
 {
+	int64_t bit_count = MIN(BITS_MAX, end_offset - first_offset);
+
+	assert(bit_count >= 0);
 	*stretches = (struct clean_stretches){
 		.count_max = count_max,
 		.closed = true,
+		.latest = xcalloc((size_t)bit_count / WORD_BITS + 1,
+		    sizeof(uint64_t)),
+		.first_offset = first_offset,
+		.bit_count = bit_count,
 	};
 }
 
@@ -19,7 +30,86 @@ void
 clean_stretches_fini(struct clean_stretches *stretches)
 {
 	free(stretches->stretches);
-	clean_stretches_init(stretches, 0);
+	free(stretches->latest);
+	*stretches = (struct clean_stretches){ .closed = true };
+}
+
+/* --- Bits ----------------------------------------------------------------- */
+
+static bool
+has_bit(const struct clean_stretches *stretches, int64_t offset)
+{
+	return offset >= stretches->first_offset &&
+	    offset - stretches->first_offset < stretches->bit_count;
+}
+
+/* The word that has the offset's bit, and the bit in it. */
+static uint64_t *
+word_of(const struct clean_stretches *stretches, int64_t offset, uint64_t *bit)
+{
+	uint64_t at = (uint64_t)(offset - stretches->first_offset);
+
+	*bit = UINT64_C(1) << at % WORD_BITS;
+	return &stretches->latest[at / WORD_BITS];
+}
+
+void
+clean_stretches_put(
+    struct clean_stretches *stretches, int64_t offset, int64_t before)
+{
+	uint64_t *word, bit;
+
+	if (has_bit(stretches, before)) {
+		word = word_of(stretches, before, &bit);
+		*word &= ~bit;
+	}
+	if (has_bit(stretches, offset)) {
+		word = word_of(stretches, offset, &bit);
+		*word |= bit;
+	}
+}
+
+bool
+clean_stretches_is_latest(
+    const struct clean_stretches *stretches, int64_t offset)
+{
+	uint64_t bit;
+
+	return has_bit(stretches, offset) &&
+	    (*word_of(stretches, offset, &bit) & bit) != 0;
+}
+
+/* How many records between two offsets, which have bits, are the latest. */
+static int32_t
+count_latest(
+    const struct clean_stretches *stretches, int64_t from, int64_t last)
+{
+	uint64_t from_bit, last_bit;
+	const uint64_t *first = word_of(stretches, from, &from_bit);
+	const uint64_t *end = word_of(stretches, last, &last_bit);
+	int32_t count = 0;
+
+	for (const uint64_t *word = first; word <= end; word++) {
+		uint64_t bits = *word;
+
+		if (word == first)
+			bits &= ~(from_bit - 1);
+		if (word == end)
+			bits &= last_bit | (last_bit - 1);
+		count += __builtin_popcountll(bits);
+	}
+	return count;
+}
+
+void
+clean_stretches_complete(struct clean_stretches *stretches)
+{
+	for (size_t i = 0; i < stretches->count; i++) {
+		struct clean_stretch *stretch = &stretches->stretches[i];
+
+		stretch->left = count_latest(stretches, stretch->base_offset,
+		    stretch->last_offset);
+	}
 }
 
 /* --- Building ------------------------------------------------------------- */
@@ -73,6 +163,11 @@ clean_stretches_add(struct clean_stretches *stretches,
 	struct clean_stretch *stretch;
 
 	assert(position + (int64_t)batch->size_bytes <= INT32_MAX);
+	if (!has_bit(stretches, batch->base_offset) ||
+	    !has_bit(stretches, batch->last_offset)) {
+		clean_stretches_break(stretches);
+		return NULL;
+	}
 	if (may_join(stretches, batch, position)) {
 		stretch = &stretches->stretches[stretches->count - 1];
 	} else if (stretches->count < stretches->count_max) {
@@ -141,15 +236,6 @@ clean_stretches_at(const struct clean_stretches *stretches,
 		stretch->base_offset < end_offset ?
 	    stretch :
 	    NULL;
-}
-
-void
-clean_stretches_supersede(struct clean_stretches *stretches, int64_t offset)
-{
-	struct clean_stretch *stretch = find(stretches, offset);
-
-	if (stretch != NULL)
-		stretch->left--;
 }
 
 void

@@ -1,20 +1,21 @@
 /*
  * What the first pass of compaction learns about the file that the second one
  * need not read, or need not look into: stretches of batches of one producer,
- * or of none, that are neighbours in one segment's file, with how many of their
- * records are the latest of their key so far.
+ * or of none, that are neighbours in one segment's file, and a bit for each
+ * offset: is its record the latest of its key so far?
  *
- * When the map is complete so are these counts.  A stretch of which nothing
- * is left is passed over unread; one that loses nothing is copied as it is;
- * a segment that consists of such stays the file that it is.  All that is
- * not in a stretch, and every other one, is read again.
+ * When the map is complete so are the bits, and clean_stretches_complete counts
+ * them.  A stretch of which nothing is left is passed over unread; one that
+ * loses nothing is copied as it is; a segment that consists of such stays the
+ * file that it is.  Every other one is read again, and its bits say what stays.
+ * What is not in a stretch is read again, too, and asks the map.
  *
  * Only batches come in whose records alone decide what stays of them, and
  * whose checksums the first pass has compared.
  *
  * A stretch is about as large as is worth a jump in a file, however small
- * its batches, and there are at most as many as was said, so that the memory
- * is bounded; what comes after those is read again.
+ * its batches, and there are at most as many as was said, and bits for as many
+ * offsets, so that the memory is bounded; what comes after those is in none.
  *
  * Not thread-safe.
  */
@@ -32,7 +33,7 @@ struct clean_stretch {
 	int32_t position;	/* in its segment's file */
 	int32_t size_bytes;
 	int32_t records;
-	int32_t left;		/* of these, latest of their key */
+	int32_t left;		/* of these, latest of their key; at last */
 	bool tombstones;	/* among the records */
 	bool needed;		/* a header of it, though no record were left */
 };
@@ -43,9 +44,19 @@ struct clean_stretches {
 	size_t cap;
 	size_t count_max;
 	bool closed;		/* nothing may join the last one */
+
+	/* Private. */
+	uint64_t *latest;	/* owned: bits */
+	int64_t first_offset;	/* that of the first bit */
+	int64_t bit_count;
 };
 
-void clean_stretches_init(struct clean_stretches *stretches, size_t count_max);
+/*
+ * At most count_max stretches, of batches from first_offset on and below
+ * end_offset.  What is far behind the first may find no bits.
+ */
+void clean_stretches_init(struct clean_stretches *stretches, size_t count_max,
+    int64_t first_offset, int64_t end_offset);
 void clean_stretches_fini(struct clean_stretches *stretches);
 
 /*
@@ -57,15 +68,25 @@ void clean_stretches_break(struct clean_stretches *stretches);
 
 /*
  * A batch at this position comes next.  The stretch that it is in, valid until
- * the next one comes, in which the caller counts the batch's records and those
- * that are left; or NULL where there are too many.
+ * the next one comes, in which the caller counts the batch's records; or NULL
+ * where there are too many, or no bits.
  */
 struct clean_stretch *clean_stretches_add(struct clean_stretches *stretches,
     const struct batch *batch, int64_t position);
 
-/* The record at this offset is the latest of its key no more. */
-void clean_stretches_supersede(
-    struct clean_stretches *stretches, int64_t offset);
+/*
+ * The record at this offset is the latest of its key, and not the one at
+ * `before` any more, if that is not -1.
+ */
+void clean_stretches_put(
+    struct clean_stretches *stretches, int64_t offset, int64_t before);
+
+/* Nothing more comes: count what is left of each. */
+void clean_stretches_complete(struct clean_stretches *stretches);
+
+/* Is the record at this offset, of a stretch, the latest of its key? */
+bool clean_stretches_is_latest(
+    const struct clean_stretches *stretches, int64_t offset);
 
 /* The header of the batch with this offset may have to stay by itself. */
 void clean_stretches_need(struct clean_stretches *stretches, int64_t offset);
@@ -86,7 +107,7 @@ const struct clean_stretch *clean_stretches_at(
     const struct clean_stretches *stretches, int64_t next_offset,
     int64_t end_offset, int64_t position);
 
-/* Is nothing left of it?  Does it lose nothing?  When the map is complete. */
+/* Is nothing left of it?  Does it lose nothing?  When they are complete. */
 bool clean_stretch_is_dead(const struct clean_stretch *stretch);
 bool clean_stretch_is_whole(const struct clean_stretch *stretch);
 

@@ -340,7 +340,8 @@ run(struct log_cleaning *cleaning)
 	    log_clean_collect_aborted(cleaning) != 0)
 		return -1;
 	make_map(cleaning);
-	clean_stretches_init(&cleaning->stretches, STRETCHES_MAX);
+	clean_stretches_init(&cleaning->stretches, STRETCHES_MAX,
+	    plan->first_dirty_offset, plan->end_offset);
 	if (log_clean_fill_map(cleaning) != 0)
 		return -1;
 	return log_clean_write_groups(cleaning);

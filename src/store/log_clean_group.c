@@ -96,6 +96,8 @@ judge(struct writing *writing, const struct log_clean_batch *batch)
 
 	if (stretch != NULL && clean_stretch_is_whole(stretch))
 		return BATCH_FILTER_KEEP;
+	writing->filter->latest =
+	    stretch == NULL ? NULL : &writing->cleaning->stretches;
 	return batch_filter_run(writing->filter, batch->bytes, batch->header,
 	    &writing->cleaned.buffer);
 }

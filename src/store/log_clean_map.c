@@ -40,9 +40,21 @@ log_clean_collect_aborted(struct log_cleaning *cleaning)
 
 /* --- The map -------------------------------------------------------------- */
 
+/* So many records are looked at before the first of them is put. */
+#define AHEAD_MAX 16
+
+/* A record that is to be put. */
+struct ahead {
+	struct offset_map_key key;
+	int64_t offset;
+};
+
 struct mapping {
 	struct log_cleaning *cleaning;
+	struct ahead ahead[AHEAD_MAX];
+	size_t ahead_count;
 	struct clean_transactions transactions;
+	struct compression_contexts contexts;
 	struct buf scratch;
 	struct clean_stretch *stretch;	/* that the batch is in, or NULL */
 	int64_t next_offset;		/* the least that a record may have */
@@ -63,24 +75,38 @@ is_plain(const struct log_clean_plan *plan, const struct batch *batch)
 	    batch->last_offset < plan->end_offset;
 }
 
-/* Put a record; false where the map is full. */
+/* Put those that were looked at; false where the map is full. */
+static bool
+put_ahead(struct mapping *mapping)
+{
+	struct log_cleaning *cleaning = mapping->cleaning;
+	size_t count = mapping->ahead_count;
+	int64_t before;
+
+	mapping->ahead_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct ahead *ahead = &mapping->ahead[i];
+
+		if (!offset_map_put(&cleaning->map, &ahead->key, ahead->offset,
+			&before))
+			return false;
+		clean_stretches_put(
+		    &cleaning->stretches, ahead->offset, before);
+	}
+	return true;
+}
+
+/* Put a record, now or soon; false where the map is full. */
 static bool
 map_record(struct mapping *mapping, const struct record *record)
 {
-	struct log_cleaning *cleaning = mapping->cleaning;
-	struct clean_stretch *stretch = mapping->stretch;
-	int64_t before;
-
-	if (!offset_map_put(
-		&cleaning->map, record->key, record->offset, &before))
-		return false;
-	if (before >= 0)
-		clean_stretches_supersede(&cleaning->stretches, before);
-	if (stretch != NULL) {
-		stretch->left++;
-		stretch->tombstones |= slice_is_null(record->value);
-	}
-	return true;
+	if (mapping->stretch != NULL)
+		mapping->stretch->tombstones |= slice_is_null(record->value);
+	mapping->ahead[mapping->ahead_count++] = (struct ahead){
+		.key = offset_map_find(&mapping->cleaning->map, record->key),
+		.offset = record->offset,
+	};
+	return mapping->ahead_count < AHEAD_MAX || put_ahead(mapping);
 }
 
 static int
@@ -105,8 +131,8 @@ map_records(struct mapping *mapping, const struct batch *batch,
 	const struct log_clean_plan *plan = &cleaning->plan;
 	struct batch_reader reader;
 	struct record record;
-	enum kp_error error =
-	    batch_reader_open(&reader, bytes, &mapping->scratch);
+	enum kp_error error = batch_reader_open_with(
+	    &reader, bytes, &mapping->scratch, &mapping->contexts);
 
 	while (error == KP_NONE && batch_reader_next(&reader, &record)) {
 		if (record.offset < mapping->next_offset ||
@@ -126,7 +152,7 @@ map_records(struct mapping *mapping, const struct batch *batch,
 	if (error != KP_NONE || reader.error != KP_NONE)
 		return log_clean_bad(cleaning, batch->base_offset,
 		    "its records are broken");
-	return 0;
+	return put_ahead(mapping) ? 0 : 1;
 }
 
 static int
@@ -216,10 +242,13 @@ log_clean_fill_map(struct log_cleaning *cleaning)
 
 	clean_transactions_init(&mapping.transactions, &cleaning->aborted);
 	mapping.transactions.start_offset = cleaning->plan.log_start_offset;
+	compression_contexts_init(&mapping.contexts);
 	buf_init(&mapping.scratch, SCRATCH_LEN_MAX);
 	result = map_segments(&mapping);
 	clean_transactions_fini(&mapping.transactions);
+	compression_contexts_fini(&mapping.contexts);
 	buf_fini(&mapping.scratch);
+	clean_stretches_complete(&cleaning->stretches);
 	cleaning->stats->keys = cleaning->map.count;
 	return result;
 }

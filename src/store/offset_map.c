@@ -122,13 +122,19 @@ offset_map_fini(struct offset_map *map)
 	*map = (struct offset_map){ .latest_offset = -1 };
 }
 
+/* The digest's place in the table, without a division. */
+static size_t
+place(const struct offset_map *map, const uint64_t digest[2])
+{
+	return (size_t)(((unsigned __int128)digest[0] * map->slot_count) >>
+	    64);
+}
+
 /* The slot that has the digest, or the empty one where it would go. */
 static struct offset_map_slot *
 find(const struct offset_map *map, const uint64_t digest[2])
 {
-	/* The digest's place in the table, without a division. */
-	size_t at = (size_t)(((unsigned __int128)digest[0] * map->slot_count) >>
-	    64);
+	size_t at = place(map, digest);
 
 	for (;;) {
 		struct offset_map_slot *slot = &map->slots[at];
@@ -142,22 +148,30 @@ find(const struct offset_map *map, const uint64_t digest[2])
 	}
 }
 
+struct offset_map_key
+offset_map_find(const struct offset_map *map, struct slice key)
+{
+	struct offset_map_key found;
+
+	digest_of(map->secret, key, found.digest);
+	__builtin_prefetch(&map->slots[place(map, found.digest)], 1);
+	return found;
+}
+
 bool
-offset_map_put(struct offset_map *map, struct slice key, int64_t offset,
-    int64_t *before)
+offset_map_put(struct offset_map *map, const struct offset_map_key *key,
+    int64_t offset, int64_t *before)
 {
 	struct offset_map_slot *slot;
-	uint64_t digest[2];
 
 	assert(offset >= 0 && offset < INT64_MAX);
-	digest_of(map->secret, key, digest);
-	slot = find(map, digest);
+	slot = find(map, key->digest);
 	if (slot->offset_above == 0) {
 		if (map->count == map->count_max)
 			return false;
 		map->count++;
-		slot->digest[0] = digest[0];
-		slot->digest[1] = digest[1];
+		slot->digest[0] = key->digest[0];
+		slot->digest[1] = key->digest[1];
 	}
 	*before = slot->offset_above - 1;
 	slot->offset_above = offset + 1;

@@ -41,13 +41,25 @@ void offset_map_init(struct offset_map *map, uint64_t keys_max,
     size_t bytes_max, double load_factor);
 void offset_map_fini(struct offset_map *map);
 
+/* What a key is in one table. */
+struct offset_map_key {
+	uint64_t digest[2];
+};
+
+/*
+ * The key, which is put or asked for soon: the memory for it is on its way
+ * from here on, and others can be found meanwhile.
+ */
+struct offset_map_key offset_map_find(
+    const struct offset_map *map, struct slice key);
+
 /*
  * The key stands at offset, which is above all that were put before; *before
  * is where it stood until now, or -1.  False, and nothing is put, where the
  * table is full.
  */
-bool offset_map_put(struct offset_map *map, struct slice key, int64_t offset,
-    int64_t *before) WARN_UNUSED;
+bool offset_map_put(struct offset_map *map, const struct offset_map_key *key,
+    int64_t offset, int64_t *before) WARN_UNUSED;
 
 /* Everything up to offset was put, or has nothing to put. */
 void offset_map_reach(struct offset_map *map, int64_t offset);

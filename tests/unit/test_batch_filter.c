@@ -131,10 +131,11 @@ feed_back(struct rig *rig)
 static void
 map_put(struct rig *rig, const char *key, int64_t offset)
 {
+	struct offset_map_key found =
+	    offset_map_find(&rig->map, slice_str(key));
 	int64_t before;
 
-	assert_true(
-	    offset_map_put(&rig->map, slice_str(key), offset, &before));
+	assert_true(offset_map_put(&rig->map, &found, offset, &before));
 }
 
 /* --- Records -------------------------------------------------------------- */

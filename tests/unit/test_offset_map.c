@@ -29,6 +29,14 @@ digest_is_siphash(void **state UNUSED)
 	assert_memory_equal(digest, want, sizeof(want));
 }
 
+static bool
+put(struct offset_map *map, struct slice key, int64_t offset, int64_t *before)
+{
+	struct offset_map_key found = offset_map_find(map, key);
+
+	return offset_map_put(map, &found, offset, before);
+}
+
 static void
 latest_offset_wins(void **state UNUSED)
 {
@@ -39,12 +47,12 @@ latest_offset_wins(void **state UNUSED)
 	offset_map_init(&map, 100, 1 << 20, 0.9);
 	assert_int_equal(map.latest_offset, -1);
 	assert_int_equal(offset_map_get(&map, slice_str("a")), -1);
-	assert_true(offset_map_put(&map, slice_str("a"), 3, &before));
+	assert_true(put(&map, slice_str("a"), 3, &before));
 	assert_int_equal(before, -1);
-	assert_true(offset_map_put(&map, slice_str("b"), 4, &before));
-	assert_true(offset_map_put(&map, slice_str("a"), 5, &before));
+	assert_true(put(&map, slice_str("b"), 4, &before));
+	assert_true(put(&map, slice_str("a"), 5, &before));
 	assert_int_equal(before, 3);
-	assert_true(offset_map_put(&map, slice_of("", 0), 6, &before));
+	assert_true(put(&map, slice_of("", 0), 6, &before));
 	assert_int_equal(before, -1);
 	assert_int_equal(offset_map_get(&map, slice_str("a")), 5);
 	assert_int_equal(offset_map_get(&map, slice_str("b")), 4);
@@ -55,6 +63,27 @@ latest_offset_wins(void **state UNUSED)
 	offset_map_reach(&map, 9);
 	offset_map_reach(&map, 7);
 	assert_int_equal(map.latest_offset, 9);
+	offset_map_fini(&map);
+}
+
+/* The same key, looked for before its first place was put. */
+static void
+keys_are_found_ahead(void **state UNUSED)
+{
+	struct offset_map map;
+	struct offset_map_key keys[3];
+	int64_t before;
+
+	offset_map_init(&map, 100, 1 << 20, 0.9);
+	keys[0] = offset_map_find(&map, slice_str("a"));
+	keys[1] = offset_map_find(&map, slice_str("b"));
+	keys[2] = offset_map_find(&map, slice_str("a"));
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		assert_true(offset_map_put(
+		    &map, &keys[i], (int64_t)i, &before));
+	assert_int_equal(before, 0);
+	assert_int_equal(map.count, 2);
+	assert_int_equal(offset_map_get(&map, slice_str("a")), 2);
 	offset_map_fini(&map);
 }
 
@@ -69,13 +98,13 @@ bytes_bound_it(void **state UNUSED)
 
 	offset_map_init(&map, UINT64_MAX, 24000, 0.9);
 	assert_true(map.slot_count * sizeof(*map.slots) <= 24000);
-	while (offset_map_put(
+	while (put(
 	    &map, key_of(text, count), (int64_t)count, &before))
 		count++;
 	assert_int_equal(count, 900);
 	/* Full is full for new keys only. */
-	assert_true(offset_map_put(&map, key_of(text, 7), 1000, &before));
-	assert_false(offset_map_put(&map, slice_str("another"), 1001, &before));
+	assert_true(put(&map, key_of(text, 7), 1000, &before));
+	assert_false(put(&map, slice_str("another"), 1001, &before));
 	assert_int_equal(offset_map_get(&map, key_of(text, 7)), 1000);
 	assert_int_equal(offset_map_get(&map, key_of(text, 899)), 899);
 	assert_int_equal(map.latest_offset, 1000);
@@ -92,7 +121,7 @@ few_keys_take_little(void **state UNUSED)
 	offset_map_init(&map, 90, 128 << 20, 0.9);
 	assert_true(map.slot_count <= 128);
 	for (uint64_t i = 0; i < 90; i++)
-		assert_true(offset_map_put(
+		assert_true(put(
 		    &map, key_of(text, i), (int64_t)i, &before));
 	offset_map_fini(&map);
 }
@@ -107,12 +136,12 @@ odd_settings(void **state UNUSED)
 
 	for (size_t i = 0; i < COUNT_OF(factors); i++) {
 		offset_map_init(&map, 1, 0, factors[i]);
-		assert_true(offset_map_put(&map, slice_str("a"), 0, &before));
+		assert_true(put(&map, slice_str("a"), 0, &before));
 		assert_int_equal(offset_map_get(&map, slice_str("b")), -1);
 		offset_map_fini(&map);
 	}
 	offset_map_init(&map, 1000, 1000, __builtin_nan(""));
-	assert_true(offset_map_put(&map, slice_str("a"), 0, &before));
+	assert_true(put(&map, slice_str("a"), 0, &before));
 	offset_map_fini(&map);
 }
 
@@ -122,6 +151,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(digest_is_siphash),
 		cmocka_unit_test(latest_offset_wins),
+		cmocka_unit_test(keys_are_found_ahead),
 		cmocka_unit_test(bytes_bound_it),
 		cmocka_unit_test(few_keys_take_little),
 		cmocka_unit_test(odd_settings),
