@@ -9,10 +9,13 @@
  *			stand among others in nearly every batch
  *
  * MB/s of CPU are records of 1 KiB, as they were before they were compressed, by
- * the CPU time, user and system, of the thread that cleans.  "read" and "device"
- * are the bytes that its reads returned and that came from the device, by the
- * bytes of the log's files; "left" is their new size by the old one.
+ * the CPU time, user and system, of the thread that cleans; "codec alone" is the
+ * same of a program that does no more than what codec_floor.h says.  "read" and
+ * "device" are the bytes that its reads returned and that came from the device,
+ * by the bytes of the log's files; "left" is their new size by the old one.
  */
+#include "codec_floor.h"
+
 #include "base/base.h"
 
 #include "base/clock.h"
@@ -238,24 +241,34 @@ forget(const char *path)
 	closedir(directory);
 }
 
+/* What a round costs. */
+struct cost {
+	double cpu_s;
+	double wall_s;
+	double size;		/* of the log, before and after */
+	double left;
+	struct bytes_read read;
+};
+
 static void
-print(const struct work *work, double cpu_s, double wall_s, double size,
-    const struct bytes_read *read, double left)
+print(const struct work *work, const struct cost *cost, double floor_s)
 {
-	double plain = (double)work->records * RECORD_LEN;
-
 	static const char *const orders[] = { "rounds", "scattered" };
+	double plain = (double)work->records * RECORD_LEN;
+	char alone[32] = "–";
 
-	printf("| %s | %d %% | %s | %.0f | %.0f | %.2f | %.2f | %.2f |\n",
+	if (work->codec != COMPRESSION_NONE)
+		snprintf(alone, sizeof(alone), "%.0f", plain / floor_s / 1e6);
+	printf("| %s | %d %% | %s | %.0f | %s | %.0f | %.2f | %.2f | %.2f |\n",
 	    compression_name(work->codec), work->superseded,
-	    orders[work->order], plain / cpu_s / 1e6, plain / wall_s / 1e6,
-	    (double)read->calls / size, (double)read->device / size,
-	    left / size);
+	    orders[work->order], plain / cost->cpu_s / 1e6, alone,
+	    plain / cost->wall_s / 1e6, (double)cost->read.calls / cost->size,
+	    (double)cost->read.device / cost->size, cost->left / cost->size);
 	fflush(stdout);
 }
 
-static void
-clean(struct log *log, const struct work *work)
+static struct cost
+clean(struct log *log)
 {
 	const struct log_clean_round round = {
 		.map_bytes_max = MAP_BYTES,
@@ -263,21 +276,21 @@ clean(struct log *log, const struct work *work)
 		.buffer_len = BUFFER_LEN,
 		.now_ms = clock_wall_ms(),
 	};
-	int64_t size = log_size_bytes(log);
-	struct bytes_read before = bytes_read(), read;
+	struct cost cost = { .size = (double)log_size_bytes(log) };
+	struct bytes_read before = bytes_read();
 	int64_t wall_us = clock_monotonic_us();
 	double cpu_s = thread_cpu_s();
 	struct log_clean_stats stats;
 
 	if (log_clean(log, &round, &stats) != LOG_CLEAN_DONE)
 		die("the round has failed");
-	cpu_s = thread_cpu_s() - cpu_s;
-	wall_us = clock_monotonic_us() - wall_us;
-	read = bytes_read();
-	read.calls -= before.calls;
-	read.device -= before.device;
-	print(work, cpu_s, (double)wall_us / 1e6, (double)size, &read,
-	    (double)log_size_bytes(log));
+	cost.cpu_s = thread_cpu_s() - cpu_s;
+	cost.wall_s = (double)(clock_monotonic_us() - wall_us) / 1e6;
+	cost.read = bytes_read();
+	cost.read.calls -= before.calls;
+	cost.read.device -= before.device;
+	cost.left = (double)log_size_bytes(log);
+	return cost;
 }
 
 static void
@@ -290,15 +303,20 @@ run(const struct work *work)
 	    (uint32_t)((uint64_t)work->records * (uint32_t)work->superseded /
 		100);
 	uint32_t *keys = xcalloc(work->records, sizeof(*keys));
+	double floor_s;
+	struct cost cost;
 
 	for (uint32_t i = 0; i < work->records; i++)
 		keys[i] = i % count;
 	if (work->order == ORDER_SCATTERED)
 		shuffle(keys, work->records);
 	fill(log, work, keys);
+	floor_s = codec_floor_decompress_s(path);
 	if (work->cold)
 		forget(path);
-	clean(log, work);
+	cost = clean(log);
+	floor_s += codec_floor_compress_s(path);
+	print(work, &cost, floor_s);
 	log_free(log);
 	fd_cache_free(files);
 	if (disk_remove_dir(disk_posix(), path) != 0)
@@ -307,20 +325,24 @@ run(const struct work *work)
 	free(path);
 }
 
+/* only is a codec, or -1 for all. */
 static void
-run_all(struct work work)
+run_all(struct work work, int only)
 {
 	static const enum compression codecs[] = { COMPRESSION_NONE,
 		COMPRESSION_LZ4, COMPRESSION_ZSTD };
 	static const int shares[] = { 0, 50, 90 };
 
-	printf("| codec | superseded | order | MB/s of CPU | MB/s | read | "
-	       "device | left |\n|---|---|---|---|---|---|---|---|\n");
+	printf("| codec | superseded | order | MB/s of CPU | codec alone | "
+	       "MB/s | read | device | left |\n"
+	       "|---|---|---|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < COUNT_OF(codecs); i++)
 		for (size_t j = 0; j < COUNT_OF(shares); j++)
 			for (int order = 0; order < 2; order++) {
 				/* They are the same without a second round. */
 				if (shares[j] == 0 && order != 0)
+					continue;
+				if (only >= 0 && (int)codecs[i] != only)
 					continue;
 				work.codec = codecs[i];
 				work.superseded = shares[j];
@@ -329,22 +351,38 @@ run_all(struct work work)
 			}
 }
 
+static int
+parse_codec(const char *name)
+{
+	enum compression codec;
+
+	if (compression_parse(slice_str(name), &codec) != 0)
+		die("no such codec: %s", name);
+	return (int)codec;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct work work = { .records = 1000000 };
+	int only = -1;
 	int at = 1;
 
 	if (at < argc && strcmp(argv[at], "--cold") == 0) {
 		work.cold = true;
 		at++;
 	}
+	if (at + 1 < argc && strcmp(argv[at], "--codec") == 0) {
+		only = parse_codec(argv[at + 1]);
+		at += 2;
+	}
 	if (at < argc)
 		work.directory = argv[at++];
 	if (at < argc)
 		work.records = (uint32_t)strtoul(argv[at++], NULL, 10);
 	if (work.directory == NULL || work.records == 0 || at < argc)
-		die("usage: compact [--cold] DIRECTORY [RECORDS]");
-	run_all(work);
+		die("usage: compact [--cold] [--codec NAME] DIRECTORY "
+		    "[RECORDS]");
+	run_all(work, only);
 	return 0;
 }
