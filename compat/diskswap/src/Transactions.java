@@ -22,12 +22,18 @@ final class Transactions {
 		this.random = new Random(seed);
 	}
 
-	/** A transactional writer; what hung under its id is aborted now. */
+	/**
+	 * A transactional writer; what hung under its id is aborted now.  It
+	 * has one batch under way: where Kafka does not take the first one of a
+	 * transaction yet, because the last one's markers are being written, it
+	 * logs that the second one is out of order.
+	 */
 	static Writer writer(String bootstrap, Acks acks, long seed, String id,
 	    String codec) {
 		Writer writer = new Writer(bootstrap, acks, seed, Map.of(
 		    "transactional.id", id, "compression.type", codec,
-		    "transaction.timeout.ms", "900000"));
+		    "transaction.timeout.ms", "900000",
+		    "max.in.flight.requests.per.connection", "1"));
 
 		writer.producer().initTransactions();
 		return writer;
