@@ -1,5 +1,6 @@
 #include "api/api.h"
 
+#include "api/audit.h"
 #include "api/session.h"
 #include "api/share_acks.h"
 #include "api/throttle.h"
@@ -15,14 +16,15 @@
 /* Every frame begins with an api key and a version. */
 #define KEY_AND_VERSION_LEN 4
 
-/*
- * What a body may cost in memory: its structs are larger than its bytes on
- * the wire, by less than this.
- */
-#define ARENA_PER_FRAME_BYTE 24
-#define ARENA_BASE_BYTES (64 * 1024)
+#define MIB ((size_t)1024 * 1024)
+/* Structs in memory are larger than their bytes on the wire. */
+#define BODY_PER_FRAME_BYTE 4
+/* No matter how much larger they are in a small request. */
+#define BODY_BYTES_FREE MIB
 /* But no more than this, so that the reply to all of them has room, too. */
-#define ARENA_BODY_BYTES_MAX (16 * 1024 * 1024)
+#define BODY_BYTES_MAX (16 * MIB)
+/* The header, and what else a request is. */
+#define ARENA_BASE_BYTES ((size_t)64 * 1024)
 /* What the reply may add to what the request has taken. */
 #define ARENA_REPLY_BYTES (256 * 1024 * 1024)
 /* Bytes behind the body, which Kafka ignores, that are not worth a copy. */
@@ -202,6 +204,22 @@ api_find(int16_t key)
 	return NULL;
 }
 
+size_t
+api_body_bytes_max(size_t frame_len)
+{
+	return MIN(MAX(BODY_PER_FRAME_BYTE * frame_len, BODY_BYTES_FREE),
+	    BODY_BYTES_MAX);
+}
+
+/* All that a request may take until it is decoded. */
+static size_t
+arena_bytes_max(const struct api *api, size_t frame_len)
+{
+	size_t copied = (api->flags & API_BORROWS_FRAME) != 0 ? 0 : frame_len;
+
+	return ARENA_BASE_BYTES + copied + api_body_bytes_max(frame_len);
+}
+
 int16_t
 api_version_min(const struct api *api)
 {
@@ -363,9 +381,9 @@ api_dispatch(struct connection_handler *handler, struct connection *connection,
 		return;
 	}
 	request = request_new(server, api, version, connection,
-	    ARENA_BASE_BYTES + frame.len +
-		MIN(ARENA_PER_FRAME_BYTE * frame.len, ARENA_BODY_BYTES_MAX));
+	    arena_bytes_max(api, frame.len));
 	if (decode_lean(request, frame, served) != 0) {
+		audit_invalid_request(request, connection, frame.len);
 		request_abandon(request);
 		connection_close(connection, "a request that does not parse");
 		return;

@@ -82,6 +82,14 @@ struct api {
 		__VA_ARGS__                                         \
 	}
 
+/*
+ * What the decoded body of a frame of so many bytes may take in memory: four
+ * times the frame, or 1 MiB where that is more, and 16 MiB at the most.  Who
+ * needs more is refused as one that does not parse: next to nothing is in its
+ * many elements, not even names.
+ */
+size_t api_body_bytes_max(size_t frame_len);
+
 /* The row of key, or NULL where that API is not served. */
 const struct api *api_find(int16_t key);
 

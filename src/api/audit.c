@@ -209,6 +209,23 @@ audit_failed_login(struct audit *audit, const struct connection *connection,
 		    connection_id(connection), SLICE_ARG(message));
 }
 
+/* --- Requests ------------------------------------------------------------- */
+
+void
+audit_invalid_request(const struct request *request,
+    const struct connection *connection, size_t len)
+{
+	const struct audit *audit = request->server->audit;
+
+	if (audit == NULL ||
+	    log_limit_admits(audit->network, "invalid request",
+		slice_str(connection_peer_host(connection))))
+		log_info(NETWORK_LOGGER,
+		    "[%s] invalid %s request, version %d, of %zu bytes",
+		    connection_id(connection), request->messages->name,
+		    request->version, len);
+}
+
 /* --- Changes -------------------------------------------------------------- */
 
 /* A walk over a response, whose structs name what they are about. */

@@ -6,14 +6,15 @@
  *				StandardAuthorizer): denied ones at INFO, others
  *				at DEBUG
  *	auth			logins that have failed, at INFO
+ *	net			requests that do not parse, at INFO
  *	klamm.audit		changes of APIs with API_CHANGES, at INFO: one
  *				line an entry, with its result
  *
  * Whoever has no rights can cause lines as fast as requests: of those about
- * denials, failed logins and changes that failed, and of the network's about
- * connections and frames that it refused, one is written for each kind and
- * peer in klamm.audit.interval.ms, with how many were left out.  Values are
- * never written, only names.
+ * denials, failed logins, changes that failed and requests that do not parse,
+ * and of the network's about connections and frames that it refused, one is
+ * written for each kind and peer in klamm.audit.interval.ms, with how many
+ * were left out.  Values are never written, only names.
  *
  * Thread: any, but for audit_start.
  */
@@ -46,6 +47,13 @@ void audit_decision(const struct request *request,
 /* A login of connection has failed, of which its client hears message. */
 void audit_failed_login(struct audit *audit,
     const struct connection *connection, struct slice message);
+
+/*
+ * request, a frame of len bytes on connection, does not parse or takes too much
+ * memory.
+ */
+void audit_invalid_request(const struct request *request,
+    const struct connection *connection, size_t len);
 
 /* request, of an API with API_CHANGES, is answered with response. */
 void audit_change(const struct request *request, const void *response);

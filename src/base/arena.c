@@ -24,7 +24,7 @@ void
 arena_lend(struct arena *arena, void *bytes, size_t len)
 {
 	assert(arena->next == arena->end &&
-	    (uintptr_t)bytes % _Alignof(max_align_t) == 0);
+	    (uintptr_t)bytes % ARENA_ALIGN == 0);
 	arena->lent = arena->next = bytes;
 	arena->lent_len = len;
 	arena->end = arena->next + len;
@@ -97,9 +97,7 @@ arena_left(const struct arena *arena)
 static size_t
 aligned(size_t size)
 {
-	const size_t align = _Alignof(max_align_t);
-
-	return (MAX(size, 1) + align - 1) & ~(align - 1);
+	return (MAX(size, 1) + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
 }
 
 /* size, which is aligned, bytes; the cap has been looked at. */

@@ -28,6 +28,9 @@
 struct arena_chunk;
 struct budget;
 
+/* Of all that is handed out: enough for pointers and numbers of 64 bits. */
+#define ARENA_ALIGN ((size_t)8)
+
 struct arena {
 	struct arena_chunk *chunks;	/* newest first */
 	uint8_t *next;			/* next free byte of the newest */
@@ -45,7 +48,7 @@ struct arena {
 void arena_init(struct arena *arena, size_t size_bytes_max);
 
 /*
- * Hand out len bytes at bytes, aligned for any type, before more is allocated.
+ * Hand out len bytes at bytes, aligned as ARENA_ALIGN, before others are made.
  * They stay the caller's, who frees them after the last arena_reset.  The
  * arena is empty.
  */
@@ -64,7 +67,7 @@ void arena_charge(struct arena *arena, struct budget *budget);
 void arena_reset(struct arena *arena);
 
 /*
- * size bytes aligned for any type, not initialised, or NULL where the cap
+ * size bytes aligned as ARENA_ALIGN, not initialised, or NULL where the cap
  * would be passed.  A size of 0 gives a valid pointer.
  */
 void *arena_alloc(struct arena *arena, size_t size) WARN_UNUSED;

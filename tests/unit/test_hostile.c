@@ -4,11 +4,11 @@
  * they get; whole, cut off, with a count beyond the bytes, and with bytes that
  * were turned over.
  *
- * What they cost is counted where it is taken, by the arena.  A struct in
- * memory is larger than its fewest bytes on the wire, so a whole request costs
- * a multiple of itself, which the dispatcher bounds (24 bytes for each of the
- * frame's, 16 MiB in all); one that announces more than it has costs no more
- * than what it has.
+ * What they cost is counted where it is taken, by the arena and its budget.  A
+ * struct in memory is larger than its fewest bytes on the wire, so a whole
+ * request could cost many times itself, which the dispatcher bounds
+ * (api_body_bytes_max); one that announces more than it has costs no more than
+ * what it has.  What clients really send is within the bounds, however much.
  */
 #include "unit/unit.h"
 
@@ -16,17 +16,15 @@
 
 #include "api/api.h"
 #include "base/arena.h"
+#include "base/budget.h"
 #include "base/rng.h"
 #include "wire/codec.h"
 #include "wire/output.h"
 
-#define ELEMENTS 3000
 #define MUTATIONS 20
-
-/* As src/api/api.c has it. */
-#define MEMORY_PER_BYTE 24
+#define MIB ((size_t)1 << 20)
 /* What an arena takes at once. */
-#define MEMORY_MIN ((size_t)64 << 10)
+#define CHUNK_BYTES ((size_t)64 << 10)
 
 /* An array inside a message: the fields that lead to it. */
 #define DEPTH_MAX 8
@@ -39,11 +37,76 @@ struct path {
 struct hostile {
 	const struct kp_message *message;
 	int version;
+	int32_t elements;
+	bool honest;		/* they are what clients send */
+	void (*send)(struct hostile *h, struct slice frame);
 	struct arena arena;	/* of what is sent */
 	struct rng rng;
 	double worst;		/* bytes taken for one of the frame */
 	const char *worst_of;
 };
+
+static void set(struct hostile *h, enum kp_kind kind,
+    const struct kp_field *field, void *at);
+
+/* Names of ten letters; of each array one element. */
+static void
+set_fields(struct hostile *h, const struct kp_struct *type, void *data)
+{
+	kp_defaults_struct(type, data);
+	for (unsigned i = 0; h->honest && i < type->field_count; i++) {
+		const struct kp_field *field = &type->fields[i];
+
+		if (kp_field_present(field, h->version))
+			set(h, (enum kp_kind)field->kind, field,
+			    (char *)data + field->offset);
+	}
+}
+
+static void *
+set_array(struct hostile *h, const struct kp_field *field, void *at,
+    int32_t count)
+{
+	size_t size = kp_kind_size((enum kp_kind)field->element, field->type);
+	char *elements = arena_xcalloc(&h->arena, (size_t)count, size);
+
+	for (int32_t i = 0; i < count; i++)
+		set(h, (enum kp_kind)field->element, field,
+		    elements + (size_t)i * size);
+	memcpy(at, &elements, sizeof(elements));
+	*kp_count(at) = count;
+	return elements;
+}
+
+/* A value of the field's, or of an element of it. */
+static void
+set(struct hostile *h, enum kp_kind kind, const struct kp_field *field,
+    void *at)
+{
+	switch (kind) {
+	case KP_STRING:
+	case KP_STRING_PLAIN:
+		*(struct slice *)at = slice_str(h->honest ? "name-12345" : "");
+		break;
+	case KP_BYTES:
+		*(struct slice *)at =
+		    slice_str(h->honest ? "0123456789abcdef" : "");
+		break;
+	case KP_RECORDS:
+		/* As large as the smallest batch. */
+		((struct kp_records *)at)->bytes =
+		    slice_of(arena_xcalloc(&h->arena, 1, 70), 70);
+		break;
+	case KP_STRUCT:
+		set_fields(h, field->type, at);
+		break;
+	case KP_ARRAY:
+		(void)set_array(h, field, at, 1);
+		break;
+	default:
+		break;
+	}
+}
 
 /* A body whose arrays along the path have one element, the last one many. */
 static void
@@ -53,26 +116,14 @@ fill(struct hostile *h, const struct kp_struct *type, void *data,
 	const struct kp_field *field = path->fields[at];
 	void *there = (char *)data + field->offset;
 	bool last = at == path->depth - 1;
-	int32_t count = last ? ELEMENTS : 1;
-	size_t size = kp_kind_size((enum kp_kind)field->element, field->type);
-	char *elements;
+	void *elements;
 
-	assert(type != NULL);
+	set_fields(h, type, data);
 	if (field->kind == KP_STRUCT) {
 		fill(h, field->type, there, path, at + 1);
 		return;
 	}
-	elements = arena_xcalloc(&h->arena, (size_t)count, size);
-	for (int32_t i = 0; i < count; i++) {
-		char *element = elements + (size_t)i * size;
-
-		if (field->element == KP_STRUCT)
-			kp_defaults_struct(field->type, element);
-		else if (field->element == KP_STRING)
-			*(struct slice *)(void *)element = slice_str("");
-	}
-	memcpy(there, &elements, sizeof(elements));
-	*kp_count(there) = count;
+	elements = set_array(h, field, there, last ? h->elements : 1);
 	if (!last)
 		fill(h, field->type, elements, path, at + 1);
 }
@@ -85,7 +136,6 @@ encode(struct hostile *h, const struct path *path)
 	char *bytes;
 	size_t len = 0;
 
-	kp_defaults(h->message, body);
 	fill(h, h->message->body, body, path, 0);
 	output_init(&out, &h->arena);
 	if (kp_encode(h->message, h->version, body, &out) != 0)
@@ -98,18 +148,21 @@ encode(struct hostile *h, const struct path *path)
 	return slice_of(bytes, len);
 }
 
-/* Decode it; how many bytes that took. */
+/* Decode it as the dispatcher does; how many bytes that took from malloc. */
 static size_t
 cost(const struct hostile *h, struct slice frame, int *result)
 {
 	struct arena memory;
+	struct budget budget;
 	size_t used, bytes;
 	void *body = xmalloc(h->message->body->size);
 
-	arena_init(&memory, SIZE_MAX);
+	budget_init(&budget, SIZE_MAX / 2);
+	arena_init(&memory, api_body_bytes_max(frame.len));
+	arena_charge(&memory, &budget);
 	*result = kp_decode_prefix(
 	    h->message, h->version, frame, &memory, body, &used);
-	bytes = memory.size_bytes;
+	bytes = atomic_load(&budget.used);
 	arena_reset(&memory);
 	free(body);
 	return bytes;
@@ -119,25 +172,47 @@ static void
 expect_below(const struct hostile *h, size_t bytes, struct slice frame,
     const char *what)
 {
-	if (bytes > MEMORY_PER_BYTE * frame.len + MEMORY_MIN)
+	if (bytes > MAX(4 * frame.len, MIB) + CHUNK_BYTES ||
+	    bytes > 16 * MIB + CHUNK_BYTES)
 		fail_msg("%s version %d, %s: %zu bytes for %zu",
 		    h->message->name, h->version, what, bytes, frame.len);
 }
 
+/* It is accepted or not, and within its bounds. */
 static void
-send_hostile(struct hostile *h, struct slice frame)
+send_large(struct hostile *h, struct slice frame)
 {
-	uint8_t *bytes = (uint8_t *)(uintptr_t)frame.data;
 	int result;
 	size_t whole = cost(h, frame, &result);
 
-	assert_int_equal(result, 0);
-	expect_below(h, whole, frame, "whole");
-	if (whole > MEMORY_MIN &&
+	expect_below(h, whole, frame, "large");
+	if (frame.len >= MIB / 4 &&
 	    (double)whole / (double)frame.len > h->worst) {
 		h->worst = (double)whole / (double)frame.len;
 		h->worst_of = h->message->name;
 	}
+}
+
+static void
+send_honest(struct hostile *h, struct slice frame)
+{
+	int result;
+	size_t whole = cost(h, frame, &result);
+
+	if (result != 0)
+		fail_msg("%s version %d of %zu bytes is refused",
+		    h->message->name, h->version, frame.len);
+	expect_below(h, whole, frame, "honest");
+}
+
+static void
+send_small(struct hostile *h, struct slice frame)
+{
+	uint8_t *bytes = (uint8_t *)(uintptr_t)frame.data;
+	int result;
+
+	expect_below(h, cost(h, frame, &result), frame, "whole");
+	assert_int_equal(result, 0);
 	for (size_t part = 1; part < 4; part++)
 		expect_below(h,
 		    cost(h, slice_of(frame.data, frame.len * part / 4),
@@ -170,7 +245,7 @@ visit(struct hostile *h, const struct kp_struct *type, struct path *path)
 			struct slice frame = encode(h, path);
 
 			if (!slice_is_null(frame))
-				send_hostile(h, frame);
+				h->send(h, frame);
 			arena_reset(&h->arena);
 			if (field->element == KP_STRUCT)
 				visit(h, field->type, path);
@@ -181,27 +256,55 @@ visit(struct hostile *h, const struct kp_struct *type, struct path *path)
 	}
 }
 
+/* Each array of each request, of every so many versions from the last one. */
 static void
-no_request_costs_more_than_it_may(void **state UNUSED)
+visit_all(struct hostile *h, int step)
 {
-	struct hostile h = { .worst = 0 };
 	size_t count;
 	const struct api *const *rows = api_table(&count);
 
-	rng_init(&h.rng, 1);
-	arena_init(&h.arena, SIZE_MAX);
+	rng_init(&h->rng, 1);
+	arena_init(&h->arena, SIZE_MAX);
 	for (size_t i = 0; i < count; i++) {
 		struct path path = { .depth = 0 };
 
-		h.message = rows[i]->request;
-		for (h.version = api_version_min(rows[i]);
-		    h.version <= api_version_max(rows[i]); h.version++)
-			visit(&h, h.message->body, &path);
+		h->message = rows[i]->request;
+		for (h->version = api_version_max(rows[i]);
+		    h->version >= api_version_min(rows[i]); h->version -= step)
+			visit(h, h->message->body, &path);
 	}
+}
+
+static void
+no_request_costs_more_than_it_may(void **state UNUSED)
+{
+	struct hostile h = { .elements = 3000, .send = send_small };
+
+	visit_all(&h, 1);
+}
+
+static void
+large_requests_cost_no_more_than_they_may(void **state UNUSED)
+{
+	struct hostile h = { .elements = 100000, .send = send_large };
+
+	visit_all(&h, 4);
 	printf("at most %.1f bytes for one of the frame's (%s)\n", h.worst,
 	    h.worst_of);
 	/* A test that decodes nothing would find nothing. */
 	assert_true(h.worst > 1);
+}
+
+static void
+what_clients_send_is_within_the_bounds(void **state UNUSED)
+{
+	struct hostile h = {
+		.elements = 20000,
+		.honest = true,
+		.send = send_honest,
+	};
+
+	visit_all(&h, 1);
 }
 
 int
@@ -209,6 +312,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_request_costs_more_than_it_may),
+		cmocka_unit_test(large_requests_cost_no_more_than_they_may),
+		cmocka_unit_test(what_clients_send_is_within_the_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

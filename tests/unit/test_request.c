@@ -166,7 +166,7 @@ coordinators_are_found_for_so_many(void **state)
 	body.coordinator_keys =
 	    xcalloc(KEYS, sizeof(*body.coordinator_keys));
 	for (int32_t i = 0; i < KEYS; i++)
-		body.coordinator_keys[i] = slice_str("");
+		body.coordinator_keys[i] = slice_str("group");
 	body.coordinator_keys_count = KEYS - 1;
 	response = api_client_call(
 	    &setting->client, KP_FIND_COORDINATOR_KEY, 5, &body);
