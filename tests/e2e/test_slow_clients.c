@@ -2,9 +2,10 @@
  * Clients that do not read, do not finish what they began to send, or say
  * nothing at all: each costs the broker little, and the others nothing.
  *
- *	test_slow_clients [DEAF]
+ *	test_slow_clients [COUNT]
  *
- * DEAF of them ask for large answers and do not read them; make check has few.
+ * So many ask for large answers and do not read them, and so many do not get
+ * to logging in; make check has few.
  */
 #include "unit/unit.h"
 
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "e2e/broker_process.h"
 #include "e2e/raw_client.h"
+#include "e2e/raw_login.h"
 #include "e2e/raw_topic.h"
 #include "wire/error.h"
 #include "wire/generated/api_versions.h"
@@ -32,6 +34,7 @@
 
 static struct broker_process broker;
 static size_t deaf_count = 8;
+static size_t stranger_count = 100;
 
 static int
 start_broker(void **state UNUSED)
@@ -48,9 +51,10 @@ stop_broker(void **state UNUSED)
 }
 
 static void
-expect_growth_below(size_t before, size_t limit)
+expect_growth_below(
+    const struct broker_process *process, size_t before, size_t limit)
 {
-	size_t now = broker_process_memory(&broker, "VmRSS:");
+	size_t now = broker_process_memory(process, "VmRSS:");
 
 	if (BROKER_MEASURES_MEMORY && now > before && now - before > limit)
 		fail_msg("the broker has grown by %zu KiB, more than %zu",
@@ -127,7 +131,7 @@ test_requests_of_the_deaf_are_bounded(void **state UNUSED)
 		    1, NULL);
 		(void)ask_for_ever(&clients[i], frame, 32 * MIB);
 	}
-	expect_growth_below(before, CLIENTS * 4 * MIB);
+	expect_growth_below(&broker, before, CLIENTS * 4 * MIB);
 	expect_service();
 	for (size_t i = 0; i < CLIENTS; i++)
 		raw_client_fini(&clients[i]);
@@ -195,7 +199,8 @@ test_answers_to_the_deaf_are_bounded(void **state UNUSED)
 		    fetch_frame(&clients[i], "large"), 32 * MIB);
 		assert_true(asked.whole > 0);
 	}
-	expect_growth_below(before, 8 * MIB + deaf_count * DEAF_BYTES_MAX);
+	expect_growth_below(
+	    &broker, before, 8 * MIB + deaf_count * DEAF_BYTES_MAX);
 	expect_service();
 	for (size_t i = 0; i < deaf_count - 1; i++)
 		raw_client_fini(&clients[i]);
@@ -224,9 +229,46 @@ test_announced_bytes_cost_nothing(void **state UNUSED)
 		raw_client_send(&clients[i], begin, sizeof(begin));
 	}
 	expect_service();
-	expect_growth_below(before, 8 * MIB);
+	expect_growth_below(&broker, before, 8 * MIB);
 	for (size_t i = 0; i < CLIENTS; i++)
 		raw_client_fini(&clients[i]);
+}
+
+/*
+ * Large frames before the login, which never end: all of them together cost
+ * 16 MiB, and what a read brings of each.  Others log in meanwhile.
+ */
+static void
+test_strangers_cost_little(void **state UNUSED)
+{
+	enum { FRAME = 500000, SENT = 400000 };
+	struct raw_client *clients = xcalloc(stranger_count, sizeof(*clients));
+	struct raw_client client;
+	struct broker_process other;
+	uint8_t *begin = xcalloc(1, SENT);
+	size_t before;
+
+	raw_login_broker(&other);
+	broker_process_restart(&other);
+	before = broker_process_memory(&other, "VmRSS:");
+	be32_put(begin, FRAME);
+	be16_put(begin + 4, KP_API_VERSIONS_KEY);
+	for (size_t i = 0; i < stranger_count; i++) {
+		raw_client_init(&clients[i], &other);
+		(void)send(clients[i].fd, begin, SENT,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	raw_client_init(&client, &other);
+	assert_int_equal(
+	    raw_login(&client, "bob", "bob-secret"), KP_NONE);
+	raw_client_fini(&client);
+	expect_growth_below(&other, before,
+	    24 * MIB + stranger_count * (size_t)16384);
+	for (size_t i = 0; i < stranger_count; i++)
+		raw_client_fini(&clients[i]);
+	broker_process_fini(&other);
+	free(begin);
+	free(clients);
 }
 
 /* Bytes that come one by one hold nobody else up. */
@@ -268,7 +310,7 @@ test_idle_clients_are_cheap(void **state UNUSED)
 		(void)raw_client_call(&clients[i], KP_API_VERSIONS_KEY, 0,
 		    NULL);
 	}
-	expect_growth_below(before, CLIENTS * 8192);
+	expect_growth_below(&broker, before, CLIENTS * 8192);
 	for (size_t i = 0; i < CLIENTS; i++)
 		raw_client_fini(&clients[i]);
 	free(clients);
@@ -282,11 +324,13 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_requests_of_the_deaf_are_bounded),
 		cmocka_unit_test(test_answers_to_the_deaf_are_bounded),
 		cmocka_unit_test(test_announced_bytes_cost_nothing),
+		cmocka_unit_test(test_strangers_cost_little),
 		cmocka_unit_test(test_trickling_clients_hold_nobody_up),
 		cmocka_unit_test(test_idle_clients_are_cheap),
 	};
 
 	if (argc == 2)
-		deaf_count = MAX(strtoul(argv[1], NULL, 10), 1);
+		deaf_count = stranger_count =
+		    MAX(strtoul(argv[1], NULL, 10), 1);
 	return cmocka_run_group_tests(tests, start_broker, stop_broker);
 }
