@@ -191,7 +191,7 @@ struct farewell {
 static void
 farewell_prepare(struct shard *shard, struct farewell *farewell)
 {
-	struct shard_timer *timer = shard_timers_first(&shard->timers);
+	int64_t next_ms = shard_timers_next_ms(&shard->timers);
 	struct shard_wait *wait = wait_first(shard);
 
 	list_init(&farewell->finished);
@@ -199,9 +199,9 @@ farewell_prepare(struct shard *shard, struct farewell *farewell)
 	farewell->watch_offset = -1;
 	if (wait != NULL && shard->watch_offset < 0)
 		farewell->watch_offset = shard->watch_offset = wait->offset;
-	farewell->wake = timer != NULL && timer->deadline_ms < shard->wake_ms;
+	farewell->wake = next_ms < shard->wake_ms;
 	if (farewell->wake)
-		shard->wake_ms = timer->deadline_ms;
+		shard->wake_ms = next_ms;
 }
 
 static void
@@ -510,12 +510,9 @@ shard_tick(struct shard *shard)
 	int64_t now_ms = clock_monotonic_ms(), next_ms;
 
 	pthread_mutex_lock(&shard->mutex);
-	while ((timer = shard_timers_first(&shard->timers)) != NULL &&
-	    timer->deadline_ms <= now_ms) {
-		shard_timers_remove(&shard->timers, timer);
+	while ((timer = shard_timers_take(&shard->timers, now_ms)) != NULL)
 		timer->fired(timer, shard);
-	}
-	next_ms = timer == NULL ? INT64_MAX : timer->deadline_ms;
+	next_ms = shard_timers_next_ms(&shard->timers);
 	shard->wake_ms = next_ms;
 	shard_leave(shard);
 	return next_ms;
@@ -537,7 +534,7 @@ unload(struct shard *shard, enum shard_state state, enum kp_error error)
 	shard->kind->unloaded(shard, error);
 	shard_discard(shard);
 	shard_timers_remove(&shard->timers, &shard->wait_timer);
-	assert(shard_timers_first(&shard->timers) == NULL);
+	assert(shard_timers_next_ms(&shard->timers) == INT64_MAX);
 }
 
 /* A load that is under way ends here, and with it what it has replayed. */

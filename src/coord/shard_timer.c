@@ -1,5 +1,11 @@
 #include "coord/shard_timer.h"
 
+/*
+ * Those that have moved are put in place so much ahead: together, and not
+ * each at a moment of its own for which somebody has to wake up.
+ */
+#define AHEAD_MS 1000
+
 void
 shard_timers_init(struct shard_timers *timers)
 {
@@ -30,7 +36,7 @@ sift_up(struct shard_timers *timers, size_t i)
 	while (i > 0) {
 		size_t parent = (i - 1) / 2;
 
-		if (timers->heap[parent]->deadline_ms <= timer->deadline_ms)
+		if (timers->heap[parent]->placed_ms <= timer->placed_ms)
 			break;
 		place(timers, i, timers->heap[parent]);
 		i = parent;
@@ -46,10 +52,10 @@ sift_down(struct shard_timers *timers, size_t i)
 
 	while ((child = 2 * i + 1) < timers->count) {
 		if (child + 1 < timers->count &&
-		    timers->heap[child + 1]->deadline_ms <
-			timers->heap[child]->deadline_ms)
+		    timers->heap[child + 1]->placed_ms <
+			timers->heap[child]->placed_ms)
 			child++;
-		if (timers->heap[child]->deadline_ms >= timer->deadline_ms)
+		if (timers->heap[child]->placed_ms >= timer->placed_ms)
 			break;
 		place(timers, i, timers->heap[child]);
 		i = child;
@@ -75,9 +81,11 @@ shard_timers_set(struct shard_timers *timers, struct shard_timer *timer,
 	if (!shard_timer_running(timer)) {
 		heap_grow(timers);
 		place(timers, timers->count++, timer);
+	} else if (deadline_ms >= timer->placed_ms) {
+		return;
 	}
+	timer->placed_ms = deadline_ms;
 	sift_up(timers, timer->position - 1);
-	sift_down(timers, timer->position - 1);
 }
 
 void
@@ -99,8 +107,36 @@ shard_timers_remove(struct shard_timers *timers, struct shard_timer *timer)
 	sift_down(timers, last->position - 1);
 }
 
-struct shard_timer *
-shard_timers_first(const struct shard_timers *timers)
+/* Give those that have moved, and whose places come by then, new ones. */
+static void
+settle(struct shard_timers *timers, int64_t until_ms)
 {
-	return timers->count == 0 ? NULL : timers->heap[0];
+	while (timers->count > 0) {
+		struct shard_timer *first = timers->heap[0];
+
+		if (first->placed_ms == first->deadline_ms ||
+		    first->placed_ms > until_ms)
+			return;
+		first->placed_ms = first->deadline_ms;
+		sift_down(timers, 0);
+	}
+}
+
+struct shard_timer *
+shard_timers_take(struct shard_timers *timers, int64_t now_ms)
+{
+	struct shard_timer *first;
+
+	settle(timers, now_ms + AHEAD_MS);
+	if (timers->count == 0 || timers->heap[0]->placed_ms > now_ms)
+		return NULL;
+	first = timers->heap[0];
+	shard_timers_remove(timers, first);
+	return first;
+}
+
+int64_t
+shard_timers_next_ms(const struct shard_timers *timers)
+{
+	return timers->count == 0 ? INT64_MAX : timers->heap[0]->placed_ms;
 }

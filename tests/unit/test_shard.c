@@ -740,6 +740,48 @@ the_host_is_woken_for_the_earliest(void **state UNUSED)
 	world_fini(&world);
 }
 
+/*
+ * Whoever moves to a later moment fires then and not before, even if nobody
+ * comes at the earlier one, and can come back to an earlier one still.
+ */
+static void
+timers_that_are_put_off_fire_once(void **state UNUSED)
+{
+	struct ticking timers[TIMERS] = { 0 };
+	struct world world;
+	int64_t last_ms = 0;
+
+	world_start(&world);
+	for (int64_t beat = 0; beat < 20; beat++) {
+		world.now_ms = beat * 3000;
+		if (beat > 0)
+			assert_true(shard_tick(&world.shard) > world.now_ms);
+		assert_int_equal(shard_enter(&world.shard), KP_NONE);
+		for (int i = 0; i < TIMERS; i++) {
+			timers[i].timer.fired = tick;
+			timers[i].last_ms = &last_ms;
+			shard_timer_start(&world.shard, &timers[i].timer,
+			    10000 + i * 7919 % TIMERS);
+		}
+		shard_leave(&world.shard);
+	}
+	assert_int_equal(last_ms, 0);
+	assert_int_equal(shard_enter(&world.shard), KP_NONE);
+	for (int i = 0; i < TIMERS; i += 3)
+		shard_timer_start(&world.shard, &timers[i].timer, 5000);
+	for (int i = 0; i < TIMERS; i += 4)
+		shard_timer_stop(&world.shard, &timers[i].timer);
+	shard_leave(&world.shard);
+	for (int64_t next; (next = shard_tick(&world.shard)) != INT64_MAX;) {
+		assert_true(next > world.now_ms);
+		world.now_ms = next;
+	}
+	for (int i = 0; i < TIMERS; i++)
+		assert_int_equal(timers[i].fired_count, i % 4 == 0 ? 0 : 1);
+	assert_in_range(last_ms, 57000 + 10000, 57000 + 10000 + TIMERS);
+	world_fini(&world);
+}
+
 static void
 tick_again(struct shard_timer *timer, struct shard *shard)
 {
@@ -1047,6 +1089,7 @@ main(void)
 		    a_loaded_shard_waits_for_what_is_not_committed),
 		cmocka_unit_test(timers_fire_in_order),
 		cmocka_unit_test(the_host_is_woken_for_the_earliest),
+		cmocka_unit_test(timers_that_are_put_off_fire_once),
 		cmocka_unit_test(a_tick_ends_however_short_its_timers),
 		cmocka_unit_test(loading_replays_the_log_in_pieces),
 		cmocka_unit_test(a_loading_shard_answers_while_it_reads),
