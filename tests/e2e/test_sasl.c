@@ -9,6 +9,7 @@
 #include "e2e/broker_process.h"
 #include "e2e/kafka_client.h"
 #include "e2e/raw_client.h"
+#include "e2e/scram_login.h"
 #include "e2e/raw_login.h"
 #include "wire/codec.h"
 #include "wire/error.h"
@@ -50,6 +51,8 @@ start_broker(void **state UNUSED)
 		   "org.apache.kafka.common.security.scram.ScramLoginModule "
 		   "required;",
 	    "--override", PREFIX "plain.connections.max.reauth.ms=1500",
+	    "--override",
+	    PREFIX "scram-sha-256.connections.max.reauth.ms=60000",
 	    "--override", "connection.failed.authentication.delay.ms=1", NULL);
 	return 0;
 }
@@ -447,6 +450,32 @@ passwords_come_and_go(void **state)
 	assert_false(gets_in("SCRAM-SHA-256", "carol", "second"));
 }
 
+/* Who is in stays until his time is over, and does not get more of it. */
+static void
+a_user_who_is_gone_does_not_stay(void **state)
+{
+	const struct kp_sasl_authenticate_response *response;
+	const struct slice name = slice_str("dave");
+	const struct slice password = slice_str("dave's");
+	struct raw_client client;
+
+	log_in(*state);
+	assert_int_equal(set_password(*state, "dave", "dave's"), KP_NONE);
+	raw_client_init(&client, &broker);
+	response = scram_login(&client, SCRAM_SHA_256, name, password, "");
+	assert_int_equal(response->error_code, KP_NONE);
+	assert_int_equal(response->session_lifetime_ms, 60000);
+	assert_int_equal(take_password(*state, "dave"), KP_NONE);
+	expect_served(&client);
+	response = scram_login(&client, SCRAM_SHA_256, name, password, "");
+	assert_int_equal(response->error_code, KP_SASL_AUTHENTICATION_FAILED);
+	assert_true(slice_equal_str(response->error_message,
+	    "Authentication failed during re-authentication due to invalid "
+	    "credentials with SASL mechanism SCRAM-SHA-256"));
+	raw_client_expect_close(&client);
+	raw_client_fini(&client);
+}
+
 /* A name that begins with another, up to a byte of zero, is another name. */
 static void
 names_are_compared_whole(void **state)
@@ -534,6 +563,7 @@ main(void)
 		EACH(nobody_becomes_somebody_else),
 		EACH(a_session_keeps_its_mechanism),
 		EACH(passwords_come_and_go),
+		EACH(a_user_who_is_gone_does_not_stay),
 		EACH(names_are_compared_whole),
 		cmocka_unit_test(librdkafka_gets_in_with_the_password),
 		cmocka_unit_test(users_may_be_in_a_file),
