@@ -238,6 +238,15 @@ test_security_is_not_ignored(void **state UNUSED)
 	expect_refused(check_config("listeners=SASL_PLAINTEXT://:9093\n"
 				    "sasl.enabled.mechanisms=PLAIN"),
 	    "listener.name.sasl_plaintext.plain.sasl.jaas.config");
+	/* Without the listener's name it is of nobody, for Kafka, too. */
+	expect_refused(
+	    check_config("listeners=SASL_PLAINTEXT://:9093\n"
+			 "sasl.enabled.mechanisms=PLAIN\n"
+			 "plain.sasl.jaas.config="
+			 "org.apache.kafka.common.security.plain."
+			 "PlainLoginModule required user_a=\"hush\";"),
+	    "listener.name.sasl_plaintext.plain.sasl.jaas.config is not set. "
+	    "Could not find a 'KafkaServer'");
 	expect_refused(
 	    check_config("listeners=SASL_PLAINTEXT://:9093\n"
 			 "sasl.enabled.mechanisms=PLAIN\n"

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 #define TOPIC "t"
 #define ROUNDS 5
@@ -353,6 +354,31 @@ alterations_outlive_the_process(void **state UNUSED)
 	certificate_free(&stranger);
 }
 
+/* A start reads them, whatever has come in their place, as Kafka's does. */
+static void
+stores_of_the_file_are_needed_by_a_start(void **state UNUSED)
+{
+	struct certificate file = certificate_new("broker", &authority);
+	struct certificate other = certificate_new("broker", &authority);
+	char *other_pem = xasprintf("%s/other.pem", directory);
+
+	put_certificate(&file);
+	certificate_write(&other, other_pem);
+	assert_int_equal(alter(other_pem), RD_KAFKA_RESP_ERR_NO_ERROR);
+	broker_process_stop(&broker);
+	assert_int_equal(unlink(keystore_pem), 0);
+	broker_process_launch(&broker);
+	assert_int_equal(WEXITSTATUS(broker_process_wait(&broker)), 1);
+	assert_true(broker_process_logged(&broker, keystore_pem));
+	put_certificate(&file);
+	broker_process_restart(&broker);
+	assert_true(new_connection_shows(&other));
+	assert_int_equal(alter(NULL), RD_KAFKA_RESP_ERR_NO_ERROR);
+	free(other_pem);
+	certificate_free(&file);
+	certificate_free(&other);
+}
+
 int
 main(void)
 {
@@ -361,6 +387,7 @@ main(void)
 		cmocka_unit_test(bad_stores_change_nothing),
 		cmocka_unit_test(alterations_rotate_under_load),
 		cmocka_unit_test(alterations_outlive_the_process),
+		cmocka_unit_test(stores_of_the_file_are_needed_by_a_start),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
