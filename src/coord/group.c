@@ -106,7 +106,7 @@ group_is_deserted(const struct group *group)
 {
 	return group->kind != NULL ?
 	    group->kind->members_count(group) == 0 :
-	    group->state == GROUP_EMPTY && group->pending.count == 0;
+	    group->state == GROUP_EMPTY;
 }
 
 void

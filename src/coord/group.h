@@ -179,7 +179,7 @@ void group_become_share(struct group *group);
 void group_delete_forgotten(struct group_shard *shard, struct group_call *call,
     struct slice group_id);
 
-/* Has it no members, of whatever protocol? */
+/* Has it no members, of whatever protocol?  Who only got an id is none. */
 bool group_is_deserted(const struct group *group);
 
 /* Free it; nobody is parked and no timer runs any more. */

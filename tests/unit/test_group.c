@@ -599,6 +599,28 @@ offsets_expire_and_the_group_with_them(void **state UNUSED)
 	world_fini(&world);
 }
 
+/* Who got an id and did not come back with it keeps no group. */
+static void
+a_group_of_nothing_but_ids_goes(void **state UNUSED)
+{
+	struct world world;
+	struct client a;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	a.session_ms = (int32_t)(2 * world.settings.retention_check_ms);
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_MEMBER_ID_REQUIRED);
+	assert_non_null(group_find(&world.shard, slice_str("g")));
+	world_pass(&world, world.settings.retention_check_ms);
+	assert_null(group_find(&world.shard, slice_str("g")));
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_UNKNOWN_MEMBER_ID);
+	world_restart(&world);
+	assert_null(group_find(&world.shard, slice_str("g")));
+	world_fini(&world);
+}
+
 static void
 answers_wait_for_the_high_watermark(void **state UNUSED)
 {
@@ -1780,6 +1802,7 @@ main(void)
 		cmocka_unit_test(who_leaves_while_it_joins_has_no_id),
 		cmocka_unit_test(simple_consumers_commit_without_a_group),
 		cmocka_unit_test(offsets_expire_and_the_group_with_them),
+		cmocka_unit_test(a_group_of_nothing_but_ids_goes),
 		cmocka_unit_test(answers_wait_for_the_high_watermark),
 		cmocka_unit_test(a_failed_append_leaves_no_trace),
 		cmocka_unit_test(a_full_group_refuses),
