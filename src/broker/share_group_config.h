@@ -32,11 +32,4 @@ void share_group_config_read(struct share_group_config *config,
     struct image *image, const struct configs *configs,
     struct slice group_id);
 
-/*
- * A duration as java.time.Duration reads it, "P1DT2H3M4.5S", in ms that are
- * not negative; -1 where it is none, or too long.
- */
-int share_group_config_duration(struct slice text, int64_t *duration_ms)
-    WARN_UNUSED;
-
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/duration.h"
 #include "base/slice.h"
 #include "base/tally.h"
 #include "meta/config_tables.h"
@@ -381,20 +382,34 @@ check_bool(const struct checking *checking)
 		"Expected value to be either true or false");
 }
 
+static bool
+is_by_duration(struct slice value)
+{
+	static const char prefix[] = "by_duration:";
+	size_t len = sizeof(prefix) - 1;
+	int64_t duration_ms;
+
+	return value.len > len && memcmp(value.data, prefix, len) == 0 &&
+	    duration_parse(slice_of(value.data + len, value.len - len),
+		&duration_ms) == 0;
+}
+
 /* ShareGroupAutoOffsetResetStrategy of Kafka. */
 static bool
 check_offset_reset(const struct checking *checking)
 {
 	struct slice value = slice_trim(checking->value);
-	static const char duration[] = "by_duration:P";
+	struct slice why;
 
 	if (slice_equal_str(value, "latest") ||
-	    slice_equal_str(value, "earliest") ||
-	    (value.len > sizeof(duration) - 1 &&
-		memcmp(value.data, duration, sizeof(duration) - 1) == 0))
+	    slice_equal_str(value, "earliest") || is_by_duration(value))
 		return true;
-	return refuse(checking,
-	    "must be latest, earliest or by_duration:PnDTnHnMn.nS");
+	why = arena_printf(checking->arena,
+	    "Invalid value `%.*s` for configuration %s. The value must be "
+	    "either 'earliest', 'latest' or of the format "
+	    "'by_duration:<PnDTnHnMn.nS>'.%c",
+	    SLICE_ARG(value), checking->key->name, '\0');
+	return refuse(checking, (const char *)why.data);
 }
 
 static bool

@@ -1,4 +1,4 @@
-/* The base layer: arena, prefix map, list, slices. */
+/* The base layer: arena, prefix map, list, slices, durations. */
 #include "unit/unit.h"
 
 #include <sys/resource.h>
@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/budget.h"
 #include "base/descriptors.h"
+#include "base/duration.h"
 #include "base/list.h"
 #include "base/prefix_map.h"
 #include "base/rng.h"
@@ -278,6 +279,37 @@ descriptors_are_shared_out(void **state UNUSED)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+static void
+duration_is(const char *text, int64_t expected)
+{
+	int64_t ms = -1;
+
+	assert_int_equal(duration_parse(slice_str(text), &ms),
+	    expected < 0 ? -1 : 0);
+	if (expected >= 0)
+		assert_int_equal(ms, expected);
+}
+
+static void
+durations_are_read(void **state UNUSED)
+{
+	duration_is("P1D", 86400000);
+	duration_is("PT1H", 3600000);
+	duration_is("P1DT2H3M4.5S", 93784500);
+	duration_is("pt0.001s", 1);
+	duration_is("PT1,25S", 1250);
+	duration_is("PT0S", 0);
+	duration_is("P", -1);
+	duration_is("PT", -1);
+	duration_is("P1DT", -1);
+	duration_is("PT-1S", -1);
+	duration_is("PT1S2M", -1);
+	duration_is("1D", -1);
+	duration_is("PT1SX", -1);
+	duration_is("P99999999999999999999D", -1);
+	duration_is("", -1);
+}
+
 int
 main(void)
 {
@@ -292,6 +324,7 @@ main(void)
 		cmocka_unit_test(list_keeps_order_and_knows_membership),
 		cmocka_unit_test(slices_compare_as_bytes),
 		cmocka_unit_test(descriptors_are_shared_out),
+		cmocka_unit_test(durations_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

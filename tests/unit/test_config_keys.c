@@ -116,23 +116,58 @@ lists_have_rules(void **state UNUSED)
 	assert_false(topic("leader.replication.throttled.replicas", "a:b"));
 }
 
+static bool
+offset_reset(const char *value)
+{
+	return check(CONFIG_TABLE_GROUP, "share.auto.offset.reset", value);
+}
+
 static void
-expect_fault(const char *name, const char *value, const char *expected)
+groups_begin_where_they_say(void **state UNUSED)
+{
+	assert_true(offset_reset("latest"));
+	assert_true(offset_reset("earliest"));
+	assert_true(offset_reset("by_duration:PT1H"));
+	assert_true(offset_reset("by_duration:P1DT2H3M4.5S"));
+	assert_false(offset_reset("none"));
+	assert_false(offset_reset("by_duration"));
+	assert_false(offset_reset("by_duration:"));
+	assert_false(offset_reset("by_duration:P"));
+	assert_false(offset_reset("by_duration:PT"));
+	assert_false(offset_reset("by_duration:Plenty"));
+	assert_false(offset_reset("by_duration:PT-1H"));
+	assert_false(offset_reset("by_duration:-PT1H"));
+}
+
+static void
+expect_fault_in(enum config_table table, const char *name, const char *value,
+    const char *expected)
 {
 	struct arena arena;
 	struct slice message;
 
 	arena_init(&arena, 4096);
 	assert_false(config_key_check(
-	    config_key_find(CONFIG_TABLE_TOPIC, slice_str(name)),
-	    slice_str(value), &arena, &message));
+	    config_key_find(table, slice_str(name)), slice_str(value), &arena,
+	    &message));
 	assert_true(slice_equal_str(message, expected));
 	arena_reset(&arena);
 }
 
 static void
+expect_fault(const char *name, const char *value, const char *expected)
+{
+	expect_fault_in(CONFIG_TABLE_TOPIC, name, value, expected);
+}
+
+static void
 faults_are_told_as_kafka_tells_them(void **state UNUSED)
 {
+	expect_fault_in(CONFIG_TABLE_GROUP, "share.auto.offset.reset", "none",
+	    "Invalid value none for configuration share.auto.offset.reset: "
+	    "Invalid value `none` for configuration share.auto.offset.reset. "
+	    "The value must be either 'earliest', 'latest' or of the format "
+	    "'by_duration:<PnDTnHnMn.nS>'.");
 	expect_fault("cleanup.policy", "compact,purge",
 	    "Invalid value purge for configuration cleanup.policy: "
 	    "String must be one of: compact, delete");
@@ -225,6 +260,7 @@ main(void)
 		cmocka_unit_test(numbers_have_types_and_ranges),
 		cmocka_unit_test(words_are_of_a_few),
 		cmocka_unit_test(lists_have_rules),
+		cmocka_unit_test(groups_begin_where_they_say),
 		cmocka_unit_test(faults_are_told_as_kafka_tells_them),
 		cmocka_unit_test(numbers_are_read_whole),
 		cmocka_unit_test(texts_are_those_of_parsed_values),

@@ -570,37 +570,6 @@ latest_is_where_it_begins(void **state)
 	share_log_unref(log);
 }
 
-static void
-duration_is(const char *text, int64_t expected)
-{
-	int64_t ms = -1;
-
-	assert_int_equal(share_group_config_duration(slice_str(text), &ms),
-	    expected < 0 ? -1 : 0);
-	if (expected >= 0)
-		assert_int_equal(ms, expected);
-}
-
-static void
-durations_are_read(void **state UNUSED)
-{
-	duration_is("P1D", 86400000);
-	duration_is("PT1H", 3600000);
-	duration_is("P1DT2H3M4.5S", 93784500);
-	duration_is("pt0.001s", 1);
-	duration_is("PT1,25S", 1250);
-	duration_is("PT0S", 0);
-	duration_is("P", -1);
-	duration_is("PT", -1);
-	duration_is("P1DT", -1);
-	duration_is("PT-1S", -1);
-	duration_is("PT1S2M", -1);
-	duration_is("1D", -1);
-	duration_is("PT1SX", -1);
-	duration_is("P99999999999999999999D", -1);
-	duration_is("", -1);
-}
-
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -619,7 +588,6 @@ main(void)
 		test(group_that_comes_back_keeps_its_state),
 		test(leader_epoch_ends_it),
 		test(latest_is_where_it_begins),
-		cmocka_unit_test(durations_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
