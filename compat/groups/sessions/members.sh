@@ -1,0 +1,135 @@
+# Sourced by run.sh: members of classic and consumer groups come and go.
+
+# described GROUP: in all ways
+described() {
+	groups --describe --group "$1"
+	groups --describe --group "$1" --offsets --verbose
+	groups --describe --group "$1" --members
+	groups --describe --group "$1" --members --verbose
+	groups --describe --group "$1" --state
+	groups --describe --group "$1" --state --verbose
+}
+
+# grown PROTOCOL [KEY=VALUE]: a group of that protocol that comes and goes, of
+# two members, the second with that setting
+grown() {
+	local g=$1-g t=$1-t u=$1-u
+	data topic $t 4
+	data topic $u 1
+	data produce $t 0 5
+	data produce $t 1 3
+	groups --describe --group $g
+	groups --describe --group $g --state
+	groups --describe --group $g --members
+	groups --delete --group $g
+	groups --delete-offsets --group $g --topic $t
+	member join $1-a $g $1 $t
+	member has $1-a 4
+	comes $g Stable
+	member read $1-a 8
+	described $g
+	member join $1-b $g $1 $t "${@:2}"
+	member has $1-b 2
+	member has $1-a 2
+	comes $g Stable
+	described $g
+	groups --list
+	groups --list --state
+	groups --list --state stable
+	groups --list --state Empty,Stable
+	groups --list --state nonsense
+	groups --list --type
+	groups --list --type $1
+	groups --list --type consumer,classic --state
+	groups --list --type share
+	groups --list --type nonsense
+	all_groups --list
+	all_groups --list --consumer
+	all_groups --list --group-type $1
+	all_groups --list --protocol consumer
+	all_groups --list --protocol nonsense
+	groups --delete --group $g
+	groups --delete-offsets --group $g --topic $t
+	groups --delete-offsets --group $g --topic $u
+	groups --delete-offsets --group $g --topic $1-none
+	groups --reset-offsets --group $g --topic $t --to-earliest --execute
+	groups --reset-offsets --group $g --topic $t --to-earliest --dry-run
+	member leave $1-b
+	member has $1-a 4
+	comes $g Stable
+	member leave $1-a
+	comes $g Empty
+	described $g
+	groups --delete-offsets --group $g --topic $t:0
+	groups --delete-offsets --group $g --topic $t:0,1 --topic $1-none
+	groups --describe --group $g
+	groups --delete --group $g --group $1-none
+	groups --list
+	groups --describe --group $g
+}
+
+test_classic() {
+	grown classic
+	session classic
+}
+
+test_consumer() {
+	grown consumer
+	session consumer
+}
+
+# A group becomes another kind of group with its members.
+test_migrated() {
+	local g=migrated-g t=migrated-t
+	data topic $t 2
+	data produce $t 0 4
+	member join m-a $g classic $t
+	member has m-a 2
+	member read m-a 4
+	member join m-b $g consumer $t
+	member has m-a 1
+	member has m-b 1
+	comes $g Stable
+	described $g
+	groups --list --type consumer
+	member leave m-a
+	member has m-b 2
+	comes $g Stable
+	described $g
+	member join m-c $g classic $t
+	member has m-c 1
+	member leave m-b
+	member has m-c 2
+	comes $g Stable
+	described $g
+	groups --list --type classic
+	member leave m-c
+	comes $g Empty
+	described $g
+	session migrated
+}
+
+# Patterns, which the broker resolves for one protocol and the client for the
+# other.
+test_pattern() {
+	local p
+	for p in classic consumer; do
+		data topic pattern-$p-a 1
+		member join pattern-$p pattern-$p $p "^pattern-$p-.*" \
+			metadata.max.age.ms=500
+		member has pattern-$p 1
+		data topic pattern-$p-b 2
+		member has pattern-$p 3
+		comes pattern-$p Stable
+		described pattern-$p
+		groups --delete-offsets --group pattern-$p --topic pattern-$p-b
+		topics --delete --topic pattern-$p-a
+		member has pattern-$p 2
+		comes pattern-$p Stable
+		described pattern-$p
+		member leave pattern-$p
+	done
+	groups --validate-regex 'a.*'
+	groups --validate-regex 'a['
+	session pattern
+}
