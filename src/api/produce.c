@@ -12,425 +12,17 @@
  */
 #include "api/api.h"
 #include "api/partition_index.h"
-#include "api/partitions.h"
-#include "api/produce_txn.h"
+#include "api/produce_inner.h"
 #include "api/throttle.h"
 #include "base/clock.h"
 #include "net/loop.h"
-#include "net/timer.h"
-#include "wire/generated/produce.h"
-
-enum { ACKS_NONE = 0, ACKS_LEADER = 1, ACKS_ALL = -1 };
 
 #define VERSION_TOPIC_IDS 13
-#define VERSION_LEADERS 10
-#define VERSION_ZSTD 7
-
-/* The client id of Kafka's own tools that may write to internal topics. */
-#define ADMIN_CLIENT_ID "__admin_client"
-
-/*
- * Once so many records' errors are told, further partitions have only their
- * error codes.
- */
-#define RECORD_ERRORS_MAX 10000
 
 /* No partition, and not among the negative ones that clients try. */
 #define INDEX_SUPERSEDED INT32_MIN
 
-struct produce;
-
-/* A partition whose answer waits to be committed. */
-struct produce_part {
-	struct hw_waiter waiter;
-	struct produce *produce;
-	struct partition *partition; /* referenced until answered */
-	struct kp_produce_response_partition *answer;
-	bool waits;
-};
-
-struct produce {
-	struct request *request;
-	const struct kp_produce_request *body;
-	struct kp_produce_response *response;
-	enum kp_error refused;        /* all of the request */
-	struct slice refused_message; /* null: none */
-	struct produce_txn *txn;      /* NULL: not transactional */
-	size_t at;                    /* the partition that is looked at */
-	bool kept;                    /* the body is ours */
-	bool failed;                  /* some partition did */
-	int32_t record_errors;        /* told so far */
-	struct partitions_leaders leaders;
-	struct timer timer;
-	size_t total;               /* of partitions */
-	struct produce_part *parts; /* NULL, or room for each partition */
-	int32_t parts_count;
-	int32_t waiting;
-};
-
-/* --- The answer -------------------------------------------------------- */
-
-static void
-endpoints_fill(struct produce *produce)
-{
-	const struct partitions_leaders *leaders = &produce->leaders;
-	struct kp_produce_response_node_endpoint *endpoints;
-
-	if (leaders->count == 0)
-		return;
-	endpoints = arena_xcalloc(&produce->request->arena,
-	    (size_t)leaders->count, sizeof(*endpoints));
-	for (int32_t i = 0; i < leaders->count; i++)
-		endpoints[i] = (struct kp_produce_response_node_endpoint){
-			.node_id = leaders->endpoints[i].node_id,
-			.host = leaders->endpoints[i].host,
-			.port = leaders->endpoints[i].port,
-			.rack = leaders->endpoints[i].rack,
-		};
-	produce->response->node_endpoints = endpoints;
-	produce->response->node_endpoints_count = leaders->count;
-}
-
-static void
-produce_answer(struct produce *produce)
-{
-	struct request *request = produce->request;
-
-	timer_stop(&produce->timer);
-	for (int32_t i = 0; i < produce->parts_count; i++)
-		partition_unref(produce->parts[i].partition);
-	if (produce->body->acks != ACKS_NONE) {
-		endpoints_fill(produce);
-		request_reply(request, produce->response);
-	} else if (produce->failed) {
-		request_close(request, "an error of a produce with acks=0");
-	} else {
-		request_reply_none(request);
-	}
-}
-
-static void
-leader_tell(struct produce *produce, struct partition_leader leader,
-    struct kp_produce_response_partition *answer)
-{
-	if (produce->request->version < VERSION_LEADERS)
-		return;
-	answer->current_leader.leader_id = leader.id;
-	answer->current_leader.leader_epoch = leader.epoch;
-	partitions_leader_add(produce->request, &produce->leaders, leader.id);
-}
-
-static void
-answer_fail(struct produce *produce, enum kp_error error,
-    struct partition_leader leader,
-    struct kp_produce_response_partition *answer)
-{
-	produce->failed = true;
-	answer->error_code = (int16_t)error;
-	answer->base_offset = -1;
-	answer->log_append_time_ms = -1;
-	if (error == KP_NOT_LEADER_OR_FOLLOWER)
-		leader_tell(produce, leader, answer);
-}
-
-/* --- Waiting ----------------------------------------------------------- */
-
-static void
-part_finish(struct produce_part *part, enum kp_error error)
-{
-	struct produce *produce = part->produce;
-
-	part->waits = false;
-	produce->waiting--;
-	if (error != KP_NONE) {
-		part->answer->log_start_offset = -1;
-		answer_fail(produce, error, partition_leader(part->partition),
-		    part->answer);
-	}
-}
-
-static void
-part_committed(struct task *task)
-{
-	struct wakeup *wakeup = CONTAINER_OF(task, struct wakeup, task);
-	struct hw_waiter *waiter =
-	    CONTAINER_OF(wakeup, struct hw_waiter, wakeup);
-	struct produce_part *part =
-	    CONTAINER_OF(waiter, struct produce_part, waiter);
-
-	part_finish(part, part->waiter.result);
-	if (part->produce->waiting == 0)
-		produce_answer(part->produce);
-}
-
-/* Those whose wake-up is under way are left to it. */
-static void
-produce_give_up(struct produce *produce)
-{
-	for (int32_t i = 0; i < produce->parts_count; i++) {
-		struct produce_part *part = &produce->parts[i];
-
-		if (part->waits &&
-		    partition_unwait_hw(part->partition, &part->waiter))
-			part_finish(part, KP_REQUEST_TIMED_OUT);
-	}
-	if (produce->waiting == 0)
-		produce_answer(produce);
-}
-
-static void
-on_timeout(struct timer *timer)
-{
-	produce_give_up(CONTAINER_OF(timer, struct produce, timer));
-}
-
-static void
-on_cancelled(struct request *request)
-{
-	produce_give_up(request->state);
-}
-
-static void
-part_wait(struct produce_part *part)
-{
-	struct produce *produce = part->produce;
-
-	wakeup_init(&part->waiter.wakeup, request_loop(produce->request),
-	    part_committed);
-	produce->waiting++;
-	part->waits = true;
-	if (!partition_wait_hw(part->partition, &part->waiter))
-		part_finish(part, part->waiter.result);
-}
-
-/* The frame goes away, and with it the names in the answer. */
-static void
-names_keep(struct produce *produce)
-{
-	struct kp_produce_response *response = produce->response;
-
-	for (int32_t i = 0; i < response->responses_count; i++)
-		response->responses[i].name = arena_copy(
-		    &produce->request->arena, response->responses[i].name);
-}
-
-static void
-produce_wait(struct produce *produce)
-{
-	for (int32_t i = 0; i < produce->parts_count; i++)
-		part_wait(&produce->parts[i]);
-	if (produce->waiting == 0) {
-		produce_answer(produce);
-		return;
-	}
-	names_keep(produce);
-	produce->request->state = produce;
-	request_park(produce->request, on_cancelled);
-	timer_start(request_loop(produce->request), &produce->timer,
-	    produce->body->timeout_ms);
-}
-
-/* --- One partition ----------------------------------------------------- */
-
-/* Is there exactly one whole batch, in a form that this version may send? */
-static enum kp_error
-records_check(struct slice records, int16_t version)
-{
-	struct batch_frame frame, next;
-	struct batch batch;
-
-	if (slice_is_null(records) ||
-	    batch_scan(records.data, records.len, &frame) ==
-		BATCH_SCAN_INCOMPLETE)
-		return KP_INVALID_RECORD;
-	if (batch_read(records, &batch) != 0)
-		return KP_CORRUPT_MESSAGE;
-	if (batch.magic != BATCH_MAGIC ||
-	    batch_scan(records.data + batch.size_bytes,
-		records.len - batch.size_bytes, &next) == BATCH_SCAN_WHOLE)
-		return KP_INVALID_RECORD;
-	if (batch_codec(&batch) == COMPRESSION_ZSTD && version < VERSION_ZSTD)
-		return KP_UNSUPPORTED_COMPRESSION_TYPE;
-	return KP_NONE;
-}
-
-static struct slice
-record_message(struct arena *arena, const struct batch_record_error *error)
-{
-	switch (error->fault) {
-	case BATCH_RECORD_KEY_NULL:
-		return slice_str("A compacted topic needs a key in every "
-				 "record.");
-	case BATCH_RECORD_TIMESTAMP:
-		return arena_printf(arena,
-		    "The timestamp %lld of record %d "
-		    "is too far from the broker's clock.",
-		    (long long)error->timestamp, error->index);
-	case BATCH_RECORD_FINE:
-		break;
-	}
-	return SLICE_NULL;
-}
-
-static void
-record_errors_fill(struct produce *produce,
-    const struct partition_append *append,
-    struct kp_produce_response_partition *answer)
-{
-	struct arena *arena = &produce->request->arena;
-	struct kp_produce_response_record_error *errors;
-
-	if (append->record_errors_count == 0 ||
-	    produce->record_errors >= RECORD_ERRORS_MAX)
-		return;
-	produce->record_errors += append->record_errors_count;
-	errors = arena_calloc(
-	    arena, (size_t)append->record_errors_count, sizeof(*errors));
-	if (errors == NULL)
-		return;
-	for (int32_t i = 0; i < append->record_errors_count; i++) {
-		errors[i].batch_index = append->record_errors[i].index;
-		errors[i].batch_index_error_message =
-		    record_message(arena, &append->record_errors[i]);
-	}
-	answer->record_errors = errors;
-	answer->record_errors_count = append->record_errors_count;
-	answer->error_message = slice_str("Some records of the batch are not "
-					  "acceptable.");
-}
-
-static void
-part_add(struct produce *produce, struct partition *partition, int64_t offset,
-    struct kp_produce_response_partition *answer)
-{
-	if (produce->parts == NULL)
-		produce->parts = arena_xcalloc(&produce->request->arena,
-		    produce->total, sizeof(*produce->parts));
-	produce->parts[produce->parts_count++] = (struct produce_part){
-		.waiter.offset = offset,
-		.waiter.node_id = produce->request->node_id,
-		.produce = produce,
-		.partition = partition,
-		.answer = answer,
-	};
-}
-
-/* Has the answer to wait until what was appended is committed? */
-static bool
-must_wait(const struct produce *produce, const struct partition_append *append)
-{
-	int16_t acks = produce->body->acks;
-
-	return !append->committed &&
-	    (acks == ACKS_ALL || (acks == ACKS_LEADER && append->awaits_flush));
-}
-
-static void
-records_append(struct produce *produce, const struct produce_check *check,
-    struct partition *partition, struct slice records,
-    struct kp_produce_response_partition *answer)
-{
-	struct partition_append append = {
-		.node_id = produce->request->node_id,
-		.origin = LOG_CLIENT,
-		/* The frame is ours to change, though decoders only read. */
-		.data = (uint8_t *)(uintptr_t)records.data,
-		.len = records.len,
-		.produce_version = produce->request->version,
-		.transaction_named =
-		    !slice_is_null(produce->body->transactional_id),
-		.all_replicas = produce->body->acks == ACKS_ALL,
-		.guarded = produce->txn != NULL && produce->txn->guarded,
-		.guard = check->guard,
-		.arena = &produce->request->arena,
-	};
-	enum kp_error error = partition_append(partition, &append);
-
-	answer->log_start_offset = append.log_start_offset;
-	if (error != KP_NONE) {
-		answer_fail(produce, error, append.leader, answer);
-		record_errors_fill(produce, &append, answer);
-	} else {
-		answer->base_offset = append.base_offset;
-		answer->log_append_time_ms = append.log_append_time_ms;
-	}
-	if (error == KP_NONE && must_wait(produce, &append))
-		part_add(produce, partition, append.last_offset + 1, answer);
-	else
-		partition_unref(partition);
-}
-
-static enum kp_error
-partition_refuse(
-    const struct produce *produce, const struct partition *partition)
-{
-	int16_t acks = produce->body->acks;
-
-	if (acks != ACKS_NONE && acks != ACKS_LEADER && acks != ACKS_ALL)
-		return KP_INVALID_REQUIRED_ACKS;
-	if (partition_is_internal(partition) &&
-	    !slice_equal_str(produce->request->client_id, ADMIN_CLIENT_ID))
-		return KP_INVALID_TOPIC_EXCEPTION;
-	return KP_NONE;
-}
-
-/* Find the partition, and see whether the records may go into it. */
-static enum kp_error
-partition_prepare(const struct produce *produce,
-    const struct partitions_key *key, struct slice records,
-    struct partitions_found *found)
-{
-	enum kp_error error = produce->refused;
-
-	*found = (struct partitions_found){ .leader = { -1, -1 } };
-	if (error == KP_NONE)
-		error =
-		    partitions_find(produce->request, key, ACL_WRITE, found);
-	if (error == KP_NONE)
-		error = records_check(records, produce->request->version);
-	if (error == KP_NONE)
-		error = partition_refuse(produce, found->partition);
-	return error;
-}
-
-static void
-partition_produce(struct produce *produce, const struct partitions_key *key,
-    struct slice records, struct kp_produce_response_partition *answer)
-{
-	static const struct produce_check fine;
-	const struct produce_check *check =
-	    produce->txn == NULL ? &fine : &produce->txn->checks[produce->at];
-	struct partitions_found found;
-	enum kp_error error = partition_prepare(produce, key, records, &found);
-
-	answer->error_message = produce->refused_message;
-	if (error == KP_NONE) {
-		error = check->error;
-		answer->error_message = check->message;
-	}
-	if (error == KP_NONE) {
-		records_append(
-		    produce, check, found.partition, records, answer);
-		return;
-	}
-	partition_unref(found.partition);
-	answer_fail(produce, error, found.leader, answer);
-}
-
-/* The same before anything is appended: is there something to be asked? */
-static void
-partition_take(struct produce *produce, const struct partitions_key *key,
-    struct slice records)
-{
-	struct partitions_found found;
-
-	if (partition_prepare(produce, key, records, &found) == KP_NONE)
-		produce_txn_take(
-		    produce->txn, produce->at, found.partition, records);
-	partition_unref(found.partition);
-}
-
-/* --- The whole request ------------------------------------------------- */
+/* --- The whole request --------------------------------------------------- */
 
 static int64_t
 partitions_total(const struct kp_produce_request *body)
@@ -514,7 +106,7 @@ topic_produce(struct produce *produce,
 			continue;
 		answer->partition_responses_count++;
 		part->index = key.index = partition->index;
-		partition_produce(
+		produce_append(
 		    produce, &key, partition->records.bytes, part);
 	}
 }
@@ -574,7 +166,7 @@ topic_take(
 
 		key.index = partition->index;
 		if (partition->index != INDEX_SUPERSEDED)
-			partition_take(produce, &key, partition->records.bytes);
+			produce_look(produce, &key, partition->records.bytes);
 	}
 }
 
@@ -668,7 +260,6 @@ on_backoff(struct timer *timer)
 {
 	struct produce *produce = CONTAINER_OF(timer, struct produce, timer);
 
-	timer_init(&produce->timer, on_timeout);
 	/* The guards are new ones where the marker has come meanwhile. */
 	if (body_take(produce) || produce_txn_asks(produce->txn)) {
 		if (!produce_ask(produce))
@@ -701,7 +292,6 @@ produce_new(struct request *request, int64_t total)
 		if (produce->refused == KP_NONE)
 			txn_begin(produce);
 	}
-	timer_init(&produce->timer, on_timeout);
 	return produce;
 }
 
