@@ -124,6 +124,37 @@ a_lower_epoch_is_the_end(void **state)
 	    fixture_file_size(fixture, FIRST ".log"), position);
 }
 
+/*
+ * No checksum covers the leader epoch.  One that was flipped upwards takes no
+ * durable batch with it, and the epochs of the others are as they were.
+ * Behind the recovery point it looks as if what follows was there before it.
+ */
+static void
+a_higher_epoch_takes_nothing_durable(void **state)
+{
+	struct fixture *fixture = *state;
+	const uint8_t higher = 0x40;
+	int64_t position;
+
+	append_some(fixture, 1);
+	position = fixture->log->segments[0]->size_bytes;
+	append_some(fixture, 3);
+	fixture_poke(fixture, FIRST ".log", position + 12, &higher, 1);
+	for (int64_t durable = 4; durable > 1; durable--) {
+		const struct leader_epochs *epochs;
+
+		fixture_kill(fixture, durable);
+		epochs = log_leader_epochs(fixture->log);
+		assert_int_equal(log_end_offset(fixture->log), 4);
+		assert_int_equal(
+		    fixture_count_records(fixture, 0, 1 << 20), 4);
+		assert_int_equal(leader_epochs_latest(epochs), 3);
+		assert_int_equal(leader_epochs_at(epochs, 3), 3);
+	}
+	fixture_kill(fixture, 1);
+	assert_int_equal(log_end_offset(fixture->log), 2);
+}
+
 static void
 zeroes_and_garbage_are_the_end(void **state)
 {
@@ -653,6 +684,7 @@ main(void)
 		TEST(torn_at_every_byte),
 		TEST(flipped_above_the_recovery_point),
 		TEST(a_lower_epoch_is_the_end),
+		TEST(a_higher_epoch_takes_nothing_durable),
 		TEST(zeroes_and_garbage_are_the_end),
 		TEST(torn_in_the_middle),
 		TEST(rot_is_kept_and_not_served),
