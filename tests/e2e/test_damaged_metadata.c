@@ -42,8 +42,8 @@ configure(struct broker_process *broker)
 		"listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config="
 		"org.apache.kafka.common.security.scram.ScramLoginModule "
 		"required;",
-		"authorizer.class.name=org.apache.kafka.metadata.authorizer."
-		"StandardAuthorizer",
+		("authorizer.class.name=org.apache.kafka.metadata.authorizer."
+		 "StandardAuthorizer"),
 		"delegation.token.secret.key=secret",
 	};
 
