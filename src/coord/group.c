@@ -251,15 +251,6 @@ group_member_assign(struct group_member *member, struct slice assignment)
 	hold(member, bytes);
 }
 
-void
-group_member_set_client(struct group_member *member, struct slice client_id,
-    struct slice client_host)
-{
-	group_own(&member->client_id, client_id);
-	group_own(&member->client_host, client_host);
-	group_member_weigh(member);
-}
-
 /* --- Members ------------------------------------------------------------- */
 
 struct group_member *

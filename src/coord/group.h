@@ -238,11 +238,9 @@ struct group_member *group_member_replace(struct group_member *old,
 void group_member_put_back(struct group_member *old,
     struct group_member *replacement);
 
-/* Replace its assignment, or what is known of its client. */
+/* Replace its assignment. */
 void group_member_assign(struct group_member *member,
     struct slice assignment);
-void group_member_set_client(struct group_member *member,
-    struct slice client_id, struct slice client_host);
 
 /*
  * What a member holds is taken from the shard's budget, which is looked at

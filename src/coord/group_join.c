@@ -109,8 +109,6 @@ update_member(struct joining *joining, struct group_member *member)
 	group_member_set_protocols(member, &offer);
 	member->session_timeout_ms = request->session_timeout_ms;
 	member->rebalance_timeout_ms = rebalance_timeout_of(request);
-	group_member_set_client(member, joining->call->client_id,
-	    joining->call->client_host);
 }
 
 static struct group_member_new
@@ -173,17 +171,20 @@ answer_current(struct joining *joining, const struct group_member *member,
 /* --- Static members ------------------------------------------------------ */
 
 /*
- * The instance has come back under no id: it takes the old member's place.
- * Whoever waits under the old id is fenced.
+ * The instance has come back under no id: it takes the old member's place, and
+ * is described as the client that this was.  Whoever waits under the old id is
+ * fenced.
  */
 static struct group_member *
 take_place(struct joining *joining, struct group_member *old, struct slice id)
 {
-	const struct group_member_new new = new_member(joining, id);
+	struct group_member_new new = new_member(joining, id);
 	const struct group_offer offer =
 	    group_offer_of(joining->request, joining->call->arena);
 	struct group_member *member;
 
+	new.client_id = old->client_id;
+	new.client_host = old->client_host;
 	group_answer_join(old, KP_FENCED_INSTANCE_ID);
 	group_answer_sync(old, KP_FENCED_INSTANCE_ID);
 	member = group_member_replace(old, &new);

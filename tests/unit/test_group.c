@@ -889,7 +889,31 @@ a_replacement_that_is_not_written_down_has_not_come(void **state UNUSED)
 	assert_true(client_leads(&a));
 	client_join(&again);
 	assert_int_equal(client_joined(&again), KP_NONE);
-	assert_slice(only_member(&world)->client_id, slice_str("again"));
+	assert_slice(only_member(&world)->id, again.id);
+	world_fini(&world);
+}
+
+/* Whoever comes back to a member, Kafka goes on telling of who it was first. */
+static void
+a_member_is_told_of_as_its_first_client(void **state UNUSED)
+{
+	struct world world;
+	struct client a, again;
+
+	world_init(&world);
+	client_init(&a, &world, "a");
+	a.instance_id = slice_str("inst");
+	client_join(&a);
+	assert_int_equal(client_joined(&a), KP_NONE);
+	client_sync(&a);
+	client_init(&again, &world, "again");
+	again.instance_id = slice_str("inst");
+	client_join(&again);
+	assert_int_equal(client_joined(&again), KP_NONE);
+	assert_slice(only_member(&world)->client_id, slice_str("a"));
+	client_join(&again);
+	assert_int_equal(client_joined(&again), KP_NONE);
+	assert_slice(only_member(&world)->client_id, slice_str("a"));
 	world_fini(&world);
 }
 
@@ -1823,6 +1847,7 @@ main(void)
 		cmocka_unit_test(members_that_are_away_are_waited_for_quietly),
 		cmocka_unit_test(
 		    a_replacement_that_is_not_written_down_has_not_come),
+		cmocka_unit_test(a_member_is_told_of_as_its_first_client),
 		cmocka_unit_test(members_hold_no_more_than_the_budget),
 		cmocka_unit_test(ids_hold_no_more_than_the_budget),
 		cmocka_unit_test(a_member_offers_so_many_protocols),
