@@ -318,6 +318,8 @@ a_group_lives(void **state)
 	assert_int_equal(
 	    alter(world, TOPIC, 0)->error_code, KP_NON_EMPTY_GROUP);
 	assert_int_equal(forget(world, TOPIC)->error_code, KP_NON_EMPTY_GROUP);
+	assert_true(slice_equal_str(
+	    forget(world, TOPIC)->error_message, "The group is not empty."));
 	assert_int_equal(delete_group(world), KP_NON_EMPTY_GROUP);
 	/* Members survive the broker, with their epochs. */
 	raw_client_fini(&world->client);

@@ -142,7 +142,7 @@ const struct kp_error_row kp_error_rows[] = {
 	[68] = { "INVALID_PRINCIPAL_TYPE", KP_CLIENT_FAIL,
 	    "This type of principal is not supported." },
 	[69] = { "NON_EMPTY_GROUP", KP_CLIENT_FAIL,
-	    "The group has members." },
+	    "The group is not empty." },
 	[70] = { "GROUP_ID_NOT_FOUND", KP_CLIENT_FAIL,
 	    "There is no such group." },
 	[71] = { "FETCH_SESSION_ID_NOT_FOUND", KP_CLIENT_RETRY,
