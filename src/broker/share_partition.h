@@ -152,7 +152,11 @@ bool share_partition_can_acquire(const struct share_partition *partition,
  * unless the acquisition is exact, the batch was torn before, or its records
  * failed so often that they are handed out in small parts, at last alone.
  * What the log no longer has between fetch_offset and the first batch, and
- * batches that are aborted, are archived.  A lock ends lock_ms after now_ms.
+ * batches that are aborted, are archived.  Where that moves the start it moves
+ * at once, unlike in Kafka, where such records take room from others until the
+ * next change: a start that is told may be further on than Kafka's, the lag is
+ * the same.  Markers are acquired as records are; clients acknowledge them as
+ * gaps.  A lock ends lock_ms after now_ms.
  */
 void share_partition_acquire(struct share_partition *partition,
     const struct share_partition_limits *limits,
