@@ -78,6 +78,51 @@ test_consumer() {
 	session consumer
 }
 
+# Members with a name of their own, which do not say that they leave.
+statics() {
+	local g=static-$1 short='session.timeout.ms=8000 heartbeat.interval.ms=300'
+	[ "$1" = classic ] || short=
+	data topic $g 2
+	member join $g-a $g $1 $g group.instance.id=a $short
+	member has $g-a 2
+	comes $g Stable
+	member join $g-b $g $1 $g group.instance.id=b $short
+	member has $g-b 1
+	member has $g-a 1
+	comes $g Stable
+	described $g
+	member leave $g-b
+	groups --describe --group $g --members
+	member join $g-c $g $1 $g group.instance.id=b $short
+	member has $g-c 1
+	groups --describe --group $g --members --verbose
+	groups --describe --group $g --state --verbose
+	member join $g-d $g $1 $g group.instance.id=b $short
+	[ "$1" = consumer ] || {
+		member has $g-d 1
+		member ends $g-c
+		groups --describe --group $g --members --verbose
+		groups --describe --group $g --state --verbose
+		member leave $g-d
+	}
+	[ "$1" = classic ] || {
+		member ends $g-d
+		member leave $g-c
+	}
+	member has $g-a 2
+	comes $g Stable
+	groups --describe --group $g --members
+	member leave $g-a
+}
+
+test_static() {
+	configs --alter --entity-type groups --entity-name static-consumer \
+		--add-config consumer.session.timeout.ms=8000
+	statics classic
+	statics consumer
+	session static
+}
+
 # A group becomes another kind of group with its members.
 test_migrated() {
 	local g=migrated-g t=migrated-t
