@@ -317,3 +317,10 @@ broker_process_memory(const struct broker_process *broker, const char *row)
 		die(broker, "%s has no %s", path, row);
 	return kib * 1024;
 }
+
+/* The shadows of a sanitizer take terabytes of addresses. */
+bool
+broker_process_memory_tells(const struct broker_process *broker)
+{
+	return broker_process_memory(broker, "VmSize:") >> 40 == 0;
+}

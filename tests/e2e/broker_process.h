@@ -66,25 +66,18 @@ int broker_process_try_connect(const struct broker_process *broker);
 /* Wait for its end, however it comes; the result is waitpid's status. */
 int broker_process_wait(struct broker_process *broker);
 
-/* What sanitizers keep of freed memory says nothing about the broker. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define BROKER_MEASURES_MEMORY false
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define BROKER_MEASURES_MEMORY false
-#else
-#define BROKER_MEASURES_MEMORY true
-#endif
-#else
-#define BROKER_MEASURES_MEMORY true
-#endif
-
 /*
  * Bytes of the broker's memory: a row of /proc's status such as "VmRSS:", what
  * is resident, or "VmHWM:", the most that ever was.
  */
 size_t broker_process_memory(const struct broker_process *broker,
     const char *row);
+
+/*
+ * Does that say anything?  Not of a broker with a sanitizer, which keeps what
+ * was freed, and shadows of it.
+ */
+bool broker_process_memory_tells(const struct broker_process *broker);
 
 /* True where the broker's output has a line that contains text. */
 bool broker_process_logged(const struct broker_process *broker,
