@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 #endif
 
 #define PAGE_LEN 4096
-#define READ_LEN ((size_t)128 << 10)
+#define PIECE_LEN ((size_t)128 << 10)
 /* The kernel reads ahead in larger pieces, so one page tells for that much. */
 #define SAMPLE_LEN ((size_t)16 << 10)
 /* Of what is all in the cache, and may be on its way there. */
@@ -109,22 +110,44 @@ open_again(int fd)
 	return again;
 }
 
-/* Read what is there of a range: asked for at once, and then waited for. */
+/* Ask for a range, in pieces between which the kernel gives way to others. */
 static void
-bring_in(int fd, int64_t position, size_t len, char *scratch)
+ask_for(int fd, int64_t position, size_t len)
 {
-	(void)posix_fadvise(
-	    fd, (off_t)position, (off_t)len, POSIX_FADV_WILLNEED);
-	for (size_t at = 0; at < len;) {
-		ssize_t n = pread(fd, scratch, MIN(READ_LEN, len - at),
-		    (off_t)(position + (int64_t)at));
+	for (size_t at = 0; at < len; at += PIECE_LEN)
+		(void)posix_fadvise(fd, (off_t)position + (off_t)at,
+		    (off_t)MIN(PIECE_LEN, len - at), POSIX_FADV_WILLNEED);
+}
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
+/*
+ * Wait for what is there of a range.  The null device takes pages without
+ * looking at them, so nothing is copied; a copy would cost more processor
+ * time than all the rest, and push out of its caches what the loops use.
+ */
+static void
+wait_for(int fd, int64_t position, size_t len)
+{
+	off_t at = (off_t)position;
+	off_t end = (off_t)position + (off_t)len;
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	ssize_t n = 1;
+
+	if (null < 0)
+		return;
+	while (at < end && n != 0) {
+		n = sendfile(
+		    null, fd, &at, MIN(PIECE_LEN, (size_t)(end - at)));
+		if (n < 0 && errno != EINTR)
 			break;
-		at += (size_t)n;
 	}
+	close(null);
+}
+
+static void
+bring_in(int fd, int64_t position, size_t len)
+{
+	ask_for(fd, position, len);
+	wait_for(fd, position, len);
 }
 
 static void
@@ -134,30 +157,26 @@ read_run(struct task *task)
 	struct worker_pool *pool = read->pool;
 	int64_t end = read->position + (int64_t)read->len;
 	size_t ahead = MIN(AHEAD_RANGES * read->len, AHEAD_LEN_MAX);
-	char *scratch = xmalloc(READ_LEN);
 	int fd = open_again(read->fd);
 
-	bring_in(fd < 0 ? read->fd : fd, read->position, read->len, scratch);
+	bring_in(fd < 0 ? read->fd : fd, read->position, read->len);
 	/* It is gone with this call. */
 	read->done(read);
 	/* This one is the only one, so nobody waits, nor reads the same. */
 	if (fd >= 0 && worker_pool_unfinished(pool) == 1)
-		bring_in(fd, end, ahead, scratch);
+		bring_in(fd, end, ahead);
 	if (fd >= 0)
 		close(fd);
-	free(scratch);
 }
 
 void
 cold_read_now(int fd, int64_t position, size_t len)
 {
-	char *scratch = xmalloc(READ_LEN);
 	int again = open_again(fd);
 
-	bring_in(again < 0 ? fd : again, position, len, scratch);
+	bring_in(again < 0 ? fd : again, position, len);
 	if (again >= 0)
 		close(again);
-	free(scratch);
 }
 
 void
