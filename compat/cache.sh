@@ -1,11 +1,15 @@
 # Sourced: where downloads and builds live, and how they get there.  What is
 # in the cache is complete: it is made beside its place and moved there last.
+# The recipe is part of its name, so that what an earlier one made is not used.
 
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/klamm-compat}
 
-# cached NAME FUNCTION: print $CACHE/NAME, made by FUNCTION DIRECTORY if new
+# cached NAME FUNCTION: print the place below $CACHE of what FUNCTION DIRECTORY
+# made, if need be just now
 cached() {
-	local place=$CACHE/$1 made
+	local recipe place made
+	recipe=$(declare -f "$2" | cksum)
+	place=$CACHE/$1-${recipe%% *}
 	if [ ! -d "$place" ]; then
 		mkdir -p "$CACHE"
 		made=$(mktemp -d "$CACHE/.making-XXXXXX")
