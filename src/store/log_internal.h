@@ -272,6 +272,9 @@ int log_snapshot_sync(struct log *log, const char *directory, int64_t base)
 /* Have the .deleted files of a base offset unlinked in time.  Locked. */
 void log_removal_schedule(struct log *log, int64_t base_offset);
 
+/* The same of files that a load found, each base offset once: at once. */
+void log_removal_is_due(struct log *log, int64_t base_offset);
+
 /* --- log_sweep.c -------------------------------------------------------- */
 
 /* What is in a log's directory, once interrupted operations are dealt with. */

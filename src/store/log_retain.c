@@ -39,6 +39,17 @@ log_removal_schedule(struct log *log, int64_t base_offset)
 	list_append(&log->removals, &removal->node);
 }
 
+/* Who read them did so in another process. */
+void
+log_removal_is_due(struct log *log, int64_t base_offset)
+{
+	struct log_removal *removal = xcalloc(1, sizeof(*removal));
+
+	removal->base_offset = base_offset;
+	removal->due_ms = 0;
+	list_append(&log->removals, &removal->node);
+}
+
 /*
  * Whatever cuts this short, the log has no gap at the next start: the oldest
  * go first where the log's beginning goes, the newest where its end does, and

@@ -147,6 +147,40 @@ drop(struct sweep *sweep, struct found *found)
 }
 
 static int
+compare(const void *a, const void *b)
+{
+	int64_t left = *(const int64_t *)a;
+	int64_t right = *(const int64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+/*
+ * .deleted files are unlinked behind the load, which would have to wait: a
+ * compaction may have left thousands.
+ */
+static void
+put_off_deleted(struct sweep *sweep)
+{
+	int64_t *bases = xcalloc(sweep->count, sizeof(*bases));
+	size_t count = 0;
+
+	for (size_t i = 0; i < sweep->count; i++) {
+		struct found *found = &sweep->found[i];
+
+		if (found->state == DELETED) {
+			found->gone = true;
+			bases[count++] = found->number;
+		}
+	}
+	qsort(bases, count, sizeof(*bases), compare);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || bases[i] != bases[i - 1])
+			log_removal_is_due(sweep->log, bases[i]);
+	free(bases);
+}
+
+static int
 drop_incomplete(struct sweep *sweep)
 {
 	int64_t cleaned_min = INT64_MAX;
@@ -157,7 +191,7 @@ drop_incomplete(struct sweep *sweep)
 	for (size_t i = 0; i < sweep->count; i++) {
 		struct found *found = &sweep->found[i];
 
-		if ((found->state == DELETED || found->state == CLEANED ||
+		if ((found->state == CLEANED ||
 			(found->state == SWAP &&
 			    found->number >= cleaned_min)) &&
 		    drop(sweep, found) != 0)
@@ -334,15 +368,6 @@ finish_swaps(struct sweep *sweep)
 
 /* --- The result --------------------------------------------------------- */
 
-static int
-compare(const void *a, const void *b)
-{
-	int64_t left = *(const int64_t *)a;
-	int64_t right = *(const int64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 static void
 collect(struct sweep *sweep, struct log_files *files)
 {
@@ -431,8 +456,10 @@ log_sweep(struct log *log, struct log_files *files)
 	if (result != 0)
 		log_error(
 		    "store", "cannot list %s: %s", log->path, strerror(errno));
-	if (result == 0)
+	if (result == 0) {
+		put_off_deleted(&sweep);
 		result = drop_incomplete(&sweep);
+	}
 	if (result == 0)
 		result = finish_swaps(&sweep);
 	if (result == 0) {
