@@ -453,8 +453,8 @@ int64_t log_tidy(struct log *log, int64_t now_ms);
 enum kp_error log_delete_records(struct log *log, int64_t offset) WARN_UNUSED;
 
 /*
- * Drop everything at and above offset.  0, or -1 with errno, and then the log
- * is offline.  Unlocked; reads files.
+ * Drop everything at and above offset, durably.  0, or -1 with errno, and then
+ * the log is offline.  Unlocked; reads and syncs files.
  */
 int log_truncate_to(struct log *log, int64_t offset, int64_t now_ms)
     WARN_UNUSED;

@@ -1,8 +1,13 @@
 /*
  * Cutting a log: at the end, as a follower does that diverged, or all of it.
  *
- * This is rare and not on a client's path, so files are read and written with
- * the log locked.
+ * What was cut must never come back behind what is appended in its place:
+ * nothing in a batch could tell them apart that bad bits do not look like.  So
+ * a cut is durable before it is done, and in an order in which whatever a
+ * crash leaves of it is a log without a gap.
+ *
+ * This is rare and not on a client's path, so files are read, written and
+ * synced with the log locked.
  */
 #include "base/log.h"
 #include "store/disk.h"
@@ -96,15 +101,27 @@ cut_active(struct log *log, int64_t offset)
 	return found < 0 ? -1 : segment_truncate(active, position, offset);
 }
 
+/* Take the segments from index at out of the log, for good. */
+static int
+remove_from(struct log *log, size_t at)
+{
+	size_t count = log->segment_count - at;
+
+	if (count == 0)
+		return 0;
+	return log_segments_remove(log, at, count) == 0 ?
+	    disk_sync_dir(log->disk, log->path) :
+	    -1;
+}
+
 static int
 truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 {
 	size_t at = log_segment_find(log, offset);
 
 	/* A segment that begins at offset loses all, and is kept. */
-	if (log_segments_remove(log, at + 1, log->segment_count - at - 1) != 0)
-		return -1;
-	if (reopen_last(log, now_ms) != 0 || cut_active(log, offset) != 0)
+	if (remove_from(log, at + 1) != 0 || reopen_last(log, now_ms) != 0 ||
+	    cut_active(log, offset) != 0)
 		return -1;
 	return after_cut(log, offset);
 }
@@ -112,7 +129,7 @@ truncate_to(struct log *log, int64_t offset, int64_t now_ms)
 static int
 truncate_fully(struct log *log, int64_t offset, int64_t now_ms)
 {
-	if (log_segments_remove(log, 0, log->segment_count) != 0 ||
+	if (remove_from(log, 0) != 0 ||
 	    log_segment_add(log, offset, now_ms) != 0)
 		return -1;
 	leader_epochs_clear(&log->epochs);

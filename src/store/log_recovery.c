@@ -125,21 +125,6 @@ is_behind_durable(const struct recovery *recovery)
 	return recovery->walk.next_offset >= recovery->log->recovery_point;
 }
 
-/*
- * Was the batch there before those in front of it?  A power cut keeps what was
- * not synced in any order: the end of what a truncation took away may be back
- * behind what was appended in its place, none of which is durable.
- */
-static bool
-is_old(const struct recovery *recovery, const struct batch *batch)
-{
-	const struct log *log = recovery->log;
-
-	return !log->appends_synced && batch->leader_epoch >= 0 &&
-	    batch->leader_epoch < log->recovered_epoch.epoch &&
-	    log->recovered_epoch.start_offset >= log->recovery_point;
-}
-
 /* Walk to the end or to the first bad byte that is not rot; -1 with errno. */
 static int
 walk(struct recovery *recovery)
@@ -149,8 +134,6 @@ walk(struct recovery *recovery)
 	int good;
 
 	while ((good = batch_walk_step(walk, &batch)) >= 0) {
-		if (good > 0 && is_old(recovery, &batch))
-			return 0;
 		if (good > 0 &&
 		    passes_durable(recovery->log, walk->next_offset, &batch))
 			good = 0;

@@ -461,6 +461,8 @@ segment_truncate(struct segment *segment, int64_t position, int64_t offset)
 	segment->size_bytes = position;
 	segment->cuts++;
 	result = cut(segment, fd);
+	if (result == 0)
+		result = disk_fdatasync(segment->disk, fd);
 	segment->dirty = true;
 	segment->indexes_dirty = true;
 	segment_indexes_truncate(&segment->indexes, position, offset);

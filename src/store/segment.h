@@ -184,8 +184,8 @@ int segment_activate_noted(struct segment *segment, struct slice offsets,
     WARN_UNUSED;
 
 /*
- * Make the size position, where a batch begins, and forget what is behind it:
- * batches of offset or more.  -1 with errno.
+ * Make the size position, where a batch begins, durably, and forget what is
+ * behind it: batches of offset or more.  -1 with errno.
  */
 int segment_truncate(struct segment *segment, int64_t position,
     int64_t offset) WARN_UNUSED;

@@ -161,6 +161,18 @@ model_lose(struct model *model, int64_t offset)
 }
 
 void
+model_forget(struct model *model, int64_t offset)
+{
+	struct model_list *lost = &model->lost;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < lost->count; i++)
+		if (lost->batches[i].base_offset < offset)
+			lost->batches[kept++] = lost->batches[i];
+	lost->count = kept;
+}
+
+void
 model_start_set(struct model *model, int64_t start)
 {
 	model->start = start;

@@ -111,6 +111,9 @@ const struct model_batch *model_list_find(
 /* Move what begins at offset or behind it to model->lost. */
 void model_lose(struct model *model, int64_t offset);
 
+/* What was lost at offset or behind it cannot come back any more. */
+void model_forget(struct model *model, int64_t offset);
+
 void model_start_set(struct model *model, int64_t start);
 
 void model_round_add(

@@ -265,6 +265,7 @@ step_truncate(struct sim *sim)
 		CHECK(log_is_offline(sim->log));
 		return;
 	}
+	model_forget(model, offset);
 	sim_producers_recount(sim);
 	log_lock(sim->log);
 	log_leader_epoch_begin(sim->log, ++sim->epoch);
