@@ -182,11 +182,18 @@ log_is_unsaved(const struct log *log)
 /*
  * There is no room for the files of the recovered segment at this index, or
  * for the snapshot at its base, where producers are now: take away what was
- * written of them, and have them in memory.  The first is -1 with errno where
- * not even that is possible.  Locked.
+ * written of them, and have them in memory, of snapshots the newest ones only.
+ * The first is -1 with errno where not even that is possible.  Locked.
  */
 int log_unsaved_segment(struct log *log, size_t at) WARN_UNUSED;
 void log_unsaved_snapshot(struct log *log, size_t at);
+
+/*
+ * The last segment that begins at limit or below and has a snapshot of
+ * producers in memory, or NULL.  Locked.
+ */
+const struct segment *log_unsaved_snapshot_below(
+    const struct log *log, int64_t limit);
 
 /*
  * Write them, durably, if there is room now.  0, also where there is nothing

@@ -203,20 +203,20 @@ read_snapshot(struct log *log, int64_t offset)
 }
 
 /*
- * Load the newest snapshot that can be read, and drop the others on the way:
- * *known becomes the offset up to which the state is known, or -1.  -1 with
- * errno where descriptors were short: the batches that are left may not tell
- * of all producers.
+ * Load the newest snapshot above `above` that can be read, and drop the others
+ * on the way: *known becomes the offset up to which the state is known, or -1.
+ * -1 with errno where descriptors were short: the batches that are left may
+ * not tell of all producers.
  */
 static int
-load_snapshot(
-    struct log *log, struct log_files *files, int64_t limit, int64_t *known)
+load_file(struct log *log, struct log_files *files, int64_t above,
+    int64_t limit, int64_t *known)
 {
 	*known = -1;
 	while (files->snapshot_count > 0) {
 		int64_t offset = files->snapshots[files->snapshot_count - 1];
 
-		if (offset < log->start_offset)
+		if (offset < log->start_offset || offset <= above)
 			break;
 		if (offset <= limit) {
 			if (read_snapshot(log, offset) == 0) {
@@ -238,6 +238,27 @@ load_snapshot(
 	return 0;
 }
 
+/* The same of all, for there may be one that no disk had room for. */
+static int
+load_snapshot(
+    struct log *log, struct log_files *files, int64_t limit, int64_t *known)
+{
+	const struct segment *unsaved = log_unsaved_snapshot_below(log, limit);
+	int64_t above = unsaved == NULL ? -1 : unsaved->base_offset;
+
+	if (above < log->start_offset)
+		above = -1;
+	if (load_file(log, files, above, limit, known) != 0)
+		return -1;
+	if (*known >= 0 || above < 0)
+		return 0;
+	if (producer_snapshot_decode(&log->producers,
+		slice_of(unsaved->snapshot, unsaved->snapshot_len)) == 0 &&
+	    open_txns_restore(log, above) == 0)
+		*known = above;
+	return 0;
+}
+
 static int
 scan_batches(
     struct log *log, struct batch_walk *walk, int64_t from, int64_t to)
@@ -247,7 +268,7 @@ scan_batches(
 
 	while ((result = batch_walk_next(walk, &batch)) > 0 &&
 	    batch.base_offset < to) {
-		if (batch.base_offset >= from &&
+		if (batch.last_offset >= from &&
 		    log_producers_note_scanned(
 			log, &walk->scan, &batch, NULL) != 0)
 			return -1;

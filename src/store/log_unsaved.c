@@ -18,6 +18,12 @@
 #include <errno.h>
 #include <inttypes.h>
 
+/*
+ * So many snapshots are in memory at the most: a few times what the log's
+ * producers take there anyway.
+ */
+#define SNAPSHOTS_MAX 4
+
 /* --- Doing without ------------------------------------------------------ */
 
 static void
@@ -41,6 +47,26 @@ log_unsaved_segment(struct log *log, size_t at)
 	return 0;
 }
 
+/*
+ * What an older snapshot says the batches behind it say as well, unless it
+ * tells of producers whose batches retention took; these are as if expired
+ * where a truncation, or a start, has to go on from below the newer ones.
+ */
+static void
+drop_old_snapshots(struct log *log)
+{
+	size_t count = 0;
+
+	for (size_t i = log->segment_count; i-- > 0;) {
+		struct segment *segment = log->segments[i];
+
+		if (segment->snapshot == NULL || ++count <= SNAPSHOTS_MAX)
+			continue;
+		free(segment->snapshot);
+		segment->snapshot = NULL;
+	}
+}
+
 void
 log_unsaved_snapshot(struct log *log, size_t at)
 {
@@ -49,7 +75,21 @@ log_unsaved_snapshot(struct log *log, size_t at)
 	free(segment->snapshot);
 	segment->snapshot = producer_snapshot_encode(
 	    &log->producers, &segment->snapshot_len);
+	drop_old_snapshots(log);
 	hold_checkpoint(log);
+}
+
+/* Segments that a truncation takes have taken theirs along. */
+const struct segment *
+log_unsaved_snapshot_below(const struct log *log, int64_t limit)
+{
+	for (size_t i = log->segment_count; i-- > 0;) {
+		const struct segment *segment = log->segments[i];
+
+		if (segment->snapshot != NULL && segment->base_offset <= limit)
+			return segment;
+	}
+	return NULL;
 }
 
 /* --- Writing them ------------------------------------------------------- */

@@ -540,6 +540,30 @@ a_lack_of_descriptors_forgets_no_producer(void **state)
 	}
 }
 
+/* DeleteRecords may leave the end of a batch, and its sequences with it. */
+static void
+a_log_may_begin_within_a_batch(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct producer *producer;
+
+	small_segments(fixture);
+	fixture_must_append(fixture,
+	    &(struct fixture_batch){ .count = 4,
+		.has_producer = true,
+		.producer_id = 9,
+		.timestamp_ms = FIXTURE_NOW_MS });
+	append_some(fixture, 20);
+	log_high_watermark_set(fixture->log, 24);
+	assert_int_equal(log_delete_records(fixture->log, 2), KP_NONE);
+	disk_fault_fail_all(&fixture->fault, DISK_PREAD, ".snapshot", 0, EIO);
+	fixture_kill(fixture, 24);
+	assert_true(disk_fault_clear(&fixture->fault) > 0);
+	producer = producer_state_find(log_producers(fixture->log), 9);
+	assert_non_null(producer);
+	assert_int_equal(producer->batches[0].last_sequence, 3);
+}
+
 /* A log's life; what was flushed when it ended, in order or not. */
 static int64_t
 live(struct fixture *fixture)
@@ -685,6 +709,7 @@ main(void)
 		TEST(interrupted_operations),
 		TEST(every_call_of_recovery_fails_once),
 		TEST(a_lack_of_descriptors_forgets_no_producer),
+		TEST(a_log_may_begin_within_a_batch),
 		TEST(every_call_of_a_life_fails_once),
 		TEST(an_empty_directory_gets_a_log),
 		TEST(damaged_epochs_are_derived),

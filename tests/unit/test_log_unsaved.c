@@ -3,6 +3,7 @@
 
 #include "store/log_clean.h"
 #include "store/log_internal.h"
+#include "store/producer_snapshot.h"
 #include "wire/control_record.h"
 
 #include <errno.h>
@@ -158,6 +159,15 @@ a_full_disk_keeps_no_log_from_loading(void **state)
 	}
 }
 
+static bool
+has_newest_snapshot(const struct fixture *fixture)
+{
+	char name[PRODUCER_SNAPSHOT_NAME_SIZE];
+
+	producer_snapshot_name(log_active_base_offset(fixture->log), name);
+	return fixture_file_size(fixture, name) > 0;
+}
+
 static void
 the_files_are_written_when_there_is_room(void **state)
 {
@@ -175,7 +185,7 @@ the_files_are_written_when_there_is_room(void **state)
 	assert_int_equal(checkpoint(fixture), end);
 	assert_true(fixture_file_size(fixture, SECOND ".timeindex") > 0);
 	assert_true(fixture_file_size(fixture, SECOND ".txnindex") > 0);
-	assert_true(fixture_file_size(fixture, SECOND ".snapshot") > 0);
+	assert_true(has_newest_snapshot(fixture));
 	assert_int_equal(count_aborted(fixture), 1);
 	/* They are good: the next start does not look at those segments. */
 	fixture_kill(fixture, end);
@@ -270,6 +280,60 @@ a_truncation_takes_what_has_no_file(void **state)
 	assert_int_equal(count_aborted(fixture), 1);
 }
 
+static size_t
+count_snapshots(const struct fixture *fixture)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < fixture->log->segment_count; i++)
+		count += fixture->log->segments[i]->snapshot != NULL;
+	return count;
+}
+
+/* However many segments there are. */
+static void
+memory_has_the_newest_snapshots_only(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t end;
+
+	fill(fixture);
+	append_some(fixture, 200);
+	end = log_end_offset(fixture->log);
+	assert_true(log_segment_count(fixture->log) > 20);
+	start_on_a_full_disk(fixture, 0);
+	assert_true(disk_fault_clear(&fixture->fault) > 20);
+	assert_int_equal(count_snapshots(fixture), 4);
+	assert_non_null(log_active(fixture->log)->snapshot);
+	assert_int_equal(log_flush_all(fixture->log), 0);
+	tidy(fixture);
+	assert_int_equal(count_snapshots(fixture), 0);
+	assert_int_equal(checkpoint(fixture), end);
+	fixture_kill(fixture, end);
+	assert_int_equal(log_producers(fixture->log)->count, 1);
+}
+
+/* Retention took all else that tells of the producer. */
+static void
+a_truncation_reads_what_is_in_memory(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t base;
+
+	fill(fixture);
+	fixture->open.settings.retention_bytes = 1000;
+	start_on_a_full_disk(fixture, 0);
+	assert_int_equal(log_flush_all(fixture->log), 0);
+	log_high_watermark_set(fixture->log, log_end_offset(fixture->log));
+	assert_true(log_retain(fixture->log, FIXTURE_NOW_MS) > 0);
+	base = log_first_base_offset(fixture->log);
+	assert_true(base > 8);
+	assert_int_equal(
+	    log_truncate_to(fixture->log, base + 1, FIXTURE_NOW_MS), 0);
+	assert_int_equal(log_producers(fixture->log)->count, 1);
+	assert_true(disk_fault_clear(&fixture->fault) > 3);
+}
+
 /* A part of a time index could be taken for a whole one. */
 static void
 no_part_of_an_index_stays(void **state)
@@ -299,6 +363,8 @@ main(void)
 		TEST(room_is_made_by_who_needs_it),
 		TEST(nothing_is_compacted_meanwhile),
 		TEST(a_truncation_takes_what_has_no_file),
+		TEST(memory_has_the_newest_snapshots_only),
+		TEST(a_truncation_reads_what_is_in_memory),
 		TEST(no_part_of_an_index_stays),
 	};
 
