@@ -73,6 +73,7 @@ connection_new(struct connection_set *set,
 	inbox_init(&c->inbox, set->budget);
 	outbox_init(&c->outbox);
 	c->frame_len_max = set->settings->frame_len_max;
+	c->read_len_max = CONNECTION_FIRST_READ_LEN;
 	connection_events_init(c);
 	connection_receive_init(c);
 	connection_send_init(c);

@@ -11,11 +11,14 @@
  * Bytes are read into the loop's scratch buffer and frames are handled there;
  * only what is left over, a partial frame or frames that have to wait, moves
  * to memory of the connection's own, which grows only as bytes arrive and is
- * freed when they have been handled.
+ * freed when they have been handled.  A read brings about as much as can be
+ * handled at once: little at first, more where frames are large, little again
+ * where they are many.
  *
  * No frame is handled while
  *	- in_flight_max exchanges have not left, or an exclusive one is pending,
- *	- more than output_len_max bytes of replies wait for the client,
+ *	- replies wait that the client's socket does not take, or more than
+ *	  output_len_max bytes of them are ready,
  *	- the connection is muted,
  *	- requests and replies take far more memory than they all may have,
  * and then nothing is read either: the client's bytes stay in the socket.

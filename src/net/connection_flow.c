@@ -16,7 +16,8 @@ connection_may_handle(const struct connection *c)
 	const struct network_settings *settings = c->set->settings;
 
 	return !c->gone && !c->closing && !c->muted && !c->handshaking &&
-	    c->exclusives == 0 && c->outbox.count < settings->in_flight_max &&
+	    !c->blocked && c->exclusives == 0 &&
+	    c->outbox.count < settings->in_flight_max &&
 	    c->outbox.len <= settings->output_len_max;
 }
 

@@ -43,6 +43,7 @@ struct connection {
 	struct inbox inbox;
 	struct outbox outbox;
 	size_t frame_len_max;
+	size_t read_len_max;		/* into the scratch buffer */
 	size_t exclusives;		/* pending exclusive exchanges */
 	struct timer deadline;		/* of a partial frame or a handshake */
 	uint64_t received;		/* bytes, ever */
@@ -74,6 +75,9 @@ struct connection {
 
 /* What a read may bring while the memory budget is used up. */
 #define CONNECTION_POOR_READ_LEN ((size_t)4096)
+
+/* What the first read of a connection may bring. */
+#define CONNECTION_FIRST_READ_LEN ((size_t)16 * 1024)
 
 /* --- connection.c -------------------------------------------------------- */
 

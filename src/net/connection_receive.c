@@ -223,12 +223,29 @@ read_failed(struct connection *c, ssize_t result)
 	    "the client closed it" : "it cannot be read");
 }
 
+/*
+ * A read with so many frames has been taken in; full: there was more.  More
+ * frames than may be under way at once gain nothing from a longer read, and of
+ * a client that takes no replies they would lie in the inbox.
+ */
+static void
+adapt_reads(struct connection *c, uint64_t frames, bool full)
+{
+	if (c->stalled || frames > c->set->settings->in_flight_max)
+		c->read_len_max =
+		    MAX(c->read_len_max / 2, CONNECTION_POOR_READ_LEN);
+	else if (full)
+		c->read_len_max =
+		    MIN(2 * c->read_len_max, CONNECTION_SET_SCRATCH_LEN);
+}
+
 void
 connection_receive(struct connection *c)
 {
 	struct connection_set *set = c->set;
 	struct iovec iov[2];
 	size_t into_inbox;
+	uint64_t frames;
 	ssize_t n;
 
 	if (connection_overspent(c)) {
@@ -241,7 +258,7 @@ connection_receive(struct connection *c)
 	iov[1].iov_base = set->scratch;
 	iov[1].iov_len =
 	    budget_left(c->inbox.budget) > CONNECTION_SET_SCRATCH_LEN
-	    ? CONNECTION_SET_SCRATCH_LEN : CONNECTION_POOR_READ_LEN;
+	    ? c->read_len_max : CONNECTION_POOR_READ_LEN;
 	c->read_wants_write = false;
 	counter_add(&set->counters.reads, 1);
 	/* An inbox without room is left out of the vector. */
@@ -257,7 +274,10 @@ connection_receive(struct connection *c)
 	connection_touch(c);
 	into_inbox = MIN((size_t)n, iov[0].iov_len);
 	inbox_added(&c->inbox, into_inbox);
+	frames = counter_get(&set->counters.frames);
 	take_in(c, set->scratch, (size_t)n - into_inbox);
+	adapt_reads(c, counter_get(&set->counters.frames) - frames,
+	    (size_t)n - into_inbox == iov[1].iov_len);
 	settle(c);
 }
 

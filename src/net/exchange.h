@@ -40,8 +40,9 @@ struct exchange {
 	 */
 	void (*cancel)(struct exchange *exchange);
 	/*
-	 * The last byte has left, or there is no reply, or the connection is
-	 * gone: free everything.  The last call for this exchange.
+	 * The last byte has left or was copied for a client that takes none at
+	 * the moment, or there is no reply, or the connection is gone: free
+	 * everything.  The last call for this exchange.
 	 */
 	void (*release)(struct exchange *exchange);
 	/*

@@ -14,6 +14,7 @@
 #include "base/counter.h"
 #include "base/list.h"
 
+struct budget;
 struct exchange;
 struct transport;
 
@@ -78,5 +79,12 @@ bool outbox_can_send(const struct outbox *outbox);
 enum outbox_result outbox_send(struct outbox *outbox,
     struct transport *transport, const struct outbox_tools *tools,
     bool *progress) WARN_UNUSED;
+
+/*
+ * The client takes no more for the time being: replies that lie in memory are
+ * copied together, out of budget, and their exchanges released, so that many
+ * small ones that wait take little more than their bytes.
+ */
+void outbox_condense(struct outbox *outbox, struct budget *budget);
 
 #endif

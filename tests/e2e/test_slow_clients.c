@@ -32,6 +32,9 @@
 /* What one costs at most that has asked for many large answers. */
 #define DEAF_BYTES_MAX (MIB / 4)
 
+/* And one that has asked for many small ones. */
+#define DEAF_REQUESTS_BYTES_MAX ((size_t)96 * 1024)
+
 static struct broker_process broker;
 static size_t deaf_count = 8;
 static size_t stranger_count = 100;
@@ -113,29 +116,43 @@ ask_for_ever(struct raw_client *client, struct slice frame, size_t limit)
 	return (struct asked){ sent / frame.len, sent % frame.len };
 }
 
+/* The frame, over and over. */
+static struct slice
+many_of(struct slice frame, size_t count)
+{
+	uint8_t *all = xmalloc(count * frame.len);
+
+	for (size_t i = 0; i < count; i++)
+		memcpy(all + i * frame.len, frame.data, frame.len);
+	return slice_of(all, count * frame.len);
+}
+
 /*
  * Many requests with short answers.  The kernel's buffers on both sides hold
- * some MiB, the broker does not add to that.
+ * some MiB, the broker adds to that what one read of it has brought, which was
+ * more once: all that each of the last 64 requests had needed.
  */
 static void
 test_requests_of_the_deaf_are_bounded(void **state UNUSED)
 {
-	enum { CLIENTS = 8 };
-	struct raw_client clients[CLIENTS];
+	enum { CLIENTS = 16, AT_ONCE = 100 };
+	struct raw_client *clients = xcalloc(CLIENTS, sizeof(*clients));
 	size_t before = broker_process_memory(&broker, "VmRSS:");
+	struct slice frames;
 
 	for (size_t i = 0; i < CLIENTS; i++) {
-		struct slice frame;
-
 		raw_client_init(&clients[i], &broker);
-		frame = raw_client_frame(&clients[i], KP_API_VERSIONS_KEY, 0,
-		    1, NULL);
-		(void)ask_for_ever(&clients[i], frame, 32 * MIB);
+		frames = many_of(raw_client_frame(&clients[i],
+				     KP_API_VERSIONS_KEY, 0, 1, NULL),
+		    AT_ONCE);
+		(void)ask_for_ever(&clients[i], frames, 32 * MIB);
+		free((void *)(uintptr_t)frames.data);
 	}
-	expect_growth_below(&broker, before, CLIENTS * 4 * MIB);
+	expect_growth_below(&broker, before, CLIENTS * DEAF_REQUESTS_BYTES_MAX);
 	expect_service();
 	for (size_t i = 0; i < CLIENTS; i++)
 		raw_client_fini(&clients[i]);
+	free(clients);
 }
 
 static struct slice

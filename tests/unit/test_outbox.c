@@ -5,6 +5,7 @@
 #include "unit/unit.h"
 
 #include "base/arena.h"
+#include "base/budget.h"
 #include "base/rng.h"
 #include "net/transport.h"
 
@@ -269,6 +270,149 @@ turns_are_limited(void **state UNUSED)
 	arena_reset(&arena);
 }
 
+/* --- Replies that wait are condensed -------------------------------------- */
+
+/* A reply whose bytes are gone with it. */
+struct owning {
+	struct exchange exchange;
+	struct arena arena;
+	uint8_t *bytes;
+	bool gone;
+};
+
+static void
+release_owning(struct exchange *exchange)
+{
+	struct owning *owning = CONTAINER_OF(exchange, struct owning, exchange);
+
+	assert_false(owning->gone);
+	owning->gone = true;
+	free(owning->bytes);
+	arena_reset(&owning->arena);
+	released++;
+}
+
+/* A piece of len bytes of memory, one of half of that, perhaps a file's. */
+static void
+owning_init(struct owning *owning, size_t len, bool with_file)
+{
+	struct output *output = &owning->exchange.output;
+	int result;
+
+	*owning = (struct owning){ .exchange.release = release_owning };
+	arena_init(&owning->arena, STREAM_LEN_MAX);
+	output_init(output, &owning->arena);
+	owning->bytes = xmalloc(2 * len);
+	memcpy(owning->bytes, file + len, 2 * len);
+	result = output_bytes(output, owning->bytes, len);
+	assert_int_equal(result, 0);
+	expect(owning->bytes, len);
+	if (with_file) {
+		result = output_file(output, file_fd, 0, len);
+		assert_int_equal(result, 0);
+		expect(file, len);
+	}
+	result = output_bytes(output, owning->bytes + len + 1, len / 2);
+	assert_int_equal(result, 0);
+	expect(owning->bytes + len + 1, len / 2);
+}
+
+static size_t
+unsent_in_all(const struct outbox *outbox)
+{
+	size_t len = 0;
+
+	for (struct list_node *node = outbox->exchanges.head.next;
+	     node != &outbox->exchanges.head; node = node->next) {
+		const struct exchange *exchange =
+		    LIST_ENTRY(node, const struct exchange, node);
+
+		if (exchange->state == EXCHANGE_READY)
+			len += unsent_len(exchange);
+	}
+	return len;
+}
+
+/* Wherever the transport has stopped, the stream goes on there. */
+static void
+condensed_replies_are_unbroken(void **state UNUSED)
+{
+	enum { COUNT = 300 };
+	static struct owning replies[COUNT];
+	struct outbox outbox;
+	struct budget budget;
+	bool progress;
+
+	ops.sendfile = fake_sendfile;
+	generous = false;
+	expected_len = sent_len = 0;
+	released = 0;
+	budget_init(&budget, 0);
+	outbox_init(&outbox);
+	for (int i = 0; i < COUNT; i++) {
+		owning_init(&replies[i], 2 + rng_below(&rng, 9000),
+		    rng_below(&rng, 8) == 0);
+		outbox_push(&outbox, &replies[i].exchange);
+		/* Each seventh one keeps those behind it waiting. */
+		if (i % 7 != 6)
+			outbox_ready(&outbox, &replies[i].exchange);
+	}
+	for (int i = 6; outbox.count > 0;) {
+		enum outbox_result result =
+		    outbox_send(&outbox, &transport, &tools, &progress);
+
+		if (result == OUTBOX_BLOCKED)
+			outbox_condense(&outbox, &budget);
+		assert_int_equal(unsent_in_all(&outbox), outbox.len);
+		if (result != OUTBOX_DONE || i >= COUNT)
+			continue;
+		outbox_ready(&outbox, &replies[i].exchange);
+		i += 7;
+	}
+	assert_int_equal(released, COUNT);
+	assert_int_equal(sent_len, expected_len);
+	assert_memory_equal(sent, expected, sent_len);
+	assert_int_equal(atomic_load(&budget.used), 0);
+}
+
+/* Sixty-four small replies are little more than their bytes. */
+static void
+condensed_replies_are_small(void **state UNUSED)
+{
+	enum { COUNT = 64, LEN = 100 };
+	static struct owning replies[COUNT];
+	struct outbox outbox;
+	struct budget budget;
+	bool progress;
+
+	expected_len = sent_len = 0;
+	released = 0;
+	budget_init(&budget, 0);
+	outbox_init(&outbox);
+	for (int i = 0; i < COUNT; i++) {
+		owning_init(&replies[i], LEN, false);
+		outbox_push(&outbox, &replies[i].exchange);
+		if (i != COUNT - 1)
+			outbox_ready(&outbox, &replies[i].exchange);
+	}
+	outbox_condense(&outbox, &budget);
+	assert_int_equal(released, COUNT - 1);
+	assert_int_equal(outbox.count, 2);
+	assert_int_equal(outbox.len, (COUNT - 1) * LEN * 3 / 2);
+	assert_in_range(
+	    atomic_load(&budget.used), outbox.len, outbox.len + 256);
+	/* One alone stays as it is. */
+	outbox_condense(&outbox, &budget);
+	assert_int_equal(outbox.count, 2);
+	outbox_ready(&outbox, &replies[COUNT - 1].exchange);
+	generous = true;
+	assert_int_equal(
+	    outbox_send(&outbox, &transport, &tools, &progress), OUTBOX_DONE);
+	assert_int_equal(sent_len, expected_len);
+	assert_memory_equal(sent, expected, sent_len);
+	assert_int_equal(atomic_load(&budget.used), 0);
+}
+
 int
 main(void)
 {
@@ -276,6 +420,8 @@ main(void)
 		cmocka_unit_test(stream_is_unbroken),
 		cmocka_unit_test(stream_is_unbroken_without_sendfile),
 		cmocka_unit_test(turns_are_limited),
+		cmocka_unit_test(condensed_replies_are_unbroken),
+		cmocka_unit_test(condensed_replies_are_small),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
