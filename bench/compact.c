@@ -41,7 +41,7 @@
 #define VALUE_LEN 1000
 #define RECORD_LEN 1024
 /* The cleaner's own: log.cleaner.dedupe.buffer.size, io.buffer.size / 2. */
-#define MAP_BYTES ((size_t)128 << 20)
+#define MEMORY_BYTES ((size_t)128 << 20)
 #define BUFFER_LEN ((size_t)256 << 10)
 
 enum order {
@@ -271,7 +271,7 @@ static struct cost
 clean(struct log *log)
 {
 	const struct log_clean_round round = {
-		.map_bytes_max = MAP_BYTES,
+		.memory_max = MEMORY_BYTES,
 		.map_load_factor = 0.9,
 		.buffer_len = BUFFER_LEN,
 		.now_ms = clock_wall_ms(),

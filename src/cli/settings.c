@@ -422,7 +422,7 @@ settings_cleaner(const struct configs *configs,
 {
 	settings->enabled = configs_broker_bool(configs, "log.cleaner.enable");
 	settings->thread_count = int32_of(configs, "log.cleaner.threads");
-	settings->map_bytes =
+	settings->memory_bytes =
 	    configs_broker_int64(configs, "log.cleaner.dedupe.buffer.size");
 	settings->map_load_factor = configs_broker_double(configs,
 	    "log.cleaner.io.buffer.load.factor");

@@ -9,6 +9,12 @@
 #define BITS_MAX (INT64_C(128) << 20)
 #define WORD_BITS 64
 
+static size_t
+word_count(int64_t bit_count)
+{
+	return (size_t)bit_count / WORD_BITS + 1;
+}
+
 void
 clean_stretches_init(struct clean_stretches *stretches, size_t count_max,
     int64_t first_offset, int64_t end_offset)
@@ -19,8 +25,7 @@ clean_stretches_init(struct clean_stretches *stretches, size_t count_max,
 	*stretches = (struct clean_stretches){
 		.count_max = count_max,
 		.closed = true,
-		.latest = xcalloc((size_t)bit_count / WORD_BITS + 1,
-		    sizeof(uint64_t)),
+		.latest = xcalloc(word_count(bit_count), sizeof(uint64_t)),
 		.first_offset = first_offset,
 		.bit_count = bit_count,
 	};
@@ -32,6 +37,13 @@ clean_stretches_fini(struct clean_stretches *stretches)
 	free(stretches->stretches);
 	free(stretches->latest);
 	*stretches = (struct clean_stretches){ .closed = true };
+}
+
+size_t
+clean_stretches_bytes_max(const struct clean_stretches *stretches)
+{
+	return stretches->count_max * CLEAN_STRETCH_LEN +
+	    word_count(stretches->bit_count) * sizeof(uint64_t);
 }
 
 /* --- Bits ----------------------------------------------------------------- */

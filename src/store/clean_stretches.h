@@ -38,6 +38,8 @@ struct clean_stretch {
 	bool needed;		/* a header of it, though no record were left */
 };
 
+#define CLEAN_STRETCH_LEN sizeof(struct clean_stretch)
+
 struct clean_stretches {
 	struct clean_stretch *stretches; /* owned, ascending */
 	size_t count;
@@ -58,6 +60,9 @@ struct clean_stretches {
 void clean_stretches_init(struct clean_stretches *stretches, size_t count_max,
     int64_t first_offset, int64_t end_offset);
 void clean_stretches_fini(struct clean_stretches *stretches);
+
+/* What they will take in memory, at the most. */
+size_t clean_stretches_bytes_max(const struct clean_stretches *stretches);
 
 /*
  * What comes next is not beside what came last: before each segment, and where

@@ -17,8 +17,8 @@
 
 /* However small the settings: room to work. */
 #define BUFFER_LEN_MIN ((size_t)4 << 10)
-/* And however large: Kafka's limit of a map. */
-#define MAP_BYTES_MAX INT32_MAX
+/* And however large: Kafka's limit for a thread. */
+#define MEMORY_MAX INT32_MAX
 
 struct cleaner_thread {
 	struct cleaner *cleaner;
@@ -53,7 +53,7 @@ cleaner_settings_init(struct cleaner_settings *settings)
 	*settings = (struct cleaner_settings){
 		.enabled = true,
 		.thread_count = 1,
-		.map_bytes = 128 << 20,
+		.memory_bytes = 128 << 20,
 		.map_load_factor = 0.9,
 		.buffer_bytes = 512 << 10,
 		.bytes_per_second_max = DBL_MAX,
@@ -231,8 +231,8 @@ round_of(struct turn *turn, int64_t now_ms)
 	pthread_mutex_unlock(&cleaner->mutex);
 	threads = MAX(1, settings.thread_count);
 	return (struct log_clean_round){
-		.map_bytes_max = (size_t)MIN(
-		    MAX(0, settings.map_bytes / threads), MAP_BYTES_MAX),
+		.memory_max = (size_t)MIN(
+		    MAX(0, settings.memory_bytes / threads), MEMORY_MAX),
 		.map_load_factor = settings.map_load_factor,
 		.buffer_len = MAX(BUFFER_LEN_MIN,
 		    (size_t)MAX(0, settings.buffer_bytes / threads / 2)),

@@ -26,7 +26,7 @@ struct managed_dir;
 struct cleaner_settings {
 	bool enabled;		/* log.cleaner.enable */
 	int thread_count;	/* log.cleaner.threads */
-	int64_t map_bytes;	/* log.cleaner.dedupe.buffer.size, of all */
+	int64_t memory_bytes;	/* log.cleaner.dedupe.buffer.size, of all */
 	double map_load_factor;	/* log.cleaner.io.buffer.load.factor */
 	int32_t buffer_bytes;	/* log.cleaner.io.buffer.size, of all */
 	double bytes_per_second_max; /* log.cleaner.io.max.bytes.per.second */

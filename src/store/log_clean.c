@@ -9,8 +9,15 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* Half a million of them take 24 MB and cover 4 GB or more. */
-#define STRETCHES_MAX ((size_t)512 << 10)
+/*
+ * Of the round's memory the stretches take an eighth at the most, and the bits
+ * a sixteenth: 128 MB are enough for 2.8 GB at least, and 64 million records.
+ * However little there is: so many.
+ */
+#define STRETCHES_SHARE 8
+#define STRETCHES_MIN ((size_t)16)
+#define BITS_SHARE 16
+#define BITS_MIN ((size_t)1024)
 
 /* --- Exclusion ------------------------------------------------------------ */
 
@@ -313,14 +320,27 @@ check_damage(struct log_cleaning *cleaning)
 			    log_clean_bad(cleaning, offset, "it is damaged");
 }
 
+/* The map has what the others leave, and no more than it may need. */
 static void
-make_map(struct log_cleaning *cleaning)
+make_tables(struct log_cleaning *cleaning)
 {
 	const struct log_clean_plan *plan = &cleaning->plan;
+	const struct log_clean_round *round = cleaning->round;
+	size_t offsets = (size_t)(plan->end_offset - plan->first_dirty_offset);
+	size_t bits = MAX(BITS_MIN, round->memory_max / BITS_SHARE * 8);
+	size_t stretches = MAX(STRETCHES_MIN,
+	    round->memory_max / STRETCHES_SHARE / CLEAN_STRETCH_LEN);
+	size_t taken;
 
-	offset_map_init(&cleaning->map,
-	    (uint64_t)(plan->end_offset - plan->first_dirty_offset),
-	    cleaning->round->map_bytes_max, cleaning->round->map_load_factor);
+	clean_stretches_init(&cleaning->stretches, MIN(stretches, offsets),
+	    plan->first_dirty_offset,
+	    plan->first_dirty_offset + (int64_t)MIN(bits, offsets));
+	taken = clean_stretches_bytes_max(&cleaning->stretches);
+	offset_map_init(&cleaning->map, offsets,
+	    round->memory_max - MIN(taken, round->memory_max),
+	    round->map_load_factor);
+	cleaning->stats->memory_bytes =
+	    taken + offset_map_bytes(&cleaning->map);
 }
 
 static int
@@ -339,9 +359,7 @@ run(struct log_cleaning *cleaning)
 	if (check_damage(cleaning) != 0 ||
 	    log_clean_collect_aborted(cleaning) != 0)
 		return -1;
-	make_map(cleaning);
-	clean_stretches_init(&cleaning->stretches, STRETCHES_MAX,
-	    plan->first_dirty_offset, plan->end_offset);
+	make_tables(cleaning);
 	if (log_clean_fill_map(cleaning) != 0)
 		return -1;
 	return log_clean_write_groups(cleaning);

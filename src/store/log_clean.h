@@ -37,8 +37,9 @@
  * its .txnindex says, make no sense.  A full disk ends the round, and the
  * next one tries again.  Other errors of writing take the log offline.
  *
- * Memory.  The map, the counts (24 MB at the most), two buffers, one batch and
- * its decompressed records, for the time of the round.
+ * Memory.  The map and the counts together take what the round may, at the
+ * most; for the time of the round there are besides two buffers, one batch and
+ * its decompressed records.
  */
 #ifndef STORE_LOG_CLEAN_H
 #define STORE_LOG_CLEAN_H
@@ -49,7 +50,7 @@ struct log;
 
 /* How a round is done. */
 struct log_clean_round {
-	size_t map_bytes_max;	/* see offset_map_init */
+	size_t memory_max;	/* for the map, and what is counted beside it */
 	double map_load_factor;
 	size_t buffer_len;	/* of each of the two */
 	int64_t now_ms;		/* wall clock */
@@ -76,6 +77,7 @@ struct log_clean_stats {
 	int64_t bytes_before;	/* of the segments */
 	int64_t bytes_after;
 	size_t keys;
+	size_t memory_bytes;	/* of the map and what is counted beside it */
 	size_t segments_before;
 	size_t segments_after;
 };

@@ -122,6 +122,12 @@ offset_map_fini(struct offset_map *map)
 	*map = (struct offset_map){ .latest_offset = -1 };
 }
 
+size_t
+offset_map_bytes(const struct offset_map *map)
+{
+	return map->slot_count * OFFSET_MAP_SLOT_LEN;
+}
+
 /* The digest's place in the table, without a division. */
 static size_t
 place(const struct offset_map *map, const uint64_t digest[2])

@@ -41,6 +41,9 @@ void offset_map_init(struct offset_map *map, uint64_t keys_max,
     size_t bytes_max, double load_factor);
 void offset_map_fini(struct offset_map *map);
 
+/* What it takes in memory. */
+size_t offset_map_bytes(const struct offset_map *map);
+
 /* What a key is in one table. */
 struct offset_map_key {
 	uint64_t digest[2];

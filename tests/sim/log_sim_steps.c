@@ -326,7 +326,7 @@ step_clean(struct sim *sim)
 	int pieces = sim_chance(&sim->rng, 20) ? (int)rng_below(&sim->rng, 20) :
 					   INT_MAX;
 	const struct log_clean_round round = {
-		.map_bytes_max = sim_chance(&sim->rng, 30) ? 100 : 1 << 12,
+		.memory_max = sim_chance(&sim->rng, 30) ? 100 : 1 << 12,
 		.map_load_factor = 0.9,
 		.buffer_len = sim_chance(&sim->rng, 50) ? 200 : 4096,
 		.now_ms = sim->now_ms,

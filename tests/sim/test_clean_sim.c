@@ -148,7 +148,7 @@ static enum log_clean_result
 clean(struct sim *sim)
 {
 	const struct log_clean_round round = {
-		.map_bytes_max = 1 << 16,
+		.memory_max = 1 << 16,
 		.map_load_factor = 0.9,
 		.buffer_len = 200,
 		.now_ms = NOW_MS,

@@ -239,7 +239,7 @@ static struct log_clean_round
 round_of(const struct model *model)
 {
 	return (struct log_clean_round){
-		.map_bytes_max = 1 << 20,
+		.memory_max = 1 << 20,
 		.map_load_factor = 0.9,
 		.buffer_len = 300,
 		.now_ms = model->now_ms,
@@ -444,7 +444,7 @@ small_maps(void **state)
 	end_offset = log_active_base_offset(model->fixture.log);
 	while (clean_offset < end_offset) {
 		round = round_of(model);
-		round.map_bytes_max = 0;
+		round.memory_max = 0;
 		round.map_load_factor = 0.2;
 		assert_int_equal(
 		    log_clean(model->fixture.log, &round, &stats),
@@ -455,6 +455,33 @@ small_maps(void **state)
 		rounds++;
 	}
 	assert_true(rounds > 3);
+}
+
+/* Not only for the map; and what there is room for is enough. */
+static void
+memory_is_bounded(void **state)
+{
+	struct model *model = *state;
+	struct log_clean_round round = round_of(model);
+	struct log_clean_stats stats;
+	size_t keys = 0;
+
+	for (int i = 0; i < 400; i++)
+		append_key(model, i % 100);
+	for (round.memory_max = 2000; round.memory_max < 20000;
+	     round.memory_max += 1000) {
+		append_key(model, 0);
+		roll(model);
+		model->fixture.log->clean_offset = 0;
+		assert_int_equal(
+		    log_clean(model->fixture.log, &round, &stats),
+		    LOG_CLEAN_DONE);
+		assert_true(stats.memory_bytes <= round.memory_max);
+		assert_true(stats.memory_bytes > round.memory_max / 8);
+		keys = MAX(keys, stats.keys);
+		check_complete(model);
+	}
+	assert_int_equal(keys, 100);
 }
 
 static void
@@ -1000,7 +1027,7 @@ clean_one_key(struct model *model)
 	struct log_clean_round round = round_of(model);
 	struct log_clean_stats stats;
 
-	round.map_bytes_max = 0;
+	round.memory_max = 0;
 	round.map_load_factor = 0.05;
 	assert_int_equal(log_clean(model->fixture.log, &round, &stats),
 	    LOG_CLEAN_DONE);
@@ -1549,7 +1576,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(segments_are_merged),
+		TEST(memory_is_bounded),
+	TEST(segments_are_merged),
 		TEST(whole_segments_stay),
 		TEST(dead_batches_are_not_read),
 		TEST(lags_are_kept),

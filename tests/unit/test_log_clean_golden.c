@@ -231,7 +231,7 @@ static void
 clean(struct log *log)
 {
 	const struct log_clean_round round = {
-		.map_bytes_max = 1 << 20,
+		.memory_max = 1 << 20,
 		.map_load_factor = 0.9,
 		.buffer_len = 256 << 10,
 		.now_ms = ARCHIVE_NOW_MS,

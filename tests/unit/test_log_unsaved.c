@@ -236,7 +236,7 @@ nothing_is_compacted_meanwhile(void **state)
 {
 	struct fixture *fixture = *state;
 	const struct log_clean_round round = {
-		.map_bytes_max = 1 << 12,
+		.memory_max = 1 << 12,
 		.map_load_factor = 0.9,
 		.buffer_len = 4096,
 		.now_ms = FIXTURE_NOW_MS,
