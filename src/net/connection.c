@@ -125,6 +125,7 @@ close_socket(struct connection *c)
 	timer_stop(&c->unmute);
 	timer_stop(&c->retry);
 	connection_favour_end(c);
+	connection_turn_leave(c);
 	loop_undefer(&c->flush);
 	loop_undefer(&c->resume);
 	connection_unwatch(c);

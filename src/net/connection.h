@@ -91,7 +91,9 @@ void connection_abort(struct connection *connection, const char *reason);
  * not called within klamm.login.timeout.ms, the handshake of the transport
  * included, the connection is closed.  Until then its partial frames are out
  * of a small budget of their own, so that strangers, however many there are
- * and however large a frame they begin, take nothing away from clients.
+ * and however large a frame they begin, take nothing away from clients; and a
+ * pass of the loop does only a little for all of them together, the others are
+ * read later, each in its turn.
  */
 void connection_expect_login(struct connection *connection);
 void connection_logged_in(struct connection *connection);

@@ -87,7 +87,10 @@ connection_start_handshake(struct connection *c)
 	c->handshaking = true;
 	timer_start(c->set->loop, &c->deadline,
 	    c->set->settings->handshake_ms_max);
+	if (!connection_turn_begin(c))
+		return;
 	(void)shake_hands(c);
+	connection_turn_end(c);
 }
 
 /* --- The socket ---------------------------------------------------------- */
@@ -124,12 +127,9 @@ connection_update_writing(struct connection *c)
 	}
 }
 
-static void
-on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *argument)
+void
+connection_ready(struct connection *c)
 {
-	struct connection *c = argument;
-
-	loop_enter(c->set->loop);
 	if (c->handshaking && !shake_hands(c))
 		return;
 	if (c->write_wants_read) {
@@ -141,6 +141,18 @@ on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *argument)
 		connection_stop_reading(c);
 	else
 		connection_receive(c);
+}
+
+static void
+on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *argument)
+{
+	struct connection *c = argument;
+
+	loop_enter(c->set->loop);
+	if (!connection_turn_begin(c))
+		return;
+	connection_ready(c);
+	connection_turn_end(c);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "net/transport.h"
 
 struct connection_set;
+struct connection_turns;
 struct event;
 struct listener;
 
@@ -39,6 +40,7 @@ struct connection {
 	struct event *read_event;
 	struct event *write_event;
 	struct list_node node;		/* set's, by activity */
+	struct list_node turn;		/* set's turns.waiting */
 	int64_t active_ms;		/* the last read or write */
 	struct inbox inbox;
 	struct outbox outbox;
@@ -128,6 +130,8 @@ void connection_unwatch(struct connection *connection);
 
 void connection_start_reading(struct connection *connection);
 void connection_stop_reading(struct connection *connection);
+/* Its socket is readable: go on with whatever waits for that. */
+void connection_ready(struct connection *connection);
 /* Watch for writability as long as somebody waits for it. */
 void connection_update_writing(struct connection *connection);
 
@@ -154,6 +158,30 @@ void connection_send_init(struct connection *connection);
 
 /* Send what is ready.  The connection may be gone afterwards. */
 void connection_send(struct connection *connection);
+
+/*
+ * Do now what the end of the pass would have done for its replies.  It may be
+ * gone afterwards, or another loop's.
+ */
+void connection_flush(struct connection *connection);
+
+/* --- connection_turn.c: strangers take turns ----------------------------- */
+
+void connection_turns_init(struct connection_turns *turns);
+
+/*
+ * May the connection, whose socket is readable, be read now?  Always where its
+ * client is known.  Where he has yet to log in, or to complete a handshake,
+ * only for as long as the pass has time for strangers: those who find none are
+ * read later, in the order in which they came, a few in each pass behind the
+ * events of clients that are known.  Where it may, its turn ends with
+ * connection_turn_end, after which it may be another loop's.
+ */
+bool connection_turn_begin(struct connection *connection) WARN_UNUSED;
+void connection_turn_end(struct connection *connection);
+
+/* It waits for its turn no longer. */
+void connection_turn_leave(struct connection *connection);
 
 /* --- connection_move.c: from one loop to another ------------------------- */
 

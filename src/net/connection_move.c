@@ -14,6 +14,7 @@ at_rest(const struct connection *c)
 	    !c->write_wants_read && !c->transport.pending &&
 	    !timer_running(&c->deadline) && !timer_running(&c->login) &&
 	    !timer_running(&c->unmute) && !timer_running(&c->retry) &&
+	    !list_node_linked(&c->turn) &&
 	    !list_node_linked(&c->resume.node) &&
 	    !list_node_linked(&c->flush.node);
 }

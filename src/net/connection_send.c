@@ -69,6 +69,15 @@ run_flush(struct task *task)
 }
 
 void
+connection_flush(struct connection *c)
+{
+	if (!list_node_linked(&c->flush.node))
+		return;
+	loop_undefer(&c->flush);
+	run_flush(&c->flush);
+}
+
+void
 connection_send_init(struct connection *c)
 {
 	c->flush.run = run_flush;

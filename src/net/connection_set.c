@@ -163,6 +163,7 @@ connection_set_init(struct connection_set *set, struct network *network,
 	};
 	spares_init(&set->spares, CONNECTION_SPARE_LEN, SPARES_MAX);
 	list_init(&set->connections);
+	connection_turns_init(&set->turns);
 	timer_init(&set->idle_timer, on_idle_timer);
 }
 

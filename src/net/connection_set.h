@@ -11,6 +11,7 @@
 #include "base/counter.h"
 #include "base/list.h"
 #include "base/spares.h"
+#include "base/task.h"
 #include "net/outbox.h"
 #include "net/timer.h"
 
@@ -38,6 +39,15 @@ struct connection_counters {
 	struct outbox_counters out;
 };
 
+/* How much of a loop those may take who have yet to log in. */
+struct connection_turns {
+	struct list waiting;		/* who is not read before his turn */
+	struct task task;
+	uint64_t pass;			/* of the loop, that spent_us is of */
+	int64_t spent_us;
+	int64_t begun_us;		/* of the turn under way, else 0 */
+};
+
 struct connection_set {
 	/* immutable */
 	struct network *network;
@@ -55,6 +65,7 @@ struct connection_set {
 	uint8_t *scratch;
 	struct spares spares;		/* for requests */
 	struct list connections;	/* the least recently active first */
+	struct connection_turns turns;
 	struct timer idle_timer;	/* for the first of them */
 	int32_t next_index;		/* for the ids of connections */
 	bool draining;

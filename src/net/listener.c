@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 /* Connections in one go, before the loop turns to others. */
-#define ACCEPT_COUNT_MAX 64
+#define ACCEPT_COUNT_MAX 16
 
 /* How long it does not accept when the system cannot. */
 #define RETRY_MS 100

@@ -1013,6 +1013,131 @@ strangers_share_little_memory(void **state UNUSED)
 	free(data);
 }
 
+/* --- Strangers take turns ------------------------------------------------- */
+
+/* As many as fit in what a pass has for them: 200 us, or a bit more. */
+#define TURNS_A_PASS 2
+
+static int slow_frames;
+
+/* Frames of two bytes are those of a login: each takes 150 us. */
+static void
+on_slow_frame(struct connection_handler *handler,
+    struct connection *connection, struct slice frame)
+{
+	if (frame.len == 2) {
+		fake_us += 150;
+		slow_frames++;
+	}
+	on_frame(handler, connection, frame);
+}
+
+/* Clients that have yet to log in, each of which has sent a frame. */
+static void
+open_strangers(int *fds, int count)
+{
+	for (int i = 0; i < count; i++) {
+		fds[i] = client_open();
+		connection_expect_login(rig.connection);
+	}
+	slow_frames = 0;
+	for (int i = 0; i < count; i++)
+		client_send_frame(fds[i], 'e', 2);
+}
+
+/*
+ * However many of them have come at once, a pass reads few, so that a client
+ * who is known waits for few; and each of them has its turn.
+ */
+static void
+strangers_take_turns(void **state UNUSED)
+{
+	enum { STRANGERS = 20 };
+	int fds[STRANGERS], known;
+
+	rig.handler.frame = on_slow_frame;
+	rig_start();
+	known = client_open();
+	open_strangers(fds, STRANGERS);
+	for (int before = 0; slow_frames < STRANGERS; before = slow_frames) {
+		int frames = rig.frames;
+
+		client_send_frame(known, 'e', 100);
+		while (rig.frames - frames == slow_frames - before) {
+			int pass = slow_frames;
+
+			loop_step(rig.loop, false);
+			assert_true(slow_frames - pass <= TURNS_A_PASS);
+		}
+		/* One pass, or two where the kernel took its time. */
+		assert_true(slow_frames - before <= 2 * TURNS_A_PASS);
+		client_expect_frame(known, 'e', 100);
+	}
+	for (int i = 0; i < STRANGERS; i++) {
+		client_expect_frame(fds[i], 'e', 2);
+		close(fds[i]);
+	}
+	close(known);
+}
+
+/* Who has had his turn is behind those who wait for theirs. */
+static void
+turns_come_in_order(void **state UNUSED)
+{
+	enum { STRANGERS = 9, ROUNDS = 5 };
+	int fds[STRANGERS], done[STRANGERS] = { 0 }, least = 0;
+	uint8_t reply[6];
+
+	rig.handler.frame = on_slow_frame;
+	rig_start();
+	open_strangers(fds, STRANGERS);
+	while (least < ROUNDS) {
+		loop_step(rig.loop, false);
+		least = ROUNDS;
+		for (int i = 0; i < STRANGERS; i++) {
+			if (client_receive(fds[i], reply, 6) == 6) {
+				done[i]++;
+				client_send_frame(fds[i], 'e', 2);
+			}
+			least = MIN(least, done[i]);
+		}
+		for (int i = 0; i < STRANGERS; i++)
+			assert_true(done[i] <= least + 2);
+	}
+	for (int i = 0; i < STRANGERS; i++)
+		close(fds[i]);
+}
+
+/* They may go, become known, or be closed while they wait. */
+static void
+strangers_need_not_wait_for_their_turn(void **state UNUSED)
+{
+	enum { STRANGERS = 12 };
+	int fds[STRANGERS];
+
+	rig.handler.frame = on_slow_frame;
+	rig_start();
+	open_strangers(fds, STRANGERS);
+	while (slow_frames == 0)
+		loop_step(rig.loop, false);
+	assert_true(slow_frames <= TURNS_A_PASS);
+	connection_logged_in(rig.connection);
+	for (int i = 0; i < STRANGERS / 2; i++)
+		close(fds[i]);
+	client_expect_frame(fds[STRANGERS - 1], 'e', 2);
+	client_send_frame(fds[STRANGERS - 1], 'e', 1);
+	client_expect_frame(fds[STRANGERS - 1], 'e', 1);
+	RIG_UNTIL(rig.freed == STRANGERS / 2);
+	for (int i = 0; i < 3; i++)
+		client_send_frame(fds[STRANGERS - 2 - i], 'e', 2);
+	for (int i = STRANGERS / 2; i < STRANGERS - 1; i++)
+		client_expect_frame(fds[i], 'e', 2);
+	pass_ms(rig.settings.handshake_ms_max + 1000);
+	RIG_UNTIL(rig.freed == STRANGERS - 1);
+	for (int i = STRANGERS / 2; i < STRANGERS; i++)
+		close(fds[i]);
+}
+
 static void
 frame_limit_can_be_smaller_for_a_while(void **state UNUSED)
 {
@@ -1476,6 +1601,9 @@ main(void)
 		TEST(partial_frames_do_not_wait_for_each_other),
 		TEST(memory_budget_is_kept),
 		TEST(strangers_share_little_memory),
+		TEST(strangers_take_turns),
+		TEST(turns_come_in_order),
+		TEST(strangers_need_not_wait_for_their_turn),
 		TEST(frame_limit_can_be_smaller_for_a_while),
 		TEST(request_costs_one_read_and_one_write),
 		TEST(one_write_a_pass),
