@@ -20,6 +20,7 @@ test_streams() {
 	streams --delete --group $g
 	streams --reset-offsets --group $g $scope --to-earliest --execute
 	app start streams-a $g $t streams-o
+	app has streams-a 4
 	comes $g Stable
 	step await Group caught-up $g 4
 	streamed $g
@@ -33,6 +34,8 @@ test_streams() {
 	all_groups --list
 	all_groups --list --streams
 	app start streams-b $g $t streams-o
+	app has streams-a 2
+	app has streams-b 2
 	comes $g Stable
 	streams --describe --group $g --state --verbose
 	streams --delete --group $g
@@ -40,6 +43,7 @@ test_streams() {
 	streams --reset-offsets --group $g $scope --to-earliest --dry-run
 	streams --delete-offsets --group $g $scope
 	app stop streams-b
+	app has streams-a 4
 	comes $g Stable
 	app stop streams-a
 	comes $g Empty

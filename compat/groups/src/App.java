@@ -12,7 +12,8 @@ import org.apache.kafka.streams.state.Stores;
  * An application of Kafka Streams: counts by value, over a repartition topic
  * and a store with a changelog.
  *
- * start NAME GROUP INPUT OUTPUT [KEY=VALUE...]; stop NAME.
+ * start NAME GROUP INPUT OUTPUT [KEY=VALUE...]; has NAME COUNT: until it works
+ * on so many tasks; stop NAME.
  */
 public class App {
 	private static final Map<String, KafkaStreams> APPS = new HashMap<>();
@@ -40,6 +41,12 @@ public class App {
 		return new KafkaStreams(builder.build(), settings);
 	}
 
+	static int tasks(KafkaStreams app) {
+		return app.metadataForLocalThreads().stream()
+				.mapToInt(thread -> thread.activeTasks().size())
+				.sum();
+	}
+
 	public static void main(String[] words) throws Exception {
 		if (words[0].equals("start")) {
 			KafkaStreams app = app(words);
@@ -47,6 +54,10 @@ public class App {
 			app.start();
 			Clients.await("running", () ->
 					app.state() == KafkaStreams.State.RUNNING);
+		} else if (words[0].equals("has")) {
+			int count = Integer.parseInt(words[2]);
+			Clients.await(String.join(" ", words), () ->
+					tasks(APPS.get(words[1])) == count);
 		} else {
 			APPS.get(words[1]).close(
 					CloseOptions.groupMembershipOperation(
