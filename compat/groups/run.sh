@@ -78,6 +78,35 @@ session() {
 	expected "$1"
 }
 
+# own_broker PROPERTY...: the session has a broker for itself, which its steps
+# can kill and start again
+own_broker() {
+	mkdir own
+	mkfifo requests answers
+	printf '%s\n' "$@" >own/more.properties
+	serves_own &
+	trap "kill $!; wait $! || :" EXIT
+	read -r BOOTSTRAP <answers
+}
+
+# serves_own: start it, and once more for each line of further properties
+serves_own() {
+	local more
+	. "$HERE/broker.sh"
+	WORK=$PWD/own
+	trap 'exit 1' TERM
+	trap broker_kill EXIT
+	broker_start "$HERE/groups/server.properties"
+	echo "$BOOTSTRAP" >answers
+	exec 3<>requests
+	while read -r more <&3; do
+		tr ' ' '\n' <<<"$more" >>own/server.properties
+		broker_kill
+		wait
+		broker_serve >answers
+	done
+}
+
 for file in "$HERE"/groups/sessions/*.sh; do
 	. "$file"
 done

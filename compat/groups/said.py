@@ -9,9 +9,18 @@ import os
 import re
 import sys
 
+
+def ordered(found):
+    """The offsets of an acknowledgement, which a client has as a set."""
+    return str(sorted(map(int, found[0][1:-1].split(",")))).replace(" ", "")
+
+
 # A tool tells how it is used after it told what is wrong.
 USAGE = re.compile(r"^Option .*Description.*", re.M | re.S)
-NOISE = re.compile(r"^(\tat .*|\t\.\.\. .*|.*Tools\$Ended.*|null|)\n", re.M)
+# Consumers complain of a topic that is gone, once or more often.
+NOISE = re.compile(r"^(\tat .*|\t\.\.\. .*|.*Tools\$Ended.*|null|"
+    r".*Unexpected error caught in consumer network thread .*|"
+    r".*: Use errorsByTopicId\(\) .*|)\n", re.M)
 PLAIN = [(re.compile(pattern, re.M), text) for pattern, text in (
     (re.escape(os.environ.get("BOOTSTRAP", "\0")), "BROKER"),
     (r"^\[[-0-9 :,]+\] ", ""),
@@ -19,8 +28,10 @@ PLAIN = [(re.compile(pattern, re.M), text) for pattern, text in (
     (r"(Valid states are:).*", r"\1"),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
     # A member's or topic's id has 22 characters, and so have some names.
-    (r"(?<![\w-])(?![A-Za-z]*(Exception|Epoch)\b)[\w-]{22}(?![\w-])", "ID"),
+    (r"(?<![\w-])(?!--|[A-Za-z]*(Exception|Epoch)\b)[\w-]{22}(?![\w-])",
+        "ID"),
     (r"\b\d{13}\b", "TIME"),
+    (r"(?<=\"offsets\":)\[[\d,]+\]", ordered),
     (r"[ \t]+", " "),
     (r" $", ""),
     (r"^\n", ""),

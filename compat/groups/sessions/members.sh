@@ -171,7 +171,8 @@ test_pattern() {
 		topics --delete --topic pattern-$p-a
 		member has pattern-$p 2
 		comes pattern-$p Stable
-		described pattern-$p
+		groups --describe --group pattern-$p
+		groups --describe --group pattern-$p --members
 		member leave pattern-$p
 	done
 	groups --validate-regex 'a.*'

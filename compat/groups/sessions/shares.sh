@@ -31,3 +31,150 @@ test_lock() {
 	share close lock-c
 	session lock
 }
+
+# shared GROUP: a share group in all ways
+shared() {
+	shares --describe --group "$1"
+	shares --describe --group "$1" --offsets --verbose
+	shares --describe --group "$1" --members
+	shares --describe --group "$1" --members --verbose
+	shares --describe --group "$1" --state
+	shares --describe --group "$1" --state --verbose
+}
+
+# What the tools say of a share group that comes and goes.
+test_share() {
+	local g=share-g t=share-t u=share-u
+	data topic $t 1
+	data topic $u 2
+	data produce $t 0 5
+	data produce $u 0 2
+	shared $g
+	shares --delete --group $g
+	shares --delete-offsets --group $g --topic $t
+	shares --reset-offsets --group $g --topic $u --to-earliest --dry-run
+	shares --reset-offsets --group $g --topic $u --to-earliest --execute
+	shared $g
+	shares --reset-offsets --group $g --topic $u --to-latest --execute
+	shares --describe --group $g
+	configs --alter --entity-type groups --entity-name $g \
+		--add-config share.auto.offset.reset=earliest
+	configs --describe --entity-type groups --entity-name $g
+	share open share-a $g $t
+	share poll share-a 5
+	step await Group assigned $g 1
+	shares --describe --group $g
+	share ack share-a 0 0 ACCEPT ACCEPT RELEASE REJECT ACCEPT
+	share commit share-a
+	shared $g
+	share open share-b $g $t
+	share poll share-b 1
+	step await Group assigned $g 2
+	shared $g
+	share ack share-b 0 2 RELEASE
+	share commit share-b
+	share poll share-a 1
+	share ack share-a 0 2 RELEASE
+	share commit share-a
+	shared $g
+	shares --list
+	shares --list --state
+	shares --list --state stable
+	shares --list --state Empty,Stable
+	shares --list --state nonsense
+	all_groups --list
+	all_groups --list --share
+	all_groups --list --group-type share
+	all_groups --list --protocol share
+	groups --list
+	groups --describe --group $g
+	groups --delete --group $g
+	shares --delete --group $g
+	shares --delete-offsets --group $g --topic $t
+	shares --reset-offsets --group $g --topic $t --to-earliest --execute
+	shares --reset-offsets --group $g --topic $t --to-earliest --dry-run
+	member join share-c $g consumer $t
+	member ends share-c
+	member join share-d $g classic $t
+	member ends share-d
+	share close share-b
+	step await Group assigned $g 1
+	share close share-a
+	comes $g Empty
+	shared $g
+	shares --list --state
+	shares --reset-offsets --group $g --topic $t --to-earliest --dry-run
+	shares --reset-offsets --group $g --topic $t --to-earliest --execute
+	shares --describe --group $g
+	shares --reset-offsets --group $g --topic $t --to-latest --execute
+	shares --describe --group $g
+	shares --reset-offsets --group $g --topic $t --execute \
+		--to-datetime 2024-01-01T00:00:02.000
+	shares --describe --group $g
+	shares --reset-offsets --group $g --all-topics --to-earliest --execute
+	shares --reset-offsets --group $g --topic share-none --to-latest --execute
+	shares --reset-offsets --group $g --topic $t --topic share-none \
+		--to-latest --execute
+	shares --describe --group $g
+	shares --delete-offsets --group $g --topic $u
+	shares --delete-offsets --group $g --topic $u
+	shares --delete-offsets --group $g --topic share-none
+	shares --delete-offsets --group $g --topic $t --topic share-none
+	shares --describe --group $g
+	member join share-e $g classic $t
+	member ends share-e
+	shares --reset-offsets --group $g --topic $t --to-latest --execute
+	topics --delete --topic $t
+	shares --describe --group $g
+	shares --delete --group $g --group share-none
+	shares --list
+	shared $g
+	session share
+}
+
+# console GROUP TOPIC ARGUMENTS: the console's share consumer
+console() {
+	on console $TOOLS.consumer.ConsoleShareConsumer --group "$1" \
+		--topic "$2" --timeout-ms 4000 --formatter-property print.delivery=true \
+		--formatter-property print.offset=true "${@:3}"
+}
+
+# verifiable GROUP TOPIC ARGUMENTS
+verifiable() {
+	on verifiable $TOOLS.VerifiableShareConsumer --group-id "$1" --topic "$2" \
+		"${@:3}"
+}
+
+# Kinds of acknowledgements, and what becomes of the records.
+test_acknowledge() {
+	local t=acknowledge-t g=acknowledge-g
+	data topic $t 1
+	data produce $t 0 6
+	configs --alter --entity-type groups --entity-name $g --add-config \
+		share.auto.offset.reset=earliest,share.delivery.count.limit=3
+	console $g $t --max-messages 6 --release
+	shares --describe --group $g
+	console $g $t --max-messages 2
+	shares --describe --group $g
+	console $g $t --max-messages 4 --reject
+	shares --describe --group $g
+	data produce $t 0 4
+	console $g $t --max-messages 4
+	shares --describe --group $g
+	data produce $t 0 9
+	share open acknowledge-a $g $t
+	share work acknowledge-a 15 0:10=RELEASE 0:11=REJECT \
+		0:12=RELEASE+RELEASE+RELEASE 0:13=RELEASE+REJECT \
+		0:15=RENEW 0:17=RELEASE
+	share idle acknowledge-a 300
+	shares --describe --group $g
+	share close acknowledge-a
+	data produce $t 0 3
+	verifiable $g $t --max-messages 3 --acknowledgement-mode sync
+	data produce $t 0 3
+	verifiable $g $t --max-messages 3 --acknowledgement-mode async --verbose
+	data produce $t 0 3
+	verifiable $g $t --max-messages 3 --offset-reset-strategy earliest
+	shares --describe --group $g
+	session acknowledge
+}

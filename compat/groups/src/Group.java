@@ -1,20 +1,26 @@
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.ShareGroupDescription;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 
 /**
  * comes GROUP STATE: until ListGroups has it in that state, or, with "gone",
- * not at all; caught-up GROUP COUNT: until it has committed the ends of so many
- * partitions; sleep MS.
+ * not at all; assigned GROUP COUNT: until the members of a share group have so
+ * many partitions together, and are all at its epoch; caught-up GROUP COUNT:
+ * until it has committed the ends of so many partitions; sleep MS.
  */
 public class Group {
 	public static void main(String[] words) throws Exception {
 		switch (words[0]) {
 		case "comes" -> Clients.await(String.join(" ", words),
 				() -> state(words[1]).equals(words[2]));
+		case "assigned" -> Clients.await(String.join(" ", words),
+				() -> assigned(words[1],
+						Integer.parseInt(words[2])));
 		case "sleep" -> Thread.sleep(Long.parseLong(words[1]));
 		default -> Clients.await(String.join(" ", words),
 				() -> caughtUp(words[1],
@@ -27,6 +33,17 @@ public class Group {
 			if (one.groupId().equals(group))
 				return one.groupState().get().toString();
 		return "gone";
+	}
+
+	static boolean assigned(String group, int count) throws Exception {
+		ShareGroupDescription now = Clients.admin()
+				.describeShareGroups(List.of(group))
+				.describedGroups().get(group).get();
+		return now.members().stream().allMatch(member ->
+				member.memberEpoch() == now.groupEpoch())
+				&& now.members().stream().mapToInt(member -> member
+				.assignment().topicPartitions().size())
+				.sum() == count;
 	}
 
 	static boolean caughtUp(String group, int count) throws Exception {

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.WakeupException;
 
@@ -34,7 +35,9 @@ public class Member extends Thread {
 		settings.put("auto.offset.reset", "earliest");
 		settings.put("enable.auto.commit", "false");
 		consumer = new KafkaConsumer<>(settings);
-		if (topics.startsWith("^"))
+		if (topics.startsWith("^") && protocol.equals("consumer"))
+			consumer.subscribe(new SubscriptionPattern(topics));
+		else if (topics.startsWith("^"))
 			consumer.subscribe(Pattern.compile(topics));
 		else
 			consumer.subscribe(Arrays.asList(topics.split(",")));
