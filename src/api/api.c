@@ -5,6 +5,7 @@
 #include "api/share_acks.h"
 #include "api/throttle.h"
 
+#include "base/budget.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,8 +18,12 @@
 #define KEY_AND_VERSION_LEN 4
 
 #define MIB ((size_t)1024 * 1024)
-/* Structs in memory are larger than their bytes on the wire. */
+/*
+ * Structs in memory are larger than their bytes on the wire: the first is
+ * enough for names of some length, the second for names of one letter.
+ */
 #define BODY_PER_FRAME_BYTE 4
+#define BODY_PER_FRAME_BYTE_MAX 12
 /* No matter how much larger they are in a small request. */
 #define BODY_BYTES_FREE MIB
 /* But no more than this, so that the reply to all of them has room, too. */
@@ -205,19 +210,24 @@ api_find(int16_t key)
 }
 
 size_t
-api_body_bytes_max(size_t frame_len)
+api_body_bytes_max(size_t frame_len, const struct budget *budget)
 {
-	return MIN(MAX(BODY_PER_FRAME_BYTE * frame_len, BODY_BYTES_FREE),
-	    BODY_BYTES_MAX);
+	size_t per_byte = budget_left(budget) > budget->max / 2 ?
+	    BODY_PER_FRAME_BYTE_MAX :
+	    BODY_PER_FRAME_BYTE;
+
+	return MIN(MAX(per_byte * frame_len, BODY_BYTES_FREE), BODY_BYTES_MAX);
 }
 
 /* All that a request may take until it is decoded. */
 static size_t
-arena_bytes_max(const struct api *api, size_t frame_len)
+arena_bytes_max(
+    const struct api *api, size_t frame_len, const struct budget *budget)
 {
 	size_t copied = (api->flags & API_BORROWS_FRAME) != 0 ? 0 : frame_len;
 
-	return ARENA_BASE_BYTES + copied + api_body_bytes_max(frame_len);
+	return ARENA_BASE_BYTES + copied +
+	    api_body_bytes_max(frame_len, budget);
 }
 
 int16_t
@@ -381,7 +391,7 @@ api_dispatch(struct connection_handler *handler, struct connection *connection,
 		return;
 	}
 	request = request_new(server, api, version, connection,
-	    arena_bytes_max(api, frame.len));
+	    arena_bytes_max(api, frame.len, connection_budget(connection)));
 	if (decode_lean(request, frame, served) != 0) {
 		audit_invalid_request(request, connection, frame.len);
 		request_abandon(request);

@@ -12,6 +12,8 @@
 #include "api/request.h"
 #include "wire/message.h"
 
+struct budget;
+
 /*
  * Who decides that a call is allowed (the matrix of Kafka's AclAuthorizer
  * checks):
@@ -83,12 +85,13 @@ struct api {
 	}
 
 /*
- * What the decoded body of a frame of so many bytes may take in memory: four
- * times the frame, or 1 MiB where that is more, and 16 MiB at the most.  Who
- * needs more is refused as one that does not parse: next to nothing is in its
- * many elements, not even names.
+ * What the decoded body of a frame of so many bytes may take in memory: twelve
+ * times the frame while less than half of budget, that of all requests, is in
+ * use, else four times; or 1 MiB where that is more, and 16 MiB at the most.
+ * Who needs more is refused as one that does not parse: next to nothing is in
+ * its many elements, at the latter not even names of some length.
  */
-size_t api_body_bytes_max(size_t frame_len);
+size_t api_body_bytes_max(size_t frame_len, const struct budget *budget);
 
 /* The row of key, or NULL where that API is not served. */
 const struct api *api_find(int16_t key);

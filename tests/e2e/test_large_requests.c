@@ -4,6 +4,7 @@
  */
 #include "unit/unit.h"
 
+#include "base/slice.h"
 #include "e2e/broker_process.h"
 #include "e2e/raw_client.h"
 #include "e2e/raw_topic.h"
@@ -127,6 +128,41 @@ offsets_of_many_partitions(void **state UNUSED)
 	free(partitions);
 }
 
+/* As a tool asks for all groups of a large cluster, with short names. */
+static void
+offsets_of_many_groups(void **state UNUSED)
+{
+	enum { GROUPS = 30000, VERSION = 8 };
+	int32_t partition = 0;
+	struct kp_offset_fetch_request_group_topic topic = {
+		.name = slice_str("t"),
+		.partition_indexes = &partition,
+		.partition_indexes_count = 1,
+	};
+	struct kp_offset_fetch_request_group *groups =
+	    xcalloc(GROUPS, sizeof(*groups));
+	const struct kp_offset_fetch_request request = {
+		.groups = groups,
+		.groups_count = GROUPS,
+	};
+	const struct kp_offset_fetch_response *response;
+	struct raw_client client;
+
+	raw_client_init(&client, &broker);
+	for (int i = 0; i < GROUPS; i++) {
+		groups[i].group_id = arena_printf(&client.arena, "g%d", i);
+		groups[i].topics = &topic;
+		groups[i].topics_count = 1;
+	}
+	response =
+	    call(&client, OFFSET_FETCH, offset_fetch, VERSION, &request);
+	assert_int_equal(response->groups_count, GROUPS);
+	assert_true(
+	    slice_equal_str(response->groups[GROUPS - 1].group_id, "g29999"));
+	raw_client_fini(&client);
+	free(groups);
+}
+
 /* Groups without a name: each is 3 bytes of the frame, and 56 in memory. */
 static void
 nothing_but_elements_is_refused(void **state UNUSED)
@@ -159,6 +195,7 @@ main(void)
 		cmocka_unit_test(metadata_of_many_topics),
 		cmocka_unit_test(batches_for_many_partitions),
 		cmocka_unit_test(offsets_of_many_partitions),
+		cmocka_unit_test(offsets_of_many_groups),
 		cmocka_unit_test(nothing_but_elements_is_refused),
 	};
 

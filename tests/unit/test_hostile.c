@@ -38,7 +38,8 @@ struct hostile {
 	const struct kp_message *message;
 	int version;
 	int32_t elements;
-	bool honest;		/* they are what clients send */
+	const char *name;	/* NULL, or what honest clients call things */
+	bool ample;		/* there is memory for larger ones */
 	void (*send)(struct hostile *h, struct slice frame);
 	struct arena arena;	/* of what is sent */
 	struct rng rng;
@@ -49,12 +50,12 @@ struct hostile {
 static void set(struct hostile *h, enum kp_kind kind,
     const struct kp_field *field, void *at);
 
-/* Names of ten letters; of each array one element. */
+/* Where clients are honest: names; of each array one element. */
 static void
 set_fields(struct hostile *h, const struct kp_struct *type, void *data)
 {
 	kp_defaults_struct(type, data);
-	for (unsigned i = 0; h->honest && i < type->field_count; i++) {
+	for (unsigned i = 0; h->name != NULL && i < type->field_count; i++) {
 		const struct kp_field *field = &type->fields[i];
 
 		if (kp_field_present(field, h->version))
@@ -86,11 +87,11 @@ set(struct hostile *h, enum kp_kind kind, const struct kp_field *field,
 	switch (kind) {
 	case KP_STRING:
 	case KP_STRING_PLAIN:
-		*(struct slice *)at = slice_str(h->honest ? "name-12345" : "");
+		*(struct slice *)at = slice_str(h->name == NULL ? "" : h->name);
 		break;
 	case KP_BYTES:
 		*(struct slice *)at =
-		    slice_str(h->honest ? "0123456789abcdef" : "");
+		    slice_str(h->name == NULL ? "" : "0123456789abcdef");
 		break;
 	case KP_RECORDS:
 		/* As large as the smallest batch. */
@@ -153,12 +154,14 @@ static size_t
 cost(const struct hostile *h, struct slice frame, int *result)
 {
 	struct arena memory;
-	struct budget budget;
+	struct budget budget, all;
 	size_t used, bytes;
 	void *body = xmalloc(h->message->body->size);
 
 	budget_init(&budget, SIZE_MAX / 2);
-	arena_init(&memory, api_body_bytes_max(frame.len));
+	budget_init(&all, MIB);
+	budget_force(&all, h->ample ? MIB / 2 - 1 : MIB / 2);
+	arena_init(&memory, api_body_bytes_max(frame.len, &all));
 	arena_charge(&memory, &budget);
 	*result = kp_decode_prefix(
 	    h->message, h->version, frame, &memory, body, &used);
@@ -172,7 +175,9 @@ static void
 expect_below(const struct hostile *h, size_t bytes, struct slice frame,
     const char *what)
 {
-	if (bytes > MAX(4 * frame.len, MIB) + CHUNK_BYTES ||
+	size_t times = h->ample ? 12 : 4;
+
+	if (bytes > MAX(times * frame.len, MIB) + CHUNK_BYTES ||
 	    bytes > 16 * MIB + CHUNK_BYTES)
 		fail_msg("%s version %d, %s: %zu bytes for %zu",
 		    h->message->name, h->version, what, bytes, frame.len);
@@ -281,6 +286,8 @@ no_request_costs_more_than_it_may(void **state UNUSED)
 	struct hostile h = { .elements = 3000, .send = send_small };
 
 	visit_all(&h, 1);
+	h.ample = true;
+	visit_all(&h, 4);
 }
 
 static void
@@ -288,6 +295,8 @@ large_requests_cost_no_more_than_they_may(void **state UNUSED)
 {
 	struct hostile h = { .elements = 100000, .send = send_large };
 
+	visit_all(&h, 4);
+	h.ample = true;
 	visit_all(&h, 4);
 	printf("at most %.1f bytes for one of the frame's (%s)\n", h.worst,
 	    h.worst_of);
@@ -300,11 +309,25 @@ what_clients_send_is_within_the_bounds(void **state UNUSED)
 {
 	struct hostile h = {
 		.elements = 20000,
-		.honest = true,
+		.name = "name-12345",
 		.send = send_honest,
 	};
 
 	visit_all(&h, 1);
+}
+
+/* As tools send them for a thousand groups, or a hundred thousand. */
+static void
+short_names_are_within_the_bounds(void **state UNUSED)
+{
+	struct hostile h = {
+		.elements = 100000,
+		.name = "g1",
+		.ample = true,
+		.send = send_honest,
+	};
+
+	visit_all(&h, 4);
 }
 
 int
@@ -314,6 +337,7 @@ main(void)
 		cmocka_unit_test(no_request_costs_more_than_it_may),
 		cmocka_unit_test(large_requests_cost_no_more_than_they_may),
 		cmocka_unit_test(what_clients_send_is_within_the_bounds),
+		cmocka_unit_test(short_names_are_within_the_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
