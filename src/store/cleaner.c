@@ -186,12 +186,12 @@ checkpoint(struct cleaner *cleaner, struct managed_dir *home)
 	struct log_manager_view view;
 	int error = 0;
 
-	pthread_mutex_lock(&manager->upkeep);
+	log_manager_upkeep_take(manager);
 	view = log_manager_view_take(manager);
 	if (!home->offline && cleaner_checkpoint(manager, home, &view) < 0)
 		error = errno;
 	log_manager_view_release(manager, &view);
-	pthread_mutex_unlock(&manager->upkeep);
+	log_manager_upkeep_release(manager);
 	if (error != 0)
 		log_manager_dir_error(manager, home, error);
 }
@@ -254,10 +254,10 @@ roll(struct cleaner *cleaner, const struct log_manager_view *view)
 
 		if (entry->home->offline)
 			continue;
-		pthread_mutex_lock(&manager->upkeep);
+		log_manager_upkeep_take(manager);
 		if (!entry->deleted)
 			log_clean_roll(entry->log, now_ms);
-		pthread_mutex_unlock(&manager->upkeep);
+		log_manager_upkeep_release(manager);
 	}
 }
 
@@ -301,10 +301,10 @@ retain(struct cleaner *cleaner, const struct log_manager_view *view)
 
 		if (entry->home->offline || !is_compacted(entry->log))
 			continue;
-		pthread_mutex_lock(&manager->upkeep);
+		log_manager_upkeep_take(manager);
 		if (!entry->deleted && log_retain(entry->log, now_ms) < 0)
 			error = errno;
-		pthread_mutex_unlock(&manager->upkeep);
+		log_manager_upkeep_release(manager);
 		if (error != 0)
 			log_manager_dir_error(manager, entry->home, error);
 	}

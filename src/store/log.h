@@ -446,6 +446,12 @@ int log_retain(struct log *log, int64_t now_ms) WARN_UNUSED;
 int64_t log_tidy(struct log *log, int64_t now_ms);
 
 /*
+ * The first part of that, and no more of it than some files: true where there
+ * are more to be unlinked at once.
+ */
+bool log_unlink_due(struct log *log, int64_t now_ms) WARN_UNUSED;
+
+/*
  * DeleteRecords: raise the log start to offset (-1: the high watermark); a
  * lower one changes nothing.  KP_OFFSET_OUT_OF_RANGE above the high watermark
  * or below -1.  Segments go with the next log_retain.  Locked.

@@ -67,6 +67,24 @@ log_manager_entry_free(struct log_manager *manager, struct managed_log *entry)
 	free(entry);
 }
 
+/*
+ * A mutex alone may be had again by who has just given it up, time after time,
+ * before who waits for it is awake.
+ */
+void
+log_manager_upkeep_take(struct log_manager *manager)
+{
+	pthread_mutex_lock(&manager->upkeep_turn);
+	pthread_mutex_lock(&manager->upkeep);
+	pthread_mutex_unlock(&manager->upkeep_turn);
+}
+
+void
+log_manager_upkeep_release(struct log_manager *manager)
+{
+	pthread_mutex_unlock(&manager->upkeep);
+}
+
 struct log_manager_view
 log_manager_view_take(struct log_manager *manager)
 {
@@ -227,7 +245,7 @@ stale_names_drop(struct log_manager *manager)
 	struct log_manager_view view;
 	int result = 0;
 
-	pthread_mutex_lock(&manager->upkeep);
+	log_manager_upkeep_take(manager);
 	view = log_manager_view_take(manager);
 	for (size_t i = 0; i < manager->dir_count; i++) {
 		struct managed_dir *home = &manager->dirs[i];
@@ -240,7 +258,7 @@ stale_names_drop(struct log_manager *manager)
 		    manager, home, "write", "checkpoints", errno);
 	}
 	log_manager_view_release(manager, &view);
-	pthread_mutex_unlock(&manager->upkeep);
+	log_manager_upkeep_release(manager);
 	return result;
 }
 
@@ -461,7 +479,7 @@ log_manager_delete(struct log_manager *manager, struct log *log)
 	if (move != NULL)
 		atomic_store(&move->cancelled, true);
 	pthread_mutex_unlock(&manager->lock);
-	pthread_mutex_lock(&manager->upkeep);
+	log_manager_upkeep_take(manager);
 	path = delete_path(entry);
 	if (log_rename(log, path) < 0) {
 		error = errno;
@@ -472,7 +490,7 @@ log_manager_delete(struct log_manager *manager, struct log *log)
 	log_retire(log);
 	log_unlock(log);
 	entry_doom(manager, entry, path);
-	pthread_mutex_unlock(&manager->upkeep);
+	log_manager_upkeep_release(manager);
 	if (error != 0)
 		log_manager_dir_error(manager, entry->home, error);
 	log_manager_kick(manager);

@@ -108,12 +108,41 @@ retention_run(struct log_manager *manager)
 
 		if (entry->home->offline)
 			continue;
-		pthread_mutex_lock(&manager->upkeep);
+		log_manager_upkeep_take(manager);
 		if (!entry->deleted && log_retain(entry->log, now) < 0)
 			log_manager_dir_error(manager, entry->home, errno);
-		pthread_mutex_unlock(&manager->upkeep);
+		log_manager_upkeep_release(manager);
 	}
 	log_manager_view_release(manager, &view);
+}
+
+static bool
+is_stopping(struct log_manager *manager)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&manager->wake_lock);
+	stopping = manager->stopping;
+	pthread_mutex_unlock(&manager->wake_lock);
+	return stopping;
+}
+
+/* Unlink what the log removed, a few files at a time; when to come again. */
+static int64_t
+tidy(struct log_manager *manager, struct managed_log *entry, int64_t now_ms)
+{
+	int64_t next_ms = INT64_MAX;
+	bool more = true;
+
+	/* What is left the next start removes. */
+	while (more && !is_stopping(manager)) {
+		log_manager_upkeep_take(manager);
+		more = !entry->deleted && log_unlink_due(entry->log, now_ms);
+		if (!more && !entry->deleted)
+			next_ms = log_tidy(entry->log, now_ms);
+		log_manager_upkeep_release(manager);
+	}
+	return next_ms;
 }
 
 /* Unlink what the logs removed; in how many milliseconds again. */
@@ -124,14 +153,8 @@ tidy_run(struct log_manager *manager)
 	int64_t now = clock_monotonic_ms(), next = INT64_MAX;
 
 	for (size_t i = 0; i < view.count; i++) {
-		struct managed_log *entry = view.logs[i];
-
-		if (entry->home->offline)
-			continue;
-		pthread_mutex_lock(&manager->upkeep);
-		if (!entry->deleted)
-			next = MIN(next, log_tidy(entry->log, now));
-		pthread_mutex_unlock(&manager->upkeep);
+		if (!view.logs[i]->home->offline)
+			next = MIN(next, tidy(manager, view.logs[i], now));
 	}
 	log_manager_view_release(manager, &view);
 	if (next == INT64_MAX)
@@ -352,10 +375,10 @@ dirs_write(
 
 		if (home->offline)
 			continue;
-		pthread_mutex_lock(&manager->upkeep);
+		log_manager_upkeep_take(manager);
 		if (fn(manager, home, view) < 0)
 			error = errno;
-		pthread_mutex_unlock(&manager->upkeep);
+		log_manager_upkeep_release(manager);
 		if (error != 0)
 			log_manager_dir_error(manager, home, error);
 	}
@@ -367,9 +390,9 @@ checkpoints_run(struct log_manager *manager)
 	struct log_manager_view view = log_manager_view_take(manager);
 
 	for (size_t i = 0; i < view.count; i++) {
-		pthread_mutex_lock(&manager->upkeep);
+		log_manager_upkeep_take(manager);
 		recovery_point_advance(manager, view.logs[i]);
-		pthread_mutex_unlock(&manager->upkeep);
+		log_manager_upkeep_release(manager);
 	}
 	dirs_write(manager, &view, log_manager_checkpoint);
 	log_manager_view_release(manager, &view);

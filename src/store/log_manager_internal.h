@@ -5,6 +5,9 @@
  * renamed, and while the background thread or the cleaner works on one log or
  * writes a checkpoint; may be held across a sync), `lock` (the tables; never
  * across I/O), a log's lock, `wake_lock` (a leaf).
+ *
+ * A topic's deletion waits for `upkeep`, so nobody has it for longer than one
+ * step of a job, and who wants it for the next step is behind who waits.
  */
 #ifndef STORE_LOG_MANAGER_INTERNAL_H
 #define STORE_LOG_MANAGER_INTERNAL_H
@@ -147,6 +150,7 @@ struct log_manager {
 	atomic_bool retry_wanted; /* of what could not be made */
 
 	pthread_mutex_t upkeep;
+	pthread_mutex_t upkeep_turn; /* of who is the next to have it */
 
 	/* wake_lock */
 	pthread_mutex_t wake_lock;
@@ -167,6 +171,10 @@ struct log_manager_view {
 	struct managed_log **logs;
 	size_t count;
 };
+
+/* Lock and unlock upkeep: first come, first served. */
+void log_manager_upkeep_take(struct log_manager *manager);
+void log_manager_upkeep_release(struct log_manager *manager);
 
 struct log_manager_view log_manager_view_take(struct log_manager *manager);
 void log_manager_view_release(

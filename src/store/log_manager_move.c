@@ -291,12 +291,12 @@ finish(struct managed_move *move, struct log_move *files)
 	struct log_manager *manager = move->manager;
 	int result = -1, error;
 
-	pthread_mutex_lock(&manager->upkeep);
+	log_manager_upkeep_take(manager);
 	errno = ECANCELED;
 	if (!move->entry->deleted && goes_on(move, 0))
 		result = change_places(move, files);
 	error = errno;
-	pthread_mutex_unlock(&manager->upkeep);
+	log_manager_upkeep_release(manager);
 	errno = error;
 	return result;
 }

@@ -182,6 +182,7 @@ log_manager_new(const struct log_manager_settings *settings)
 	manager->files = fd_cache_new(settings->disk, settings->open_files_max);
 	pthread_mutex_init(&manager->lock, NULL);
 	pthread_mutex_init(&manager->upkeep, NULL);
+	pthread_mutex_init(&manager->upkeep_turn, NULL);
 	wake_init(manager);
 	map_init(&manager->by_name);
 	map_init(&manager->by_log);
@@ -244,6 +245,7 @@ log_manager_free(struct log_manager *manager)
 	pthread_cond_destroy(&manager->wake);
 	pthread_mutex_destroy(&manager->wake_lock);
 	pthread_mutex_destroy(&manager->upkeep);
+	pthread_mutex_destroy(&manager->upkeep_turn);
 	pthread_mutex_destroy(&manager->lock);
 	free(manager);
 }

@@ -101,14 +101,14 @@ lost_load(struct log_manager *manager, struct lost_log *lost)
 			atomic_store(&lost->home->lacks, true);
 		return;
 	}
-	pthread_mutex_lock(&manager->upkeep);
+	log_manager_upkeep_take(manager);
 	pthread_mutex_lock(&manager->lock);
 	entry = log_manager_add(
 	    manager, lost->home, slice_str(lost->topic), lost->partition, log);
 	entry->recovery_point = log_recovery_point(log);
 	lost->loaded = true;
 	pthread_mutex_unlock(&manager->lock);
-	pthread_mutex_unlock(&manager->upkeep);
+	log_manager_upkeep_release(manager);
 	log_info(LOG_MANAGER_LOGGER, "Partition %s is loaded", lost->name);
 }
 

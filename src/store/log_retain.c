@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <inttypes.h>
 
+/* The file of a large segment may take the disk a tenth of a second. */
+#define UNLINK_MAX 8
+
 /* --- Removing segments -------------------------------------------------- */
 
 /* A second file of the name has taken the first one's place. */
@@ -339,19 +342,17 @@ log_delete_records(struct log *log, int64_t offset)
 
 /* --- Upkeep ------------------------------------------------------------- */
 
-/* The next removal that is due, taken out of the list; or when one will be. */
+/* The next removal that is due, taken out of the list, or NULL. */
 static struct log_removal *
-take_due(struct log *log, int64_t now_ms, int64_t *next_ms, char **path)
+take_due(struct log *log, int64_t now_ms, char **path)
 {
 	struct log_removal *found = NULL;
 
-	*next_ms = INT64_MAX;
 	log_lock(log);
 	LIST_FOR_EACH (node, &log->removals) {
 		struct log_removal *removal =
 		    LIST_ENTRY(node, struct log_removal, node);
 
-		*next_ms = MIN(*next_ms, removal->due_ms);
 		if (removal->due_ms <= now_ms) {
 			found = removal;
 			break;
@@ -363,6 +364,19 @@ take_due(struct log *log, int64_t now_ms, int64_t *next_ms, char **path)
 	}
 	log_unlock(log);
 	return found;
+}
+
+static int64_t
+next_due(struct log *log)
+{
+	int64_t next_ms = INT64_MAX;
+
+	log_lock(log);
+	LIST_FOR_EACH (node, &log->removals)
+		next_ms = MIN(next_ms,
+		    LIST_ENTRY(node, struct log_removal, node)->due_ms);
+	log_unlock(log);
+	return next_ms;
 }
 
 /* The closed segments; the active one is the last. */
@@ -406,27 +420,42 @@ may_unlink(struct log *log, int64_t now_ms)
 	return due;
 }
 
+/* Unlink the files of one segment; false where none are due. */
+static bool
+unlink_one(struct log *log, int64_t now_ms)
+{
+	char *path;
+	struct log_removal *removal = take_due(log, now_ms, &path);
+
+	if (removal == NULL)
+		return false;
+	if (segment_unlink_deleted(log->disk, path, removal->base_offset) != 0)
+		log_warn("store", "cannot unlink segment %" PRId64 " of %s: %s",
+		    removal->base_offset, path, strerror(errno));
+	free(removal);
+	free(path);
+	return true;
+}
+
+bool
+log_unlink_due(struct log *log, int64_t now_ms)
+{
+	if (log_clean_settle(log) != 0 || !may_unlink(log, now_ms))
+		return false;
+	for (int i = 0; i < UNLINK_MAX; i++)
+		if (!unlink_one(log, now_ms))
+			return false;
+	return true;
+}
+
 int64_t
 log_tidy(struct log *log, int64_t now_ms)
 {
-	struct log_removal *removal;
-	int64_t next_ms;
-	char *path = NULL;
-
 	if (log_unsaved_write(log) != 0)
 		log_debug("store", "%s lacks room for its index files",
 		    log->name);
-	if (log_clean_settle(log) != 0 || !may_unlink(log, now_ms))
-		now_ms = -1;
-	while ((removal = take_due(log, now_ms, &next_ms, &path)) != NULL) {
-		if (segment_unlink_deleted(
-			log->disk, path, removal->base_offset) != 0)
-			log_warn("store",
-			    "cannot unlink segment %" PRId64 " of %s: %s",
-			    removal->base_offset, path, strerror(errno));
-		free(removal);
-		free(path);
-	}
+	while (log_unlink_due(log, now_ms))
+		;
 	relax(log);
-	return next_ms;
+	return next_due(log);
 }

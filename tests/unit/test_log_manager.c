@@ -1887,6 +1887,85 @@ a_checkpoint_that_fails_takes_the_directory_offline(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* --- who waits ----------------------------------------------------------- */
+
+/* Somebody who deletes a log while files of another one are unlinked. */
+struct impatient {
+	struct rig *rig;
+	struct log *log;
+	pthread_t thread;
+	atomic_int unlinked;	/* of segments */
+	atomic_int unlinked_before;	/* its turn came; -1: it did not yet */
+};
+
+static void *
+delete_log(void *context)
+{
+	struct impatient *impatient = context;
+
+	assert_int_equal(log_manager_delete(
+			     impatient->rig->manager, impatient->log),
+	    KP_NONE);
+	return NULL;
+}
+
+/* Have it begin with the first file, and wait until it is the next in turn. */
+static void
+begin_deletion(struct impatient *impatient)
+{
+	pthread_mutex_t *turn = &impatient->rig->manager->upkeep_turn;
+
+	assert_int_equal(pthread_create(&impatient->thread, NULL, delete_log,
+			     impatient),
+	    0);
+	while (pthread_mutex_trylock(turn) == 0) {
+		pthread_mutex_unlock(turn);
+		sched_yield();
+	}
+}
+
+static void
+impatient_hook(void *context, enum disk_operation operation, const char *path)
+{
+	struct impatient *impatient = context;
+
+	if (operation == DISK_UNLINK && strstr(path, ".log.deleted") != NULL &&
+	    impatient->unlinked++ == 0)
+		begin_deletion(impatient);
+	if (operation == DISK_RENAME && strstr(path, "b-0") != NULL)
+		impatient->unlinked_before = impatient->unlinked;
+}
+
+static void
+a_deletion_waits_for_few_files(void **state UNUSED)
+{
+	struct rig *rig = rig_prepare(1);
+	struct impatient impatient = { .rig = rig, .unlinked_before = -1 };
+	struct log *log;
+	int removed;
+
+	rig->log_settings.segment_bytes = 400;
+	rig->log_settings.retention_bytes = 0;
+	rig_must_start(rig);
+	log = create(rig, "a", 0);
+	impatient.log = create(rig, "b", 0);
+	fill(rig, log, 40);
+	assert_int_equal(log_flush_all(log), 0);
+	removed = log_retain(log, rig->wall_ms);
+	assert_true(removed >= 39);
+	rig->fault.hook_context = &impatient;
+	rig->fault.hook = impatient_hook;
+	rig_pass(rig, 2 * 60000);
+	assert_int_equal(pthread_join(impatient.thread, NULL), 0);
+	rig->fault.hook = NULL;
+	assert_int_equal(impatient.unlinked, removed);
+	assert_in_range(impatient.unlinked_before, 1, 8);
+	log_manager_release(rig->manager, log);
+	log_manager_release(rig->manager, impatient.log);
+	assert_int_equal(rig_stop(rig, 1), 0);
+	rig_free(rig);
+}
+
 /* --- the thread ---------------------------------------------------------- */
 
 /* Runs with the real clock: the thread deletes, and ends when asked to. */
@@ -1979,6 +2058,7 @@ main(void)
 		cmocka_unit_test(one_bad_log_takes_its_directory_offline),
 		cmocka_unit_test(
 		    a_checkpoint_that_fails_takes_the_directory_offline),
+		cmocka_unit_test(a_deletion_waits_for_few_files),
 		cmocka_unit_test(the_thread_does_what_is_due),
 	};
 
