@@ -20,6 +20,7 @@ struct directory_assigner {
 	int32_t node_id;
 
 	/* the applying thread's */
+	bool kept; /* the metadata has directories */
 	bool started;
 	struct report *report; /* owned; what is not reported yet, or NULL */
 	struct report **early; /* owned; full ones from before the start */
@@ -150,13 +151,30 @@ topic_look(
 			look(assigner, new, i);
 }
 
+/* Nothing that was reported before the metadata had directories is there. */
+static void
+look_at_all(struct directory_assigner *assigner, const struct image *image)
+{
+	const struct topic_image *topic;
+
+	for (size_t at = 0; (topic = image_topic_next(image, &at)) != NULL;)
+		for (int32_t i = 0; i < topic->partitions_count; i++)
+			look(assigner, topic, i);
+}
+
 void
 directory_assigner_apply(void *context, const struct delta *delta)
 {
 	struct directory_assigner *assigner = context;
+	bool kept = image_feature(delta->image, "metadata.version") >=
+	    DIRECTORY_OPS_METADATA_VERSION;
 
-	for (size_t i = 0; i < delta->topics_count; i++)
-		topic_look(assigner, delta->topics[i]);
+	if (kept && !assigner->kept)
+		look_at_all(assigner, delta->image);
+	else
+		for (size_t i = 0; kept && i < delta->topics_count; i++)
+			topic_look(assigner, delta->topics[i]);
+	assigner->kept = kept;
 	send(assigner);
 }
 

@@ -4,7 +4,8 @@
  * Kafka's AssignmentsManager).  What is on disk is right.
  *
  * A new partition of a node with several directories is UNASSIGNED at first:
- * the log manager chooses, and this reports.
+ * the log manager chooses, and this reports.  When metadata.version is raised
+ * to one that has directories, all are reported.
  */
 #ifndef BROKER_DIRECTORY_ASSIGNER_H
 #define BROKER_DIRECTORY_ASSIGNER_H

@@ -10,6 +10,7 @@
 #include "meta/broker_ops.h"
 #include "meta/configs.h"
 #include "meta/controller_inner.h"
+#include "meta/directory_ops.h"
 #include "meta/image_records.h"
 #include "meta/metadata_log.h"
 #include "wire/generated/metadata_broker_registration_change_record.h"
@@ -672,6 +673,9 @@ controller_pick_directory(struct controller *controller, int32_t broker_id)
 	const struct broker_image *broker =
 	    delta_broker(controller->view, broker_id);
 
+	/* As the partition is read back from a record without directories. */
+	if (!directory_ops_are_kept(controller))
+		return partition_image_directory_migrating();
 	if (broker == NULL || broker->record.log_dirs_count != 1)
 		return partition_image_directory_unassigned();
 	return broker->record.log_dirs[0];

@@ -166,6 +166,7 @@ int controller_place(struct controller *controller, int32_t count,
 /*
  * The directory for a new replica on a registered broker: its only one, or
  * UNASSIGNED, and then the broker chooses and tells (directory_assign_op).
+ * MIGRATING while metadata.version has no directories.
  */
 struct uuid controller_pick_directory(struct controller *controller,
     int32_t broker_id);

@@ -5,14 +5,11 @@
 #include "wire/generated/metadata_broker_registration_change_record.h"
 #include "wire/generated/metadata_partition_change_record.h"
 
-/* metadata.version 3.7-IV2, the first with directories. */
-#define METADATA_VERSION_DIRECTORIES 17
-
-static bool
-keeps_directories(const struct controller *controller)
+bool
+directory_ops_are_kept(const struct controller *controller)
 {
 	return delta_feature_level(controller_view(controller),
-		   "metadata.version") >= METADATA_VERSION_DIRECTORIES;
+		   "metadata.version") >= DIRECTORY_OPS_METADATA_VERSION;
 }
 
 /* --- Assigning ----------------------------------------------------------- */
@@ -84,7 +81,7 @@ run_assign(struct controller_op *base, struct controller *controller)
 	struct directory_assign_op *op =
 	    CONTAINER_OF(base, struct directory_assign_op, op);
 
-	if (!keeps_directories(controller))
+	if (!directory_ops_are_kept(controller))
 		return;
 	for (size_t i = 0; i < op->count; i++) {
 		const struct directory_assignment *assignment =
@@ -181,7 +178,7 @@ run_fail(struct controller_op *base, struct controller *controller)
 		base->error = KP_BROKER_ID_NOT_REGISTERED;
 		return;
 	}
-	if (!keeps_directories(controller))
+	if (!directory_ops_are_kept(controller))
 		return;
 	unregister(controller, broker, op->directory);
 	depose_all(controller, op);

@@ -10,6 +10,12 @@
 #include "base/uuid.h"
 #include "meta/controller.h"
 
+/* metadata.version 3.7-IV2, the first whose records have directories. */
+#define DIRECTORY_OPS_METADATA_VERSION 17
+
+/* For the run functions of ops: do they by now? */
+bool directory_ops_are_kept(const struct controller *controller);
+
 struct directory_assignment {
 	struct uuid topic_id;
 	int32_t partition;

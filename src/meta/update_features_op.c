@@ -1,17 +1,16 @@
 #include "meta/update_features_op.h"
 
 #include "meta/broker_ops.h"
+#include "meta/directory_ops.h"
 #include "meta/elr.h"
 #include "meta/features.h"
 #include "wire/error.h"
+#include "wire/generated/metadata_broker_registration_change_record.h"
 #include "wire/generated/metadata_feature_level_record.h"
 #include "wire/generated/metadata_no_op_record.h"
 
 /* The last version whose responses name the features. */
 #define VERSION_RESULTS_MAX 1
-
-/* From this metadata.version on a partition's directories are known. */
-#define METADATA_VERSION_DIRECTORIES 17
 
 /* Of the request's upgrade_type. */
 enum {
@@ -167,11 +166,6 @@ check_metadata_version(const struct updating *updating,
 			"version." :
 			"Refusing to perform the requested downgrade because "
 			"it might delete metadata information.");
-	if (current < METADATA_VERSION_DIRECTORIES &&
-	    wanted >= METADATA_VERSION_DIRECTORIES)
-		return invalid_str(updating, update,
-		    "klamm does not raise it past 3.7-IV2, from which on "
-		    "partitions are assigned to directories.");
 	return SLICE_NULL;
 }
 
@@ -269,11 +263,35 @@ emit_level(const struct updating *updating,
 		    updating->controller, METADATA_RECORD_NO_OP, &nothing);
 }
 
+/*
+ * The registration was written without its directories, which a broker has
+ * told all the same.
+ */
+static void
+emit_directories(const struct updating *updating)
+{
+	const struct broker_image *broker =
+	    delta_broker(controller_view(updating->controller),
+		updating->op->node_id);
+	struct kp_broker_registration_change_record change;
+
+	if (broker == NULL || broker->record.log_dirs_count <= 0)
+		return;
+	kp_defaults(&kp_broker_registration_change_record, &change);
+	change.broker_id = broker->id;
+	change.broker_epoch = broker->record.broker_epoch;
+	change.log_dirs = broker->record.log_dirs;
+	change.log_dirs_count = broker->record.log_dirs_count;
+	controller_emit(updating->controller,
+	    METADATA_RECORD_BROKER_REGISTRATION_CHANGE, &change);
+}
+
 static void
 emit(const struct updating *updating)
 {
 	const struct kp_update_features_request *request =
 	    updating->op->request;
+	bool kept = directory_ops_are_kept(updating->controller);
 
 	for (int32_t i = 0; i < request->feature_updates_count; i++)
 		if (!is_repeated(request, i) &&
@@ -283,6 +301,8 @@ emit(const struct updating *updating)
 	for (int32_t i = 0; i < request->feature_updates_count; i++)
 		if (!is_repeated(request, i))
 			emit_level(updating, &request->feature_updates[i]);
+	if (!kept && directory_ops_are_kept(updating->controller))
+		emit_directories(updating);
 }
 
 static void

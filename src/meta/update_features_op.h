@@ -2,10 +2,9 @@
  * Update features op: finalized levels of features are raised or lowered
  * (KIP-584, KIP-1022).
  *
- * All or nothing: what is wrong with one of them is the answer for all.  Two
- * things Kafka does are refused, because nothing here does what follows from
- * them: kraft.version does not change, and metadata.version is not raised past
- * 3.7-IV2, from which on partitions say which directory they are in.
+ * All or nothing: what is wrong with one of them is the answer for all.  One
+ * thing that Kafka does is refused, because nothing here does what follows from
+ * it: kraft.version does not change.
  *
  * Used as topic_ops.h says.  Order of checks, codes and texts are those of
  * Kafka's FeatureControlManager.

@@ -4,8 +4,14 @@
  */
 #include "unit/unit.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "e2e/broker_process.h"
+#include "e2e/program.h"
 #include "e2e/raw_client.h"
+#include "e2e/raw_topic.h"
 #include "wire/error.h"
 #include "wire/generated/api_versions.h"
 #include "wire/generated/incremental_alter_configs.h"
@@ -188,6 +194,90 @@ version_0_raises_only(void **state)
 	    slice_equal_str(response->results[0].feature, "group.version"));
 }
 
+/* A data directory as Kafka 3.6 has made it. */
+static void
+format_old(struct world *world)
+{
+	char path[128];
+	struct program program;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/format.properties",
+	    world->broker.directory);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fprintf(file, "node.id=1\n"
+	    "process.roles=broker,controller\n"
+	    "controller.listener.names=CONTROLLER\n"
+	    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
+	    "log.dirs=%s/data\n", world->broker.directory) > 0);
+	assert_int_equal(fclose(file), 0);
+	program_start(&program, NULL,
+	    PROGRAM_ARGUMENTS("storage", "format", "-s", "-c", path, "-t",
+		"abcdefghijklmnopqrstuv", "-r", "3.6"));
+	assert_int_equal(program_wait(&program), 0);
+	program_fini(&program);
+}
+
+static int
+start_old(void **state)
+{
+	struct world *world = xcalloc(1, sizeof(*world));
+
+	broker_process_init(&world->broker);
+	format_old(world);
+	broker_process_restart(&world->broker);
+	raw_client_init(&world->client, &world->broker);
+	*state = world;
+	return 0;
+}
+
+/* In how many records of the metadata log a partition gets directories. */
+static size_t
+assigned(struct world *world)
+{
+	char path[160];
+	struct program program;
+	size_t count = 0;
+	char *text, *line;
+
+	snprintf(path, sizeof(path), "%s/data/__cluster_metadata-0/"
+	    "00000000000000000000.log", world->broker.directory);
+	program_start(&program, NULL,
+	    PROGRAM_ARGUMENTS("dump-log", "--cluster-metadata-decoder",
+		"--files", path));
+	assert_int_equal(program_wait(&program), 0);
+	text = program_out(&program);
+	for (char *rest = text; (line = strsep(&rest, "\n")) != NULL;)
+		count += strstr(line, "\"PARTITION_CHANGE_RECORD\"") != NULL &&
+		    strstr(line, "\"directories\":[\"") != NULL;
+	free(text);
+	program_fini(&program);
+	return count;
+}
+
+/* What was written without directories gets them when there are any. */
+static void
+an_old_cluster_becomes_a_new_one(void **state)
+{
+	struct world *world = *state;
+	const struct kp_update_features_response *response;
+
+	raw_topic_create(&world->client, "t", 2);
+	broker_process_stop(&world->broker);
+	broker_process_restart(&world->broker);
+	raw_client_fini(&world->client);
+	raw_client_init(&world->client, &world->broker);
+	raw_topic_create(&world->client, "u", 1);
+	assert_int_equal(assigned(world), 0);
+	response = update(world, 2, "metadata.version", 30, UPGRADE, false);
+	assert_int_equal(response->error_code, KP_NONE);
+	assert_int_equal(finalized(world, "metadata.version"), 30);
+	for (int i = 0; i < 200 && assigned(world) < 3; i++)
+		usleep(50 * 1000);
+	assert_int_equal(assigned(world), 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int
@@ -198,6 +288,8 @@ main(void)
 		TEST(version_0_raises_only),
 		TEST(a_new_cluster_is_of_kafkas_release),
 		TEST(eligible_leader_replicas_go_and_come),
+		cmocka_unit_test_setup_teardown(
+		    an_old_cluster_becomes_a_new_one, start_old, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

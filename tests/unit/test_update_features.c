@@ -1,6 +1,10 @@
 /* Levels of features that are raised and lowered: what is refused, and how. */
 #include "unit/unit.h"
 
+#include "meta/broker_image.h"
+#include "meta/image.h"
+#include "meta/partition_image.h"
+#include "meta/topic_image.h"
 #include "meta/update_features_op.h"
 #include "unit/meta_rig.h"
 #include "wire/generated/metadata_feature_level_record.h"
@@ -190,11 +194,39 @@ metadata_versions(void **state)
 	expect(rig, "metadata.version", 23, SAFE, NULL);
 	expect(rig, "metadata.version", 30, UPGRADE, NULL);
 	assert_int_equal(level(rig, "metadata.version"), 30);
+}
+
+static struct uuid
+directory_of(struct meta_rig *rig, const char *topic)
+{
+	return meta_rig_find(rig, topic)->partitions[0]->directories[0];
+}
+
+/* Of partitions the broker tells them. */
+static void
+directories_come_with_their_version(void **state)
+{
+	const struct broker_image *broker;
+	struct meta_rig *rig = *state;
+
 	set_level(rig, "metadata.version", 16);
-	expect(rig, "metadata.version", 17, UPGRADE,
-	    FAILED "Invalid update version 17 for feature metadata.version. "
-		   "klamm does not raise it past 3.7-IV2, from which on "
-		   "partitions are assigned to directories.");
+	meta_rig_stop(rig);
+	meta_rig_start(rig);
+	meta_rig_topic(rig, "before", 1);
+	assert_true(uuid_equal(directory_of(rig, "before"),
+	    partition_image_directory_migrating()));
+	expect(rig, "metadata.version", 17, UPGRADE, NULL);
+	meta_rig_topic(rig, "after", 1);
+	assert_true(
+	    uuid_equal(directory_of(rig, "after"), rig->directory_id));
+	meta_rig_kill(rig);
+	assert_int_equal(meta_rig_load(rig), 0);
+	broker = image_broker(rig->image, META_RIG_NODE);
+	assert_int_equal(broker->record.log_dirs_count, 1);
+	assert_true(
+	    uuid_equal(broker->record.log_dirs[0], rig->directory_id));
+	assert_true(
+	    uuid_equal(directory_of(rig, "after"), rig->directory_id));
 }
 
 static void
@@ -255,6 +287,7 @@ main(void)
 		TEST(features_that_are_not_served),
 		TEST(eligible_leader_replicas),
 		TEST(metadata_versions),
+		TEST(directories_come_with_their_version),
 		TEST(the_quorum_stays_as_it_is),
 		TEST(it_is_all_or_nothing),
 	};
