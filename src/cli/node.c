@@ -388,6 +388,8 @@ bind_listeners(struct node *node)
 		settings.deferred = true;
 		settings.host = address->host;
 		settings.handler_context = &node->sessions[i];
+		settings.of_strangers = node->sessions[i].sasl != NULL ||
+		    node->tls[i] != NULL;
 		if (node->tls[i] != NULL) {
 			settings.transport = tls_open;
 			settings.transport_context = node->tls[i];

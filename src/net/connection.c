@@ -69,6 +69,7 @@ connection_new(struct connection_set *set,
 
 	c->set = set;
 	c->origin = *origin;
+	c->visiting = connection_listener(c)->of_strangers;
 	c->id = make_id(set, origin);
 	inbox_init(&c->inbox, set->budget);
 	outbox_init(&c->outbox);

@@ -60,6 +60,8 @@ struct connection {
 	void *session;
 	const char *close_reason;
 
+	bool visiting;		/* a loop that is not picked for the known */
+	bool greeted;		/* it is known: the next time it moves */
 	bool handshaking;
 	bool muted;
 	bool starved;		/* the budget did not have what it needs */
@@ -189,7 +191,7 @@ void connection_move_init(struct connection *connection);
 
 /*
  * If nothing is under way, move it where there is less to do, if that is asked
- * for.
+ * for, or from where strangers are to where those are who are known.
  */
 void connection_relieve(struct connection *connection);
 

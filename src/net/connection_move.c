@@ -32,6 +32,20 @@ move(struct connection *c, struct connection_set *to)
 	loop_post(to->loop, &c->arrive);
 }
 
+/*
+ * Whoever has become known moves from the strangers' loop, unless he leaves at
+ * once: when he has asked for something else.
+ */
+static bool
+moves_in(struct connection *c)
+{
+	bool moves = c->visiting && c->greeted;
+
+	c->greeted = true;
+	c->visiting = c->visiting && !moves;
+	return moves;
+}
+
 void
 connection_relieve(struct connection *c)
 {
@@ -39,7 +53,8 @@ connection_relieve(struct connection *c)
 
 	if (!at_rest(c))
 		return;
-	to = connection_set_relief(c->set);
+	to = moves_in(c) ? connection_set_for_known(c->set) :
+			   connection_set_relief(c->set);
 	if (to != NULL)
 		move(c, to);
 }

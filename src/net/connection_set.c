@@ -141,6 +141,14 @@ connection_set_relief(struct connection_set *set)
 	return idlest == set->loop ? NULL : network_set(set->network, idlest);
 }
 
+struct connection_set *
+connection_set_for_known(struct connection_set *set)
+{
+	struct loop *loop = loop_group_pick(network_loops(set->network));
+
+	return loop == set->loop ? NULL : network_set(set->network, loop);
+}
+
 /* --- Life ---------------------------------------------------------------- */
 
 void

@@ -95,6 +95,12 @@ void connection_set_abort(struct connection_set *set);
 struct connection_set *connection_set_relief(struct connection_set *set);
 
 /*
+ * Where a connection belongs whose client has become known, or NULL: it is
+ * there.
+ */
+struct connection_set *connection_set_for_known(struct connection_set *set);
+
+/*
  * Close the connection that was idle for longest, but none of a listener that
  * is apart; false where there is none.
  */

@@ -168,7 +168,10 @@ run_handover(struct task *task)
 static void
 hand_over(struct listener *listener, const struct connection_origin *origin)
 {
-	struct loop *loop = loop_group_pick(network_loops(listener->network));
+	const struct loop_group *loops = network_loops(listener->network);
+	struct loop *loop = listener->settings.of_strangers ?
+	    loop_group_pick_for_stranger(loops) :
+	    loop_group_pick(loops);
 	struct handover *handover = xcalloc(1, sizeof(*handover));
 
 	loop_load_add(loop, 1);

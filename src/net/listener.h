@@ -1,10 +1,10 @@
 /*
  * Listener: a bound address whose connections are handed to the loops.
  *
- * It accepts on one loop and gives each connection to the loop with the least
- * load.  When descriptors run out it gives up a spare one to accept and close,
- * so that clients see an end and the loop does not spin; while a limit on the
- * number of connections is reached it does not accept at all.
+ * It accepts on one loop and gives each connection to one that has room.  When
+ * descriptors run out it gives up a spare one to accept and close, so that
+ * clients see an end and the loop does not spin; while a limit on the number of
+ * connections is reached it does not accept at all.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
@@ -32,6 +32,8 @@ struct listener_settings {
 	 */
 	bool apart;
 	bool deferred;			/* accepts after listener_accept */
+	/* Clients shake hands or log in first: they begin as strangers. */
+	bool of_strangers;
 	const void *handler_context;	/* the connection handler's own */
 	transport_open_fn transport;	/* NULL: tcp_open */
 	void *transport_context;

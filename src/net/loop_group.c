@@ -15,6 +15,9 @@
 #define BUSY_MAX 500
 #define LOAD_AHEAD_MAX 64
 
+/* Strangers are on few loops rather, since most will not stay there. */
+#define STRANGERS_AHEAD_MAX 256
+
 struct loop_group {
 	/* immutable */
 	int count;
@@ -105,18 +108,32 @@ least_loaded(const struct loop_group *group)
 	return best;
 }
 
+static bool
+has_room(const struct loop *loop, const struct loop *least, int ahead_max)
+{
+	return loop_load(loop) - loop_load(least) < ahead_max &&
+	    loop_busy(loop) < BUSY_MAX;
+}
+
 struct loop *
 loop_group_pick(const struct loop_group *group)
 {
 	struct loop *least = least_loaded(group);
 
-	for (int i = 0; i < group->count; i++) {
-		struct loop *loop = group->loops[i];
+	for (int i = 0; i < group->count; i++)
+		if (has_room(group->loops[i], least, LOAD_AHEAD_MAX))
+			return group->loops[i];
+	return least;
+}
 
-		if (loop_load(loop) - loop_load(least) < LOAD_AHEAD_MAX &&
-		    loop_busy(loop) < BUSY_MAX)
-			return loop;
-	}
+struct loop *
+loop_group_pick_for_stranger(const struct loop_group *group)
+{
+	struct loop *least = least_loaded(group);
+
+	for (int i = group->count - 1; i >= 0; i--)
+		if (has_room(group->loops[i], least, STRANGERS_AHEAD_MAX))
+			return group->loops[i];
 	return least;
 }
 

@@ -38,6 +38,14 @@ struct loop *loop_group_get(const struct loop_group *group, int index);
  */
 struct loop *loop_group_pick(const struct loop_group *group);
 
+/*
+ * The same for one whose client has yet to show who it is.  It begins with the
+ * last loop, so that strangers and clients that are known meet only where
+ * there is much of either: the system lets a thread that has little to do run
+ * at once, but not one that a storm of strangers keeps busy.
+ */
+struct loop *loop_group_pick_for_stranger(const struct loop_group *group);
+
 /* The loop that is least busy.  Any thread. */
 struct loop *loop_group_idlest(const struct loop_group *group);
 

@@ -303,6 +303,53 @@ connection_moves_when_it_is_at_rest(void **state UNUSED)
 }
 
 /* The loops drain while it is between them. */
+static int
+loop_of(const struct connection *c)
+{
+	return loop_index(connection_loop(c));
+}
+
+/*
+ * Strangers are on the last loop, and leave it when they are known and stay:
+ * not those who log in and go.
+ */
+static void
+known_clients_leave_the_loop_of_strangers(void **state UNUSED)
+{
+	int fd, other;
+
+	rig.loop_count = 2;
+	rig.listening.of_strangers = true;
+	rig_start();
+	fd = client_open();
+	connection_expect_login(rig.connection);
+	assert_int_equal(loop_of(rig.connection), 1);
+	for (int i = 0; i < 3; i++) {
+		client_send_frame(fd, 'e', 10);
+		client_expect_frame(fd, 'e', 10);
+		assert_int_equal(loop_of(rig.connection), 1);
+	}
+	/* The answer to the last token. */
+	client_send_frame(fd, 'p', 10);
+	RIG_UNTIL(rig.frames == 4);
+	connection_logged_in(rig.connection);
+	rig_complete_on(loop_group_get(rig.loops, 1), true);
+	client_expect_frame(fd, 'p', 10);
+	assert_int_equal(loop_of(rig.connection), 1);
+	client_send_frame(fd, 'e', 20);
+	client_expect_frame(fd, 'e', 20);
+	assert_int_equal(loop_of(rig.connection), 0);
+	assert_int_equal(loop_load(loop_group_get(rig.loops, 0)), 1);
+	assert_int_equal(loop_load(loop_group_get(rig.loops, 1)), 0);
+	client_send_frame(fd, 'e', 30);
+	client_expect_frame(fd, 'e', 30);
+	assert_int_equal(loop_of(rig.connection), 0);
+	other = client_open();
+	assert_int_equal(loop_of(rig.connection), 1);
+	close(other);
+	close(fd);
+}
+
 static void
 connection_that_moves_is_closed_at_the_stop(void **state UNUSED)
 {
@@ -1578,6 +1625,7 @@ main(void)
 		TEST(no_more_than_in_flight_max_are_handled),
 		TEST(ready_replies_make_room_in_the_same_pass),
 		TEST(connection_moves_when_it_is_at_rest),
+		TEST(known_clients_leave_the_loop_of_strangers),
 		TEST(connection_that_moves_is_closed_at_the_stop),
 		TEST(client_that_never_reads_is_bounded),
 		TEST(replies_that_are_not_read_take_little),

@@ -263,6 +263,31 @@ group_fills_one_loop_before_the_next(void **state UNUSED)
 	loop_group_free(group);
 }
 
+/* Far from those that the first loops have, as long as that is fair. */
+static void
+group_has_strangers_on_its_last_loops(void **state UNUSED)
+{
+	struct loop_group *group = loop_group_new(3);
+
+	assert_non_null(group);
+	assert_int_equal(loop_group_start(group), 0);
+	for (int i = 0; i < 2 * 256; i++) {
+		struct loop *picked = loop_group_pick_for_stranger(group);
+
+		assert_int_equal(loop_index(picked), 2 - i / 256);
+		loop_load_add(picked, 1);
+	}
+	assert_int_equal(loop_index(loop_group_pick(group)), 0);
+	for (int i = 0; i < 1000; i++) {
+		loop_load_add(loop_group_pick_for_stranger(group), 1);
+		for (int j = 1; j < 3; j++)
+			assert_true(loop_load(loop_group_get(group, j)) <=
+			    loop_load(loop_group_get(group, 0)) + 256);
+	}
+	loop_group_stop(group);
+	loop_group_free(group);
+}
+
 /*
  * A task that takes all the time there is, until it is told to end: the clock
  * stands still but for what it takes, whatever else the machine does.
@@ -343,6 +368,7 @@ main(void)
 		cmocka_unit_test(idle_loop_makes_no_passes),
 		cmocka_unit_test(stop_runs_what_is_posted_by_what_is_posted),
 		cmocka_unit_test(group_fills_one_loop_before_the_next),
+		cmocka_unit_test(group_has_strangers_on_its_last_loops),
 		cmocka_unit_test(busy_loop_gets_no_more),
 	};
 
