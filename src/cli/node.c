@@ -20,6 +20,7 @@
 #include "broker/share_session.h"
 #include "cli/access_control.h"
 #include "cli/settings.h"
+#include "cli/storage_voter.h"
 #include "cli/tls_stores.h"
 #include "coord/coordinator.h"
 #include "coord/group_coordinator.h"
@@ -144,6 +145,9 @@ open_metadata(struct node *node)
 	settings.disk = node->disk;
 	settings.log_dir = node->directories->paths[at];
 	settings.directory_id = node->format.directory_ids[at];
+	settings.controller_listener = node->voter->listener;
+	settings.controller_host = node->voter->host;
+	settings.controller_port = node->voter->port;
 	node->metadata_log = metadata_log_open(&settings);
 	if (node->metadata_log == NULL)
 		return -1;
@@ -351,6 +355,7 @@ node_new(const struct node_settings *settings)
 	descriptors_raise();
 	node->addresses = settings->addresses;
 	node->directories = settings->directories;
+	node->voter = settings->voter;
 	node->stores = settings->stores;
 	node->disk = disk_posix();
 	rng_init_random(&node->rng);

@@ -25,6 +25,7 @@ struct node;
 struct principal_rules;
 struct sasl_settings;
 struct tls_context;
+struct storage_voter;
 struct tls_stores;
 
 /* What a node is made of; all of it outlives the node. */
@@ -36,6 +37,7 @@ struct node_settings {
 	struct principal_rules *const *rules;	/* the same */
 	struct tls_stores *stores;		/* of them all */
 	const struct data_directories *directories;
+	const struct storage_voter *voter;	/* the controller's listener */
 	int32_t id;			/* node.id */
 	/* NULL: the directory's, or a random one where that is empty. */
 	const char *cluster_id;

@@ -26,6 +26,7 @@ struct node {
 	struct image *image;
 	struct configs *configs;
 	const struct data_directories *directories;
+	const struct storage_voter *voter;
 	struct format_result format;
 	struct log_dir *metadata_dir;	/* where it is not one of log.dirs */
 	struct disk *disk;

@@ -17,6 +17,7 @@
 #include "cli/exit_code.h"
 #include "cli/node.h"
 #include "cli/serve_options.h"
+#include "cli/storage_voter.h"
 #include "meta/config_keys.h"
 #include "net/service_manager.h"
 
@@ -196,9 +197,11 @@ may_dump(const struct config_set *set)
 }
 
 static int
-run(const struct serve_options *options, struct configuration *configuration)
+run_voter(const struct serve_options *options,
+    struct configuration *configuration, const struct storage_voter *voter)
 {
 	const struct node_settings settings = {
+		.voter = voter,
 		.file = configuration->set,
 		.addresses = &configuration->listeners,
 		.sasl = configuration->sasl,
@@ -229,6 +232,18 @@ run(const struct serve_options *options, struct configuration *configuration)
 		return EXIT_FAILED;
 	log_info("klamm", "stopped");
 	return EXIT_OK;
+}
+
+static int
+run(const struct serve_options *options, struct configuration *configuration)
+{
+	struct storage_voter voter;
+	int result;
+
+	storage_voter_configured(&voter, &configuration->properties);
+	result = run_voter(options, configuration, &voter);
+	storage_voter_fini(&voter);
+	return result;
 }
 
 static int

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "wire/codec.h"
+#include "wire/generated/control_voters_record.h"
 #include "wire/output.h"
 
 void
@@ -52,4 +53,32 @@ control_batch_end(struct control_batch *batch)
 	int result = batch_builder_finish(&batch->builder);
 
 	assert(result == 0);
+}
+
+struct slice
+control_batch_voters(const struct control_voter *voter, struct arena *arena)
+{
+	struct kp_voters_record_endpoint endpoint = {
+		.name = slice_str(voter->listener),
+		.host = slice_str(voter->host),
+		.port = voter->port,
+	};
+	struct kp_voters_record_voter one = {
+		.voter_id = voter->id,
+		.voter_directory_id = voter->directory_id,
+		.endpoints = &endpoint,
+		.endpoints_count = 1,
+		.k_raft_version_feature = { 0, 1 },
+	};
+	const struct kp_voters_record record = {
+		.voters = &one,
+		.voters_count = 1,
+	};
+	struct output output;
+	int result;
+
+	output_init(&output, arena);
+	result = kp_encode(&kp_voters_record, 0, &record, &output);
+	assert(result == 0 && output.count == 1);
+	return slice_of(output.pieces[0].data, output.pieces[0].len);
 }

@@ -13,10 +13,25 @@
 #define META_CONTROL_BATCH_H
 
 #include "base/base.h"
+#include "base/arena.h"
 #include "base/buf.h"
+#include "base/uuid.h"
 #include "wire/batch_builder.h"
 #include "wire/control_record.h"
 #include "wire/message.h"
+
+/* The one voter of a quorum, and the listener it is reached at. */
+struct control_voter {
+	int32_t id;
+	struct uuid directory_id;
+	const char *listener;
+	const char *host;
+	uint16_t port;
+};
+
+/* The VotersRecord with this voter, encoded, in arena. */
+struct slice control_batch_voters(const struct control_voter *voter,
+    struct arena *arena);
 
 struct control_batch {
 	struct batch_builder builder;

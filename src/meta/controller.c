@@ -50,6 +50,7 @@ struct controller {
 	size_t records_count;
 	size_t records_capacity;
 	int64_t base_offset;		/* of the batch */
+	bool raises_kraft_version;	/* the batch does */
 	bool abort_open_transaction;	/* found while loading */
 	bool failed;			/* and told */
 	struct rng rng;
@@ -183,6 +184,7 @@ begin_batch(struct controller *controller)
 	controller->base_offset =
 	    metadata_log_end_offset(controller->settings.log);
 	controller->records_count = 0;
+	controller->raises_kraft_version = false;
 	buf_clear(&controller->values);
 }
 
@@ -216,6 +218,9 @@ commit(struct controller *controller)
 	view->timestamp_ms = clock_wall_ms();
 	image_apply(controller->settings.image, view);
 	publish(controller, view);
+	if (controller->raises_kraft_version &&
+	    metadata_log_raise_kraft_version(controller->settings.log) != 0)
+		return KP_KAFKA_STORAGE_ERROR;
 	return KP_NONE;
 }
 
@@ -555,6 +560,12 @@ controller_emit(struct controller *controller, enum metadata_record_type type,
 	note_record(controller, record.value.len);
 	result = delta_replay(controller->view, &record);
 	assert(result == 0);
+}
+
+void
+controller_raise_kraft_version(struct controller *controller)
+{
+	controller->raises_kraft_version = true;
 }
 
 int64_t

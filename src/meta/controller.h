@@ -109,11 +109,11 @@ void controller_call(struct controller *controller, struct controller_op *op);
 void controller_stop(struct controller *controller);
 void controller_free(struct controller *controller);
 
-/* kraft.version of the metadata log, 0 or 1; fixed from the load on. */
+/* kraft.version of the metadata log, 0 or 1.  Any thread. */
 int16_t controller_kraft_version(const struct controller *controller);
 
 /*
- * The quorum of one, fixed from controller_start on: its leader and voter, and
+ * The quorum of one: its leader and voter, fixed from controller_start on, and
  * the voter's directory, which is zero with kraft.version 0.  Any thread.
  */
 struct controller_quorum {
@@ -137,6 +137,13 @@ void controller_emit(struct controller *controller,
 int64_t controller_next_offset(const struct controller *controller);
 
 /* The records that one operation may write (QuorumController of Kafka). */
+/*
+ * kraft.version, which is 0, becomes 1 behind the batch, which has a record at
+ * least.  Where it could not be written all operations of the batch fail,
+ * though their records are there: who tries again finds it so.
+ */
+void controller_raise_kraft_version(struct controller *controller);
+
 #define CONTROLLER_RECORDS_MAX 10000
 
 const struct configs *controller_configs(const struct controller *controller);

@@ -8,16 +8,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "meta/broker_ops.h"
+#include "meta/control_batch.h"
 #include "meta/metadata_record.h"
 #include "meta/metadata_snapshot.h"
 #include "store/disk.h"
 #include "store/log_dir.h"
 #include "store/meta_properties.h"
-#include "wire/codec.h"
-#include "wire/generated/control_voters_record.h"
 #include "wire/generated/metadata_feature_level_record.h"
 #include "wire/generated/metadata_user_scram_credential_record.h"
-#include "wire/output.h"
 
 #define LOGGER "meta"
 #define METADATA_DIR "__cluster_metadata-0"
@@ -439,30 +437,16 @@ static struct slice
 voters_record(const struct format *format, struct arena *arena)
 {
 	const struct format_settings *settings = format->settings;
-	struct kp_voters_record_endpoint endpoint = {
-		.name = slice_str(settings->controller_listener),
-		.host = slice_str(settings->controller_host),
+	const struct control_voter voter = {
+		.id = settings->node_id,
+		.directory_id =
+		    format->result->directory_ids[settings->metadata_dir],
+		.listener = settings->controller_listener,
+		.host = settings->controller_host,
 		.port = settings->controller_port,
 	};
-	struct kp_voters_record_voter voter = {
-		.voter_id = settings->node_id,
-		.voter_directory_id =
-		    format->result->directory_ids[settings->metadata_dir],
-		.endpoints = &endpoint,
-		.endpoints_count = 1,
-		.k_raft_version_feature = { 0, 1 },
-	};
-	const struct kp_voters_record record = {
-		.voters = &voter,
-		.voters_count = 1,
-	};
-	struct output output;
-	int result;
 
-	output_init(&output, arena);
-	result = kp_encode(&kp_voters_record, 0, &record, &output);
-	assert(result == 0 && output.count == 1);
-	return slice_of(output.pieces[0].data, output.pieces[0].len);
+	return control_batch_voters(&voter, arena);
 }
 
 static int

@@ -17,6 +17,7 @@
 #include "store/log.h"
 #include "store/partition_metadata.h"
 #include "wire/codec.h"
+#include "wire/generated/control_k_raft_version_record.h"
 #include "wire/generated/control_leader_change_message.h"
 #include "wire/generated/metadata_begin_transaction_record.h"
 #include "wire/generated/metadata_end_transaction_record.h"
@@ -43,6 +44,9 @@ void
 metadata_log_settings_init(struct metadata_log_settings *settings)
 {
 	*settings = (struct metadata_log_settings){
+		.controller_listener = "CONTROLLER",
+		.controller_host = "localhost",
+		.controller_port = 9093,
 		.sync = true,
 		.segment_bytes = 1024 * 1024 * 1024,
 		.segment_ms = (int64_t)7 * 24 * 3600 * 1000,
@@ -492,6 +496,49 @@ append_leader_change(struct metadata_log *log)
 	return result == 0 ? sync_log(log) : -1;
 }
 
+int
+metadata_log_raise_kraft_version(struct metadata_log *log)
+{
+	const struct control_voter voter = {
+		.id = log->settings.node_id,
+		.directory_id = log->settings.directory_id,
+		.listener = log->settings.controller_listener,
+		.host = log->settings.controller_host,
+		.port = log->settings.controller_port,
+	};
+	const struct kp_k_raft_version_record version = {
+		.k_raft_version = 1,
+	};
+	int64_t now_ms = clock_wall_ms();
+	struct control_batch batch;
+	struct slice voters;
+	struct arena arena;
+	struct buf bytes;
+	int result;
+
+	arena_init(&arena, SIZE_MAX);
+	buf_init(&bytes, SIZE_MAX);
+	voters = control_batch_voters(&voter, &arena);
+	control_batch_begin(&batch, metadata_log_end_offset(log), log->epoch,
+	    &bytes);
+	control_batch_add(&batch, CONTROL_RECORD_KRAFT_VERSION, now_ms,
+	    &kp_k_raft_version_record, &version);
+	control_batch_add_value(
+	    &batch, CONTROL_RECORD_KRAFT_VOTERS, now_ms, voters);
+	control_batch_end(&batch);
+	result = append_batch(log, &bytes);
+	if (result == 0)
+		result = sync_log(log);
+	if (result == 0) {
+		free((void *)(uintptr_t)log->voters.data);
+		log->voters = slice_of(slice_dup(voters), voters.len);
+		__atomic_store_n(&log->kraft_version, 1, __ATOMIC_RELAXED);
+	}
+	buf_fini(&bytes);
+	arena_reset(&arena);
+	return result;
+}
+
 /*
  * The vote of this epoch.  Where the disk has no room for it the old file stays
  * and says less than the log will: who reads both takes the higher epoch, as
@@ -575,7 +622,7 @@ metadata_log_empty(const struct metadata_log *log)
 int16_t
 metadata_log_kraft_version(const struct metadata_log *log)
 {
-	return log->kraft_version;
+	return __atomic_load_n(&log->kraft_version, __ATOMIC_RELAXED);
 }
 
 const char *

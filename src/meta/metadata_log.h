@@ -26,6 +26,10 @@ struct metadata_log_settings {
 	const char *log_dir;	/* the one that holds __cluster_metadata-0 */
 	struct uuid directory_id;	/* of log_dir */
 	int32_t node_id;
+	/* How a voter is reached; the caller's for as long as the log. */
+	const char *controller_listener;
+	const char *controller_host;
+	uint16_t controller_port;
 	bool sync;		/* false: leave it to the page cache */
 	int64_t segment_bytes;	/* metadata.log.segment.bytes */
 	int64_t segment_ms;	/* metadata.log.segment.ms */
@@ -99,8 +103,14 @@ int32_t metadata_log_epoch(const struct metadata_log *log);
 bool metadata_log_failed(const struct metadata_log *log);
 /* Neither a log nor a snapshot holds a data record. */
 bool metadata_log_empty(const struct metadata_log *log);
-/* 0 or 1: kraft.version. */
+/* 0 or 1: kraft.version.  Any thread. */
 int16_t metadata_log_kraft_version(const struct metadata_log *log);
+
+/*
+ * Raise kraft.version from 0 to 1 and sync that: from here on the log says
+ * who the voters are.  -1: it is as it was, unless the log has failed.
+ */
+int metadata_log_raise_kraft_version(struct metadata_log *log) WARN_UNUSED;
 /* Where it is, for who has to say so; valid as long as it is. */
 const char *metadata_log_directory(const struct metadata_log *log);
 

@@ -175,10 +175,6 @@ check_kraft_version(const struct updating *updating,
 {
 	int16_t current = level_of(updating, update);
 
-	if (update->max_version_level > current)
-		return invalid_str(updating, update,
-		    "klamm does not change it: its quorum is what it was "
-		    "formatted with.");
 	if (update->max_version_level < current)
 		return invalid_str(updating, update,
 		    "Can't downgrade the version of this feature.");
@@ -254,13 +250,16 @@ emit_level(const struct updating *updating,
 	};
 	const struct kp_no_op_record nothing = { 0 };
 
-	/* It stands in control records, and has not changed. */
+	/* It stands in control records, beside which Kafka writes nothing. */
 	if (!is(update, FEATURES_KRAFT_VERSION))
 		controller_emit(updating->controller,
 		    METADATA_RECORD_FEATURE_LEVEL, &record);
 	else if (update->upgrade_type == TYPE_UPGRADE)
 		controller_emit(
 		    updating->controller, METADATA_RECORD_NO_OP, &nothing);
+	if (is(update, FEATURES_KRAFT_VERSION) &&
+	    update->max_version_level > level_of(updating, update))
+		controller_raise_kraft_version(updating->controller);
 }
 
 /*

@@ -2,9 +2,7 @@
  * Update features op: finalized levels of features are raised or lowered
  * (KIP-584, KIP-1022).
  *
- * All or nothing: what is wrong with one of them is the answer for all.  One
- * thing that Kafka does is refused, because nothing here does what follows from
- * it: kraft.version does not change.
+ * All or nothing: what is wrong with one of them is the answer for all.
  *
  * Used as topic_ops.h says.  Order of checks, codes and texts are those of
  * Kafka's FeatureControlManager.

@@ -194,9 +194,9 @@ version_0_raises_only(void **state)
 	    slice_equal_str(response->results[0].feature, "group.version"));
 }
 
-/* A data directory as Kafka 3.6 has made it. */
+/* A data directory as Kafka 3.6 has made it, with that quorum. */
 static void
-format_old(struct world *world)
+format_old(struct world *world, bool voters)
 {
 	char path[128];
 	struct program program;
@@ -210,31 +210,44 @@ format_old(struct world *world)
 	    "process.roles=broker,controller\n"
 	    "controller.listener.names=CONTROLLER\n"
 	    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
-	    "log.dirs=%s/data\n", world->broker.directory) > 0);
+	    "log.dirs=%s/data\n%s", world->broker.directory,
+	    voters ? "controller.quorum.voters=1@localhost:9093\n" : "") > 0);
 	assert_int_equal(fclose(file), 0);
 	program_start(&program, NULL,
-	    PROGRAM_ARGUMENTS("storage", "format", "-s", "-c", path, "-t",
-		"abcdefghijklmnopqrstuv", "-r", "3.6"));
+	    PROGRAM_ARGUMENTS("storage", "format", "-c", path, "-t",
+		"abcdefghijklmnopqrstuv", "-r", "3.6", voters ? NULL : "-s"));
 	assert_int_equal(program_wait(&program), 0);
 	program_fini(&program);
 }
 
 static int
-start_old(void **state)
+start_formatted(void **state, bool voters)
 {
 	struct world *world = xcalloc(1, sizeof(*world));
 
 	broker_process_init(&world->broker);
-	format_old(world);
+	format_old(world, voters);
 	broker_process_restart(&world->broker);
 	raw_client_init(&world->client, &world->broker);
 	*state = world;
 	return 0;
 }
 
-/* In how many records of the metadata log a partition gets directories. */
+static int
+start_old(void **state)
+{
+	return start_formatted(state, false);
+}
+
+static int
+start_static(void **state)
+{
+	return start_formatted(state, true);
+}
+
+/* How many lines of the metadata log's dump have both texts. */
 static size_t
-assigned(struct world *world)
+dumped(struct world *world, const char *one, const char *other)
 {
 	char path[160];
 	struct program program;
@@ -249,11 +262,19 @@ assigned(struct world *world)
 	assert_int_equal(program_wait(&program), 0);
 	text = program_out(&program);
 	for (char *rest = text; (line = strsep(&rest, "\n")) != NULL;)
-		count += strstr(line, "\"PARTITION_CHANGE_RECORD\"") != NULL &&
-		    strstr(line, "\"directories\":[\"") != NULL;
+		count += strstr(line, one) != NULL &&
+		    strstr(line, other) != NULL;
 	free(text);
 	program_fini(&program);
 	return count;
+}
+
+/* In how many records of the metadata log a partition gets directories. */
+static size_t
+assigned(struct world *world)
+{
+	return dumped(world, "\"PARTITION_CHANGE_RECORD\"",
+	    "\"directories\":[\"");
 }
 
 /* What was written without directories gets them when there are any. */
@@ -278,6 +299,37 @@ an_old_cluster_becomes_a_new_one(void **state)
 	assert_int_equal(assigned(world), 3);
 }
 
+/* Whose voter is in the configuration, and in the log from then on. */
+static void
+a_static_quorum_becomes_a_dynamic_one(void **state)
+{
+	struct world *world = *state;
+	const struct kp_update_features_response *response;
+
+	assert_int_equal(finalized(world, "kraft.version"), 0);
+	response = update(world, 2, "kraft.version", 1, UPGRADE, true);
+	assert_int_equal(response->error_code, KP_NONE);
+	assert_int_equal(dumped(world, "KRaftVoters", ""), 0);
+	for (int i = 0; i < 2; i++) {
+		response =
+		    update(world, 2, "kraft.version", 1, UPGRADE, false);
+		assert_int_equal(response->error_code, KP_NONE);
+		assert_int_equal(finalized(world, "kraft.version"), 1);
+		raw_topic_create(&world->client, i == 0 ? "t" : "u", 1);
+		assert_int_equal(
+		    dumped(world, "KRaftVersion", "\"kRaftVersion\":1"), 1);
+		assert_int_equal(dumped(world, "KRaftVoters",
+				     "\"endpoints\":[{\"name\":\"CONTROLLER\""),
+		    1);
+		broker_process_kill(&world->broker);
+		broker_process_restart(&world->broker);
+		raw_client_fini(&world->client);
+		raw_client_init(&world->client, &world->broker);
+		assert_int_equal(finalized(world, "kraft.version"), 1);
+	}
+	assert_int_equal(raw_topic_end(&world->client, "u"), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int
@@ -290,6 +342,8 @@ main(void)
 		TEST(eligible_leader_replicas_go_and_come),
 		cmocka_unit_test_setup_teardown(
 		    an_old_cluster_becomes_a_new_one, start_old, stop),
+		cmocka_unit_test_setup_teardown(
+		    a_static_quorum_becomes_a_dynamic_one, start_static, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
