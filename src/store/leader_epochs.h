@@ -102,7 +102,8 @@ int leader_epochs_text_write(
 
 /*
  * The same in two steps, for when many logs are closed at once: write the
- * text to LEADER_EPOCHS_STAGED, which the caller syncs, then put it in place.
+ * text to LEADER_EPOCHS_STAGED, which the caller syncs, then put it in place,
+ * and the caller syncs the directory.
  */
 int leader_epochs_text_stage(
     const char *text, struct disk *disk, const char *directory) WARN_UNUSED;

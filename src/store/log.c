@@ -126,6 +126,7 @@ save_epochs(struct log *log)
 	free(text);
 	log->epochs.dirty = result != 0;
 	log->epochs_staged |= result == 0;
+	log->epochs_unsynced |= result == 0;
 	return result;
 }
 
@@ -181,14 +182,35 @@ log_close_prepare(struct log *log)
 static int
 put_in_place(struct log *log)
 {
+	int result = 0;
+
 	if (log->stray_offset >= 0)
 		log_snapshot_unlink(log, log->stray_offset);
-	if (!log->epochs_staged ||
-	    leader_epochs_publish(log->disk, log->path) == 0)
-		return 0;
-	log_error("store", "cannot write %s/%s: %s", log->path,
-	    LEADER_EPOCHS_FILE, strerror(errno));
-	return -1;
+	log->stray_offset = -1;
+	if (log->epochs_staged) {
+		result = leader_epochs_publish(log->disk, log->path);
+		log_names_changed(log);
+	}
+	log->epochs_staged = false;
+	if (result != 0)
+		log_error("store", "cannot write %s/%s: %s", log->path,
+		    LEADER_EPOCHS_FILE, strerror(errno));
+	return result;
+}
+
+int
+log_close_publish(struct log *log)
+{
+	int result = 0;
+
+	log_lock(log);
+	/* What could not be made durable log_close tries again. */
+	if (!log->offline && !log->epochs_unsynced &&
+	    log->snapshot_synced >= log->snapshot_offset)
+		result = put_in_place(log);
+	log->epochs.dirty |= result != 0;
+	log_unlock(log);
+	return result;
 }
 
 static int
@@ -200,7 +222,9 @@ close_files(struct log *log)
 	if (result == 0)
 		result = log_flush_all(log);
 	if (result == 0)
-		result = put_in_place(log);
+		result = log_close_publish(log);
+	if (result == 0)
+		result = log_flush_all(log);
 	if (result == 0)
 		result = log_checkpoint(log, &ignored);
 	return result;

@@ -100,11 +100,19 @@ struct log *log_create(const struct log_open *open, struct uuid topic_id)
 /*
  * Write what makes the next start quick: indexes, epochs, a producer snapshot.
  * Nothing is synced, but the next flush takes these files along, so that many
- * logs can be closed for the price of one sync of their file system: prepare
- * all, flush all, close all.  0, or -1 with errno, logged.  Unlocked; nobody
- * appends any more.
+ * logs can be closed for the price of two syncs of their file system; see
+ * log_close_publish.  0, or -1 with errno, logged.  Unlocked; nobody appends
+ * any more.
  */
 int log_close_prepare(struct log *log) WARN_UNUSED;
+
+/*
+ * What was prepared, and is flushed, takes its place.  Nothing is synced, but
+ * the next flush takes the names along: prepare all, flush all, publish all,
+ * flush all, close all.  0, or -1 with errno, logged.  Unlocked; nobody appends
+ * any more.
+ */
+int log_close_publish(struct log *log) WARN_UNUSED;
 
 /*
  * Stop in order: everything durable, indexes, epochs and a producer snapshot

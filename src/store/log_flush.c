@@ -105,10 +105,20 @@ take_snapshots(struct log *log, struct log_flush *flush)
 	flush->sync_count += flush->snapshot_count;
 }
 
+/* Which file system the names are on can be asked of a file only. */
+static void
+take_witness(struct log *log, struct log_flush *flush)
+{
+	flush->files[flush->file_count++] = (struct log_flush_file){
+		.segment = segment_ref(log_active(log)),
+		.size_bytes = log_active(log)->size_bytes,
+	};
+}
+
 static void
 take_epochs(struct log *log, struct log_flush *flush)
 {
-	if (!log->epochs_staged)
+	if (!log->epochs_unsynced)
 		return;
 	flush->epochs = xasprintf("%s/%s", log->path, LEADER_EPOCHS_STAGED);
 	flush->sync_count++;
@@ -141,6 +151,8 @@ take(struct log *log, struct log_flush *flush)
 	take_snapshots(log, flush);
 	take_epochs(log, flush);
 	take_names(log, flush);
+	if (flush->sync_count > 0 && flush->file_count == 0)
+		take_witness(log, flush);
 }
 
 static void
@@ -289,6 +301,8 @@ mark_clean(struct log *log, const struct log_flush *flush)
 		log->names_dirty = false;
 	if (flush->creation)
 		log->creation_dirty = false;
+	if (flush->epochs != NULL)
+		log->epochs_unsynced = false;
 }
 
 /* Locked. */

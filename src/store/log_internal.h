@@ -98,7 +98,8 @@ struct log {
 	uint64_t names_version;		/* counts changes of names */
 	bool names_dirty;		/* names in path are not synced */
 	bool creation_dirty;		/* nor path's own, nor metadata */
-	bool epochs_staged;		/* nor the epochs, as it closes */
+	bool epochs_staged;		/* as it closes; to be put in place */
+	bool epochs_unsynced;		/* these are not synced */
 	int64_t stray_offset;		/* of a snapshot to be removed, or -1 */
 	bool closing;			/* a flush takes all that is dirty */
 	bool flushing;			/* between flush begin and end */

@@ -48,6 +48,27 @@ item_note(struct stop_item *item)
 	log_unlock(log);
 }
 
+/* Where that fails log_close fails again, and says so. */
+static void
+item_prepare(void *context, size_t index)
+{
+	struct stop_item *item = (struct stop_item *)context + index;
+
+	if (log_close_prepare(item->log) < 0)
+		log_warn(LOG_MANAGER_LOGGER, "%s will not be clean",
+		    log_name(item->log));
+}
+
+static void
+item_publish(void *context, size_t index)
+{
+	struct stop_item *item = (struct stop_item *)context + index;
+
+	if (log_close_publish(item->log) < 0)
+		log_warn(LOG_MANAGER_LOGGER, "%s may not be clean",
+		    log_name(item->log));
+}
+
 static void
 item_close(void *context, size_t index)
 {
@@ -56,25 +77,26 @@ item_close(void *context, size_t index)
 	item->failed = log_close_described(item->log, &item->closed) < 0;
 }
 
-/*
- * All logs into one round of the flusher, which may sync them together.  What
- * log_close would write is written before, so that it is in that round; where
- * it fails, log_close fails again and says so.
- */
+/* All logs into one round of the flusher, which may sync them together. */
 static void
-logs_flush(struct log_manager *manager, const struct log_manager_view *view)
+logs_flush(
+    struct log_manager *manager, const struct stop_item *items, size_t count)
 {
-	for (size_t i = 0; i < view->count; i++) {
-		struct log *log = view->logs[i]->log;
+	for (size_t i = 0; i < count; i++)
+		flusher_submit(manager->settings.flusher, items[i].log);
+	for (size_t i = 0; i < count; i++)
+		flusher_drain(manager->settings.flusher, items[i].log);
+}
 
-		if (log_close_prepare(log) < 0)
-			log_warn(LOG_MANAGER_LOGGER, "%s will not be clean",
-			    log_name(log));
-	}
-	for (size_t i = 0; i < view->count; i++)
-		flusher_submit(manager->settings.flusher, view->logs[i]->log);
-	for (size_t i = 0; i < view->count; i++)
-		flusher_drain(manager->settings.flusher, view->logs[i]->log);
+/* Leave nothing to log_close that it would sync for each log by itself. */
+static void
+logs_prepare(
+    struct log_manager *manager, struct stop_item *items, size_t count)
+{
+	parallel_run(STOP_THREADS, count, item_prepare, items);
+	logs_flush(manager, items, count);
+	parallel_run(STOP_THREADS, count, item_publish, items);
+	logs_flush(manager, items, count);
 }
 
 /* Take the logs out of the tables and close them. */
@@ -84,11 +106,13 @@ logs_close(struct log_manager *manager, size_t *count)
 	struct log_manager_view view = log_manager_view_take(manager);
 	struct stop_item *items = xcalloc(view.count, sizeof(*items));
 
-	logs_flush(manager, &view);
 	for (size_t i = 0; i < view.count; i++) {
 		assert(view.logs[i]->holds == 1);
 		items[i].entry = view.logs[i];
 		items[i].log = view.logs[i]->log;
+	}
+	logs_prepare(manager, items, view.count);
+	for (size_t i = 0; i < view.count; i++) {
 		item_note(&items[i]);
 		buf_init(&items[i].closed, UINT32_MAX);
 		view.logs[i]->log = NULL;

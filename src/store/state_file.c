@@ -96,7 +96,7 @@ state_file_publish(struct disk *disk, const char *path)
 	if (result != 0)
 		temporary_drop(disk, temporary);
 	free(temporary);
-	return result == 0 ? parent_sync(disk, path) : -1;
+	return result;
 }
 
 int
@@ -104,7 +104,8 @@ state_file_write(struct disk *disk, const char *path, struct slice contents)
 {
 	if (temporary_write(disk, path, contents, true) != 0)
 		return -1;
-	return state_file_publish(disk, path);
+	return state_file_publish(disk, path) == 0 ? parent_sync(disk, path) :
+						     -1;
 }
 
 int

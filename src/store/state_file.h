@@ -25,8 +25,8 @@ int state_file_write(
 
 /*
  * The same in two steps, for who syncs many files at once in between: write
- * NAME.tmp, and, once the caller has synced that, rename it over NAME, durably.
- * 0, or -1 with errno; then path is untouched.
+ * NAME.tmp, and, once the caller has synced that, rename it over NAME, and the
+ * caller syncs the directory.  0, or -1 with errno; then path is untouched.
  */
 int state_file_stage(
     struct disk *disk, const char *path, struct slice contents) WARN_UNUSED;

@@ -402,6 +402,51 @@ logs_spread_over_directories(void **state UNUSED)
 
 /* --- stopping and starting ----------------------------------------------- */
 
+/* Syncs in a partition's directory that the flusher cannot share. */
+static void
+count_own_syncs(void *context, enum disk_operation operation, const char *path)
+{
+	char thread[16] = "";
+
+	assert_int_equal(pthread_getname_np(
+			     pthread_self(), thread, sizeof(thread)),
+	    0);
+	if ((operation == DISK_FSYNC || operation == DISK_FDATASYNC) &&
+	    strstr(path, "/a-") != NULL && strcmp(thread, "flusher") != 0)
+		(*(atomic_int *)context)++;
+}
+
+/* Or a stop would take as many of them as there are partitions. */
+static void
+a_stop_syncs_no_log_by_itself(void **state UNUSED)
+{
+	struct rig *rig = rig_new(1);
+	atomic_int syncs = 0;
+
+	for (int32_t i = 0; i < 20; i++) {
+		struct log *log = create(rig, "a", i);
+
+		fill(rig, log, 2);
+		log_manager_release(rig->manager, log);
+	}
+	rig->fault.hook_context = &syncs;
+	rig->fault.hook = count_own_syncs;
+	assert_int_equal(rig_stop(rig, 1), 0);
+	rig->fault.hook = NULL;
+	assert_int_equal(syncs, 0);
+	rig_must_start(rig);
+	assert_true(log_manager_was_clean(rig->manager));
+	for (int32_t i = 0; i < 20; i++) {
+		struct log *log = find(rig, "a", i);
+
+		assert_int_equal(
+		    leader_epochs_latest(log_leader_epochs(log)), 3);
+		log_manager_release(rig->manager, log);
+	}
+	assert_int_equal(rig_stop(rig, 2), 0);
+	rig_free(rig);
+}
+
 static void
 an_orderly_stop_keeps_everything(void **state UNUSED)
 {
@@ -2000,6 +2045,7 @@ main(void)
 		cmocka_unit_test(a_created_log_is_found),
 		cmocka_unit_test(creating_syncs_nothing),
 		cmocka_unit_test(logs_spread_over_directories),
+		cmocka_unit_test(a_stop_syncs_no_log_by_itself),
 		cmocka_unit_test(an_orderly_stop_keeps_everything),
 		cmocka_unit_test(a_clean_start_opens_no_segment),
 		cmocka_unit_test(a_kill_is_not_clean_and_loses_nothing),
