@@ -38,10 +38,16 @@ enum verdict {
 	LOST,	/* another client has the id, or the broker ended it all */
 };
 
+/*
+ * Among them a call that librdkafka takes for one out of order: an abort that
+ * is called again after EndTxn failed may find itself back where it began
+ * (2.0.2: rd_kafka_txn_handle_EndTxn), with its end still to be acknowledged.
+ */
 static bool
 may_be_lost(rd_kafka_resp_err_t error)
 {
-	return error == RD_KAFKA_RESP_ERR__FENCED ||
+	return error == RD_KAFKA_RESP_ERR__STATE ||
+	    error == RD_KAFKA_RESP_ERR__FENCED ||
 	    error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
 	    error == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE ||
 	    error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
