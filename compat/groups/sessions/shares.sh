@@ -178,3 +178,65 @@ test_acknowledge() {
 	shares --describe --group $g
 	session acknowledge
 }
+
+# fetches TOPIC EPOCH MOST [BATCH]: a member without a client asks for so many
+# records of partition 0, and is shown which are acquired together
+fetches() {
+	raw call "$1-raw" SHARE_FETCH 2 '{"groupId": "acquire-g",
+		"memberId": "'"$1"'", "shareSessionEpoch": '"$2"',
+		"maxWaitMs": 5000, "minBytes": 1, "maxBytes": 1000000,
+		"maxRecords": '"$3"', "batchSize": '"${4:-100}"',
+		"topics": ['"$([ "$2" = -1 ] ||
+		echo '{"topicId": "#'"$1"'#", "partitions": [{
+		"partitionIndex": 0, "acknowledgementBatches": []}]}')"']}'
+}
+
+# releases TOPIC: its session ends, and soon it has nothing any more
+releases() {
+	fetches "$1" -1 0
+	step slept Group sleep 300
+}
+
+# Batches that were acquired apart, and some in parts.
+test_acquire() {
+	local t=acquire-t u=acquire-u g=acquire-g i
+	data topic $t 1
+	configs --alter --entity-type groups --entity-name $g --add-config \
+		share.auto.offset.reset=earliest,share.delivery.count.limit=10
+	for i in 1 2 3 4; do
+		data produce $t 0 3
+		share open acquire-$i $g $t
+		share poll acquire-$i 3
+	done
+	share close acquire-1
+	share close acquire-2
+	share ack acquire-3 0 6 RELEASE RELEASE ACCEPT
+	share commit acquire-3
+	fetches $t 0 100
+	releases $t
+	fetches $t 0 4
+	releases $t
+	fetches $t 0 7
+	releases $t
+	share close acquire-3
+	share close acquire-4
+	fetches $t 0 100
+	releases $t
+	fetches $t 0 7
+	releases $t
+	fetches $t 0 100
+	data topic $u 1
+	data produce $u 0 3
+	share open acquire-5 $g $u
+	share poll acquire-5 3
+	share close acquire-5
+	for i in 1 2 3 4; do
+		data produce $u 0 3
+	done
+	fetches $u 0 100 4
+	releases $u
+	fetches $u 0 5
+	releases $u
+	fetches $u 0 100
+	session acquire
+}

@@ -6,7 +6,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 
 /**
  * topic NAME PARTITIONS; produce TOPIC PARTITION COUNT: records whose
- * timestamps are a second apart, from the beginning of 2024 on.
+ * timestamps are a second apart, from the beginning of 2024 on, in one batch.
  */
 public class Data {
 	static final long BEGIN = 1704067200000L;
@@ -23,7 +23,8 @@ public class Data {
 
 	static void produce(String topic, int partition, int count) {
 		try (KafkaProducer<byte[], byte[]> producer =
-				new KafkaProducer<>(Clients.settings(List.of()))) {
+				new KafkaProducer<>(Clients.settings(
+						List.of("linger.ms=1000")))) {
 			for (int i = 0; i < count; i++)
 				producer.send(new ProducerRecord<>(topic, partition,
 						BEGIN + i * 1000L, null,

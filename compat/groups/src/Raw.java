@@ -25,7 +25,7 @@ import org.apache.kafka.common.requests.ResponseHeader;
  *
  * send NAME API VERSION JSON; receive NAME: the answer, as JSON;
  * call NAME API VERSION JSON: both. In a JSON, $NAME is the memberId of the
- * last answer that had one.
+ * last answer that had one, and #TOPIC# a topic's id.
  */
 public class Raw {
 	private static final ObjectMapper MAPPER = new ObjectMapper();
@@ -100,7 +100,14 @@ public class Raw {
 		members.removeAll().addAll(sorted);
 	}
 
-	static String filled(String text) {
+	static String filled(String text) throws Exception {
+		if (text.contains("#")) {
+			String topic = text.split("#")[1];
+			text = text.replace("#" + topic + "#", Clients.admin()
+					.describeTopics(List.of(topic))
+					.allTopicNames().get().get(topic)
+					.topicId().toString());
+		}
 		for (Map.Entry<String, Raw> one : RAWS.entrySet())
 			if (one.getValue().member != null)
 				text = text.replace("$" + one.getKey(),

@@ -26,6 +26,7 @@ import org.apache.kafka.common.TopicIdPartition;
 public class Share {
 	private static final Map<String, Share> MEMBERS = new HashMap<>();
 	private static final int WAIT_MS = 40000;
+	private static final int FETCH_MS = 600;
 	private final KafkaShareConsumer<byte[], byte[]> consumer;
 	private final Map<String, ConsumerRecord<byte[], byte[]>> records =
 			new HashMap<>();
@@ -48,7 +49,7 @@ public class Share {
 				+ record.deliveryCount().get();
 	}
 
-	private void poll(int count, long limit) {
+	private void poll(int count, long limit) throws InterruptedException {
 		long end = System.nanoTime() + limit * 1000000;
 		List<String> lines = new ArrayList<>();
 		while (lines.size() < count && System.nanoTime() < end)
@@ -58,6 +59,8 @@ public class Share {
 			}
 		lines.sort(null);
 		lines.forEach(System.out::println);
+		// A fetch that is under way would take what comes next.
+		Thread.sleep(FETCH_MS);
 	}
 
 	private void ack(String[] words) {
@@ -101,7 +104,7 @@ public class Share {
 		lines.values().forEach(System.out::println);
 	}
 
-	private void command(String[] words) {
+	private void command(String[] words) throws InterruptedException {
 		switch (words[0]) {
 		case "poll" -> poll(Integer.parseInt(words[2]), WAIT_MS);
 		case "idle" -> poll(1000, Long.parseLong(words[2]));
