@@ -136,7 +136,6 @@ void controller_emit(struct controller *controller,
 /* The offset that the next emitted record will get. */
 int64_t controller_next_offset(const struct controller *controller);
 
-/* The records that one operation may write (QuorumController of Kafka). */
 /*
  * kraft.version, which is 0, becomes 1 behind the batch, which has a record at
  * least.  Where it could not be written all operations of the batch fail,
@@ -144,6 +143,7 @@ int64_t controller_next_offset(const struct controller *controller);
  */
 void controller_raise_kraft_version(struct controller *controller);
 
+/* The records that one operation may write (QuorumController of Kafka). */
 #define CONTROLLER_RECORDS_MAX 10000
 
 const struct configs *controller_configs(const struct controller *controller);
