@@ -97,6 +97,9 @@ logs_prepare(
 	logs_flush(manager, items, count);
 	parallel_run(STOP_THREADS, count, item_publish, items);
 	logs_flush(manager, items, count);
+	/* What it had no descriptor for it would try again. */
+	for (size_t i = 0; i < count; i++)
+		flusher_forget(manager->settings.flusher, items[i].log);
 }
 
 /* Take the logs out of the tables and close them. */
