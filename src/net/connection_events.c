@@ -18,6 +18,13 @@ connection_start_frame_deadline(struct connection *c)
 	    c->set->settings->partial_frame_ms_max);
 }
 
+void
+connection_stop_frame_deadline(struct connection *c)
+{
+	if (!c->handshaking)
+		timer_stop(&c->deadline);
+}
+
 /* Has a partial frame grown as fast as may be asked of a slow client? */
 static bool
 frame_grows(const struct connection *c)
@@ -32,6 +39,9 @@ on_deadline(struct timer *timer)
 	struct connection *c = CONTAINER_OF(timer, struct connection,
 	    deadline);
 
+	/* What lets us read again starts it again. */
+	if (!c->handshaking && !connection_may_read(c))
+		return;
 	if (!c->handshaking && frame_grows(c)) {
 		connection_start_frame_deadline(c);
 		return;

@@ -81,13 +81,21 @@ may_go_on(struct connection *c)
 	    (!is_stranger(c) && favour_take(c));
 }
 
+/* Has it a partial frame whose time has stood still? */
+static bool
+awaits_rest(const struct connection *c)
+{
+	return inbox_len(&c->inbox) > 0 && !timer_running(&c->deadline);
+}
+
 void
 connection_resume(struct connection *c)
 {
 	connection_favour_end(c);
 	if (c->handling || !connection_may_handle(c))
 		return;
-	if (c->stalled || !c->reading || c->transport.pending)
+	if (c->stalled || !c->reading || c->transport.pending ||
+	    awaits_rest(c))
 		loop_defer(c->set->loop, &c->resume);
 }
 
@@ -123,6 +131,7 @@ connection_mute(struct connection *c, int64_t delay_ms)
 	    (timer_running(&c->unmute) && c->unmute.expiry_ms >= end_ms))
 		return;
 	c->muted = true;
+	connection_stop_frame_deadline(c);
 	timer_start(c->set->loop, &c->unmute, delay_ms);
 }
 

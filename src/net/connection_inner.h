@@ -140,8 +140,12 @@ void connection_update_writing(struct connection *connection);
 /* Nothing where the transport has none. */
 void connection_start_handshake(struct connection *connection);
 
-/* A partial frame has so long from now on to be complete, or to grow. */
+/*
+ * A partial frame has so long from now on to be complete, or to grow.  Its time
+ * stands still while we do not read; connection_resume starts it again.
+ */
 void connection_start_frame_deadline(struct connection *connection);
+void connection_stop_frame_deadline(struct connection *connection);
 
 /* --- connection_receive.c: reading, and handling frames ------------------ */
 

@@ -11,6 +11,7 @@ static void
 send_blocked(struct connection *c)
 {
 	c->blocked = true;
+	connection_stop_frame_deadline(c);
 	outbox_condense(&c->outbox, c->set->budget);
 	if (c->transport.wants == TRANSPORT_READABLE) {
 		c->write_wants_read = true;

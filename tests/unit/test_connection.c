@@ -51,6 +51,22 @@ teardown(void **state UNUSED)
 	return 0;
 }
 
+static int
+open_file(size_t len)
+{
+	char name[] = "/tmp/klamm-test-XXXXXX";
+	int fd = mkstemp(name);
+	uint8_t byte;
+
+	assert_true(fd >= 0);
+	unlink(name);
+	for (size_t i = 0; i < len; i++) {
+		byte = (uint8_t)(i * 7 + i / 251);
+		assert_int_equal(write(fd, &byte, 1), 1);
+	}
+	return fd;
+}
+
 static void
 pass_ms(int64_t ms)
 {
@@ -696,6 +712,77 @@ no_deadline_while_we_do_not_read(void **state UNUSED)
 	close(fd);
 }
 
+/* Nor is it while the client takes no reply, which is why we do not read. */
+static void
+no_deadline_while_replies_are_blocked(void **state UNUSED)
+{
+	enum { LEN = 32 * 1024 * 1024 };
+	uint8_t requests[] = { 0, 0, 0, 9, 'f', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0 };
+	uint8_t *back = xmalloc(4 + LEN + 1);
+	int fd;
+
+	rig.file_fd = open_file(0);
+	assert_int_equal(ftruncate(rig.file_fd, LEN), 0);
+	rig.settings.output_len_max = 2 * LEN;
+	rig_start();
+	fd = client_open();
+	be32_put(requests + 5, LEN);
+	client_send(fd, requests, sizeof(requests));
+	RIG_UNTIL(rig.connection->blocked);
+	assert_int_equal(inbox_len(&rig.connection->inbox), 3);
+	/* It could still be read when the reply was begun. */
+	assert_true(rig.connection->reading);
+	pass_ms(60000);
+	client_expect_bytes(fd, back, 4 + LEN + 1);
+	pass_ms(29000);
+	client_send(fd, "\1e", 2);
+	client_expect_frame(fd, 'e', 1);
+	free(back);
+	close(rig.file_fd);
+	close(fd);
+}
+
+/* When we go on, the frame has its time, even where nothing comes any more. */
+static void
+deadline_goes_on_when_we_read_again(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	client_send(fd, "\0\0\0\1x\0\0\0", 8);
+	RIG_UNTIL(rig.frames == 1);
+	pass_ms(60000);
+	rig_complete_on_loop(true);
+	client_expect_frame(fd, 'x', 1);
+	pass_ms(29000);
+	client_expect_nothing(fd);
+	pass_ms(1001);
+	client_expect_closed(fd);
+	close(fd);
+}
+
+/* Who is muted in the middle of a frame has the time that he was muted. */
+static void
+mute_takes_no_time_from_a_frame(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	client_send(fd, "\0\0\0", 3);
+	RIG_UNTIL(inbox_len(&rig.connection->inbox) == 3);
+	pass_ms(29000);
+	connection_mute(rig.connection, 50000);
+	pass_ms(50001);
+	pass_ms(29000);
+	client_expect_nothing(fd);
+	pass_ms(1001);
+	client_expect_closed(fd);
+	close(fd);
+}
+
 /* One a turn, the oldest first, whatever is pending. */
 static void
 idle_connections_are_closed_one_a_pass(void **state UNUSED)
@@ -1263,22 +1350,6 @@ one_write_a_pass(void **state UNUSED)
 	close(fd);
 }
 
-static int
-open_file(size_t len)
-{
-	char name[] = "/tmp/klamm-test-XXXXXX";
-	int fd = mkstemp(name);
-	uint8_t byte;
-
-	assert_true(fd >= 0);
-	unlink(name);
-	for (size_t i = 0; i < len; i++) {
-		byte = (uint8_t)(i * 7 + i / 251);
-		assert_int_equal(write(fd, &byte, 1), 1);
-	}
-	return fd;
-}
-
 static void
 send_file_request(int fd, uint32_t position, uint32_t len)
 {
@@ -1650,6 +1721,9 @@ main(void)
 		TEST(a_frame_that_grows_has_time),
 		TEST(deadline_starts_with_the_frame),
 		TEST(no_deadline_while_we_do_not_read),
+		TEST(no_deadline_while_replies_are_blocked),
+		TEST(deadline_goes_on_when_we_read_again),
+		TEST(mute_takes_no_time_from_a_frame),
 		TEST(idle_connections_are_closed_one_a_pass),
 		TEST(reads_and_writes_are_activity),
 		TEST(mute_delays_the_next_request),
