@@ -50,7 +50,8 @@ struct controller {
 	size_t records_count;
 	size_t records_capacity;
 	int64_t base_offset;		/* of the batch */
-	bool raises_kraft_version;	/* the batch does */
+	struct controller_op *running;	/* the last of the batch */
+	struct controller_op *raises_kraft_version;	/* of the batch */
 	bool abort_open_transaction;	/* found while loading */
 	bool failed;			/* and told */
 	struct rng rng;
@@ -184,7 +185,7 @@ begin_batch(struct controller *controller)
 	controller->base_offset =
 	    metadata_log_end_offset(controller->settings.log);
 	controller->records_count = 0;
-	controller->raises_kraft_version = false;
+	controller->raises_kraft_version = NULL;
 	buf_clear(&controller->values);
 }
 
@@ -203,6 +204,15 @@ append(struct controller *controller)
 	    controller->records_count);
 }
 
+static void
+raise_kraft_version(struct controller *controller)
+{
+	if (controller->raises_kraft_version != NULL &&
+	    metadata_log_raise_kraft_version(controller->settings.log) != 0)
+		controller->raises_kraft_version->error =
+		    KP_KAFKA_STORAGE_ERROR;
+}
+
 /* Append, make durable, apply, publish. */
 static enum kp_error
 commit(struct controller *controller)
@@ -217,10 +227,8 @@ commit(struct controller *controller)
 	view->epoch = metadata_log_epoch(controller->settings.log);
 	view->timestamp_ms = clock_wall_ms();
 	image_apply(controller->settings.image, view);
+	raise_kraft_version(controller);
 	publish(controller, view);
-	if (controller->raises_kraft_version &&
-	    metadata_log_raise_kraft_version(controller->settings.log) != 0)
-		return KP_KAFKA_STORAGE_ERROR;
 	return KP_NONE;
 }
 
@@ -251,6 +259,7 @@ run_batch(struct controller *controller, struct list *ops, struct list *ran)
 		    LIST_ENTRY(node, struct controller_op, node);
 
 		op->error = KP_NONE;
+		controller->running = op;
 		op->run(op, controller);
 		list_append(ran, &op->node);
 	}
@@ -292,8 +301,7 @@ process(struct controller *controller, struct list *ops)
 		run_batch(controller, ops, &ran);
 		error = commit(controller);
 		end_batch(controller);
-		if (error != KP_NONE)
-			tell_failure(controller);
+		tell_failure(controller);
 		finish(&ran, error);
 	}
 	snapshot_if_due(controller);
@@ -565,7 +573,7 @@ controller_emit(struct controller *controller, enum metadata_record_type type,
 void
 controller_raise_kraft_version(struct controller *controller)
 {
-	controller->raises_kraft_version = true;
+	controller->raises_kraft_version = controller->running;
 }
 
 int64_t

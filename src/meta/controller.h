@@ -138,8 +138,8 @@ int64_t controller_next_offset(const struct controller *controller);
 
 /*
  * kraft.version, which is 0, becomes 1 behind the batch, which has a record at
- * least.  Where it could not be written all operations of the batch fail,
- * though their records are there: who tries again finds it so.
+ * least.  Where that cannot be written the operation fails that runs, though
+ * its records are there: who tries again finds it so.
  */
 void controller_raise_kraft_version(struct controller *controller);
 

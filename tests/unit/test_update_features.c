@@ -9,6 +9,9 @@
 #include "unit/meta_rig.h"
 #include "wire/generated/metadata_feature_level_record.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #define FAILED                                                              \
 	"The update failed for all features since the following feature " \
 	"had an error: "
@@ -245,6 +248,45 @@ the_quorum_stays_as_it_is(void **state)
 		   "Can't downgrade the version of this feature.");
 }
 
+/* What cannot be written is the failure of who asked for it. */
+static void
+the_quorum_is_raised_or_the_operation_fails(void **state)
+{
+	struct meta_rig *rig = *state;
+	struct kp_update_features_request_feature_update one = {
+		.feature = slice_str("kraft.version"),
+		.max_version_level = 1,
+		.upgrade_type = UPGRADE,
+	};
+	const struct kp_update_features_request request = {
+		.feature_updates = &one,
+		.feature_updates_count = 1,
+	};
+	struct update_features_op op = { .version = 2 };
+	char *voters = meta_rig_path(rig,
+	    "00000000000000000000-0000000000.checkpoint");
+
+	meta_rig_stop(rig);
+	assert_int_equal(unlink(voters), 0);
+	free(voters);
+	meta_rig_start(rig);
+	assert_int_equal(controller_kraft_version(rig->controller), 0);
+	update_features_op_init(&op);
+	op.request = &request;
+	op.version = 2;
+	op.node_id = META_RIG_NODE;
+	op.arena = &rig->arena;
+	/* The batch of the operation is the first write, that of it the next. */
+	disk_fault_fail(&rig->fault, DISK_PWRITE, ".log", 1, ENOSPC);
+	assert_int_equal(meta_rig_call(rig, &op.op), KP_KAFKA_STORAGE_ERROR);
+	assert_int_equal(controller_kraft_version(rig->controller), 0);
+	expect(rig, "kraft.version", 1, UPGRADE, NULL);
+	assert_int_equal(controller_kraft_version(rig->controller), 1);
+	meta_rig_stop(rig);
+	meta_rig_start(rig);
+	assert_int_equal(controller_kraft_version(rig->controller), 1);
+}
+
 static void
 it_is_all_or_nothing(void **state)
 {
@@ -289,6 +331,7 @@ main(void)
 		TEST(metadata_versions),
 		TEST(directories_come_with_their_version),
 		TEST(the_quorum_stays_as_it_is),
+		TEST(the_quorum_is_raised_or_the_operation_fails),
 		TEST(it_is_all_or_nothing),
 	};
 
