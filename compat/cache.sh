@@ -1,6 +1,7 @@
 # Sourced: where downloads and builds live, and how they get there.  What is
 # in the cache is complete: it is made beside its place and moved there last.
-# The recipe is part of its name, so that what an earlier one made is not used.
+# The recipe's own text is part of its name: what it made when that was another
+# is not used.
 
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/klamm-compat}
 

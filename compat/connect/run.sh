@@ -113,16 +113,23 @@ checkpointed() {
 	committed near.checkpoints.internal '%k\n' | grep -aq "$1"
 }
 
-# A file into a topic, exactly once, and out of it into a file.  One of the two
-# workers is killed when both have worked: the other takes over.
+# copies PORT NAME: the port of the worker that has the connector's task
+copies() {
+	curl -s "http://127.0.0.1:$1/connectors/$2/status" |
+		jq -r '.tasks[0].worker_id | split(":")[1]'
+}
+
+# A file into a topic, exactly once, and out of it into a file.  The worker that
+# copies the file is killed in between: the other takes over.
 test_worker_killed() {
-	local one two pid
+	local one two first second
 	read -r one two < <(free_ports 2)
 	end_all
 	worker "$one" &
-	pid=$!
+	first=$!
 	soon answers "$one" / version
 	worker "$two" &
+	second=$!
 	soon answers "$two" / version
 	lines 1 $LINES >in
 	connector "$one" source FileStreamSourceConnector file "$PWD/in" \
@@ -131,7 +138,11 @@ test_worker_killed() {
 	connector "$two" sink FileStreamSinkConnector file "$PWD/out" \
 		topics copied
 	soon long out $LINES
-	kill -9 $pid
+	case $(copies "$one" source) in
+	"$one") kill -9 $first ;;
+	"$two") kill -9 $second ;;
+	*) fail 'nobody copies' ;;
+	esac
 	lines $((LINES + 1)) $((2 * LINES)) >>in
 	soon long out $((2 * LINES))
 	soon values copied $((2 * LINES))

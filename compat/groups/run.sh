@@ -87,6 +87,7 @@ own_broker() {
 	serves_own &
 	trap "kill $!; wait $! || :" EXIT
 	read -r BOOTSTRAP <answers
+	[ -n "$BOOTSTRAP" ] || fail 'no broker of its own'
 }
 
 # serves_own: start it, and once more for each line of further properties
@@ -96,7 +97,7 @@ serves_own() {
 	WORK=$PWD/own
 	trap 'exit 1' TERM
 	trap broker_kill EXIT
-	broker_start "$HERE/groups/server.properties"
+	broker_start "$HERE/groups/server.properties" || BOOTSTRAP=
 	echo "$BOOTSTRAP" >answers
 	exec 3<>requests
 	while read -r more <&3; do
