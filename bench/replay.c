@@ -30,8 +30,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -456,6 +457,7 @@ take_short_slices(void)
 {
 	struct scheduling scheduling = {
 		.size = sizeof(scheduling),
+		.nice = getpriority(PRIO_PROCESS, 0),
 		.slice_ns = 100000,
 	};
 
