@@ -38,16 +38,10 @@ enum verdict {
 	LOST,	/* another client has the id, or the broker ended it all */
 };
 
-/*
- * Among them a call that librdkafka takes for one out of order: an abort that
- * is called again after EndTxn failed may find itself back where it began
- * (2.0.2: rd_kafka_txn_handle_EndTxn), with its end still to be acknowledged.
- */
 static bool
 may_be_lost(rd_kafka_resp_err_t error)
 {
-	return error == RD_KAFKA_RESP_ERR__STATE ||
-	    error == RD_KAFKA_RESP_ERR__FENCED ||
+	return error == RD_KAFKA_RESP_ERR__FENCED ||
 	    error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
 	    error == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE ||
 	    error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
@@ -168,15 +162,30 @@ send_offset(struct client *client, int64_t offset)
 	return verdict;
 }
 
+/*
+ * An abort that is called again after EndTxn failed may find itself back where
+ * it began, with its end still to be acknowledged, and is then said to be out
+ * of order (2.0.2: rd_kafka_txn_handle_EndTxn).
+ */
+static enum verdict
+judge_abort(const struct client *client, rd_kafka_error_t *error)
+{
+	if (error == NULL || rd_kafka_version() >= 0x020300ff ||
+	    rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__STATE ||
+	    rd_kafka_error_is_retriable(error))
+		return judge(client, error, "abort");
+	rd_kafka_error_destroy(error);
+	return LOST;
+}
+
 static enum verdict
 abort_txn(struct client *client, struct txn *txn)
 {
 	enum verdict verdict;
 
 	do
-		verdict = judge(client,
-		    rd_kafka_abort_transaction(client->kafka, CALL_MS),
-		    "abort");
+		verdict = judge_abort(client,
+		    rd_kafka_abort_transaction(client->kafka, CALL_MS));
 	while (verdict == AGAIN || verdict == ABORT);
 	if (verdict == DONE) {
 		atomic_store(&txn->outcome, TXN_ABORTED);
