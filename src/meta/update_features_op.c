@@ -250,7 +250,7 @@ emit_level(const struct updating *updating,
 	};
 	const struct kp_no_op_record nothing = { 0 };
 
-	/* It stands in control records; beside them Kafka writes nothing new. */
+	/* It stands in control records; what Kafka adds says nothing. */
 	if (!is(update, FEATURES_KRAFT_VERSION))
 		controller_emit(updating->controller,
 		    METADATA_RECORD_FEATURE_LEVEL, &record);

@@ -276,7 +276,7 @@ the_quorum_is_raised_or_the_operation_fails(void **state)
 	op.version = 2;
 	op.node_id = META_RIG_NODE;
 	op.arena = &rig->arena;
-	/* The batch of the operation is the first write, that of it the next. */
+	/* The operation's batch is the first write, the raise the next. */
 	disk_fault_fail(&rig->fault, DISK_PWRITE, ".log", 1, ENOSPC);
 	assert_int_equal(meta_rig_call(rig, &op.op), KP_KAFKA_STORAGE_ERROR);
 	assert_int_equal(controller_kraft_version(rig->controller), 0);
