@@ -395,6 +395,17 @@ load(struct log *log, const struct log_open *open, struct log_files *files)
 	return 0;
 }
 
+/*
+ * What the last run removed may be all the room that a full disk can get, and
+ * nobody else knows of it until the log is loaded.
+ */
+static void
+make_room(struct log *log)
+{
+	while (log_unlink_due(log, 0))
+		;
+}
+
 struct log *
 log_open(const struct log_open *open)
 {
@@ -414,6 +425,8 @@ log_open(const struct log_open *open)
 		    "store", "cannot load %s: %s", log->path, strerror(saved));
 	}
 	saved = errno;
+	if (disk_is_full(saved))
+		make_room(log);
 	log_free(log);
 	errno = saved;
 	return NULL;

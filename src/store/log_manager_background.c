@@ -51,7 +51,8 @@ log_manager_due_init(struct log_manager *manager)
 
 	manager->due = (struct log_manager_due){
 		.retention_ms = log_manager_after(now, s->retention_initial_ms),
-		.tidy_ms = log_manager_after(now, TIDY_INTERVAL_MS),
+		/* A full disk needs what the last run did not unlink. */
+		.tidy_ms = now,
 		.checkpoints_ms = log_manager_after(now,
 		    MIN(s->recovery_point_interval_ms,
 			s->log_start_interval_ms)),

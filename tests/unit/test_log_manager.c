@@ -1549,6 +1549,23 @@ retention_runs_after_the_delay(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* A disk that is full cannot wait for the room that it has there. */
+static void
+what_the_last_run_removed_goes_at_once(void **state UNUSED)
+{
+	static const char name[] = "a-0/00000000000000000900.log.deleted";
+	struct rig *rig = rig_new(1);
+
+	log_manager_release(rig->manager, create(rig, "a", 0));
+	rig_kill(rig);
+	temp_dir_put(rig->paths[0], name, "a record");
+	rig_must_start(rig);
+	assert_true(temp_dir_has(rig->paths[0], name));
+	rig_pass(rig, 0);
+	assert_false(temp_dir_has(rig->paths[0], name));
+	rig_free(rig);
+}
+
 /* What DeleteRecords has cut off stays away once a checkpoint names it. */
 static void
 a_log_start_survives_a_kill(void **state UNUSED)
@@ -2112,6 +2129,7 @@ main(void)
 		    a_name_used_again_begins_at_zero_after_a_kill),
 		cmocka_unit_test(a_checkpoint_without_its_log_is_forgotten),
 		cmocka_unit_test(retention_runs_after_the_delay),
+		cmocka_unit_test(what_the_last_run_removed_goes_at_once),
 		cmocka_unit_test(a_log_start_survives_a_kill),
 		cmocka_unit_test(producers_expire),
 		cmocka_unit_test(

@@ -408,6 +408,33 @@ not_so_clean(void **state)
 	assert_int_equal(fixture_count_records(fixture, 0, 1), 6);
 }
 
+/* What was removed makes room for a load that finds none. */
+static void
+a_full_disk_loses_what_was_removed(void **state)
+{
+	static const char name[] = "00000000000000000900.log.deleted";
+	struct fixture *fixture = *state;
+
+	small_segments(fixture);
+	append_some(fixture, 12);
+	log_free(fixture->log);
+	fixture->open.clean = false;
+	fixture->open.recovery_point = 0;
+	make_file(fixture, name, 10);
+	disk_fault_fail_all(&fixture->fault, DISK_OPEN, FIRST ".log", 0, EIO);
+	fixture->log = log_open(&fixture->open);
+	assert_null(fixture->log);
+	assert_true(disk_fault_clear(&fixture->fault) > 0);
+	assert_int_equal(fixture_file_size(fixture, name), 10);
+	disk_fault_fail_all(&fixture->fault, DISK_OPEN, FIRST ".log", 0, ENOSPC);
+	fixture->log = log_open(&fixture->open);
+	assert_null(fixture->log);
+	assert_true(disk_fault_clear(&fixture->fault) > 0);
+	assert_int_equal(fixture_file_size(fixture, name), -1);
+	fixture_open(fixture);
+	assert_int_equal(fixture_count_records(fixture, 0, 1), 12);
+}
+
 static void
 interrupted_operations(void **state)
 {
@@ -706,6 +733,7 @@ main(void)
 		TEST(flipped_indexes_lead_nowhere),
 		TEST(preallocated_indexes_after_a_kill),
 		TEST(not_so_clean),
+		TEST(a_full_disk_loses_what_was_removed),
 		TEST(interrupted_operations),
 		TEST(every_call_of_recovery_fails_once),
 		TEST(a_lack_of_descriptors_forgets_no_producer),
