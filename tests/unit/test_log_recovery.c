@@ -426,7 +426,8 @@ a_full_disk_loses_what_was_removed(void **state)
 	assert_null(fixture->log);
 	assert_true(disk_fault_clear(&fixture->fault) > 0);
 	assert_int_equal(fixture_file_size(fixture, name), 10);
-	disk_fault_fail_all(&fixture->fault, DISK_OPEN, FIRST ".log", 0, ENOSPC);
+	disk_fault_fail_all(
+	    &fixture->fault, DISK_OPEN, FIRST ".log", 0, ENOSPC);
 	fixture->log = log_open(&fixture->open);
 	assert_null(fixture->log);
 	assert_true(disk_fault_clear(&fixture->fault) > 0);
