@@ -318,7 +318,6 @@ connection_moves_when_it_is_at_rest(void **state UNUSED)
 	close(fd);
 }
 
-/* The loops drain while it is between them. */
 static int
 loop_of(const struct connection *c)
 {
@@ -366,6 +365,7 @@ known_clients_leave_the_loop_of_strangers(void **state UNUSED)
 	close(fd);
 }
 
+/* The loops drain while it is between them. */
 static void
 connection_that_moves_is_closed_at_the_stop(void **state UNUSED)
 {
@@ -430,6 +430,38 @@ client_that_never_reads_is_bounded(void **state UNUSED)
 		assert_int_equal(be32_get(back), 50000);
 	}
 	RIG_UNTIL(c->reading);
+	close(fd);
+}
+
+/*
+ * Replies that are ready and may not leave, because one in front of them is
+ * pending, are bounded too.
+ */
+static void
+replies_behind_a_pending_one_are_bounded(void **state UNUSED)
+{
+	enum { LEN = 50000, COUNT = 10, READY = 3 };
+	struct connection *c;
+	int fd;
+
+	rig.settings.output_len_max = 2 * LEN + LEN / 2;
+	rig_start();
+	fd = client_open();
+	c = rig.connection;
+	client_send_frame(fd, 'p', 10);
+	for (int i = 0; i < COUNT; i++) {
+		client_send_frame(fd, 'e', LEN);
+		rig_step();
+	}
+	client_expect_nothing(fd);
+	assert_int_equal(rig.frames, 1 + READY);
+	assert_int_equal(c->outbox.len, READY * (4 + LEN));
+	assert_false(c->blocked || c->reading);
+	rig_complete_on_loop(true);
+	client_expect_frame(fd, 'p', 10);
+	for (int i = 0; i < COUNT; i++)
+		client_expect_frame(fd, 'e', LEN);
+	assert_int_equal(c->outbox.len, 0);
 	close(fd);
 }
 
@@ -1712,6 +1744,7 @@ main(void)
 		TEST(connection_that_moves_is_closed_at_the_stop),
 		TEST(client_that_never_reads_is_bounded),
 		TEST(replies_that_are_not_read_take_little),
+		TEST(replies_behind_a_pending_one_are_bounded),
 		TEST(reads_grow_with_the_frames),
 		TEST(bad_sizes_close),
 		TEST(empty_frame_is_the_handlers_to_judge),
