@@ -224,9 +224,10 @@ read_failed(struct connection *c, ssize_t result)
 }
 
 /*
- * A read with so many frames has been taken in; full: there was more.  More
- * frames than may be under way at once gain nothing from a longer read, and of
- * a client that takes no replies they would lie in the inbox.
+ * A read with so many frames has been taken in; full: there was more than it
+ * could bring.  More frames than may be under way at once gain nothing from a
+ * longer read, and of a client that takes no replies they would lie in the
+ * inbox.
  */
 static void
 adapt_reads(struct connection *c, uint64_t frames, bool full)
@@ -239,6 +240,19 @@ adapt_reads(struct connection *c, uint64_t frames, bool full)
 		    MIN(2 * c->read_len_max, CONNECTION_SET_SCRATCH_LEN);
 }
 
+/*
+ * Has a read brought all that it could, where it has put len bytes into room
+ * for so many?  Of what comes in units it may have left room for one; but a
+ * few bytes are no sign of more.  A read that was made short, for want of
+ * memory, is no sign either.
+ */
+static bool
+is_full(const struct connection *c, size_t len, size_t room)
+{
+	return room >= c->read_len_max && len >= room / 2 &&
+	    room - len <= c->transport.ops->unit_len_max;
+}
+
 void
 connection_receive(struct connection *c)
 {
@@ -246,6 +260,7 @@ connection_receive(struct connection *c)
 	struct iovec iov[2];
 	size_t into_inbox;
 	uint64_t frames;
+	bool full;
 	ssize_t n;
 
 	if (connection_overspent(c)) {
@@ -274,10 +289,10 @@ connection_receive(struct connection *c)
 	connection_touch(c);
 	into_inbox = MIN((size_t)n, iov[0].iov_len);
 	inbox_added(&c->inbox, into_inbox);
+	full = is_full(c, (size_t)n - into_inbox, iov[1].iov_len);
 	frames = counter_get(&set->counters.frames);
 	take_in(c, set->scratch, (size_t)n - into_inbox);
-	adapt_reads(c, counter_get(&set->counters.frames) - frames,
-	    (size_t)n - into_inbox == iov[1].iov_len);
+	adapt_reads(c, counter_get(&set->counters.frames) - frames, full);
 	settle(c);
 }
 

@@ -403,6 +403,7 @@ tls_certificate(const struct transport *transport)
 static const struct transport_ops tls_ops = {
 	.handshake = tls_handshake,
 	.readv = tls_readv,
+	.unit_len_max = PLAIN_LEN,
 	.writev = tls_writev,
 	.close = tls_close,
 	.certificate = tls_certificate,

@@ -38,10 +38,12 @@ struct transport_ops {
 	/*
 	 * Fill the buffers as far as possible.  Above 0; fewer bytes than
 	 * there was room for means that no more are there at the moment, so
-	 * the caller need not ask again.
+	 * the caller need not ask again; but where they come in units, there
+	 * may be more when less room is left than for the longest of these.
 	 */
 	ssize_t (*readv)(struct transport *transport, const struct iovec *iov,
 	    int count);
+	size_t unit_len_max;	/* 0 where each byte comes for itself */
 	/*
 	 * Send as much as is possible, above 0; fewer bytes than asked mean
 	 * that no more can be sent until the descriptor is writable.  With

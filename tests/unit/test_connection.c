@@ -564,6 +564,36 @@ reads_grow_with_the_frames(void **state UNUSED)
 	close(fd);
 }
 
+/* What a read may bring where memory is short tells nothing of the client. */
+static void
+poor_reads_do_not_grow(void **state UNUSED)
+{
+	enum { LEN = 508, COUNT = 1024, MAX = 1000000 };
+	static uint8_t frames[COUNT][4 + LEN];
+	struct budget *budget;
+	struct connection *c;
+	int fd;
+
+	/* They do not cross the end of a read, so none takes memory. */
+	assert_int_equal(CONNECTION_POOR_READ_LEN % sizeof(frames[0]), 0);
+	for (size_t i = 0; i < COUNT; i++) {
+		be32_put(frames[i], LEN);
+		frames[i][4] = 'n';
+	}
+	rig.settings.memory_max = MAX;
+	rig_start();
+	fd = client_open();
+	c = rig.connection;
+	budget = connection_budget(c);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	assert_true(budget_take(budget, MAX - 1000));
+	push_all(fd, frames, sizeof(frames));
+	RIG_UNTIL(rig.frames == COUNT);
+	assert_int_equal(c->read_len_max, CONNECTION_FIRST_READ_LEN);
+	budget_give(budget, MAX - 1000);
+	close(fd);
+}
+
 static void
 bad_sizes_close(void **state UNUSED)
 {
@@ -1687,6 +1717,54 @@ slow_open(struct transport *transport, int fd, void *context UNUSED)
 	return 0;
 }
 
+/* As TLS does where a client makes its records so long. */
+#define UNIT_LEN ((size_t)10000)
+
+static ssize_t
+unit_readv(struct transport *transport, const struct iovec *iov, int count)
+{
+	struct iovec first = { iov->iov_base, MIN(iov->iov_len, UNIT_LEN) };
+
+	assert_true(count > 0);
+	return tcp_ops.readv(transport, &first, 1);
+}
+
+static int
+unit_open(struct transport *transport, int fd, void *context UNUSED)
+{
+	static struct transport_ops unit_ops;
+
+	unit_ops = tcp_ops;
+	unit_ops.readv = unit_readv;
+	unit_ops.unit_len_max = CONNECTION_FIRST_READ_LEN;
+	*transport = (struct transport){ .ops = &unit_ops, .fd = fd };
+	return 0;
+}
+
+/* Such a read ends with a unit, long before there is no room. */
+static void
+reads_grow_where_bytes_come_in_units(void **state UNUSED)
+{
+	static uint8_t frame[4 + 50000] = { 0, 0, 50000 >> 8, 50000 & 0xff,
+		'n' };
+	int fd;
+
+	rig.listening.transport = unit_open;
+	rig_start();
+	fd = client_open();
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	client_send_frame(fd, 'n', 1000);
+	RIG_UNTIL(rig.frames == 1);
+	assert_int_equal(rig.connection->read_len_max,
+	    CONNECTION_FIRST_READ_LEN);
+	push_all(fd, frame, sizeof(frame));
+	RIG_UNTIL(rig.frames == 2);
+	/* One unit is less than half of that. */
+	assert_int_equal(rig.connection->read_len_max,
+	    2 * CONNECTION_FIRST_READ_LEN);
+	close(fd);
+}
+
 static void
 time_of_reads_and_writes_is_counted_on_demand(void **state UNUSED)
 {
@@ -1746,6 +1824,7 @@ main(void)
 		TEST(replies_that_are_not_read_take_little),
 		TEST(replies_behind_a_pending_one_are_bounded),
 		TEST(reads_grow_with_the_frames),
+		TEST(poor_reads_do_not_grow),
 		TEST(bad_sizes_close),
 		TEST(empty_frame_is_the_handlers_to_judge),
 		TEST(announced_size_is_not_allocated),
@@ -1779,6 +1858,7 @@ main(void)
 		TEST(file_that_is_too_short_closes),
 		TEST(accessors_tell_where_it_comes_from),
 		TEST(other_transports_work_the_same),
+		TEST(reads_grow_where_bytes_come_in_units),
 		TEST(handshake_may_fail_or_take_too_long),
 		TEST(time_of_reads_and_writes_is_counted_on_demand),
 		cmocka_unit_test(idle_connection_is_small),

@@ -455,6 +455,28 @@ bytes_come_as_they_were_sent(void **state UNUSED)
 	pair_fini(&pair);
 }
 
+/* What a read may leave of its room although there is more. */
+static void
+reads_end_with_a_record(void **state UNUSED)
+{
+	enum { LEN = 10000, ROOM = 32768 };
+	static uint8_t data[ROOM];
+	size_t unit_len_max;
+	struct pair pair;
+	ssize_t n;
+
+	pair_init(&pair, TLS_CLIENT_AUTH_NONE, NULL);
+	expect_established(&pair);
+	unit_len_max = pair.server.ops->unit_len_max;
+	for (int i = 0; i < 8; i++)
+		client_write(&pair, data, LEN);
+	for (size_t left = 8 * LEN; left > ROOM; left -= (size_t)n) {
+		n = server_read_due(&pair, data, ROOM);
+		assert_in_range(n, ROOM - unit_len_max, ROOM - 1);
+	}
+	pair_fini(&pair);
+}
+
 /* One go of an outbox: what is left, cut into random pieces. */
 static ssize_t
 write_in_pieces(struct pair *pair, struct rng *rng, const uint8_t *data,
@@ -746,6 +768,7 @@ main(void)
 		cmocka_unit_test(a_client_may_leave_in_the_handshake),
 		cmocka_unit_test(clients_show_certificates),
 		cmocka_unit_test(bytes_come_as_they_were_sent),
+		cmocka_unit_test(reads_end_with_a_record),
 		cmocka_unit_test(a_client_that_does_not_read_holds_little),
 		cmocka_unit_test(new_keys_are_not_made_without_bound),
 		cmocka_unit_test(both_sides_say_goodbye),
