@@ -62,7 +62,7 @@ connection_favour_end(struct connection *c)
 }
 
 static bool
-is_stranger(const struct connection *c)
+takes_from_strangers(const struct connection *c)
 {
 	return c->inbox.budget != c->set->budget;
 }
@@ -78,7 +78,7 @@ may_go_on(struct connection *c)
 	if (inbox_len(&c->inbox) == 0)
 		return !connection_overspent(c);
 	return budget_left(c->inbox.budget) > 0 ||
-	    (!is_stranger(c) && favour_take(c));
+	    (!takes_from_strangers(c) && favour_take(c));
 }
 
 /* Has it a partial frame whose time has stood still? */

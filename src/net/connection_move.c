@@ -33,19 +33,9 @@ move(struct connection *c, struct connection_set *to)
 }
 
 /*
- * Whoever has become known moves from the strangers' loop, unless he leaves at
- * once: when he has asked for something else.
+ * Whoever has become known leaves the strangers' loop, but not at once: only
+ * when he has asked for something else.
  */
-static bool
-moves_in(struct connection *c)
-{
-	bool moves = c->visiting && c->greeted;
-
-	c->greeted = true;
-	c->visiting = c->visiting && !moves;
-	return moves;
-}
-
 void
 connection_relieve(struct connection *c)
 {
@@ -53,8 +43,13 @@ connection_relieve(struct connection *c)
 
 	if (!at_rest(c))
 		return;
-	to = moves_in(c) ? connection_set_for_known(c->set) :
-			   connection_set_relief(c->set);
+	if (c->visiting && c->greeted) {
+		c->visiting = false;
+		to = connection_set_for_known(c->set);
+	} else {
+		c->greeted = true;
+		to = connection_set_relief(c->set);
+	}
 	if (to != NULL)
 		move(c, to);
 }

@@ -12,7 +12,7 @@
 #define PASS_US 200
 
 static bool
-is_stranger(const struct connection *c)
+has_yet_to_be_known(const struct connection *c)
 {
 	return c->handshaking || timer_running(&c->login);
 }
@@ -47,7 +47,7 @@ connection_turn_begin(struct connection *c)
 {
 	struct connection_turns *turns = &c->set->turns;
 
-	if (!is_stranger(c))
+	if (!has_yet_to_be_known(c))
 		return true;
 	if (!list_empty(&turns->waiting) ||
 	    !pass_has_time(turns, c->set->loop)) {
