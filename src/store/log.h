@@ -446,17 +446,15 @@ int log_checkpoint(struct log *log, int64_t *recovery_point) WARN_UNUSED;
 int log_retain(struct log *log, int64_t now_ms) WARN_UNUSED;
 
 /*
- * Unlink files whose file.delete.delay.ms has passed, and give back the
- * memory of indexes that were not used since the last call.  now_ms is of the
- * monotonic clock, and so is the result: when to call again, or INT64_MAX
- * where nothing is to be done.  Syncs.  Unlocked; for a background thread.
+ * Unlink some files whose file.delete.delay.ms has passed, write what found no
+ * room, and give back the memory of indexes that were not used since the last
+ * call.  now_ms is of the monotonic clock, and so is the result: when to call
+ * again, or INT64_MAX where nothing is to be done.  Syncs.  Unlocked; for a
+ * background thread.
  */
 int64_t log_tidy(struct log *log, int64_t now_ms);
 
-/*
- * The first part of that, and no more of it than some files: true where there
- * are more to be unlinked at once.
- */
+/* The first of that alone: true where more are to be unlinked at once. */
 bool log_unlink_due(struct log *log, int64_t now_ms) WARN_UNUSED;
 
 /*

@@ -296,9 +296,10 @@ struct log_files {
 };
 
 /*
- * List the directory, finish or undo what was interrupted (.deleted,
- * .cleaned, .swap), and say what is left.  -1 with errno, logged; otherwise
- * log_files_fini is called.
+ * List the directory, finish or undo what was interrupted (.cleaned, .swap),
+ * and say what is left.  .deleted files are on the log's list of removals
+ * afterwards, and due.  -1 with errno, logged; otherwise log_files_fini is
+ * called.
  */
 int log_sweep(struct log *log, struct log_files *files) WARN_UNUSED;
 void log_files_fini(struct log_files *files);

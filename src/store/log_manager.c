@@ -69,7 +69,9 @@ log_manager_entry_free(struct log_manager *manager, struct managed_log *entry)
 
 /*
  * A mutex alone may be had again by who has just given it up, time after time,
- * before who waits for it is awake.
+ * before who waits for it is awake.  Here somebody waits for it with the turn,
+ * and who comes back has to get the turn first, which is not his while that
+ * one waits.  Between several who wait for the turn nothing is promised.
  */
 void
 log_manager_upkeep_take(struct log_manager *manager)

@@ -1,13 +1,16 @@
 /*
  * What the files of the log manager share.  Nobody else includes this.
  *
- * Locks, in the order in which they are taken: `upkeep` (held while a log is
+ * Locks, in the order in which they are taken: `upkeep_turn` (of who is the
+ * next to have `upkeep`, until he has it), `upkeep` (held while a log is
  * renamed, and while the background thread or the cleaner works on one log or
  * writes a checkpoint; may be held across a sync), `lock` (the tables; never
  * across I/O), a log's lock, `wake_lock` (a leaf).
  *
- * A topic's deletion waits for `upkeep`, so nobody has it for longer than one
- * step of a job, and who wants it for the next step is behind who waits.
+ * A topic's deletion waits for `upkeep`: it is held for one log or directory at
+ * a time, and where files are unlinked for a few of them.  The retention of a
+ * log with many old segments, or a slow sync, is waited for all the same.  Who
+ * has had it and wants it again is behind who is next.
  */
 #ifndef STORE_LOG_MANAGER_INTERNAL_H
 #define STORE_LOG_MANAGER_INTERNAL_H
@@ -172,7 +175,7 @@ struct log_manager_view {
 	size_t count;
 };
 
-/* Lock and unlock upkeep: first come, first served. */
+/* Lock and unlock upkeep; who gives it up is behind who is next in turn. */
 void log_manager_upkeep_take(struct log_manager *manager);
 void log_manager_upkeep_release(struct log_manager *manager);
 

@@ -454,8 +454,7 @@ log_tidy(struct log *log, int64_t now_ms)
 	if (log_unsaved_write(log) != 0)
 		log_debug("store", "%s lacks room for its index files",
 		    log->name);
-	while (log_unlink_due(log, now_ms))
-		;
+	(void)!log_unlink_due(log, now_ms);
 	relax(log);
 	return next_due(log);
 }

@@ -3,9 +3,10 @@
  *
  * A rename to .deleted, a compaction and a split may have been interrupted.
  * Kafka's order is kept, so that either of us can finish what the other began
- * (LogLoader): .deleted goes; .cleaned was not complete and goes, and with it
- * every .swap from its lowest base on; any other .swap should be complete and,
- * if it is, takes the place of all files in its range of offsets.
+ * (LogLoader): .deleted counts no more, and is unlinked once the log is
+ * loaded; .cleaned was not complete and goes, and with it every .swap from its
+ * lowest base on; any other .swap should be complete and, if it is, takes the
+ * place of all files in its range of offsets.
  */
 #include "base/log.h"
 #include "store/batch_walk.h"

@@ -578,6 +578,30 @@ retention_by_size(void **state)
 	    100 - log_start_offset(fixture->log));
 }
 
+/* Whoever calls has other things to do. */
+static void
+a_tidy_unlinks_few_files(void **state)
+{
+	struct fixture *fixture = *state;
+	int removed, calls = 1;
+	int64_t due_ms;
+
+	small_segments(fixture, 2000);
+	fixture->open.settings.retention_bytes = 0;
+	log_settings_change(fixture->log, &fixture->open.settings);
+	for (int i = 0; i < 300; i++)
+		fixture_must_append(fixture,
+		    &(struct fixture_batch){
+			.value_len = 100, .timestamp_ms = FIXTURE_NOW_MS });
+	removed = log_retain(fixture->log, FIXTURE_NOW_MS);
+	assert_true(removed > 16);
+	due_ms = clock_monotonic_ms() + 60000;
+	while (log_tidy(fixture->log, due_ms) <= due_ms)
+		calls++;
+	assert_true(calls > removed / 8);
+	assert_int_equal(fixture_file_size(fixture, FIRST_LOG ".deleted"), -1);
+}
+
 /* What makes room may not need room itself. */
 static void
 full_disk_does_not_keep_segments(void **state)
@@ -1158,6 +1182,7 @@ main(void)
 		TEST(producers_of_old_records_survive_starts),
 		TEST(finds_timestamps),
 		TEST(retention_by_size),
+		TEST(a_tidy_unlinks_few_files),
 		TEST(full_disk_does_not_keep_segments),
 		TEST(retention_by_time_spares_what_is_not_committed),
 		TEST(delete_records_moves_the_start),
