@@ -123,17 +123,16 @@ ask_for(int fd, int64_t position, size_t len)
  * Wait for what is there of a range.  The null device takes pages without
  * looking at them, so nothing is copied; a copy would cost more processor
  * time than all the rest, and push out of its caches what the loops use.
+ * How far it came.
  */
-static void
-wait_for(int fd, int64_t position, size_t len)
+static off_t
+wait_by_sending(int fd, off_t at, off_t end)
 {
-	off_t at = (off_t)position;
-	off_t end = (off_t)position + (off_t)len;
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	ssize_t n = 1;
 
 	if (null < 0)
-		return;
+		return at;
 	while (at < end && n != 0) {
 		n = sendfile(
 		    null, fd, &at, MIN(PIECE_LEN, (size_t)(end - at)));
@@ -141,6 +140,31 @@ wait_for(int fd, int64_t position, size_t len)
 			break;
 	}
 	close(null);
+	return at;
+}
+
+/* Where there is no such device, or no descriptor, or nothing to splice. */
+static void
+wait_by_copying(int fd, off_t at, off_t end)
+{
+	char bytes[SAMPLE_LEN];
+	ssize_t n = 1;
+
+	while (at < end && n != 0) {
+		n = pread(
+		    fd, bytes, MIN(sizeof(bytes), (size_t)(end - at)), at);
+		if (n < 0 && errno != EINTR)
+			break;
+		at += MAX(n, 0);
+	}
+}
+
+static void
+wait_for(int fd, int64_t position, size_t len)
+{
+	off_t end = (off_t)position + (off_t)len;
+
+	wait_by_copying(fd, wait_by_sending(fd, (off_t)position, end), end);
 }
 
 static void

@@ -6,6 +6,7 @@
 #include "unit/temp_dir.h"
 
 #include <semaphore.h>
+#include <sys/resource.h>
 
 #define FILE_LEN (4 << 20)
 
@@ -109,6 +110,30 @@ a_cold_read_warms_its_range(void **state UNUSED)
 	temp_dir_remove(dir);
 }
 
+/* What nobody asked for comes in by waiting for it alone. */
+static void
+no_descriptor_is_needed_to_wait(void **state UNUSED)
+{
+	char *dir = temp_dir_make();
+	int fd = file_make(dir);
+	struct rlimit before, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	pages_drop(fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(open("/dev/null", O_WRONLY), -1);
+	wait_for(fd, RANGE_AT, RANGE_LEN);
+	/* Neither the end of the file nor an error is waited for. */
+	wait_for(fd, FILE_LEN - 10, RANGE_LEN);
+	wait_for(-1, 0, RANGE_LEN);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(warm_by_sample(fd, RANGE_AT, RANGE_LEN, PAGE_LEN));
+	close(fd);
+	temp_dir_remove(dir);
+}
+
 static size_t
 pages_cached(int fd)
 {
@@ -164,6 +189,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_written_is_warm),
 		cmocka_unit_test(a_cold_read_warms_its_range),
+		cmocka_unit_test(no_descriptor_is_needed_to_wait),
 		cmocka_unit_test(the_pool_alone_reads_ahead),
 	};
 
