@@ -88,11 +88,9 @@ a_cold_read_warms_its_range(void **state UNUSED)
 
 	assert_non_null(pool);
 	sem_init(&waiter.done, 0, 0);
-	if (pages_drop(fd)) {
+	/* A sample would ask for its bytes, and a fast disk may have them. */
+	if (pages_drop(fd))
 		assert_false(cold_read_is_warm(pool, fd, RANGE_AT, RANGE_LEN));
-		assert_false(warm_by_sample(
-		    fd, RANGE_AT, RANGE_LEN, SAMPLE_LEN));
-	}
 	cold_read_start(&waiter.read, pool);
 	sem_wait(&waiter.done);
 	assert_true(cold_read_is_warm(pool, fd, RANGE_AT, RANGE_LEN));
