@@ -1577,7 +1577,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(memory_is_bounded),
-	TEST(segments_are_merged),
+		TEST(segments_are_merged),
 		TEST(whole_segments_stay),
 		TEST(dead_batches_are_not_read),
 		TEST(lags_are_kept),
