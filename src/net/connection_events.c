@@ -171,14 +171,19 @@ on_writable(evutil_socket_t fd UNUSED, short what UNUSED, void *argument)
 	struct connection *c = argument;
 
 	loop_enter(c->set->loop);
-	if (c->handshaking && !shake_hands(c))
-		return;
 	if (!c->write_wants_read)
 		c->blocked = false;
-	if (c->read_wants_write && connection_may_read(c))
-		connection_receive(c);
-	if (!c->gone)
+	if (!c->handshaking)
 		loop_defer_last(c->set->loop, &c->flush);
+	if (!c->handshaking && !(c->read_wants_write && connection_may_read(c)))
+		return;
+	if (!connection_turn_begin(c))
+		return;
+	if (!c->handshaking)
+		connection_receive(c);
+	else if (shake_hands(c))
+		loop_defer_last(c->set->loop, &c->flush);
+	connection_turn_end(c);
 }
 
 int

@@ -158,6 +158,12 @@ void connection_receive_init(struct connection *connection);
  */
 void connection_receive(struct connection *connection);
 
+/*
+ * Handle frames that had to wait, and read again if nothing hinders that.  It
+ * may be gone afterwards.
+ */
+void connection_go_on(struct connection *connection);
+
 /* --- connection_send.c: replies ------------------------------------------ */
 
 void connection_send_init(struct connection *connection);
@@ -176,15 +182,21 @@ void connection_flush(struct connection *connection);
 void connection_turns_init(struct connection_turns *turns);
 
 /*
- * May the connection, whose socket is readable, be read now?  Always where its
- * client is known.  Where he has yet to log in, or to complete a handshake,
+ * May the connection, which has something to do, be served now?  Always where
+ * its client is known.  Where he has yet to log in, or to complete a handshake,
  * only for as long as the pass has time for strangers: those who find none are
- * read later, in the order in which they came, a few in each pass behind the
+ * served later, in the order in which they came, a few in each pass behind the
  * events of clients that are known.  Where it may, its turn ends with
  * connection_turn_end, after which it may be another loop's.
  */
 bool connection_turn_begin(struct connection *connection) WARN_UNUSED;
 void connection_turn_end(struct connection *connection);
+
+/*
+ * Before each of its frames: is there time for this one in its turn?  If not,
+ * it waits for the next.
+ */
+bool connection_turn_goes_on(struct connection *connection) WARN_UNUSED;
 
 /* It waits for its turn no longer. */
 void connection_turn_leave(struct connection *connection);

@@ -42,7 +42,7 @@ make_room(struct connection *c)
 	if (!connection_may_handle(c))
 		return false;
 	if (!connection_overspent(c))
-		return true;
+		return connection_turn_goes_on(c);
 	connection_starve(c);
 	return false;
 }
@@ -188,8 +188,7 @@ settle(struct connection *c)
 		c->starved = false;
 		timer_stop(&c->retry);
 	}
-	if (inbox_len(&c->inbox) == 0 || !connection_may_handle(c) ||
-	    c->starved)
+	if (inbox_len(&c->inbox) == 0 || !connection_may_read(c))
 		timer_stop(&c->deadline);
 	else if (!timer_running(&c->deadline))
 		connection_start_frame_deadline(c);
@@ -296,11 +295,9 @@ connection_receive(struct connection *c)
 	settle(c);
 }
 
-static void
-run_resume(struct task *task)
+void
+connection_go_on(struct connection *c)
 {
-	struct connection *c = CONTAINER_OF(task, struct connection, resume);
-
 	if (c->stalled && connection_may_handle(c)) {
 		handle_inbox(c);
 		if (c->gone)
@@ -313,6 +310,17 @@ run_resume(struct task *task)
 	connection_start_reading(c);
 	if (c->transport.pending)
 		connection_receive(c);
+}
+
+static void
+run_resume(struct task *task)
+{
+	struct connection *c = CONTAINER_OF(task, struct connection, resume);
+
+	if ((c->stalled || c->transport.pending) && !connection_turn_begin(c))
+		return;
+	connection_go_on(c);
+	connection_turn_end(c);
 }
 
 void

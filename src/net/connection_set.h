@@ -46,6 +46,7 @@ struct connection_turns {
 	uint64_t pass;			/* of the loop, that spent_us is of */
 	int64_t spent_us;
 	int64_t begun_us;		/* of the turn under way, else 0 */
+	uint64_t frames_before;		/* the set's, when it began */
 };
 
 struct connection_set {

@@ -31,15 +31,27 @@ pass_has_time(struct connection_turns *turns, const struct loop *loop)
 }
 
 static void
+begin(struct connection_set *set)
+{
+	set->turns.begun_us = clock_monotonic_us();
+	set->turns.frames_before = counter_get(&set->counters.frames);
+}
+
+/* In the next pass, unless run_turns is yet to come in this one. */
+static void
+post_turns(struct connection_set *set)
+{
+	if (!list_node_linked(&set->turns.task.node))
+		loop_post(set->loop, &set->turns.task);
+}
+
+static void
 wait_for_turn(struct connection *c)
 {
-	struct connection_turns *turns = &c->set->turns;
-
 	connection_stop_reading(c);
 	if (!list_node_linked(&c->turn))
-		list_append(&turns->waiting, &c->turn);
-	if (!list_node_linked(&turns->task.node))
-		loop_post(c->set->loop, &turns->task);
+		list_append(&c->set->turns.waiting, &c->turn);
+	post_turns(c->set);
 }
 
 bool
@@ -54,8 +66,22 @@ connection_turn_begin(struct connection *c)
 		wait_for_turn(c);
 		return false;
 	}
-	turns->begun_us = clock_monotonic_us();
+	begin(c->set);
 	return true;
+}
+
+/* Each turn handles a frame, so that everybody gets on. */
+bool
+connection_turn_goes_on(struct connection *c)
+{
+	const struct connection_turns *turns = &c->set->turns;
+
+	if (turns->begun_us == 0 || !has_yet_to_be_known(c) ||
+	    counter_get(&c->set->counters.frames) == turns->frames_before ||
+	    turns->spent_us + clock_monotonic_us() - turns->begun_us < PASS_US)
+		return true;
+	wait_for_turn(c);
+	return false;
 }
 
 void
@@ -85,13 +111,16 @@ run_turns(struct task *task)
 		struct connection *c = LIST_ENTRY(
 		    list_pop(&turns->waiting), struct connection, turn);
 
-		turns->begun_us = clock_monotonic_us();
+		begin(set);
 		connection_start_reading(c);
-		connection_ready(c);
+		if (c->stalled)
+			connection_go_on(c);
+		if (!c->gone)
+			connection_ready(c);
 		connection_turn_end(c);
 	}
 	if (!list_empty(&turns->waiting))
-		loop_post(set->loop, &turns->task);
+		post_turns(set);
 }
 
 void

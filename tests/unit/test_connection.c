@@ -97,18 +97,21 @@ frames_byte_by_byte(void **state UNUSED)
 	close(fd);
 }
 
-/* Frames of all sizes, cut anywhere, come out as they went in. */
+/*
+ * Frames of all sizes, about stream_len bytes, cut anywhere, come out as they
+ * went in.
+ */
 static void
-frames_cut_anywhere(void **state UNUSED)
+expect_echo_of_cut_frames(int fd, size_t stream_len)
 {
-	enum { STREAM_LEN = 3 * 1024 * 1024 };
-	uint8_t *data = xmalloc(STREAM_LEN), *back = xmalloc(STREAM_LEN);
+	enum { FRAME_LEN_MAX = 400000 };
+	uint8_t *data = xmalloc(stream_len + FRAME_LEN_MAX);
+	uint8_t *back = xmalloc(stream_len + FRAME_LEN_MAX);
 	size_t len = 0, sent = 0, got = 0;
 	struct rng rng;
-	int fd;
 
 	rng_init(&rng, 11);
-	while (STREAM_LEN - len > 400000) {
+	while (len < stream_len) {
 		size_t frame = 1 + rng_below(&rng, (uint64_t)1
 		    << rng_below(&rng, 19));
 
@@ -117,8 +120,6 @@ frames_cut_anywhere(void **state UNUSED)
 		data[len + 4] = 'e';
 		len += 4 + frame;
 	}
-	rig_start();
-	fd = client_open();
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	while (got < len) {
 		size_t step = 1 + rng_below(&rng, 200000);
@@ -135,6 +136,16 @@ frames_cut_anywhere(void **state UNUSED)
 	assert_null(rig.connection->inbox.data);
 	free(data);
 	free(back);
+}
+
+static void
+frames_cut_anywhere(void **state UNUSED)
+{
+	int fd;
+
+	rig_start();
+	fd = client_open();
+	expect_echo_of_cut_frames(fd, 3000000);
 	close(fd);
 }
 
@@ -1346,6 +1357,110 @@ strangers_need_not_wait_for_their_turn(void **state UNUSED)
 		close(fds[i]);
 }
 
+/* Until count slow frames have been handled, each pass handles few of them. */
+static void
+expect_few_a_pass(int count)
+{
+	int64_t end_ms = rig_real_ms() + 10000;
+
+	while (slow_frames < count) {
+		int before = slow_frames;
+
+		loop_step(rig.loop, false);
+		assert_true(slow_frames - before <= TURNS_A_PASS);
+		assert_true(rig_real_ms() < end_ms);
+	}
+}
+
+/* Frames of a login, in one piece behind len other bytes. */
+static void
+send_slow_frames(int fd, const void *first, size_t len, int count)
+{
+	static const uint8_t slow[6] = { 0, 0, 0, 2, 'e', 'e' };
+	uint8_t data[512];
+
+	memcpy(data, first, len);
+	for (int i = 0; i < count; i++, len += sizeof(slow))
+		memcpy(data + len, slow, sizeof(slow));
+	client_send(fd, data, len);
+}
+
+/* However many frames a stranger sends at once, his turn has an end. */
+static void
+a_turn_has_an_end(void **state UNUSED)
+{
+	enum { FRAMES = 50 };
+	int fd, other;
+
+	rig.handler.frame = on_slow_frame;
+	rig_start();
+	fd = client_open();
+	connection_expect_login(rig.connection);
+	other = client_open();
+	connection_expect_login(rig.connection);
+	slow_frames = 0;
+	send_slow_frames(fd, "", 0, FRAMES);
+	send_slow_frames(other, "", 0, 1);
+	expect_few_a_pass(FRAMES / 2);
+	/* Who has sent less is not behind all of them. */
+	client_expect_frame(other, 'e', 2);
+	expect_few_a_pass(FRAMES + 1);
+	for (int i = 0; i < FRAMES; i++)
+		client_expect_frame(fd, 'e', 2);
+	/* What is behind them is read. */
+	client_send_frame(fd, 'e', 3);
+	client_expect_frame(fd, 'e', 3);
+	close(other);
+	close(fd);
+}
+
+/* Each takes more than a turn has. */
+static void
+on_very_slow_frame(struct connection_handler *handler,
+    struct connection *connection, struct slice frame)
+{
+	fake_us += 250;
+	on_frame(handler, connection, frame);
+}
+
+/* Wherever a turn ends, everything is handled. */
+static void
+frames_cut_by_turns(void **state UNUSED)
+{
+	int fd;
+
+	rig.handler.frame = on_very_slow_frame;
+	rig_start();
+	fd = client_open();
+	connection_expect_login(rig.connection);
+	expect_echo_of_cut_frames(fd, 3000000);
+	close(fd);
+}
+
+/* Frames that had to wait for another one are handled in turns, too. */
+static void
+frames_that_waited_take_turns(void **state UNUSED)
+{
+	enum { FRAMES = 20 };
+	struct completion completion = { .task.run = run_completion,
+		.reply = true };
+	int fd;
+
+	rig.handler.frame = on_slow_frame;
+	rig_start();
+	fd = client_open();
+	connection_expect_login(rig.connection);
+	slow_frames = 0;
+	send_slow_frames(fd, "\0\0\0\1x", 5, FRAMES);
+	RIG_UNTIL(rig.frames == 1);
+	loop_post(rig.loop, &completion.task);
+	expect_few_a_pass(FRAMES);
+	client_expect_frame(fd, 'x', 1);
+	for (int i = 0; i < FRAMES; i++)
+		client_expect_frame(fd, 'e', 2);
+	close(fd);
+}
+
 static void
 frame_limit_can_be_smaller_for_a_while(void **state UNUSED)
 {
@@ -1661,6 +1776,103 @@ other_transports_work_the_same(void **state UNUSED)
 	close(fd);
 }
 
+/* What a transport holds back is read in turns as well. */
+static void
+bytes_held_back_take_turns(void **state UNUSED)
+{
+	enum { STRANGERS = 10, FRAMES = 3 };
+	int fds[STRANGERS];
+	uint8_t byte;
+
+	rig.handler.frame = on_slow_frame;
+	start_odd();
+	for (int i = 0; i < STRANGERS; i++) {
+		fds[i] = client_open();
+		connection_expect_login(rig.connection);
+		client_send(fds[i], "H", 1);
+		client_expect_bytes(fds[i], &byte, 1);
+	}
+	slow_frames = 0;
+	for (int i = 0; i < STRANGERS; i++)
+		send_slow_frames(fds[i], "", 0, FRAMES);
+	expect_few_a_pass(STRANGERS * FRAMES);
+	for (int i = 0; i < STRANGERS; i++) {
+		for (int j = 0; j < FRAMES; j++)
+			client_expect_frame(fds[i], 'e', 2);
+		close(fds[i]);
+	}
+}
+
+static void
+frames_cut_by_turns_and_held_back(void **state UNUSED)
+{
+	uint8_t byte;
+	int fd;
+
+	rig.handler.frame = on_very_slow_frame;
+	start_odd();
+	fd = client_open();
+	connection_expect_login(rig.connection);
+	client_send(fd, "H", 1);
+	client_expect_bytes(fd, &byte, 1);
+	expect_echo_of_cut_frames(fd, 200000);
+	close(fd);
+}
+
+static int shy_steps;
+
+/* A handshake of five steps, each of which waits for it to be writable. */
+static int
+shy_handshake(struct transport *transport)
+{
+	struct odd *odd = transport->state;
+
+	fake_us += 150;
+	shy_steps++;
+	transport->wants = TRANSPORT_WRITABLE;
+	return ++odd->end < 5 ? TRANSPORT_AGAIN : 0;
+}
+
+static int
+shy_open(struct transport *transport, int fd, void *context)
+{
+	static struct transport_ops shy_ops;
+	int result = odd_open(transport, fd, context);
+
+	shy_ops = tcp_ops;
+	shy_ops.handshake = shy_handshake;
+	shy_ops.close = odd_close;
+	transport->ops = &shy_ops;
+	return result;
+}
+
+static void
+writable_strangers_take_turns(void **state UNUSED)
+{
+	enum { STRANGERS = 10 };
+	int fds[STRANGERS];
+
+	rig.listening.transport = shy_open;
+	rig.listening.transport_context = &rig;
+	rig_start();
+	shy_steps = 0;
+	for (int i = 0; i < STRANGERS; i++)
+		fds[i] = client_connect(
+		    listener_settings(rig.listener)->port);
+	for (int i = 0; i < 1000 && shy_steps < 5 * STRANGERS; i++) {
+		int before = shy_steps;
+
+		loop_step(rig.loop, false);
+		assert_true(shy_steps - before <= TURNS_A_PASS);
+	}
+	assert_int_equal(shy_steps, 5 * STRANGERS);
+	for (int i = 0; i < STRANGERS; i++) {
+		client_send_frame(fds[i], 'e', 10);
+		client_expect_frame(fds[i], 'e', 10);
+		close(fds[i]);
+	}
+}
+
 static void
 handshake_may_fail_or_take_too_long(void **state UNUSED)
 {
@@ -1850,6 +2062,9 @@ main(void)
 		TEST(strangers_take_turns),
 		TEST(everybody_has_his_turn),
 		TEST(strangers_need_not_wait_for_their_turn),
+		TEST(a_turn_has_an_end),
+		TEST(frames_cut_by_turns),
+		TEST(frames_that_waited_take_turns),
 		TEST(frame_limit_can_be_smaller_for_a_while),
 		TEST(request_costs_one_read_and_one_write),
 		TEST(one_write_a_pass),
@@ -1859,6 +2074,9 @@ main(void)
 		TEST(accessors_tell_where_it_comes_from),
 		TEST(other_transports_work_the_same),
 		TEST(reads_grow_where_bytes_come_in_units),
+		TEST(bytes_held_back_take_turns),
+		TEST(frames_cut_by_turns_and_held_back),
+		TEST(writable_strangers_take_turns),
 		TEST(handshake_may_fail_or_take_too_long),
 		TEST(time_of_reads_and_writes_is_counted_on_demand),
 		cmocka_unit_test(idle_connection_is_small),
