@@ -24,9 +24,10 @@ struct round_item {
 	struct log_flush flush;
 	struct flush_link *link;
 	dev_t device;
-	int fd;     /* on that file system, or -1 */
-	bool dirty; /* begun, and not ended yet */
-	bool again; /* no descriptor was left for it */
+	bool placed; /* device is known */
+	int fd;      /* the first one's on that file system, or -1 */
+	bool dirty;  /* begun, and not ended yet */
+	bool again;  /* no descriptor was left for it */
 };
 
 /* A thread, and the logs whose syncs wait for each other. */
@@ -185,23 +186,43 @@ item_sync(struct lane *lane, struct round_item *item)
 	item_end(lane, item, error);
 }
 
-/* Find out which file system an item's files are on. */
+/* Is the item the first one that is known to be on its file system? */
+static bool
+is_lead(const struct lane *lane, const struct round_item *item)
+{
+	const struct round_item *other = lane->items;
+
+	while (!other->placed || other->device != item->device)
+		other++;
+	return other == item;
+}
+
+/*
+ * Find out which file system an item's files are on.  One descriptor is kept
+ * for each: there may be more logs than the process may have open files.
+ */
 static void
-item_device_find(struct round_item *item)
+item_place(const struct lane *lane, struct round_item *item)
 {
 	struct stat st;
 	int fd = log_flush_fd(&item->flush);
 
-	if (fd < 0 || disk_fstat(log_disk(item->flush.log), fd, &st) < 0)
+	if (fd < 0)
 		return;
-	item->fd = fd;
-	item->device = st.st_dev;
+	if (disk_fstat(log_disk(item->flush.log), fd, &st) == 0) {
+		item->placed = true;
+		item->device = st.st_dev;
+	}
+	if (item->placed && is_lead(lane, item))
+		item->fd = fd;
+	else
+		log_flush_fd_release(&item->flush);
 }
 
 static bool
 items_together(const struct round_item *a, const struct round_item *b)
 {
-	return a->dirty && b->dirty && a->fd >= 0 && b->fd >= 0 &&
+	return a->dirty && b->dirty && a->placed && b->placed &&
 	    a->device == b->device;
 }
 
@@ -213,6 +234,8 @@ group_sync(struct lane *lane, struct round_item *first, size_t count)
 	struct round_item lead = *first;
 	int error = 0;
 
+	/* Those that are first to be alone leave ever fewer together. */
+	assert(lead.fd >= 0);
 	lane->round.syncfs_calls++;
 	if (disk_syncfs(disk, lead.fd) < 0) {
 		error = errno;
@@ -234,7 +257,7 @@ round_sync_grouped(struct lane *lane, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (lane->items[i].dirty)
-			item_device_find(&lane->items[i]);
+			item_place(lane, &lane->items[i]);
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct round_item *first = &lane->items[i];

@@ -414,8 +414,12 @@ bool log_flush_begin(struct log *log, struct log_flush *flush) WARN_UNUSED;
 /* 0, or -1 with errno, logged. */
 int log_flush_sync(struct log_flush *flush) WARN_UNUSED;
 
-/* For syncfs: a descriptor on the log's file system, valid until end; or -1. */
+/*
+ * For syncfs: a descriptor on the log's file system, or -1.  Valid until the
+ * release, which may be left to the end.
+ */
 int log_flush_fd(struct log_flush *flush);
+void log_flush_fd_release(struct log_flush *flush);
 
 /*
  * error 0: flushed offset and recovery point advance, and `flushed` is called.

@@ -282,6 +282,16 @@ log_flush_fd(struct log_flush *flush)
 	return fd;
 }
 
+void
+log_flush_fd_release(struct log_flush *flush)
+{
+	struct log_flush_file *file = flush->files;
+
+	assert(file->pinned);
+	file->pinned = false;
+	segment_unpin(file->segment);
+}
+
 /* Locked. */
 static void
 mark_clean(struct log *log, const struct log_flush *flush)

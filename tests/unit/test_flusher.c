@@ -3,6 +3,7 @@
 
 #include "base/thread.h"
 #include "store/flusher.c"
+#include "store/log_internal.h"
 #include "unit/store_fixture.h"
 
 #include <sched.h>
@@ -244,6 +245,55 @@ one_round_covers_what_came_during_a_sync(void **state UNUSED)
 	rig_free(rig);
 }
 
+/* What a syncfs sees: the logs whose descriptor cannot be closed. */
+struct pins {
+	struct rig *rig;
+	size_t syncfs;
+	size_t most;
+};
+
+static void
+pins_count(void *context, enum disk_operation operation,
+    const char *path UNUSED)
+{
+	struct pins *pins = context;
+	size_t pinned = 0;
+
+	if (operation != DISK_SYNCFS)
+		return;
+	for (size_t i = 0; i < pins->rig->count; i++)
+		pinned += log_active(rig_log(pins->rig, i))->file.pins > 0;
+	pins->syncfs++;
+	pins->most = MAX(pins->most, pinned);
+}
+
+/* There may be fewer descriptors than logs. */
+static void
+one_descriptor_is_kept_for_a_file_system(void **state UNUSED)
+{
+	struct rig *rig = rig_new(LOGS_MAX);
+	struct pins pins = { .rig = rig };
+	struct gate gate;
+
+	gate_init(&gate, &rig->fixtures[0]);
+	flusher_submit(rig->flusher, rig_log(rig, 0));
+	sem_wait(&gate.entered);
+	for (size_t i = 1; i < LOGS_MAX; i++) {
+		rig->fixtures[i].fault.hook_context = &pins;
+		rig->fixtures[i].fault.hook = pins_count;
+		flusher_submit(rig->flusher, rig_log(rig, i));
+	}
+	sem_post(&gate.leave);
+	drain_all(rig);
+	if (syncfs_reports_errors()) {
+		assert_int_equal(pins.syncfs, 1);
+		assert_int_equal(pins.most, 1);
+	}
+	for (size_t i = 1; i < LOGS_MAX; i++)
+		assert_int_equal(log_active(rig_log(rig, i))->file.pins, 0);
+	rig_free(rig);
+}
+
 static void
 many_logs_are_synced_with_their_file_system(void **state UNUSED)
 {
@@ -464,6 +514,7 @@ main(void)
 		cmocka_unit_test(what_is_submitted_is_synced_before_the_end),
 		cmocka_unit_test(one_round_covers_what_came_during_a_sync),
 		cmocka_unit_test(many_logs_are_synced_with_their_file_system),
+		cmocka_unit_test(one_descriptor_is_kept_for_a_file_system),
 		cmocka_unit_test(a_failed_sync_takes_the_log_offline_for_ever),
 		cmocka_unit_test(a_failed_syncfs_takes_all_its_logs_offline),
 		cmocka_unit_test(a_lack_of_descriptors_is_waited_for),
