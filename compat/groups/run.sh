@@ -57,6 +57,16 @@ raw() { step raw Raw "${@//[$'\n\t']/}"; }
 # comes GROUP STATE: wait for that
 comes() { step await Group comes "$@"; }
 
+# all_of TOOL GROUP: a group, as one of the tools above describes it in all ways
+all_of() {
+	"$1" --describe --group "$2"
+	"$1" --describe --group "$2" --offsets --verbose
+	"$1" --describe --group "$2" --members
+	"$1" --describe --group "$2" --members --verbose
+	"$1" --describe --group "$2" --state
+	"$1" --describe --group "$2" --state --verbose
+}
+
 # expected NAME: ./said is what Kafka said
 expected() {
 	[ -z "${UPDATE:-}" ] || [ "$BROKER" != kafka ] ||

@@ -1,15 +1,5 @@
 # Sourced by run.sh: members of classic and consumer groups come and go.
 
-# described GROUP: in all ways
-described() {
-	groups --describe --group "$1"
-	groups --describe --group "$1" --offsets --verbose
-	groups --describe --group "$1" --members
-	groups --describe --group "$1" --members --verbose
-	groups --describe --group "$1" --state
-	groups --describe --group "$1" --state --verbose
-}
-
 # grown PROTOCOL [KEY=VALUE]: a group of that protocol that comes and goes, of
 # two members, the second with that setting
 grown() {
@@ -27,12 +17,12 @@ grown() {
 	member has $1-a 4
 	comes $g Stable
 	member read $1-a 8
-	described $g
+	all_of groups $g
 	member join $1-b $g $1 $t "${@:2}"
 	member has $1-b 2
 	member has $1-a 2
 	comes $g Stable
-	described $g
+	all_of groups $g
 	groups --list
 	groups --list --state
 	groups --list --state stable
@@ -59,7 +49,7 @@ grown() {
 	comes $g Stable
 	member leave $1-a
 	comes $g Empty
-	described $g
+	all_of groups $g
 	groups --delete-offsets --group $g --topic $t:0
 	groups --delete-offsets --group $g --topic $t:0,1 --topic $1-none
 	groups --describe --group $g
@@ -90,7 +80,7 @@ statics() {
 	member has $g-b 1
 	member has $g-a 1
 	comes $g Stable
-	described $g
+	all_of groups $g
 	member leave $g-b
 	groups --describe --group $g --members
 	member join $g-c $g $1 $g group.instance.id=b $short
@@ -135,22 +125,22 @@ test_migrated() {
 	member has m-a 1
 	member has m-b 1
 	comes $g Stable
-	described $g
+	all_of groups $g
 	groups --list --type consumer
 	member leave m-a
 	member has m-b 2
 	comes $g Stable
-	described $g
+	all_of groups $g
 	member join m-c $g classic $t
 	member has m-c 1
 	member leave m-b
 	member has m-c 2
 	comes $g Stable
-	described $g
+	all_of groups $g
 	groups --list --type classic
 	member leave m-c
 	comes $g Empty
-	described $g
+	all_of groups $g
 	session migrated
 }
 
@@ -166,7 +156,7 @@ test_pattern() {
 		data topic pattern-$p-b 2
 		member has pattern-$p 3
 		comes pattern-$p Stable
-		described pattern-$p
+		all_of groups pattern-$p
 		groups --delete-offsets --group pattern-$p --topic pattern-$p-b
 		topics --delete --topic pattern-$p-a
 		member has pattern-$p 2

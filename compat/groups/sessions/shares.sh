@@ -32,16 +32,6 @@ test_lock() {
 	session lock
 }
 
-# shared GROUP: a share group in all ways
-shared() {
-	shares --describe --group "$1"
-	shares --describe --group "$1" --offsets --verbose
-	shares --describe --group "$1" --members
-	shares --describe --group "$1" --members --verbose
-	shares --describe --group "$1" --state
-	shares --describe --group "$1" --state --verbose
-}
-
 # What the tools say of a share group that comes and goes.
 test_share() {
 	local g=share-g t=share-t u=share-u
@@ -49,12 +39,12 @@ test_share() {
 	data topic $u 2
 	data produce $t 0 5
 	data produce $u 0 2
-	shared $g
+	all_of shares $g
 	shares --delete --group $g
 	shares --delete-offsets --group $g --topic $t
 	shares --reset-offsets --group $g --topic $u --to-earliest --dry-run
 	shares --reset-offsets --group $g --topic $u --to-earliest --execute
-	shared $g
+	all_of shares $g
 	shares --reset-offsets --group $g --topic $u --to-latest --execute
 	shares --describe --group $g
 	configs --alter --entity-type groups --entity-name $g \
@@ -66,17 +56,17 @@ test_share() {
 	shares --describe --group $g
 	share ack share-a 0 0 ACCEPT ACCEPT RELEASE REJECT ACCEPT
 	share commit share-a
-	shared $g
+	all_of shares $g
 	share open share-b $g $t
 	share poll share-b 1
 	step await Group assigned $g 2
-	shared $g
+	all_of shares $g
 	share ack share-b 0 2 RELEASE
 	share commit share-b
 	share poll share-a 1
 	share ack share-a 0 2 RELEASE
 	share commit share-a
-	shared $g
+	all_of shares $g
 	shares --list
 	shares --list --state
 	shares --list --state stable
@@ -101,7 +91,7 @@ test_share() {
 	step await Group assigned $g 1
 	share close share-a
 	comes $g Empty
-	shared $g
+	all_of shares $g
 	shares --list --state
 	shares --reset-offsets --group $g --topic $t --to-earliest --dry-run
 	shares --reset-offsets --group $g --topic $t --to-earliest --execute
@@ -128,7 +118,7 @@ test_share() {
 	shares --describe --group $g
 	shares --delete --group $g --group share-none
 	shares --list
-	shared $g
+	all_of shares $g
 	session share
 }
 

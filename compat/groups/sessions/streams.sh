@@ -1,29 +1,19 @@
 # Sourced by run.sh: streams groups.
 
-# streamed GROUP: a streams group in all ways
-streamed() {
-	streams --describe --group "$1"
-	streams --describe --group "$1" --offsets --verbose
-	streams --describe --group "$1" --members
-	streams --describe --group "$1" --members --verbose
-	streams --describe --group "$1" --state
-	streams --describe --group "$1" --state --verbose
-}
-
 test_streams() {
 	local g=streams-g t=streams-t scope='--input-topic streams-t'
 	data topic $t 2
 	data topic streams-o 2
 	data produce $t 0 5
 	data produce $t 1 3
-	streamed $g
+	all_of streams $g
 	streams --delete --group $g
 	streams --reset-offsets --group $g $scope --to-earliest --execute
 	app start streams-a $g $t streams-o
 	app has streams-a 4
 	comes $g Stable
 	step await Group caught-up $g 4
-	streamed $g
+	all_of streams $g
 	topics --list
 	groups --describe --group $g
 	streams --list
@@ -47,7 +37,7 @@ test_streams() {
 	comes $g Stable
 	app stop streams-a
 	comes $g Empty
-	streamed $g
+	all_of streams $g
 	streams --reset-offsets --group $g $scope --to-earliest --dry-run
 	streams --reset-offsets --group $g $scope --to-offset 2 --execute
 	streams --describe --group $g
@@ -66,6 +56,6 @@ test_streams() {
 	streams --delete --group $g --group streams-none --delete-all-internal-topics
 	streams --list
 	topics --list
-	streamed $g
+	all_of streams $g
 	session streams
 }
